@@ -1,0 +1,35 @@
+"""Fully-connected networks with hand-written, numerically checked gradients."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fcnet.data.cifar10 import load_cifar10 as load_cifar10
+    from fcnet.nn.gradcheck import gradient_check as gradient_check
+    from fcnet.nn.network import FullyConnectedNet as FullyConnectedNet
+    from fcnet.persist import load as load
+    from fcnet.persist import save as save
+    from fcnet.training.trainer import Trainer as Trainer
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "FullyConnectedNet": "fcnet.nn.network",
+    "Trainer": "fcnet.training.trainer",
+    "gradient_check": "fcnet.nn.gradcheck",
+    "load": "fcnet.persist",
+    "load_cifar10": "fcnet.data.cifar10",
+    "save": "fcnet.persist",
+}
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import fcnet`` stays quick."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'fcnet' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,258 @@
+"""The command line: words and options to calls."""
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fcnet import __version__
+from fcnet.errors import FcnetError, SettingError, unknown_name
+
+
+class Commands(click.Group):
+    """A group that names the nearest command where one is unknown."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(str(unknown_name("command", args[0], self.commands)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def plain_errors(debug: bool) -> Iterator[None]:
+    """Turn what a person can mend into one line and an exit code: 1 the work failed, 2 wrong use."""
+    try:
+        yield
+    except (FcnetError, OSError, KeyboardInterrupt, MemoryError) as error:
+        if debug:
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            message = "Stopped. Go on with the same command and --resume."
+        elif isinstance(error, MemoryError):
+            message = f"Out of memory: {error}"
+        else:
+            message = str(error)
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(2 if isinstance(error, SettingError) else 1)
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    click.echo(f"Warning: {message}", err=True)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fcnet")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def main(ctx: click.Context, debug: bool) -> None:
+    """Train fully-connected networks, look at them, and trust them."""
+    warnings.showwarning = _show_warning
+    ctx.with_resource(plain_errors(debug))
+
+
+data_dir_option = click.option("--data-dir", metavar="FOLDER", help="Where CIFAR-10 lies; else $FCNET_DATA, else the cache.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+
+
+@main.command()
+@click.argument("dataset")
+@click.option("--recipe", metavar="NAME|FILE", help="A recipe (see fcnet recipes) or a TOML file; a default for each data set.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of every random draw.")
+@click.option("--engine", default="numpy", show_default=True, help="What computes.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--force", is_flag=True, help="Replace a run that exists.")
+@click.option("--no-verify", is_flag=True, help="Use data files that differ from their published checksums.")
+@data_dir_option
+@json_option
+def train(
+    dataset: str,
+    recipe: str | None,
+    changes: Sequence[str],
+    out: Path | None,
+    seed: int,
+    engine: str,
+    resume: bool,
+    force: bool,
+    no_verify: bool,
+    data_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Train a network on DATASET: digits or cifar10.
+
+    Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
+    until fcnet evaluate.
+    """
+    from fcnet.data import DATASETS
+    from fcnet.engine import ENGINES
+    from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
+    from fcnet.experiments.run import Config, prepare, read_metrics
+    from fcnet.experiments.run import train as train_run
+    from fcnet.report import write_report
+    from fcnet.training.callbacks import Progress
+
+    if dataset not in DATASETS:
+        raise unknown_name("data set", dataset, DATASETS)
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    if resume and (force or out is None):
+        raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
+    recipe = recipe or DEFAULT_RECIPES[dataset]
+    name = Path(recipe).stem
+    run = out or Path("runs") / f"{dataset}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    config = Config(dataset, name, load_recipe(recipe, changes), seed, engine, not no_verify)
+    finished = prepare(run, config, force=force, resume=resume)
+    if finished:
+        click.echo(f"{run} is finished already.", err=True)
+        metrics = read_metrics(run)
+    else:
+        click.echo(f"Training {name} on {dataset}; the run folder is {run}", err=True)
+        metrics = train_run(run, config, data_dir=data_dir, resume=resume, callbacks=[Progress()])
+    try:
+        report: Path | None = write_report(run)
+    except FcnetError as error:
+        report = None
+        click.echo(f"Warning: {error}", err=True)
+    if as_json:
+        click.echo(json.dumps(metrics))
+        return
+    click.echo(
+        f"Validation accuracy {metrics['val_accuracy']:.2%} (epoch {metrics['best_epoch']} of {metrics['epochs']}), "
+        f"training accuracy {metrics['train_accuracy']:.2%}, {metrics['fit_seconds']:.1f} s of training."
+    )
+    click.echo(f"Run folder: {run}")
+    if report:
+        click.echo(f"Report:     {report}")
+
+
+@main.command()
+@run_argument
+@data_dir_option
+@json_option
+def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
+    """Measure RUN on all test rows, once, and record the accuracy."""
+    from fcnet.experiments.run import evaluate as evaluate_run
+    from fcnet.report import write_report
+
+    metrics = evaluate_run(run, data_dir=data_dir)
+    try:
+        write_report(run)
+    except FcnetError as error:
+        click.echo(f"Warning: {error}", err=True)
+    if as_json:
+        click.echo(json.dumps(metrics))
+    else:
+        click.echo(f"Test accuracy {metrics['test_accuracy']:.2%} on {metrics['n_test']:,} rows.")
+
+
+@main.command()
+@run_argument
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
+    """Say what is on the pictures FILES, by the model of RUN.
+
+    A picture of another size than the training images is scaled to theirs.
+    """
+    from fcnet.data.images import read_images
+    from fcnet.experiments.run import MODEL
+    from fcnet.persist import load
+
+    model = load(run / MODEL)
+    if model.image_shape is None:
+        raise FcnetError(f"{run} was not trained on images.")
+    probabilities = model.predict_proba(read_images(files, model.image_shape, model.max_value))
+    for file, row in zip(files, probabilities, strict=True):
+        order = row.argsort()[::-1]
+        if as_json:
+            ranked = {model.classes[i]: round(float(row[i]), 6) for i in order}
+            click.echo(json.dumps({"file": str(file), "class": model.classes[order[0]], "probabilities": ranked}))
+        else:
+            ranked_text = ", ".join(f"{model.classes[i]} {row[i]:.1%}" for i in order[:3])
+            click.echo(f"{file}: {ranked_text}")
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+def report(runs: Sequence[Path]) -> None:
+    """Write report.html anew for each of RUNS."""
+    from fcnet.report import write_report
+
+    for run in runs:
+        click.echo(write_report(run))
+
+
+@main.command()
+@click.argument("dataset", type=click.Choice(["cifar10"]))
+@data_dir_option
+def data(dataset: str, data_dir: str | None) -> None:
+    """Find DATASET, download it where it is nowhere, and check every file."""
+    from fcnet.data.cifar10 import download_cifar10, find_cifar10, load_cifar10
+
+    folder = find_cifar10(data_dir) or download_cifar10()
+    cifar10 = load_cifar10(folder)
+    click.echo(f"CIFAR-10 is in {folder}; every file has its published checksum.")
+    for part in ("train", "val", "test"):
+        click.echo(f"{part:>6}: {getattr(cifar10, f'X_{part}').shape[0]:,} images of 32 × 32 × 3")
+    click.echo(f"classes: {', '.join(cifar10.classes)}")
+
+
+@main.command()
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws networks and data.")
+@json_option
+def gradcheck(seed: int, as_json: bool) -> None:
+    """Check every hand-written gradient against a numeric one.
+
+    Small networks by every entry, a large one by random projections; all activations, with dropout, label smoothing and L2.
+    """
+    import numpy as np
+
+    from fcnet.nn.gradcheck import gradient_check
+    from fcnet.nn.layers import ACTIVATIONS
+    from fcnet.nn.network import FullyConnectedNet
+
+    rows = []
+    for activation in ACTIVATIONS:
+        for sizes, method in (([12, 16, 10, 4], "entries"), ([3072, 200, 100, 10], "projections")):
+            rng = np.random.default_rng(seed)
+            net = FullyConnectedNet(sizes, activation=activation, dropout=0.3, input_dropout=0.1, seed=rng)
+            X, y = rng.standard_normal((20, sizes[0])), rng.integers(sizes[-1], size=20)
+            errors = gradient_check(net, X, y, l2=0.1, label_smoothing=0.1, method=method, seed=seed)
+            rows.append({"activation": activation, "layers": sizes, "method": method, "relative_error": max(errors.values())})
+    passed = all(row["relative_error"] < GRADIENT_TOLERANCE for row in rows)
+    if as_json:
+        click.echo(json.dumps({"passed": passed, "checks": rows}))
+    else:
+        for row in rows:
+            layers = "-".join(map(str, row["layers"]))
+            click.echo(
+                f"{row['activation']:<12}{layers:<18}{row['method']:<13}largest relative error {row['relative_error']:.1e}"
+            )
+        click.echo("All gradients are right." if passed else f"Wrong: an error is above {GRADIENT_TOLERANCE:.0e}.")
+    sys.exit(0 if passed else 1)
+
+
+GRADIENT_TOLERANCE = 1e-5
+
+
+@main.command()
+@click.argument("name", required=False)
+def recipes(name: str | None) -> None:
+    """List the recipes, or print the one called NAME, to start your own from."""
+    from fcnet.experiments.recipe import load_recipe, recipe_names, recipe_text
+
+    if name:
+        click.echo(recipe_text(name), nl=False)
+        return
+    for known in recipe_names():
+        click.echo(f"{known:<12}{load_recipe(known).description}")

@@ -1,0 +1,35 @@
+"""What a data set is once it is loaded."""
+
+from dataclasses import dataclass
+
+from fcnet.engine import Array
+
+
+@dataclass
+class Dataset:
+    """Rows and labels in three parts.
+
+    Parameters
+    ----------
+    name : str
+    X_train, X_val, X_test : arrays (n, n_inputs)
+        Raw values, images as uint8.
+    y_train, y_val, y_test : int64 arrays (n,)
+        Class numbers.
+    classes : list of str
+    image_shape : tuple of ints, optional
+        (height, width, channels) of an image, whose values lie in the row in this order.
+    max_value : float
+        The value of white.
+    """
+
+    name: str
+    X_train: Array
+    y_train: Array
+    X_val: Array
+    y_val: Array
+    X_test: Array
+    y_test: Array
+    classes: list[str]
+    image_shape: tuple[int, int, int] | None = None
+    max_value: float = 255.0

@@ -1,0 +1,43 @@
+"""The handwritten digits that ship with scikit-learn (Alpaydin & Kaynak 1998), which need no download."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fcnet.data.dataset import Dataset
+from fcnet.errors import FcnetError
+
+N_VAL, N_TEST = 300, 297
+
+
+def load_digits(data_dir: str | Path | None = None, *, n_test: int = N_TEST, verify: bool = True) -> Dataset:
+    """Load 1,797 images of 8 × 8 in 17 shades: 1,200 to train, 300 to validate, 297 to test, in a fixed random order.
+
+    Parameters
+    ----------
+    data_dir, verify
+        Of no use here; every data set takes them.
+    n_test : int
+        How many of the 297 test images to return.
+
+    Raises
+    ------
+    FcnetError
+        If scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits as load
+    except ImportError:
+        raise FcnetError("The digits come with scikit-learn: pip install 'fcnet[digits]'.") from None
+    digits = load()
+    order = np.random.default_rng(0).permutation(len(digits.target))
+    X, y = digits.data.astype(np.uint8)[order], digits.target.astype(np.int64)[order]
+    n_train = len(X) - N_VAL - N_TEST
+    rest = n_train + N_VAL
+    return Dataset(
+        "digits",
+        *(X[:n_train], y[:n_train], X[n_train:rest], y[n_train:rest], X[rest : rest + n_test], y[rest : rest + n_test]),
+        classes=[str(name) for name in digits.target_names],
+        image_shape=(8, 8, 1),
+        max_value=16.0,
+    )

@@ -1,0 +1,32 @@
+"""What can go wrong, in types that say who can mend it."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class FcnetError(Exception):
+    """Base of every error that fcnet raises on purpose; its text says what to do."""
+
+
+class InputError(FcnetError, ValueError):
+    """An array, a value or a combination of them that cannot be used."""
+
+
+class SettingError(InputError):
+    """A setting that does not exist or has a value outside its range."""
+
+
+class FileFormatError(FcnetError):
+    """A file that is missing, damaged, or not what its name promises."""
+
+
+class DivergedError(FcnetError, ArithmeticError):
+    """The loss stopped being a finite number; the best parameters so far are kept."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> SettingError:
+    """Return an error that names the nearest known spelling and lists the rest."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return SettingError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")

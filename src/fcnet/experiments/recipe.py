@@ -1,0 +1,195 @@
+"""Recipes: every setting of a training, in a small TOML file."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from fcnet.data.augment import mirror
+from fcnet.errors import FileFormatError, SettingError, unknown_name
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.schedules import get_schedule
+from fcnet.training.trainer import Batches, Trainer
+from fcnet.training.updates import get_update
+
+DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training; each has the name and meaning it has in the class that it goes to.
+
+    `scaling` is that of `fcnet.features.scaling.Scaling`, `mirror` mirrors images at random, `hidden` lists the hidden layers,
+    `patience` is that of early stopping, with 0 for none. The settings of update rules and schedules that are not chosen have
+    no effect.
+    """
+
+    description: str = ""
+    scaling: str = "standard"
+    mirror: bool = False
+    hidden: list[int] = field(default_factory=lambda: [100])
+    activation: str = "relu"
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    weight_init: str | float = "he"
+    dtype: str = "float32"
+    epochs: int = 10
+    batch_size: int = 100
+    batches: Batches = "shuffled"
+    learning_rate: float = 1e-2
+    l2: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int = 0
+    update: str = "momentum"
+    momentum: float = 0.9
+    decay_rate: float = 0.99
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+    schedule: str = "constant"
+    decay: float = 0.95
+    step_epochs: int = 10
+    step_factor: float = 0.1
+    warmup: float = 0.3
+    final_fraction: float = 0.0
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any], source: str) -> "Recipe":
+        """Make a recipe from settings; `source` is named in errors.
+
+        Raises
+        ------
+        SettingError
+            If a key is unknown or a value has the wrong type.
+        """
+        defaults = asdict(cls())
+        for key in settings:
+            if key not in defaults:
+                error = unknown_name("setting", key, defaults)
+                raise SettingError(f"{source}: {error}")
+        return cls(**{key: _typed(key, value, defaults[key], source) for key, value in settings.items()})
+
+    def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:
+        """Return the network of this recipe with its initial parameters."""
+        return FullyConnectedNet(
+            [n_inputs, *self.hidden, n_classes],
+            activation=self.activation,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            weight_init=self.weight_init,
+            dtype=self.dtype,
+            seed=seed,
+            engine=engine,
+        )
+
+    def trainer(self, seed: int, image_shape: tuple[int, ...] | None, callbacks: Iterable[Callback] = ()) -> Trainer:
+        """Return the trainer of this recipe.
+
+        Raises
+        ------
+        SettingError
+            If a value is out of range, or images are to be mirrored and there are none.
+        """
+        if self.mirror and image_shape is None:
+            raise SettingError("mirror is for images, and this data has none.")
+        settings = asdict(self)
+        return Trainer(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            update=get_update(self.update, **_pick(settings, "momentum decay_rate beta1 beta2 epsilon weight_decay")),
+            schedule=get_schedule(self.schedule, **_pick(settings, "decay step_epochs step_factor warmup final_fraction")),
+            l2=self.l2,
+            label_smoothing=self.label_smoothing,
+            batches=self.batches,
+            augment=mirror(image_shape) if self.mirror and image_shape else None,
+            seed=seed,
+            callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
+        )
+
+
+def _pick(settings: Mapping[str, Any], names: str) -> dict[str, Any]:
+    return {name: settings[name] for name in names.split()}
+
+
+def _typed(key: str, value: Any, default: Any, source: str) -> Any:
+    """Return `value` in the type of the default, where it can be that without loss."""
+    if key == "hidden":
+        sizes = value if isinstance(value, list) else [value]
+        if all(type(size) is int for size in sizes):
+            return sizes
+    elif key == "weight_init" and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(default, float) and type(value) in (int, float):
+        return float(value)
+    elif type(value) is type(default):
+        return value
+    wanted = "a list of whole numbers" if key == "hidden" else f"a value like {default!r}"
+    raise SettingError(f"{source}: {key} needs {wanted}, got {value!r}.")
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that ship with fcnet."""
+    return sorted(
+        file.name.removesuffix(".toml") for file in resources.files("fcnet.recipes").iterdir() if file.name.endswith(".toml")
+    )
+
+
+def recipe_text(name_or_file: str) -> str:
+    """Return the TOML text of a recipe: one that ships with fcnet, or a file.
+
+    Raises
+    ------
+    SettingError
+        If there is no such recipe.
+    FileFormatError
+        If the file cannot be read.
+    """
+    if name_or_file in recipe_names():
+        return (resources.files("fcnet.recipes") / f"{name_or_file}.toml").read_text(encoding="utf-8")
+    if not name_or_file.endswith(".toml"):
+        raise unknown_name("recipe", name_or_file, recipe_names())
+    try:
+        return Path(name_or_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"The recipe {name_or_file} cannot be read: {error}.") from None
+
+
+def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
+    """Return a recipe with some of its settings changed.
+
+    Parameters
+    ----------
+    name_or_file : str
+        A recipe that ships with fcnet, a TOML file of settings, or the ``config.toml`` of a run.
+    changes : iterable of str
+        Each ``key=value``, the value as in TOML; quotes around text may be left out.
+
+    Raises
+    ------
+    SettingError
+        If a key or a value does not exist; the nearest known key is named.
+    FileFormatError
+        If the file cannot be read.
+    """
+    text = recipe_text(name_or_file)
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FileFormatError(f"The recipe {name_or_file} is not TOML: {error}.") from None
+    recipe = Recipe.from_dict(settings.get("settings", settings), name_or_file)
+    return Recipe.from_dict(asdict(recipe) | dict(_parse(change) for change in changes), "--set")
+
+
+def _parse(change: str) -> tuple[str, Any]:
+    key, equals, value = change.partition("=")
+    if not equals:
+        raise SettingError(f"--set takes key=value, got {change!r}.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

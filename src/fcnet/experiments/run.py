@@ -1,0 +1,262 @@
+"""A run: one recipe trained on one data set, with all that came of it in one folder."""
+
+import json
+import sys
+import time
+import tomllib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcnet.data import Dataset, load_dataset
+from fcnet.engine import Array
+from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.experiments.recipe import Recipe
+from fcnet.features.scaling import Scaling
+from fcnet.nn.losses import softmax
+from fcnet.persist import Model, load, load_tensors, save, save_tensors, write_atomic
+from fcnet.training.callbacks import Callback
+from fcnet.training.history import History
+from fcnet.training.state import TrainingState
+
+PREDICTIONS_FORMAT = "fcnet-predictions-1"
+N_MISTAKES = 24
+CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
+    "config.toml",
+    "history.jsonl",
+    "metrics.json",
+    "model.safetensors",
+    "checkpoint.safetensors",
+    "predictions.safetensors",
+    "report.html",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that is needed to repeat a run."""
+
+    dataset: str
+    recipe: str
+    settings: Recipe
+    seed: int = 0
+    engine: str = "numpy"
+    verify: bool = True
+
+    def to_toml(self) -> str:
+        """Return the text of ``config.toml``."""
+        import tomli_w
+
+        return tomli_w.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, run: Path) -> "Config":
+        """Read the ``config.toml`` of a run.
+
+        Raises
+        ------
+        FileFormatError
+            If `run` is not a run folder, or the file is damaged.
+        """
+        path = run / CONFIG
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls(**(values | {"settings": Recipe.from_dict(values["settings"], str(path))}))
+        except FileNotFoundError:
+            raise FileFormatError(f"{run} is not a run folder: it has no {CONFIG}.") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileFormatError(f"{path} is damaged: {error}.") from None
+
+
+class _KeepHistory(Callback):
+    """Writes the model and the history whenever training ends, however it ends."""
+
+    def __init__(self, run: Path, model: Model) -> None:
+        self.run, self.model = run, model
+
+    def on_train_end(self, state: TrainingState) -> None:
+        self.state = state
+        save(self.run / MODEL, self.model)
+        write_atomic(self.run / HISTORY, state.history.to_jsonl())
+
+
+def prepare(run: Path, config: Config, *, force: bool = False, resume: bool = False) -> bool:
+    """Make the folder of a run and write its configuration; return whether the run is finished already.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something already and neither `force` nor `resume` is given.
+    SettingError
+        If `resume` is given and the run was begun with other settings.
+    """
+    if resume and (run / CONFIG).exists():
+        begun = asdict(Config.read(run))
+        changed = _differences(begun, asdict(config))
+        if changed:
+            raise SettingError(
+                f"{run} was begun with other settings: {changed}. Resume it with those, or choose another --out."
+            )
+        return (run / METRICS).exists()
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        if not force or not (run / CONFIG).exists():
+            advice = "Choose another --out, --resume it, or pass --force to replace it."
+            raise InputError(f"{run} exists{'. ' + advice if (run / CONFIG).exists() else ' and is not a run folder.'}")
+        for name in RUN_FILES:
+            (run / name).unlink(missing_ok=True)
+    run.mkdir(parents=True, exist_ok=True)
+    write_atomic(run / CONFIG, config.to_toml())
+    return False
+
+
+def _differences(begun: dict[str, Any], now: dict[str, Any]) -> str:
+    flat = [{**c["settings"], **{k: v for k, v in c.items() if k != "settings"}} for c in (begun, now)]
+    return ", ".join(f"{k} was {flat[0][k]!r}, now {flat[1][k]!r}" for k in flat[0] if flat[0][k] != flat[1][k])
+
+
+def train(
+    run: Path, config: Config, *, data_dir: str | None = None, resume: bool = False, callbacks: Iterable[Callback] = ()
+) -> dict[str, Any]:
+    """Train by `config`, fill the folder that `prepare` made, and return the metrics.
+
+    The test part of the data is not read. Training and preprocessing see the training part alone; the validation part chooses
+    the best epoch.
+
+    Raises
+    ------
+    FcnetError
+        If data or settings do not fit, or training diverges; the best parameters so far are then in the folder.
+    """
+    began = time.monotonic()
+    recipe = config.settings
+    data = load_dataset(config.dataset, data_dir, n_test=0, verify=config.verify)
+    n_inputs, n_classes = data.X_train.shape[1], len(data.classes)
+    network = recipe.network(n_inputs, n_classes, config.seed, config.engine)
+    trainer = recipe.trainer(config.seed, data.image_shape, callbacks)
+
+    scaling_began = time.monotonic()
+    scaling = Scaling.fit(data.X_train, recipe.scaling, data.image_shape if recipe.mirror else None)
+    X_train, X_val = (scaling.transform(X, network.dtype) for X in (data.X_train, data.X_val))
+    feature_seconds = time.monotonic() - scaling_began
+
+    model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
+    keep = _KeepHistory(run, model)
+    trainer.callbacks = [keep, *trainer.callbacks]
+    history = trainer.fit(network, X_train, data.y_train, X_val, data.y_val, checkpoint=run / CHECKPOINT, resume=resume)
+    metrics = {
+        "dataset": config.dataset,
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "engine": config.engine,
+        "dtype": str(network.dtype),
+        "train_accuracy": float(np.mean(network.predict(X_train) == data.y_train)),
+        "val_accuracy": keep.state.best_accuracy,
+        "test_accuracy": None,
+        "n_train": len(data.X_train),
+        "n_val": len(data.X_val),
+        "n_test": None,
+        "n_parameters": network.n_parameters,
+        "epochs": len(history),
+        "best_epoch": keep.state.best_epoch,
+        "stop_reason": keep.state.stop_reason,
+        "fit_seconds": round(keep.state.seconds, 3),
+        "feature_seconds": round(feature_seconds, 3),
+        "total_seconds": round(time.monotonic() - began, 3),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    _save_predictions(run, "validation", network.logits(X_val), data.X_val, data.y_val)
+    _write_metrics(run, metrics)
+    return metrics
+
+
+def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
+    """Measure a run on all test rows, once: record the accuracy in its metrics, and return them.
+
+    A run that has a test accuracy already keeps it, and the test part is not read again.
+
+    Raises
+    ------
+    FcnetError
+        If the run is not finished, or its data cannot be used.
+    """
+    config, metrics = Config.read(run), read_metrics(run)
+    if metrics["test_accuracy"] is not None:
+        return metrics
+    model = load(run / MODEL)
+    data: Dataset = load_dataset(config.dataset, data_dir, verify=config.verify)
+    logits = model.logits(data.X_test)
+    metrics["test_accuracy"] = float(np.mean(logits.argmax(axis=1) == data.y_test))
+    metrics["n_test"] = len(data.X_test)
+    _save_predictions(run, "test", logits, data.X_test, data.y_test)
+    _write_metrics(run, metrics)
+    return metrics
+
+
+def read_metrics(run: Path) -> dict[str, Any]:
+    """Return the metrics of a finished run.
+
+    Raises
+    ------
+    FileFormatError
+        If the run is not finished, or the file is damaged.
+    """
+    path = run / METRICS
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileFormatError(
+            f"{run} is not a finished run: it has no {METRICS}. Finish it with fcnet train … --resume."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path} is damaged: {error}.") from None
+    return metrics
+
+
+def read_history(run: Path) -> History:
+    """Return the history of a run.
+
+    Raises
+    ------
+    FileFormatError
+        If there is none, or the file is damaged.
+    """
+    path = run / HISTORY
+    try:
+        return History.from_jsonl(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path} cannot be read: {error}.") from None
+
+
+def read_predictions(run: Path) -> tuple[dict[str, Array], str]:
+    """Return the predictions that a run keeps, and the part of the data that they are for.
+
+    ``probabilities`` is (n, n_classes), ``labels`` (n,), ``mistakes`` the rows of the most confident errors, ``mistake_inputs``
+    their raw inputs.
+    """
+    tensors, metadata = load_tensors(run / PREDICTIONS, PREDICTIONS_FORMAT)
+    return tensors, metadata["part"]
+
+
+def _save_predictions(run: Path, part: str, logits: Array, X: Array, y: Array) -> None:
+    probabilities = softmax(logits)
+    wrong = np.flatnonzero(logits.argmax(axis=1) != y)
+    mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
+    tensors = {"probabilities": probabilities, "labels": y, "mistakes": mistakes, "mistake_inputs": X[mistakes]}
+    save_tensors(run / PREDICTIONS, tensors, {"part": part}, PREDICTIONS_FORMAT)
+
+
+def _write_metrics(run: Path, metrics: dict[str, Any]) -> None:
+    write_atomic(run / METRICS, json.dumps(metrics, indent=2) + "\n")
+
+
+def peak_memory_mb() -> float | None:
+    """Return the most memory this process has held, in MB of 10⁶ bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)

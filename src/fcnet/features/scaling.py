@@ -1,0 +1,82 @@
+"""Scaling of inputs, fitted on the training part alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fcnet.engine import Array
+from fcnet.errors import unknown_name
+
+SCALINGS = ("none", "mean", "standard")
+ROWS_AT_ONCE = 1024  # float copies of uint8 rows are made in blocks that stay in the cache
+
+
+@dataclass
+class Scaling:
+    """``(X - mean) / std``, where either part may be absent.
+
+    Parameters
+    ----------
+    mean, std : array (n_inputs,), optional
+    """
+
+    mean: Array | None = None
+    std: Array | None = None
+
+    @classmethod
+    def fit(cls, X: Array, kind: str = "standard", image_shape: tuple[int, ...] | None = None) -> "Scaling":
+        """Measure the mean and, for "standard", the standard deviation of every input in float64.
+
+        Parameters
+        ----------
+        X : array (n, n_inputs)
+        kind : {"none", "mean", "standard"}
+        image_shape : tuple of ints, optional
+            (height, width, channels); with it the statistics are those of the images and their mirror images together,
+            so that scaling and mirroring commute.
+
+        Raises
+        ------
+        SettingError
+            If `kind` is unknown.
+        """
+        if kind not in SCALINGS:
+            raise unknown_name("scaling", kind, SCALINGS)
+        if kind == "none":
+            return cls()
+        total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+        first = X[0].astype(np.float64)  # sums of squares around a point among the data lose no digits
+        for start in range(0, len(X), ROWS_AT_ONCE):
+            block = X[start : start + ROWS_AT_ONCE] - first
+            total += block.sum(axis=0)
+            squares += np.einsum("ij,ij->j", block, block)
+        mean = first + total / len(X)
+        variance = np.maximum(squares / len(X) - (total / len(X)) ** 2, 0)
+        if image_shape is not None:
+            mirror_mean, mirror_variance = (a.reshape(image_shape)[:, ::-1].reshape(-1) for a in (mean, variance))
+            variance = (variance + mirror_variance) / 2 + ((mean - mirror_mean) / 2) ** 2
+            mean = (mean + mirror_mean) / 2
+        if kind == "mean":
+            return cls(mean)
+        # A constant input is zero once its mean is taken; dividing by one keeps it there.
+        return cls(mean, np.sqrt(np.where(variance > 0, variance, 1)))
+
+    def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+        """Return the scaled inputs (n, n_inputs) in `dtype`; `X` is left as it is."""
+        X = np.asarray(X)
+        if self.mean is None:
+            return X.astype(dtype, copy=False)
+        mean = self.mean.astype(dtype)
+        scale = None if self.std is None else (1 / self.std).astype(dtype)
+        out = np.empty(X.shape, dtype)
+        for start in range(0, len(X), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            np.subtract(X[rows], mean, out=out[rows], dtype=dtype)
+            if scale is not None:
+                out[rows] *= scale
+        return out
+
+    def arrays(self) -> dict[str, Array]:
+        """Return what there is of ``mean`` and ``std``."""
+        return {name: array for name, array in (("mean", self.mean), ("std", self.std)) if array is not None}

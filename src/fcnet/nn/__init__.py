@@ -1,0 +1,1 @@
+"""The mathematics: forward, backward, loss, and the check of the gradients."""

@@ -1,0 +1,145 @@
+"""Layers: a forward, and beside it the backward that carries the gradient the other way.
+
+A forward returns its output and what its backward needs. A backward takes the gradient of the loss with respect to
+that output, ``dout``, and returns the gradient of the layer's input and those of its parameters. Outputs live in the
+buffers of the engine and hold until the layer runs again.
+
+Shapes: ``x`` is (n, d_in), ``out`` and ``dout`` are (n, d_out), for n rows in a batch.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from fcnet.engine import Array, NumpyEngine
+from fcnet.errors import unknown_name
+
+Params = dict[str, Array]
+
+
+class Layer(Protocol):
+    """What the network asks of a layer; without `rng` it computes as for prediction."""
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]: ...
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]: ...
+
+
+class Affine:
+    """``out = x W + b`` with W (d_in, d_out) and b (d_out,)."""
+
+    def __init__(self, number: int) -> None:
+        self.W, self.b = f"W{number}", f"b{number}"
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        W, b = params[self.W], params[self.b]
+        out = engine.buffer(f"out {self.W}", (len(x), W.shape[1]))
+        return engine.affine(x, W, b, out), (x, W)
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dW = xᵀ dout``, ``db = Σ_rows dout``, ``dx = dout Wᵀ``."""
+        x, W = cache
+        xp = engine.xp
+        dW = xp.matmul(x.T, dout, out=engine.buffer(f"d{self.W}", W.shape))
+        db = xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
+        dx = xp.matmul(dout, W.T, out=engine.buffer(f"dx {self.W}", x.shape)) if input_gradient else None
+        return dx, {self.W: dW, self.b: db}
+
+
+class Dropout:
+    """``out = x m / (1 - p)``, each entry of the mask m being 0 with probability p, else 1.
+
+    "Inverted" dropout (Srivastava et al. 2014): scaled in training, so that prediction leaves x as it is.
+    """
+
+    def __init__(self, number: int, p: float) -> None:
+        self.name, self.p = f"dropout {number}", p
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        if rng is None:
+            return x, None
+        scale = rng.random(out=engine.buffer(f"{self.name} scale", x.shape), dtype=engine.dtype)
+        xp = engine.xp
+        xp.greater_equal(scale, self.p, out=scale)
+        xp.multiply(scale, 1.0 / (1.0 - self.p), out=scale)
+        return xp.multiply(x, scale, out=engine.buffer(self.name, x.shape)), scale
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout m / (1 - p)``."""
+        if cache is not None and input_gradient:
+            engine.xp.multiply(dout, cache, out=dout)
+        return dout, {}
+
+
+class ReLU:
+    """``out = max(x, 0)``, in place."""
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        out = engine.relu(x)
+        return out, out
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout [out > 0]``."""
+        return engine.relu_backward(dout, cache), {}
+
+
+class LeakyReLU:
+    """``out = x`` where x > 0, else ``0.01 x``, in place (Maas et al. 2013)."""
+
+    slope = 0.01
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        out = engine.xp.multiply(x, self.slope, out=x, where=x < 0)
+        return out, out
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout`` where out > 0, else ``0.01 dout``."""
+        return engine.xp.multiply(dout, self.slope, out=dout, where=cache < 0), {}
+
+
+class Tanh:
+    """``out = tanh(x)``, in place."""
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        out = engine.xp.tanh(x, out=x)
+        return out, out
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout (1 - out²)``."""
+        dout *= 1 - cache * cache
+        return dout, {}
+
+
+class GELU:
+    """``out = x (1 + t) / 2`` with ``t = tanh(√(2/π) (x + 0.044715 x³))`` (Hendrycks & Gimpel 2016, eq. 2).
+
+    This is the usual approximation of ``x Φ(x)``, Φ being the normal distribution function.
+    """
+
+    c, a = float(np.sqrt(2 / np.pi)), 0.044715
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        t = engine.xp.tanh(self.c * (x + self.a * x * x * x))
+        return 0.5 * x * (1 + t), (x, t)
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout [(1 + t)/2 + x (1 - t²)/2 · √(2/π) (1 + 3 · 0.044715 x²)]``."""
+        x, t = cache
+        dout *= 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (self.c * (1 + 3 * self.a * x * x))
+        return dout, {}
+
+
+ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "gelu": GELU}
+
+
+def get_activation(name: str) -> Layer:
+    """Return a new activation layer by its name.
+
+    Raises
+    ------
+    SettingError
+        If there is no activation of that name.
+    """
+    if name not in ACTIVATIONS:
+        raise unknown_name("activation", name, ACTIVATIONS)
+    return ACTIVATIONS[name]()

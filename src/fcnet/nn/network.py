@@ -1,0 +1,223 @@
+"""A fully-connected network: layers in a row, and the gradient of its loss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fcnet.engine import Array, get_engine
+from fcnet.errors import InputError, SettingError
+from fcnet.nn.layers import Affine, Dropout, Layer, Params, get_activation
+from fcnet.nn.losses import l2_penalty, softmax, softmax_cross_entropy
+
+ROWS_AT_ONCE = 4096  # prediction in blocks, so that memory does not grow with the number of rows
+
+
+class FullyConnectedNet:
+    """Affine layers with an activation between them, for classification by softmax.
+
+    ``X → [dropout] → affine → activation → [dropout] → … → affine → logits``
+
+    Parameters
+    ----------
+    layer_sizes : sequence of at least two ints
+        Inputs, hidden units of each layer, classes: ``[3072, 50, 10]`` is the two-layer network of the exercise.
+    activation : {"relu", "leaky_relu", "tanh", "gelu"}
+    dropout, input_dropout : float in [0, 1)
+        Probability that a hidden unit, or an input, is dropped in training.
+    weight_init : "he", "glorot" or float
+        Weights are drawn from a normal distribution of mean 0 and standard deviation ``sqrt(2 / d_in)`` (He et al. 2015),
+        ``sqrt(2 / (d_in + d_out))`` (Glorot & Bengio 2010), or the given number. Biases start at zero.
+    dtype : {"float32", "float64"}
+        Type of the parameters and of everything computed from them.
+    seed : int or numpy.random.Generator
+    engine : {"numpy"}
+
+    Attributes
+    ----------
+    params : dict of arrays
+        ``W1`` (layer_sizes[0], layer_sizes[1]), ``b1`` (layer_sizes[1],), ``W2`` …
+
+    Raises
+    ------
+    SettingError
+        If a parameter is unknown or out of range.
+
+    Examples
+    --------
+    >>> net = FullyConnectedNet([4, 10, 3], seed=0)
+    >>> net.logits([[0.1, 0.2, 0.3, 0.4]]).shape
+    (1, 3)
+    >>> {name: p.shape for name, p in net.params.items()}
+    {'W1': (4, 10), 'b1': (10,), 'W2': (10, 3), 'b2': (3,)}
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        *,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        weight_init: str | float = "he",
+        dtype: DTypeLike = np.float32,
+        seed: int | np.random.Generator = 0,
+        engine: str = "numpy",
+    ) -> None:
+        self.layer_sizes = [int(size) for size in layer_sizes]
+        if len(self.layer_sizes) < 2 or min(self.layer_sizes) < 1:
+            raise SettingError(f"layer_sizes needs two or more positive numbers, got {list(layer_sizes)}.")
+        for name, p in (("dropout", dropout), ("input_dropout", input_dropout)):
+            if not 0 <= p < 1:
+                raise SettingError(f"{name} must be at least 0 and below 1, got {p}.")
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise SettingError(f"dtype must be float32 or float64, got {self.dtype}.")
+        self.activation, self.dropout, self.input_dropout = activation, float(dropout), float(input_dropout)
+        self.weight_init = weight_init
+        self.engine = get_engine(engine, str(self.dtype))
+        self.layers = self._make_layers()
+        self.params = self._draw_params(np.random.default_rng(seed))
+
+    def _make_layers(self) -> list[Layer]:
+        layers: list[Layer] = []
+        depth = len(self.layer_sizes) - 1
+        for number in range(1, depth + 1):
+            p = self.input_dropout if number == 1 else self.dropout
+            if p:
+                layers.append(Dropout(number, p))
+            layers.append(Affine(number))
+            if number < depth:
+                layers.append(get_activation(self.activation))
+        return layers
+
+    def _draw_params(self, rng: np.random.Generator) -> Params:
+        params: Params = {}
+        for number, (d_in, d_out) in enumerate(zip(self.layer_sizes, self.layer_sizes[1:], strict=False), 1):
+            scale = self._weight_scale(d_in, d_out)
+            params[f"W{number}"] = (scale * rng.standard_normal((d_in, d_out))).astype(self.dtype)
+            params[f"b{number}"] = np.zeros(d_out, self.dtype)
+        return params
+
+    def _weight_scale(self, d_in: int, d_out: int) -> float:
+        if self.weight_init == "he":
+            return float(np.sqrt(2 / d_in))
+        if self.weight_init == "glorot":
+            return float(np.sqrt(2 / (d_in + d_out)))
+        if isinstance(self.weight_init, str) or not np.isfinite(self.weight_init) or self.weight_init < 0:
+            raise SettingError(f"weight_init must be 'he', 'glorot' or a number of at least 0, got {self.weight_init!r}.")
+        return float(self.weight_init)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of logits."""
+        return self.layer_sizes[-1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum(p.size for p in self.params.values())
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal network, but for the values of its parameters."""
+        return {
+            "layer_sizes": self.layer_sizes,
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "input_dropout": self.input_dropout,
+            "weight_init": self.weight_init,
+            "dtype": str(self.dtype),
+            "engine": self.engine.name,
+        }
+
+    def astype(self, dtype: DTypeLike) -> "FullyConnectedNet":
+        """Return a copy with its parameters in another dtype."""
+        copy = FullyConnectedNet(**(self.get_config() | {"dtype": dtype}))
+        copy.params = {name: p.astype(dtype) for name, p in self.params.items()}
+        return copy
+
+    def check_inputs(self, X: ArrayLike) -> Array:
+        """Return `X` as an array (n, layer_sizes[0]) of the network's dtype.
+
+        Raises
+        ------
+        InputError
+            If its shape does not fit.
+        """
+        array = np.asarray(X)
+        if array.ndim != 2 or array.shape[1] != self.layer_sizes[0]:
+            raise InputError(f"X must have shape (n, {self.layer_sizes[0]}) for this network, got {array.shape}.")
+        return array.astype(self.dtype, copy=False)
+
+    def logits(self, X: ArrayLike) -> Array:
+        """Return the scores of each class before the softmax, (n, n_classes), for inputs (n, n_inputs)."""
+        X = self.check_inputs(X)
+        out = np.empty((len(X), self.n_classes), self.dtype)
+        for start in range(0, len(X), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            out[rows] = self._forward(X[rows], None)[0]
+        return out
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the probability of each class, (n, n_classes)."""
+        return softmax(self.logits(X))
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the number of the most probable class, (n,)."""
+        return np.asarray(self.logits(X).argmax(axis=1))
+
+    def loss_and_gradients(
+        self,
+        X: Array,
+        y: Array,
+        *,
+        l2: float = 0.0,
+        label_smoothing: float = 0.0,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[float, Params]:
+        """Mean cross-entropy ``+ l2/2 · ΣW²``, and its gradient in every parameter.
+
+        Parameters
+        ----------
+        X : array (n, n_inputs) of the network's dtype
+        y : integer array (n,)
+        l2 : float
+            Strength of the L2 penalty on the weights.
+        label_smoothing : float in [0, 1)
+        rng : numpy.random.Generator, optional
+            Draws the dropout masks; without it nothing is dropped.
+
+        Returns
+        -------
+        loss : float
+        grads : dict of arrays, names and shapes of `params`
+            Buffers that the next call writes over; copy what has to last.
+        """
+        logits, caches = self._forward(X, rng)
+        loss, dout = softmax_cross_entropy(logits, y, self.engine, label_smoothing)
+        grads = self._backward(dout, caches)
+        if l2:
+            loss += l2_penalty(self.params, l2)
+            for name, W in self.params.items():
+                if name.startswith("W"):
+                    self.engine.add_scaled(grads[name], l2, W)
+        return loss, grads
+
+    def _forward(self, X: Array, rng: np.random.Generator | None) -> tuple[Array, list[Any]]:
+        out, caches = X, []
+        for layer in self.layers:
+            out, cache = layer.forward(out, self.params, self.engine, rng)
+            caches.append(cache)
+        return out, caches
+
+    def _backward(self, dout: Array, caches: list[Any]) -> Params:
+        grads: Params = {}
+        gradient: Array | None = dout
+        # Nothing below the first affine layer has parameters, so the gradient stops there.
+        first = next(i for i, layer in enumerate(self.layers) if isinstance(layer, Affine))
+        for i in range(len(self.layers) - 1, first - 1, -1):
+            assert gradient is not None
+            gradient, own = self.layers[i].backward(gradient, caches[i], self.engine, i > first)
+            grads |= own
+        return {name: grads[name] for name in self.params}

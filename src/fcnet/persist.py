@@ -1,0 +1,165 @@
+"""Files in and out: written whole or not at all, and read without pickle."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fcnet.engine import Array
+from fcnet.errors import FcnetError, FileFormatError
+from fcnet.features.scaling import Scaling
+from fcnet.nn.losses import softmax
+from fcnet.nn.network import FullyConnectedNet
+
+MODEL_FORMAT = "fcnet-model-1"
+
+
+def write_atomic(path: str | Path, content: bytes | str) -> None:
+    """Write a file under a temporary name, flush it to the disk, and rename it into place.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk; a file that was there before is then still there, unharmed.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any], format: str) -> None:
+    """Write arrays and JSON-able metadata as a safetensors file of the named format."""
+    from safetensors.numpy import save as to_bytes
+
+    # safetensors writes memory as it lies, so an array in another order has to be laid out anew.
+    arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    write_atomic(path, to_bytes(arrays, {"format": format, "fcnet": json.dumps(dict(metadata))}))
+
+
+def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `save_tensors` wrote.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, damaged, or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = file.metadata() or {}
+            if found.get("format") != format:
+                raise FileFormatError(f"{path} is not a {format} file (it says {found.get('format')!r}).")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(found["fcnet"])  # noqa: SIM118
+    except FileNotFoundError:
+        raise FileFormatError(f"There is no file {path}.") from None
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise FileFormatError(f"{path} is damaged or not a safetensors file: {error}.") from None
+
+
+@dataclass
+class Model:
+    """A network with all that it needs to predict from raw inputs.
+
+    Parameters
+    ----------
+    network : FullyConnectedNet
+    scaling : Scaling
+        Applied to raw inputs before the network sees them.
+    classes : list of str
+        Name of each class, in the order of the logits; their numbers where nothing is given.
+    image_shape : tuple of ints, optional
+        (height, width, channels) of the images that the rows of the input are, if they are images.
+    max_value : float
+        The value of white in those images.
+    """
+
+    network: FullyConnectedNet
+    scaling: Scaling = field(default_factory=Scaling)
+    classes: list[str] = field(default_factory=list)
+    image_shape: tuple[int, ...] | None = None
+    max_value: float = 255.0
+
+    def __post_init__(self) -> None:
+        self.classes = list(self.classes) or [str(i) for i in range(self.network.n_classes)]
+
+    def logits(self, X: ArrayLike) -> Array:
+        """Return the logits (n, n_classes) of raw inputs (n, n_inputs)."""
+        return self.network.logits(self.scaling.transform(X, self.network.dtype))
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs)."""
+        return softmax(self.logits(X))
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the class number (n,) of raw inputs (n, n_inputs)."""
+        return np.asarray(self.logits(X).argmax(axis=1))
+
+
+def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
+    """Write a model, or a bare network, as a safetensors file: parameters, preprocessing, class names.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file at `path` is then unharmed.
+    """
+    if isinstance(model, FullyConnectedNet):
+        model = Model(model)
+    metadata = {
+        "network": model.network.get_config(),
+        "classes": model.classes,
+        "image_shape": model.image_shape,
+        "max_value": model.max_value,
+    }
+    scaling = {f"scaling.{name}": array for name, array in model.scaling.arrays().items()}
+    save_tensors(path, model.network.params | scaling, metadata, MODEL_FORMAT)
+
+
+def load(path: str | Path) -> Model:
+    """Read a model that `save` wrote; nothing in the file is executed.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, damaged, foreign, or its tensors do not fit the network it describes.
+    """
+    tensors, metadata = load_tensors(path, MODEL_FORMAT)
+    try:
+        network = FullyConnectedNet(**metadata["network"])
+        scaling = Scaling(**{k.removeprefix("scaling."): tensors.pop(k) for k in list(tensors) if k.startswith("scaling.")})
+        shape = metadata["image_shape"]
+        model = Model(network, scaling, metadata["classes"], tuple(shape) if shape else None, metadata["max_value"])
+    except (FcnetError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}.") from None
+    check_tensors(path, tensors, network.params)
+    network.params = tensors
+    return model
+
+
+def check_tensors(path: str | Path, found: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
+    """Raise FileFormatError unless `found` has the names, shapes and dtypes of `expected`, and finite values."""
+    for name in sorted(set(found) ^ set(expected)):
+        raise FileFormatError(f"{path} {'lacks' if name in expected else 'has an unexpected'} tensor {name!r}.")
+    for name, tensor in found.items():
+        want = expected[name]
+        if tensor.shape != want.shape or tensor.dtype != want.dtype:
+            raise FileFormatError(
+                f"{path}: tensor {name!r} is {tensor.dtype} {tensor.shape}, the network needs {want.dtype} {want.shape}."
+            )
+        if not np.isfinite(tensor).all():
+            raise FileFormatError(f"{path}: tensor {name!r} holds NaN or infinite values.")

@@ -1,0 +1,1 @@
+"""Recipes that ship with fcnet, one TOML file each."""

@@ -1,0 +1,1 @@
+"""Training: the loop, update rules, schedules, history, callbacks."""

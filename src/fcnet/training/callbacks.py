@@ -1,0 +1,95 @@
+"""Hooks into training: subclass `Callback` and override what you need."""
+
+import sys
+import time
+from typing import Any, TextIO
+
+from fcnet.training.state import TrainingState
+
+
+class Callback:
+    """Called by the trainer as training goes on; every hook may read the state, and call ``state.stop(reason)``.
+
+    Examples
+    --------
+    >>> class StopAtGoal(Callback):
+    ...     def on_epoch_end(self, state):
+    ...         if state.history[-1]["val_accuracy"] >= 0.5:
+    ...             state.stop("the goal is reached")
+    """
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Before the first batch; in a resumed training, before the first batch that is left to do."""
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Before the first batch of an epoch."""
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        """After an update; ``state.loss`` is the loss that its gradient came from."""
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """After the evaluation at the end of an epoch, whose row is ``state.history[-1]``."""
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """After the last update, however training ended; the network holds its best parameters."""
+
+
+class EarlyStopping(Callback):
+    """Stop when the validation accuracy has not risen for `patience` epochs."""
+
+    def __init__(self, patience: int = 10) -> None:
+        self.patience = patience
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        if state.best_accuracy is not None and state.epoch - state.best_epoch >= self.patience:
+            state.stop(f"validation accuracy has not risen for {self.patience} epochs")
+
+
+def describe(row: dict[str, Any], n_epochs: int) -> str:
+    """Return the row of an epoch as a line to read."""
+    parts = [f"epoch {row['epoch']}/{n_epochs}", f"loss {row['loss']:.4f}", f"train {row['train_accuracy']:.1%}"]
+    if "val_accuracy" in row:
+        parts.append(f"val {row['val_accuracy']:.1%}")
+    return "  ".join([*parts, f"lr {row['learning_rate']:.2e}"])
+
+
+class Progress(Callback):
+    """A live bar where the output is a terminal; elsewhere a line at most every `every_seconds`, and one for the last epoch."""
+
+    def __init__(self, file: TextIO | None = None, every_seconds: float = 5.0) -> None:
+        self.file = file or sys.stderr
+        self.every_seconds = every_seconds
+        self._bar: Any = None
+        self._last = 0.0
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        self._last = time.monotonic()
+        if not self.file.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=Console(file=self.file)
+        )
+        self._task = self._bar.add_task("epoch 1", total=state.total_iterations, completed=state.iteration)
+        self._bar.start()
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        if self._bar is not None and time.monotonic() - self._last > 0.1:
+            self._last = time.monotonic()
+            self._bar.update(self._task, completed=state.iteration)
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        line = describe(state.history[-1], state.n_epochs)
+        if self._bar is not None:
+            self._bar.update(self._task, description=line, completed=state.iteration)
+        elif time.monotonic() - self._last > self.every_seconds or state.epoch == state.n_epochs:
+            self._last = time.monotonic()
+            print(line, file=self.file, flush=True)
+
+    def on_train_end(self, state: TrainingState) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

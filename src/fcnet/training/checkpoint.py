@@ -1,0 +1,65 @@
+"""The state of a training on disk, from which it goes on as if it had never stopped."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from fcnet.engine import Array
+from fcnet.errors import FileFormatError
+from fcnet.persist import check_tensors, load_tensors, save_tensors
+from fcnet.training.history import History
+from fcnet.training.state import TrainingState
+
+CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
+SCALARS = ("epoch", "iteration", "best_accuracy", "best_epoch", "seconds", "stop_reason")
+
+
+def _tensors(state: TrainingState) -> dict[str, Array]:
+    groups = {"params": state.network.params, "update": state.update_state, "best": state.best_params}
+    return {f"{group}.{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
+
+
+def save_checkpoint(path: str | Path, state: TrainingState) -> None:
+    """Write a checkpoint; where that fails, as on a full disk, warn and leave the one before as it is."""
+    metadata = {name: getattr(state, name) for name in SCALARS}
+    metadata |= {
+        "n_epochs": state.n_epochs,
+        "total_iterations": state.total_iterations,
+        "rng": state.rng.bit_generator.state,
+        "history": state.history.to_jsonl(),
+    }
+    try:
+        save_tensors(path, _tensors(state), metadata, CHECKPOINT_FORMAT)
+    except OSError as error:
+        warnings.warn(f"No checkpoint of epoch {state.epoch}: {error}. Training goes on.", RuntimeWarning, stacklevel=3)
+
+
+def load_checkpoint(path: str | Path, state: TrainingState) -> None:
+    """Bring `state` to where the checkpoint was written.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged or belongs to another training.
+    """
+    tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)
+    own = _tensors(state)
+    check_tensors(path, tensors, own)
+    for name in ("n_epochs", "total_iterations"):
+        if metadata.get(name) != getattr(state, name):
+            raise FileFormatError(
+                f"{path} belongs to another training: its {name} is {metadata.get(name)}, here it is {getattr(state, name)}."
+            )
+    try:
+        history, rng = History.from_jsonl(metadata["history"]), np.random.default_rng()
+        rng.bit_generator.state = metadata["rng"]
+        scalars = {name: metadata[name] for name in SCALARS}
+    except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
+        raise FileFormatError(f"{path} is damaged: {error!r}.") from None
+    for name, tensor in tensors.items():
+        own[name][...] = tensor
+    state.history, state.rng = history, rng
+    for name, value in scalars.items():
+        setattr(state, name, value)

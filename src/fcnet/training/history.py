@@ -1,0 +1,62 @@
+"""What happened in training: a row an epoch, with the rows of its batches inside."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class History(Sequence[Row]):
+    """The finished epochs, as plain dicts that JSON can hold.
+
+    A row has ``epoch`` (from 1), ``iteration`` (finished so far), ``loss`` (mean over its batches), ``train_accuracy``,
+    ``val_loss`` (cross-entropy alone) and ``val_accuracy`` (both absent without validation data), ``learning_rate`` (of its last batch), and
+    ``batches``: a list of ``{"iteration", "loss", "learning_rate"}``. It holds no times, so that two equal runs have equal histories.
+
+    Examples
+    --------
+    >>> history = History([{"epoch": 1, "loss": 2.3, "batches": [{"iteration": 1, "loss": 2.3}]}])
+    >>> history.column("loss")
+    [2.3]
+    >>> History.from_jsonl(history.to_jsonl()) == history
+    True
+    """
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, History) and self.rows == other.rows
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, and it grows
+
+    def append(self, row: Row) -> None:
+        """Add the row of a finished epoch."""
+        self.rows.append(row)
+
+    def column(self, name: str) -> list[Any]:
+        """Return one value of every epoch, None where an epoch has none."""
+        return [row.get(name) for row in self.rows]
+
+    def batch_column(self, name: str) -> list[Any]:
+        """Return one value of every batch of every epoch."""
+        return [batch[name] for row in self.rows for batch in row["batches"]]
+
+    def to_jsonl(self) -> str:
+        """Return the rows as JSON lines; numbers come back exactly as they were."""
+        return "".join(json.dumps(row) + "\n" for row in self.rows)
+
+    @classmethod
+    def from_jsonl(cls, text: str) -> "History":
+        """Read what `to_jsonl` wrote."""
+        return cls([json.loads(line) for line in text.splitlines()])

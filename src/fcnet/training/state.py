@@ -1,0 +1,49 @@
+"""Where a training stands."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from fcnet.engine import Array
+from fcnet.training.history import History
+
+Params = dict[str, Array]
+
+
+class Trainable(Protocol):
+    """What the trainer asks of a network."""
+
+    params: Params
+
+    def loss_and_gradients(
+        self, X: Array, y: Array, *, l2: float, label_smoothing: float, rng: np.random.Generator | None
+    ) -> tuple[float, Params]: ...
+
+    def logits(self, X: Array) -> Array: ...
+
+
+@dataclass
+class TrainingState:
+    """Where training stands; all of it that changes is in a checkpoint, so that a resumed run is the same run."""
+
+    network: Trainable
+    update_state: Params
+    best_params: Params
+    rng: np.random.Generator
+    n_epochs: int
+    total_iterations: int
+    history: History = field(default_factory=History)
+    epoch: int = 0
+    iteration: int = 0
+    best_accuracy: float | None = None
+    best_epoch: int = 0
+    seconds: float = 0.0
+    loss: float = math.nan
+    learning_rate: float = math.nan
+    stop_reason: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """End training after the current epoch."""
+        self.stop_reason = reason

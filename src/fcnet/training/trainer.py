@@ -1,0 +1,286 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fcnet.engine import Array
+from fcnet.errors import DivergedError, InputError, SettingError, unknown_name
+from fcnet.nn.losses import cross_entropy
+from fcnet.training.callbacks import Callback
+from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
+from fcnet.training.history import History
+from fcnet.training.schedules import Schedule, get_schedule
+from fcnet.training.state import Trainable, TrainingState
+from fcnet.training.updates import UpdateRule, get_update
+
+TRAIN_ROWS = 1000  # the training accuracy of an epoch is measured on so many random rows
+Batches = Literal["shuffled", "sampled", "full"]
+BATCHES = ("shuffled", "sampled", "full")
+Augmentation = Callable[[Array, np.random.Generator], None]
+
+
+@dataclass
+class Trainer:
+    """Trains a network by batches, and leaves it with the parameters of its best epoch.
+
+    Parameters
+    ----------
+    epochs : int
+    batch_size : int
+    learning_rate : float
+        Multiplied by the schedule.
+    update : str or UpdateRule
+        "sgd", "momentum", "nesterov", "rmsprop", "adam" or "adamw", or an object like those of `fcnet.training.updates`.
+    schedule : str or Schedule
+        "constant", "exponential", "step", "cosine" or "one_cycle", or an object like those of `fcnet.training.schedules`.
+    l2 : float
+        Strength of the penalty ``l2/2 · ΣW²`` in the loss; biases are not regularised.
+    label_smoothing : float in [0, 1)
+    batches : {"shuffled", "sampled", "full"}
+        Every row once an epoch in random order; rows drawn with replacement, ``n // batch_size`` batches an epoch, as in the
+        exercise; or all rows in one batch.
+    augment : callable, optional
+        ``augment(X, rng)`` changes a batch in place before it is used.
+    seed : int
+        Of the one generator that every random draw of the training comes from.
+    callbacks : sequence of Callback
+
+    Examples
+    --------
+    >>> from fcnet import FullyConnectedNet
+    >>> X = np.random.default_rng(0).standard_normal((200, 2)).astype("float32")
+    >>> y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    >>> net = FullyConnectedNet([2, 16, 2], seed=0)
+    >>> history = Trainer(epochs=50, batch_size=20, learning_rate=0.1).fit(net, X, y)
+    >>> float((net.predict(X) == y).mean()) > 0.95
+    True
+    """
+
+    epochs: int = 10
+    batch_size: int = 100
+    learning_rate: float = 1e-2
+    update: str | UpdateRule = "momentum"
+    schedule: str | Schedule = "constant"
+    l2: float = 0.0
+    label_smoothing: float = 0.0
+    batches: Batches = "shuffled"
+    augment: Augmentation | None = None
+    seed: int = 0
+    callbacks: Sequence[Callback] = ()
+
+    def __post_init__(self) -> None:
+        if self.batches not in BATCHES:
+            raise unknown_name("batches", self.batches, BATCHES)
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("learning_rate", "l2"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SettingError(f"{name} must be a finite number of at least 0, got {getattr(self, name)}.")
+        if not 0 <= self.label_smoothing < 1:
+            raise SettingError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
+        self._update = get_update(self.update) if isinstance(self.update, str) else self.update
+        self._schedule = get_schedule(self.schedule) if isinstance(self.schedule, str) else self.schedule
+
+    def fit(
+        self,
+        network: Trainable,
+        X: Array,
+        y: ArrayLike,
+        X_val: Array | None = None,
+        y_val: ArrayLike | None = None,
+        *,
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 10.0,
+        resume: bool = False,
+    ) -> History:
+        """Train `network` in place.
+
+        Parameters
+        ----------
+        network : FullyConnectedNet
+        X : array (n, n_inputs)
+        y : integer array (n,)
+            Class numbers from 0.
+        X_val, y_val : arrays (m, n_inputs) and (m,), optional
+            With them the parameters of the epoch with the best validation accuracy are kept, else the last.
+        checkpoint : path, optional
+            Where to keep the state of the training, at the end of an epoch and at most every `checkpoint_seconds`.
+        resume : bool
+            Go on from `checkpoint` where it exists; the result is the same bit for bit as without the interruption.
+
+        Returns
+        -------
+        history : History
+
+        Raises
+        ------
+        InputError
+            If the arrays do not fit the network or one another, or hold NaN or infinite values.
+        DivergedError
+            If the loss is no longer finite. The network then holds the best parameters of the epochs before.
+        """
+        X, y = check_data(network, X, y, "X", "y")
+        if (X_val is None) != (y_val is None):
+            raise InputError("X_val and y_val go together: give both or neither.")
+        if X_val is not None and y_val is not None:
+            X_val, y_val = check_data(network, X_val, y_val, "X_val", "y_val")
+        per_epoch = self._iterations_per_epoch(len(X))
+        state = TrainingState(
+            network=network,
+            update_state=self._update.init(network.params),
+            best_params={name: p.copy() for name, p in network.params.items()},
+            rng=np.random.default_rng(self.seed),
+            n_epochs=self.epochs,
+            total_iterations=self.epochs * per_epoch,
+        )
+        if checkpoint is not None and resume and Path(checkpoint).exists():
+            load_checkpoint(checkpoint, state)
+        started = time.monotonic() - state.seconds
+        saved = time.monotonic()
+        self._call("on_train_begin", state)
+        try:
+            while state.epoch < self.epochs and state.stop_reason is None:
+                self._call("on_epoch_begin", state)
+                batch_rows = self._train_epoch(state, X, y, per_epoch)
+                state.epoch += 1
+                self._end_epoch(state, batch_rows, X, y, X_val, y_val)
+                state.seconds = time.monotonic() - started
+                self._call("on_epoch_end", state)
+                last = state.epoch == self.epochs or state.stop_reason is not None
+                if checkpoint is not None and (last or time.monotonic() - saved >= checkpoint_seconds):
+                    save_checkpoint(checkpoint, state)
+                    saved = time.monotonic()
+        finally:
+            for name, p in network.params.items():
+                p[...] = state.best_params[name]
+            self._call("on_train_end", state)
+        return state.history
+
+    def _iterations_per_epoch(self, n: int) -> int:
+        if self.batches == "full":
+            return 1
+        if self.batches == "sampled":
+            return max(1, n // self.batch_size)
+        return math.ceil(n / self.batch_size)
+
+    def _batch_indices(self, n: int, rng: np.random.Generator) -> Callable[[int], Array]:
+        """Return a function from the number of a batch in this epoch to the rows it is made of."""
+        if self.batches == "sampled":
+            return lambda _: rng.integers(n, size=self.batch_size)
+        order = rng.permutation(n)
+        return lambda i: order[i * self.batch_size : (i + 1) * self.batch_size]
+
+    def _train_epoch(self, state: TrainingState, X: Array, y: Array, per_epoch: int) -> list[dict[str, Any]]:
+        network, rng = state.network, state.rng
+        indices = None if self.batches == "full" else self._batch_indices(len(X), rng)
+        batch_rows = []
+        buffer = np.empty((min(self.batch_size, len(X)) if indices else len(X), X.shape[1]), X.dtype)
+        for i in range(per_epoch):
+            X_batch, y_batch = X, y
+            if indices is not None:
+                rows = indices(i)
+                X_batch = np.take(X, rows, axis=0, out=buffer[: len(rows)], mode="clip")
+                y_batch = y[rows]
+            if self.augment is not None:
+                if indices is None:
+                    X_batch = buffer
+                    X_batch[...] = X
+                self.augment(X_batch, rng)
+            state.learning_rate = self.learning_rate * self._schedule(state.iteration, per_epoch, state.total_iterations)
+            # A diverging loss is found by its value, below, and reported with advice.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                state.loss, grads = network.loss_and_gradients(
+                    X_batch, y_batch, l2=self.l2, label_smoothing=self.label_smoothing, rng=rng
+                )
+                if not math.isfinite(state.loss):
+                    raise DivergedError(self._divergence(state))
+                self._update.step(network.params, grads, state.update_state, state.learning_rate)
+            state.iteration += 1
+            batch_rows.append({"iteration": state.iteration, "loss": state.loss, "learning_rate": state.learning_rate})
+            self._call("on_batch_end", state)
+        return batch_rows
+
+    def _divergence(self, state: TrainingState) -> str:
+        kept = f"those of epoch {state.best_epoch}" if state.best_epoch else "the initial ones"
+        return (
+            f"The loss became {state.loss} at iteration {state.iteration + 1} (epoch {state.epoch + 1}) with learning rate "
+            f"{state.learning_rate:.3g}. Try a learning rate of {state.learning_rate / 10:.1g} or less, or scale the inputs. "
+            f"The parameters kept are {kept}."
+        )
+
+    def _end_epoch(
+        self,
+        state: TrainingState,
+        batch_rows: list[dict[str, Any]],
+        X: Array,
+        y: Array,
+        X_val: Array | None,
+        y_val: Any,
+    ) -> None:
+        rows = state.rng.choice(len(X), TRAIN_ROWS, replace=False) if len(X) > TRAIN_ROWS else slice(None)
+        row = {
+            "epoch": state.epoch,
+            "iteration": state.iteration,
+            "loss": math.fsum(batch["loss"] for batch in batch_rows) / len(batch_rows),
+            "train_accuracy": accuracy(state.network.logits(X[rows]), y[rows]),
+            "learning_rate": state.learning_rate,
+        }
+        if X_val is not None:
+            logits = state.network.logits(X_val)
+            row |= {"val_loss": cross_entropy(logits, y_val), "val_accuracy": accuracy(logits, y_val)}
+        val_accuracy = row.get("val_accuracy")
+        if val_accuracy is None or state.best_accuracy is None or val_accuracy > state.best_accuracy:
+            state.best_accuracy, state.best_epoch = val_accuracy, state.epoch
+            for name, p in state.network.params.items():
+                state.best_params[name][...] = p
+        state.history.append(row | {"batches": batch_rows})
+
+    def _call(self, hook: str, state: TrainingState) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(state)
+
+
+def accuracy(logits: Array, y: Array) -> float:
+    """Return the fraction of rows whose largest logit is that of their class."""
+    return float(np.mean(logits.argmax(axis=1) == y))
+
+
+def check_data(network: Trainable, X: Any, y: Any, X_name: str, y_name: str) -> tuple[Array, Array]:
+    """Return inputs and labels as arrays that `network` can use.
+
+    Raises
+    ------
+    InputError
+        If a shape, a dtype or a value does not fit; it says which and where.
+    """
+    dtype, n_inputs = network.params["W1"].dtype, network.params["W1"].shape[0]
+    n_classes = len(next(reversed(network.params.values())))
+    X, y = np.asarray(X), np.asarray(y)
+    if X.ndim != 2 or X.shape[1] != n_inputs or len(X) == 0:
+        raise InputError(f"{X_name} must have shape (n, {n_inputs}) with n at least 1, got {X.shape}.")
+    if y.shape != (len(X),):
+        raise InputError(f"{y_name} must have shape ({len(X)},), one label for each row of {X_name}, got {y.shape}.")
+    if not np.issubdtype(y.dtype, np.integer):
+        raise InputError(f"{y_name} must hold class numbers as integers, got dtype {y.dtype}.")
+    if y.min() < 0 or y.max() >= n_classes:
+        bad = int(np.flatnonzero((y < 0) | (y >= n_classes))[0])
+        raise InputError(f"{y_name}[{bad}] is {y[bad]}, but the {n_classes} classes are numbered 0 to {n_classes - 1}.")
+    if X.dtype.kind not in "fiub":
+        raise InputError(f"{X_name} must hold numbers, got dtype {X.dtype}.")
+    X = X.astype(dtype, copy=False)
+    for start in range(0, len(X), 4096):
+        finite = np.isfinite(X[start : start + 4096])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise InputError(
+                f"{X_name}[{start + row}, {column}] is {X[start + row, column]}: remove or replace values that are not finite."
+            )
+    return X, y
