@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.engine import Array
 from fcnet.training.callbacks import Callback
 from fcnet.training.schedules import Exponential
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import Trainer, accuracy
 from fcnet.training.updates import get_update
+from fcnet.types import Array
 
 Model = dict[str, Array]
 LossFunction = Callable[..., Any]
@@ -43,7 +43,7 @@ class _ExerciseLog(Callback):
 
     def on_train_begin(self, state: TrainingState) -> None:
         self.per_epoch = state.total_iterations // state.n_epochs
-        print("starting iteration ", 0)
+        print("starting iteration", 0)
 
     def on_batch_end(self, state: TrainingState) -> None:
         self.losses.append(state.loss)
@@ -52,7 +52,7 @@ class _ExerciseLog(Callback):
         if done == 1 or epoch_ends or (self.every and (done - 1) % self.every == 0):
             self.evaluate(state, done // self.per_epoch if done > 1 else 0)
         if done % 10 == 0 and done < state.total_iterations:
-            print("starting iteration ", done)
+            print("starting iteration", done)
 
     def evaluate(self, state: TrainingState, epoch: int) -> None:
         """Measure both accuracies, and keep the parameters if they are the best so far."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from fcnet.data.cifar10 import load_cifar10
-from fcnet.engine import Array
+from fcnet.types import Array
 
 
 def load_CIFAR10(ROOT: str) -> tuple[Array, Array, Array, Array]:  # noqa: N802

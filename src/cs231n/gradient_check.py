@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from fcnet.engine import Array
 from fcnet.nn.gradcheck import numerical_gradient
+from fcnet.types import Array
 
 
 def eval_numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:

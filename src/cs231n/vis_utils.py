@@ -1,7 +1,7 @@
 """Pictures under the exercise's name."""
 
-from fcnet.engine import Array
 from fcnet.plots import image_grid
+from fcnet.types import Array
 
 
 def visualize_grid(Xs: Array, ubound: float = 255.0, padding: int = 1) -> Array:

@@ -21,7 +21,15 @@ _HOME = {
     "load_cifar10": "fcnet.data.cifar10",
     "save": "fcnet.persist",
 }
-__all__ = [*_HOME, "__version__"]
+__all__ = [
+    "FullyConnectedNet",
+    "Trainer",
+    "__version__",
+    "gradient_check",
+    "load",
+    "load_cifar10",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,11 +14,14 @@ import click
 from fcnet import __version__
 from fcnet.errors import FcnetError, SettingError, unknown_name
 
+GRADIENT_TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by 1e-6 and less
+
 
 class Commands(click.Group):
     """A group that names the nearest command where one is unknown."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command that `args` begin with."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(str(unknown_name("command", args[0], self.commands)), ctx)
         return super().resolve_command(ctx, args)
@@ -221,7 +224,7 @@ def gradcheck(seed: int, as_json: bool) -> None:
     from fcnet.nn.layers import ACTIVATIONS
     from fcnet.nn.network import FullyConnectedNet
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for activation in ACTIVATIONS:
         for sizes, method in (([12, 16, 10, 4], "entries"), ([3072, 200, 100, 10], "projections")):
             rng = np.random.default_rng(seed)
@@ -240,9 +243,6 @@ def gradcheck(seed: int, as_json: bool) -> None:
             )
         click.echo("All gradients are right." if passed else f"Wrong: an error is above {GRADIENT_TOLERANCE:.0e}.")
     sys.exit(0 if passed else 1)
-
-
-GRADIENT_TOLERANCE = 1e-5
 
 
 @main.command()

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.engine import Array
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.features.scaling import Scaling
 from fcnet.nn.losses import softmax
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
 
 MODEL_FORMAT = "fcnet-model-1"
 

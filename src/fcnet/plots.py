@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fcnet.engine import Array
 from fcnet.training.history import History
+from fcnet.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,13 +52,15 @@ def plot_loss(history: History) -> "Figure":
 
 
 def _plot_epochs(history: History, title: str, y_label: str, columns: dict[str, tuple[str, str]]) -> "Figure":
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure(title, "epoch", y_label)
     epochs = history.column("epoch")
     for column, (label, colour) in columns.items():
         values = history.column(column)
         if None not in values:
             axes.plot(epochs, values, color=colour, linewidth=1.8, marker="o" if len(epochs) <= 20 else "", label=label)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes)
     return figure
 

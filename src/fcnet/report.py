@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fcnet import plots
-from fcnet.engine import Array
 from fcnet.errors import FcnetError
 from fcnet.experiments.run import (
     MODEL,
@@ -22,6 +21,7 @@ from fcnet.experiments.run import (
     read_predictions,
 )
 from fcnet.persist import Model, load, write_atomic
+from fcnet.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.engine import Array
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
 
 
 def init_two_layer_model(input_size: int, hidden_size: int, output_size: int) -> dict[str, Array]:
-    """Return parameters W1, b1, W2, b2 in float64: weights of standard deviation 1e-5 from NumPy's global state, zero biases."""
+    """Return float64 parameters: W1 and W2 of standard deviation 1e-5 from NumPy's global state, b1 and b2 zero."""
     return {
         "W1": 1e-5 * np.random.randn(input_size, hidden_size),  # noqa: NPY002  # the exercise seeds the global state
         "b1": np.zeros(hidden_size),

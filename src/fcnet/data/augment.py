@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fcnet.engine import Array
+from fcnet.types import Array
 
 
 def mirror(image_shape: tuple[int, ...]) -> Callable[[Array, np.random.Generator], None]:
-    """Return a function that mirrors each image of a batch (n, height · width · channels), left to right, with probability ½."""
+    """Return a function that mirrors each image of a batch, rows of height · width · channels, with probability ½."""
 
     def augment(X: Array, rng: np.random.Generator) -> None:
         rows = np.flatnonzero(rng.random(len(X), dtype=np.float32) < 0.5)

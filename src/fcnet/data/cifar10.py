@@ -11,8 +11,8 @@ import numpy as np
 
 from fcnet.data.dataset import Dataset
 from fcnet.data.restricted_pickle import load_plain_pickle
-from fcnet.engine import Array
 from fcnet.errors import FileFormatError, SettingError
+from fcnet.types import Array
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fcnet.engine import Array
+from fcnet.types import Array
 
 
 @dataclass

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fcnet.engine import Array
 from fcnet.errors import FcnetError, FileFormatError
+from fcnet.types import Array
 
 
 def read_images(files: Sequence[Path], image_shape: tuple[int, ...], max_value: float = 255.0) -> Array:

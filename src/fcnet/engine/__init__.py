@@ -1,6 +1,6 @@
 """Array operations that the mathematics is written on."""
 
-from fcnet.engine.numpy_engine import Array, NumpyEngine, blocks
+from fcnet.engine.numpy_engine import NumpyEngine, blocks
 from fcnet.errors import unknown_name
 
 ENGINES = {"numpy": NumpyEngine}
@@ -19,4 +19,4 @@ def get_engine(name: str, dtype: str) -> NumpyEngine:
     return ENGINES[name](dtype)
 
 
-__all__ = ["ENGINES", "Array", "NumpyEngine", "blocks", "get_engine"]
+__all__ = ["ENGINES", "NumpyEngine", "blocks", "get_engine"]

@@ -6,10 +6,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-Array = NDArray[Any]
-
+from fcnet.types import Array
 
 BLOCK = 1 << 14  # elements: 64 KiB of float32, so that the few arrays of an update fit in a core's second-level cache
 
@@ -37,7 +36,7 @@ class NumpyEngine:
         self.dtype = np.dtype(dtype)
         self._buffers: dict[tuple[str, np.dtype[Any]], Array] = {}
 
-    def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = None) -> Array:
+    def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
         """Return an uninitialised array of `shape`; the same memory at every call with `name`.
 
         The memory grows to the largest shape asked for, so that a last, smaller batch allocates nothing.

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -122,9 +122,7 @@ def _typed(key: str, value: Any, default: Any, source: str) -> Any:
         sizes = value if isinstance(value, list) else [value]
         if all(type(size) is int for size in sizes):
             return sizes
-    elif key == "weight_init" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    elif isinstance(default, float) and type(value) in (int, float):
+    elif (isinstance(default, float) or key == "weight_init") and type(value) in (int, float):
         return float(value)
     elif type(value) is type(default):
         return value

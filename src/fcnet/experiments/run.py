@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from fcnet.data import Dataset, load_dataset
-from fcnet.engine import Array
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.recipe import Recipe
 from fcnet.features.scaling import Scaling
@@ -21,6 +20,7 @@ from fcnet.persist import Model, load, load_tensors, save, save_tensors, write_a
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
+from fcnet.types import Array
 
 PREDICTIONS_FORMAT = "fcnet-predictions-1"
 N_MISTAKES = 24

@@ -1,0 +1,1 @@
+"""Features: transformations of the inputs, fitted on the training part alone."""

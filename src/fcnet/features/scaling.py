@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.engine import Array
 from fcnet.errors import unknown_name
+from fcnet.types import Array
 
 SCALINGS = ("none", "mean", "standard")
 ROWS_AT_ONCE = 1024  # float copies of uint8 rows are made in blocks that stay in the cache

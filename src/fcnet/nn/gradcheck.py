@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.engine import Array
 from fcnet.errors import SettingError, unknown_name
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
 
 ENTRIES_AT_MOST = 5000  # above this many parameters "auto" takes random projections
 METHODS = ("auto", "entries", "projections")
@@ -90,8 +90,8 @@ def gradient_check(
     """Compare every hand-written gradient of `net` with a numeric one, in float64.
 
     The code that is checked is the code that trains: the same layers and engine, with the parameters in float64 and, where
-    the network has dropout, with the same masks at every evaluation. Bias entries of exactly zero are moved by about 0.01 for the
-    check: a unit whose inputs are all zero would sit on the kink of its activation, where there is no slope to compare.
+    the network has dropout, with the same masks at every evaluation. Bias entries of exactly zero are moved by about 0.01
+    for the check: a unit whose inputs are all zero would sit on the kink of its activation, where there is no slope.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def gradient_check(
     -------
     errors : dict
         Parameter name to relative error: for entries the exercise's ``max |a - n| / max(1e-8, |a| + |n|)``; for
-        projections ``max |a - n| / max(1e-8, max(|a| + |n|))`` over the directions, since a single slope can be small by chance.
+        projections ``max |a - n| / max(1e-8, max(|a| + |n|))`` over the directions, as one slope can be small by chance.
 
     Examples
     --------

@@ -11,10 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fcnet.engine import Array, NumpyEngine
+from fcnet.engine import NumpyEngine
 from fcnet.errors import unknown_name
-
-Params = dict[str, Array]
+from fcnet.types import Array, Params
 
 
 class Layer(Protocol):
@@ -58,7 +57,8 @@ class Dropout:
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         if rng is None:
             return x, None
-        scale = rng.random(out=engine.buffer(f"{self.name} scale", x.shape), dtype=engine.dtype)
+        scale = engine.buffer(f"{self.name} scale", x.shape)
+        rng.random(out=scale, dtype=scale.dtype.type)
         xp = engine.xp
         xp.greater_equal(scale, self.p, out=scale)
         xp.multiply(scale, 1.0 / (1.0 - self.p), out=scale)

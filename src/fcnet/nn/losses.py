@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fcnet.engine import Array, NumpyEngine
+from fcnet.engine import NumpyEngine
+from fcnet.types import Array
 
 
 def softmax(logits: Array) -> Array:
     """Return ``p_ij = exp(s_ij) / Σ_k exp(s_ik)``, rows that sum to one, shape and dtype of `logits`."""
     p = logits - logits.max(axis=1, keepdims=True)
     np.exp(p, out=p)
-    p /= p.sum(axis=1, keepdims=True)
-    return p
+    return np.asarray(np.divide(p, p.sum(axis=1, keepdims=True), out=p))
 
 
 def softmax_cross_entropy(logits: Array, y: Array, engine: NumpyEngine, label_smoothing: float = 0.0) -> tuple[float, Array]:

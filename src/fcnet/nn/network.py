@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.engine import Array, get_engine
+from fcnet.engine import get_engine
 from fcnet.errors import InputError, SettingError
-from fcnet.nn.layers import Affine, Dropout, Layer, Params, get_activation
+from fcnet.nn.layers import Affine, Dropout, Layer, get_activation
 from fcnet.nn.losses import l2_penalty, softmax, softmax_cross_entropy
+from fcnet.types import Array, Params
 
 ROWS_AT_ONCE = 4096  # prediction in blocks, so that memory does not grow with the number of rows
 

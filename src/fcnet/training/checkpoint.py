@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fcnet.engine import Array
 from fcnet.errors import FileFormatError
 from fcnet.persist import check_tensors, load_tensors, save_tensors
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
+from fcnet.types import Array
 
 CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
 SCALARS = ("epoch", "iteration", "best_accuracy", "best_epoch", "seconds", "stop_reason")

@@ -6,10 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from fcnet.engine import Array
 from fcnet.training.history import History
-
-Params = dict[str, Array]
+from fcnet.types import Array, Params
 
 
 class Trainable(Protocol):

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.engine import Array
 from fcnet.errors import DivergedError, InputError, SettingError, unknown_name
 from fcnet.nn.losses import cross_entropy
 from fcnet.training.callbacks import Callback
@@ -19,6 +18,7 @@ from fcnet.training.history import History
 from fcnet.training.schedules import Schedule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
 from fcnet.training.updates import UpdateRule, get_update
+from fcnet.types import Array
 
 TRAIN_ROWS = 1000  # the training accuracy of an epoch is measured on so many random rows
 Batches = Literal["shuffled", "sampled", "full"]
@@ -262,20 +262,20 @@ def check_data(network: Trainable, X: Any, y: Any, X_name: str, y_name: str) -> 
         If a shape, a dtype or a value does not fit; it says which and where.
     """
     dtype, n_inputs = network.params["W1"].dtype, network.params["W1"].shape[0]
-    n_classes = len(next(reversed(network.params.values())))
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 2 or X.shape[1] != n_inputs or len(X) == 0:
         raise InputError(f"{X_name} must have shape (n, {n_inputs}) with n at least 1, got {X.shape}.")
     if y.shape != (len(X),):
         raise InputError(f"{y_name} must have shape ({len(X)},), one label for each row of {X_name}, got {y.shape}.")
+    if X.dtype.kind not in "fiub":
+        raise InputError(f"{X_name} must hold numbers, got dtype {X.dtype}.")
+    X = X.astype(dtype, copy=False)
+    n_classes = network.logits(X[:1]).shape[1]
     if not np.issubdtype(y.dtype, np.integer):
         raise InputError(f"{y_name} must hold class numbers as integers, got dtype {y.dtype}.")
     if y.min() < 0 or y.max() >= n_classes:
         bad = int(np.flatnonzero((y < 0) | (y >= n_classes))[0])
         raise InputError(f"{y_name}[{bad}] is {y[bad]}, but the {n_classes} classes are numbered 0 to {n_classes - 1}.")
-    if X.dtype.kind not in "fiub":
-        raise InputError(f"{X_name} must hold numbers, got dtype {X.dtype}.")
-    X = X.astype(dtype, copy=False)
     for start in range(0, len(X), 4096):
         finite = np.isfinite(X[start : start + 4096])
         if not finite.all():

@@ -1,7 +1,7 @@
 """Update rules: state, and one step that moves the parameters against the gradient.
 
-``init(params)`` returns the state, a dict of arrays. ``step(params, grads, state, learning_rate)`` changes the parameters and
-the state in place and leaves the gradients as they are. In the equations lr is the learning rate, p a parameter, g its gradient.
+``init(params)`` returns the state, a dict of arrays. ``step(params, grads, state, learning_rate)`` changes parameters and state
+in place and leaves the gradients as they are. In the equations lr is the learning rate, p a parameter, g its gradient.
 """
 
 from dataclasses import dataclass, fields
@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fcnet.engine import Array, blocks
+from fcnet.engine import blocks
 from fcnet.errors import SettingError, unknown_name
-
-Params = dict[str, Array]
+from fcnet.types import Params
 
 
 class UpdateRule(Protocol):
