@@ -75,6 +75,13 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 @click.option("--engine", default="numpy", show_default=True, help="What computes.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option("--force", is_flag=True, help="Replace a run that exists.")
+@click.option(
+    "--checkpoint-seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Least time between checkpoints.",
+)
 @click.option("--no-verify", is_flag=True, help="Use data files that differ from their published checksums.")
 @data_dir_option
 @json_option
@@ -87,6 +94,7 @@ def train(
     engine: str,
     resume: bool,
     force: bool,
+    checkpoint_seconds: float,
     no_verify: bool,
     data_dir: str | None,
     as_json: bool,
@@ -120,7 +128,9 @@ def train(
         metrics = read_metrics(run)
     else:
         click.echo(f"Training {name} on {dataset}; the run folder is {run}", err=True)
-        metrics = train_run(run, config, data_dir=data_dir, resume=resume, callbacks=[Progress()])
+        metrics = train_run(
+            run, config, data_dir=data_dir, resume=resume, checkpoint_seconds=checkpoint_seconds, callbacks=[Progress()]
+        )
     try:
         report: Path | None = write_report(run)
     except FcnetError as error:
@@ -256,3 +266,7 @@ def recipes(name: str | None) -> None:
         return
     for known in recipe_names():
         click.echo(f"{known:<12}{load_recipe(known).description}")
+
+
+if __name__ == "__main__":
+    main()

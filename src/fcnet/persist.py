@@ -28,7 +28,7 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
         If it cannot be written, as on a full disk; a file that was there before is then still there, unharmed.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # the next write replaces what a killed one has left
     try:
         with temporary.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

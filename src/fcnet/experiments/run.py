@@ -118,7 +118,13 @@ def _differences(begun: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def train(
-    run: Path, config: Config, *, data_dir: str | None = None, resume: bool = False, callbacks: Iterable[Callback] = ()
+    run: Path,
+    config: Config,
+    *,
+    data_dir: str | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = 10.0,
+    callbacks: Iterable[Callback] = (),
 ) -> dict[str, Any]:
     """Train by `config`, fill the folder that `prepare` made, and return the metrics.
 
@@ -145,7 +151,12 @@ def train(
     model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
     keep = _KeepHistory(run, model)
     trainer.callbacks = [keep, *trainer.callbacks]
-    history = trainer.fit(network, X_train, data.y_train, X_val, data.y_val, checkpoint=run / CHECKPOINT, resume=resume)
+    history = trainer.fit(
+        *(network, X_train, data.y_train, X_val, data.y_val),
+        checkpoint=run / CHECKPOINT,
+        checkpoint_seconds=checkpoint_seconds,
+        resume=resume,
+    )
     metrics = {
         "dataset": config.dataset,
         "recipe": config.recipe,

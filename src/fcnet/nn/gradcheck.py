@@ -56,7 +56,7 @@ def numerical_projections(f: Callable[[Array], float], x: Array, directions: Arr
     f : callable
     x : float64 array of any shape
         Moved in place and put back.
-    directions : array (k, *x.shape)
+    directions : array, k of the shape of `x`
     h : float
 
     Returns

@@ -1,0 +1,47 @@
+# Everything runs in a virtual environment of its own, .venv, made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := --group torch
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-torch lint docs clean
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: .venv/.installed ## Train on the handwritten digits, and say where the result lies
+	$(BIN)/fcnet train digits
+
+test: .venv/.test ## Run the tests
+	$(BIN)/python -m pytest
+
+test-torch: .venv/.test ## Run the tests that compare with PyTorch
+	$(PIP) $(TORCH)
+	$(BIN)/python -m pytest -m torch
+
+lint: .venv/.lint ## Check style, types and the order of the floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/.docs ## Build the documentation, in docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html
+
+clean: ## Remove the virtual environment and what was built
+	rm -rf .venv build dist docs/_build docs/api .mypy_cache .pytest_cache .ruff_cache
+
+.venv/.python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'fcnet needs Python 3.11 or newer; name one: make PYTHON=python3.12')"
+	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade "pip>=25.1"
+	touch $@
+
+.venv/.installed: .venv/.python pyproject.toml
+	$(PIP) --editable ".[all]"
+	touch $@
+
+.venv/.test .venv/.lint .venv/.docs: .venv/.%: .venv/.installed
+	$(PIP) --group $*
+	touch $@

@@ -1,0 +1,287 @@
+"""The command line, as a person uses it."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from fcnet import __version__, load
+from fcnet.cli import main
+from fcnet.data import load_digits
+from fcnet.experiments.recipe import recipe_names
+from fcnet.persist import load_tensors
+from fcnet.training.history import History
+
+QUICK = ["--set", "epochs=3"]
+
+
+def fcnet(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "digits"
+    fcnet("train", "digits", "--out", run, *QUICK)
+    return run
+
+
+def test_train_fills_a_run_folder(run):
+    assert {path.name for path in run.iterdir()} == {
+        *("config.toml", "history.jsonl", "metrics.json", "model.safetensors", "checkpoint.safetensors"),
+        *("predictions.safetensors", "report.html"),
+    }
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) >= set(
+        ["dataset", "recipe", "seed", "engine", "dtype", "train_accuracy", "val_accuracy", "test_accuracy", "n_train", "n_val", "n_test", "epochs", "fit_seconds", "feature_seconds", "total_seconds", "peak_memory_mb"]
+    )
+    assert metrics["val_accuracy"] > 0.9
+    assert metrics["epochs"] == 3
+    assert metrics["test_accuracy"] is None
+    config = tomllib.loads((run / "config.toml").read_text())
+    assert (config["dataset"], config["recipe"], config["settings"]["epochs"]) == ("digits", "digits", 3)
+    history = History.from_jsonl((run / "history.jsonl").read_text())
+    assert max(history.column("val_accuracy")) == metrics["val_accuracy"]
+    data = load_digits()
+    assert np.mean(load(run / "model.safetensors").predict(data.X_val) == data.y_val) == metrics["val_accuracy"]
+
+
+def test_train_does_not_read_the_test_part(tmp_path, monkeypatch):
+    from fcnet import data
+
+    asked = []
+
+    def spy(*arguments, n_test=297, **settings):
+        asked.append(n_test)
+        return load_digits(*arguments, n_test=n_test, **settings)
+
+    monkeypatch.setitem(data.DATASETS, "digits", spy)
+    fcnet("train", "digits", "--out", tmp_path / "run", *QUICK)
+    assert asked == [0]
+    fcnet("evaluate", tmp_path / "run")
+    fcnet("evaluate", tmp_path / "run")
+    assert asked == [0, 297]  # once for the recorded result
+
+
+def test_evaluate_records_the_test_accuracy(run):
+    out = fcnet("evaluate", run).stdout
+    metrics = json.loads((run / "metrics.json").read_text())
+    data = load_digits()
+    assert metrics["test_accuracy"] == np.mean(load(run / "model.safetensors").predict(data.X_test) == data.y_test)
+    assert metrics["n_test"] == 297
+    assert f"{metrics['test_accuracy']:.2%} on 297 rows" in out
+    tensors, metadata = load_tensors(run / "predictions.safetensors", "fcnet-predictions-1")
+    assert metadata["part"] == "test"
+    np.testing.assert_array_equal(tensors["labels"], data.y_test)
+    assert json.loads(fcnet("evaluate", run, "--json").stdout) == metrics
+
+
+def test_predict_reads_pictures(run, tmp_path):
+    data = load_digits()
+    predicted = load(run / "model.safetensors").predict(data.X_test)
+    files = []
+    for i in range(5):
+        image = Image.fromarray((data.X_test[i].reshape(8, 8) * (255 / 16)).astype(np.uint8))
+        files.append(tmp_path / f"{i}.png")
+        image.save(files[-1])
+    rows = [json.loads(line) for line in fcnet("predict", run, *files, "--json").stdout.splitlines()]
+    assert [row["class"] for row in rows] == [data.classes[i] for i in predicted[:5]]
+    assert [row["file"] for row in rows] == [str(file) for file in files]
+    assert all(sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-4) for row in rows)
+    assert re.fullmatch(
+        rf".*0.png: {rows[0]['class']} [\d.]+%, \d [\d.]+%, \d [\d.]+%", fcnet("predict", run, files[0]).stdout.strip()
+    )
+
+
+def test_predict_scales_and_turns_pictures_to_those_of_the_training(run, tmp_path):
+    data = load_digits()
+    small = Image.fromarray((data.X_test[0].reshape(8, 8) * 15).astype(np.uint8))
+    small.save(tmp_path / "small.png")
+    small.resize((80, 80), Image.Resampling.NEAREST).convert("RGBA").save(tmp_path / "large.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # taken with the camera on its side
+    small.resize((80, 80), Image.Resampling.NEAREST).rotate(90).save(tmp_path / "turned.png", exif=turned)
+    rows = [
+        json.loads(line)
+        for line in fcnet(
+            "predict", run, *(tmp_path / f"{n}.png" for n in ("small", "large", "turned")), "--json"
+        ).stdout.splitlines()
+    ]
+    assert len({row["class"] for row in rows}) == 1
+
+
+def test_the_same_command_gives_the_same_model(run, tmp_path):
+    again, other = tmp_path / "again", tmp_path / "other"
+    fcnet("train", "digits", "--recipe", run / "config.toml", "--out", again)
+    fcnet("train", "digits", "--out", other, "--seed", "1", *QUICK)
+    model = (run / "model.safetensors").read_bytes()
+    assert (again / "model.safetensors").read_bytes() == model
+    assert (again / "history.jsonl").read_bytes() == (run / "history.jsonl").read_bytes()
+    assert (other / "model.safetensors").read_bytes() != model
+
+
+def test_a_run_that_exists_is_not_overwritten(run):
+    before = (run / "model.safetensors").read_bytes()
+    assert "--force" in fcnet("train", "digits", "--out", run, "--seed", "5", code=1).output
+    assert (run / "model.safetensors").read_bytes() == before
+
+
+def test_force_replaces_a_run_but_nothing_else(tmp_path):
+    run = tmp_path / "run"
+    fcnet("train", "digits", "--out", run, *QUICK)
+    (run / "notes.txt").write_text("mine")
+    fcnet("train", "digits", "--out", run, "--set", "epochs=1", "--force")
+    assert json.loads((run / "metrics.json").read_text())["epochs"] == 1
+    assert (run / "notes.txt").read_text() == "mine"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.doc").write_text("mine")
+    assert "not a run folder" in fcnet("train", "digits", "--out", tmp_path / "other", "--force", code=1).output
+
+
+def test_resume_of_a_finished_run_and_with_other_settings(run):
+    assert "finished already" in fcnet("train", "digits", "--out", run, "--resume", *QUICK).output
+    output = fcnet("train", "digits", "--out", run, "--resume", "--set", "epochs=4", code=2).output
+    assert "epochs was 3, now 4" in output
+
+
+def test_a_diverging_run_keeps_its_best_weights_and_says_what_to_do(tmp_path):
+    run = tmp_path / "run"
+    output = fcnet("train", "digits", "--out", run, "--set", "learning_rate=1e6", "--set", "schedule=constant", code=1).output
+    assert re.search(r"The loss became \w+ at iteration \d+ .* learning rate 1e\+06. Try a learning rate of", output)
+    assert all(np.isfinite(p).all() for p in load(run / "model.safetensors").network.params.values())
+    assert "not a finished run" in fcnet("evaluate", run, code=1).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tarin"], "Did you mean 'train'"),
+        (["train", "digit"], "Did you mean 'digits'"),
+        (["train", "digits", "--recipe", "tunned"], "Did you mean 'tuned'"),
+        (["train", "digits", "--set", "hiden=3"], "Did you mean 'hidden'"),
+        (["train", "digits", "--set", "hidden"], "key=value"),
+        (["train", "digits", "--set", "epochs=many"], "epochs needs a value like 10, got 'many'"),
+        (["train", "digits", "--set", "epochs=0"], "epochs must be at least 1"),
+        (["train", "digits", "--set", "mirror=1"], "mirror needs a value like False"),
+        (["train", "digits", "--set", "update=adm"], "Did you mean 'adam'"),
+        (["train", "digits", "--set", "activation=rleu"], "Did you mean 'relu'"),
+        (["train", "digits", "--set", "scaling=std"], "scaling"),
+        (["train", "digits", "--engine", "nump"], "Did you mean 'numpy'"),
+        (["train", "digits", "--recpie", "x"], "--recipe"),
+        (["train", "digits", "--seed", "-1"], "--seed"),
+        (["train", "digits", "--resume"], "--out"),
+        (["train"], "DATASET"),
+        (["predict"], "RUN"),
+        (["recipes", "tunde"], "Did you mean 'tuned'"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in fcnet(*arguments, code=2).output
+    if "--set" in arguments:
+        assert not list(tmp_path.glob("runs/*/metrics.json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "none"], "none is not a run folder"),
+        (["report", "none"], "not a"),
+        (["predict", "none", "x.png"], "There is no file"),
+        (["train", "cifar10", "--data-dir", "none"], "no cifar-10-batches-py in none"),
+        (["train", "digits", "--recipe", "none.toml"], "none.toml cannot be read"),
+        (["train", "digits", "--out", "file/run"], "Not a directory"),
+    ],
+)
+def test_work_that_fails_exits_with_1(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert message in fcnet(*arguments, code=1).output
+
+
+def test_predict_names_the_file_that_is_no_picture(run, tmp_path):
+    (tmp_path / "x.png").write_text("no picture")
+    assert "x.png cannot be read as a picture" in fcnet("predict", run, tmp_path / "x.png", code=1).output
+    assert "y.png cannot be read as a picture" in fcnet("predict", run, tmp_path / "y.png", code=1).output
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "config.toml", "history.jsonl", "predictions.safetensors", "model.safetensors"]
+)
+def test_a_damaged_run_file_is_named(tmp_path, name):
+    run = tmp_path / "run"
+    fcnet("train", "digits", "--out", run, "--set", "epochs=1")
+    (run / name).write_bytes(b"\xff\x00 = damaged {")
+    assert name in fcnet("report", run, code=1).output
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    result = CliRunner().invoke(main, ["--debug", "evaluate", str(tmp_path)])
+    assert type(result.exception).__name__ == "FileFormatError"
+
+
+def test_json_is_all_that_goes_to_standard_output(tmp_path):
+    result = fcnet("train", "digits", "--out", tmp_path / "run", "--json", *QUICK)
+    assert json.loads(result.stdout) == json.loads((tmp_path / "run" / "metrics.json").read_text())
+
+
+def test_recipes_can_be_listed_printed_and_used(tmp_path):
+    listed = fcnet("recipes").stdout
+    assert all(name in listed for name in recipe_names())
+    own = tmp_path / "own.toml"
+    own.write_text(fcnet("recipes", "digits").stdout.replace("epochs = 60", "epochs = 1"))
+    fcnet("train", "digits", "--recipe", own, "--out", tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["recipe"] == "own"
+    assert "epochs was" not in fcnet("train", "digits", "--recipe", own, "--out", tmp_path / "run", "--resume").output
+
+
+def test_gradcheck():
+    result = fcnet("gradcheck")
+    assert "All gradients are right." in result.stdout
+    checks = json.loads(fcnet("gradcheck", "--json", "--seed", "3").stdout)
+    assert checks["passed"] is True
+    assert len(checks["checks"]) == 8
+
+
+def test_gradcheck_fails_when_a_gradient_is_wrong(monkeypatch):
+    from fcnet.nn.layers import Tanh
+
+    monkeypatch.setattr(Tanh, "backward", lambda self, dout, cache, engine, input_gradient: (dout, {}))
+    assert "Wrong" in fcnet("gradcheck", code=1).stdout
+
+
+def test_version_and_help():
+    assert __version__ in fcnet("--version").stdout
+    text = fcnet("--help").stdout
+    for command in main.commands:
+        assert command in text
+        assert fcnet(command, "--help").stdout.startswith("Usage:")
+
+
+def test_what_is_not_used_is_not_imported():
+    code = "import sys, fcnet.cli; print(*sys.modules)"
+    modules = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert not modules & {"numpy", "sklearn", "matplotlib", "PIL", "pooch", "requests", "rich.progress", "scipy", "jinja2"}
+
+
+@pytest.mark.cifar10
+def test_the_exercise_on_real_cifar10(tmp_path):
+    run = tmp_path / "run"
+    metrics = json.loads(fcnet("train", "cifar10", "--recipe", "exercise", "--out", run, "--json").stdout)
+    assert metrics["dtype"] == "float32"
+    assert 0.34 < metrics["val_accuracy"] < 0.40
+    history = History.from_jsonl((run / "history.jsonl").read_text())
+    assert history.batch_column("loss")[0] == pytest.approx(2.302593, abs=2e-6)
+    assert 0.34 < json.loads(fcnet("evaluate", run, "--json").stdout)["test_accuracy"] < 0.40
+    output = fcnet("data", "cifar10").stdout
+    assert "49,000 images" in output
+    assert "published checksum" in output

@@ -1,0 +1,106 @@
+"""Networks: shapes, dtypes, initial weights, dropout, and what they refuse."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier
+
+from fcnet import FullyConnectedNet
+from fcnet.errors import InputError, SettingError
+from fcnet.nn.layers import ACTIVATIONS
+from fcnet.nn.losses import cross_entropy
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_nothing_is_promoted(dtype, activation):
+    net = FullyConnectedNet([5, 8, 6, 3], activation=activation, dropout=0.5, input_dropout=0.1, dtype=dtype)
+    X, y = np.ones((4, 5), dtype), np.array([0, 1, 2, 0])
+    loss, grads = net.loss_and_gradients(X, y, l2=0.1, label_smoothing=0.1, rng=np.random.default_rng(0))
+    assert type(loss) is float
+    assert {g.dtype for g in [*grads.values(), *net.params.values(), net.logits(X), net.predict_proba(X)]} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_scikit_learn_computes_the_same(activation):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((50, 6)), rng.integers(3, size=50)
+    peer = MLPClassifier((8, 5), activation=activation, max_iter=1, solver="sgd", random_state=0)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        peer.fit(X, y)
+    net = FullyConnectedNet([6, 8, 5, 3], activation=activation, dtype=np.float64)
+    net.params = {f"W{i}": W for i, W in enumerate(peer.coefs_, 1)} | {f"b{i}": b for i, b in enumerate(peer.intercepts_, 1)}
+    np.testing.assert_allclose(net.predict_proba(X), peer.predict_proba(X), rtol=1e-10)
+    np.testing.assert_array_equal(net.predict(X), peer.predict(X))
+    assert net.loss_and_gradients(X, y)[0] == pytest.approx(log_loss(y, peer.predict_proba(X)), rel=1e-10)
+    assert cross_entropy(net.logits(X), y) == pytest.approx(log_loss(y, peer.predict_proba(X)), rel=1e-10)
+
+
+def test_many_rows_predict_as_each_alone():
+    net = FullyConnectedNet([7, 9, 4], seed=1, dtype=np.float64)
+    X = np.random.default_rng(0).standard_normal((9000, 7))
+    logits = net.logits(X)
+    np.testing.assert_allclose(logits[[0, 4095, 4096, 8999]], [net.logits(X[i : i + 1])[0] for i in (0, 4095, 4096, 8999)])
+    kept = logits.copy()
+    net.logits(X[::-1])
+    np.testing.assert_array_equal(logits, kept)
+
+
+@pytest.mark.parametrize(("init", "scale"), [("he", (2 / 400) ** 0.5), ("glorot", (2 / 700) ** 0.5), (1e-5, 1e-5)])
+def test_initial_weights(init, scale):
+    net = FullyConnectedNet([400, 300], weight_init=init, seed=0)
+    assert net.params["W1"].std() == pytest.approx(scale, rel=0.02)
+    assert abs(net.params["W1"].mean()) < scale / 50
+    assert not net.params["b1"].any()
+
+
+def test_the_seed_decides_the_weights():
+    one, same, other = (FullyConnectedNet([5, 4, 3], seed=s) for s in (0, 0, 1))
+    np.testing.assert_array_equal(one.params["W2"], same.params["W2"])
+    assert (one.params["W2"] != other.params["W2"]).all()
+
+
+def test_dropout_keeps_the_expectation_and_is_off_in_prediction():
+    net = FullyConnectedNet([2000, 2], input_dropout=0.3, dtype=np.float64)
+    net.params["W1"][:] = 1
+    X = np.ones((200, 2000))
+    np.testing.assert_array_equal(net.logits(X), 2000)
+    out, _ = net._forward(X, np.random.default_rng(0))
+    dropped = out[:, 0].copy()
+    # Each logit is a sum of 2000 draws of 0 or 1/0.7: mean 2000, variance 2000 · 0.3 / 0.7.
+    assert dropped.mean() == pytest.approx(2000, abs=4 * (2000 * 0.3 / 0.7 / 200) ** 0.5)
+    assert dropped.std() == pytest.approx((2000 * 0.3 / 0.7) ** 0.5, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layer_sizes": [5]}, "two or more"),
+        ({"layer_sizes": [5, 0, 2]}, "positive"),
+        ({"activation": "rleu"}, "Did you mean 'relu'"),
+        ({"dropout": 1.0}, "dropout must be"),
+        ({"input_dropout": -0.1}, "input_dropout must be"),
+        ({"weight_init": "hee"}, "weight_init must be"),
+        ({"weight_init": float("nan")}, "weight_init must be"),
+        ({"dtype": "float16"}, "float32 or float64"),
+        ({"engine": "nunpy"}, "Did you mean 'numpy'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(SettingError, match=message):
+        FullyConnectedNet(**({"layer_sizes": [5, 4, 3]} | settings))
+
+
+@pytest.mark.parametrize("X", [np.ones(5), np.ones((2, 4)), np.ones((2, 5, 1))])
+def test_inputs_of_another_shape_are_refused(X):
+    with pytest.raises(InputError, match=r"\(n, 5\)"):
+        FullyConnectedNet([5, 3]).logits(X)
+
+
+def test_steady_training_steps_use_the_same_buffers():
+    net = FullyConnectedNet([50, 40, 10], seed=0)
+    X, y = np.ones((32, 50), np.float32), np.zeros(32, np.int64)
+    first = {name: g.ctypes.data for name, g in net.loss_and_gradients(X, y)[1].items()}
+    net.loss_and_gradients(X[:7], y[:7])
+    again = {name: g.ctypes.data for name, g in net.loss_and_gradients(X, y)[1].items()}
+    assert first == again

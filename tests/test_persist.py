@@ -1,0 +1,146 @@
+"""Models on disk: whole, exact, and refused when they are damaged or foreign."""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from fcnet import FullyConnectedNet, load, save
+from fcnet.errors import FileFormatError
+from fcnet.features.scaling import Scaling
+from fcnet.persist import Model, write_atomic
+
+
+@pytest.fixture
+def model():
+    X = np.random.default_rng(0).integers(256, size=(40, 12)).astype(np.uint8)
+    net = FullyConnectedNet([12, 6, 3], activation="gelu", dropout=0.2, seed=1)
+    return Model(net, Scaling.fit(X), ["a", "b", "ç"], (2, 2, 3))
+
+
+def test_a_loaded_model_is_the_saved_one(model, tmp_path):
+    save(tmp_path / "m.safetensors", model)
+    found = load(tmp_path / "m.safetensors")
+    X = np.random.default_rng(1).integers(256, size=(5, 12)).astype(np.uint8)
+    np.testing.assert_array_equal(found.logits(X), model.logits(X))
+    np.testing.assert_array_equal(found.predict(X), model.predict_proba(X).argmax(axis=1))
+    assert found.network.get_config() == model.network.get_config()
+    assert (found.classes, found.image_shape, found.max_value) == (model.classes, (2, 2, 3), 255.0)
+
+
+def test_a_bare_network_can_be_saved(tmp_path):
+    net = FullyConnectedNet([4, 3], dtype=np.float64)
+    save(tmp_path / "m.safetensors", net)
+    X = np.ones((2, 4))
+    np.testing.assert_array_equal(load(tmp_path / "m.safetensors").logits(X), net.logits(X))
+
+
+def test_tensors_can_be_read_without_fcnet(model, tmp_path):
+    save(tmp_path / "m.safetensors", model)
+    tensors = load_file(tmp_path / "m.safetensors")
+    assert set(tensors) == {"W1", "b1", "W2", "b2", "scaling.mean", "scaling.std"}
+    np.testing.assert_array_equal(tensors["W2"], model.network.params["W2"])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no tensors", b"\xff" * 100])
+def test_a_file_that_is_no_safetensors_is_refused(tmp_path, content):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match="damaged or not a safetensors file"):
+        load(path)
+
+
+def test_a_missing_file_and_a_foreign_one_are_refused(tmp_path):
+    with pytest.raises(FileFormatError, match="no file"):
+        load(tmp_path / "none.safetensors")
+    save_file({"W1": np.zeros((2, 2), np.float32)}, tmp_path / "foreign.safetensors", {"format": "pt"})
+    with pytest.raises(FileFormatError, match="not a fcnet-model-1 file .*'pt'"):
+        load(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.pop("b2"), "lacks tensor 'b2'"),
+        (lambda p: p.update(W3=np.zeros(2, np.float32)), "unexpected tensor 'W3'"),
+        (lambda p: p.update(W1=p["W1"].T.copy()), r"'W1' is float32 \(6, 12\), the network needs float32 \(12, 6\)"),
+        (lambda p: p.update(b1=p["b1"].astype(np.float64)), "'b1' is float64"),
+        (lambda p: p.update(b1=np.full(6, np.nan, np.float32)), "'b1' holds NaN"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(model, tmp_path, change, message):
+    path = tmp_path / "m.safetensors"
+    params = dict(model.network.params)
+    change(params)
+    model.network.params = params
+    save(path, model)
+    with pytest.raises(FileFormatError, match=message):
+        load(path)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.floats(0, 1), bit=st.integers(0, 7), cut=st.booleans())
+def test_a_damaged_file_is_refused_or_loads_without_harm(model, tmp_path, position, bit, cut):
+    path = tmp_path / "m.safetensors"
+    save(path, model)
+    content = bytearray(path.read_bytes())
+    at = min(int(position * len(content)), len(content) - 1)
+    if cut:
+        del content[at:]
+    else:
+        content[at] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        load(path)
+    except FileFormatError as error:
+        assert "m.safetensors" in str(error)
+    else:
+        assert not cut
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    write_atomic(path, "old")
+    # A real failure of write(2): the system allows this process no file above 1000 bytes.
+    code = f"from fcnet.persist import write_atomic; write_atomic({str(path)!r}, b'x' * 10_000)"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "File too large" in result.stderr
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_training_goes_on_when_a_checkpoint_cannot_be_written(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    code = f"""
+import resource, warnings
+import numpy as np
+from fcnet import FullyConnectedNet, Trainer
+from fcnet.training.callbacks import Callback
+
+class FillTheDisk(Callback):
+    def on_epoch_end(self, state):
+        if state.epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+X, y = np.random.default_rng(0).standard_normal((100, 20)), np.arange(100) % 2
+net = FullyConnectedNet([20, 50, 2])
+history = Trainer(epochs=4, callbacks=[FillTheDisk()]).fit(net, X, y, checkpoint={str(path)!r}, checkpoint_seconds=0)
+print(len(history))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "4\n"
+    assert "No checkpoint of epoch 2" in result.stderr
+    from fcnet.persist import load_tensors
+
+    assert load_tensors(path, "fcnet-checkpoint-1")[1]["epoch"] == 1

@@ -1,0 +1,259 @@
+"""The training loop: that it learns, keeps the best, repeats, resumes, stops and refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fcnet import FullyConnectedNet, Trainer
+from fcnet.data.augment import mirror
+from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
+from fcnet.training.callbacks import Callback, EarlyStopping, Progress
+from fcnet.training.history import History
+from fcnet.training.updates import UPDATES
+
+RATES = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 4)).astype(np.float32)
+    y = (X[:, 0] * X[:, 1] > 0).astype(int) + 2 * (X[:, 2] > 0)
+    return X[:400], y[:400], X[400:], y[400:]
+
+
+def network(seed=0, **settings):
+    return FullyConnectedNet([4, 32, 4], seed=seed, **settings)
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.calls = []
+
+    def __getattribute__(self, name):
+        if name.startswith("on_"):
+            return lambda state: self.calls.append((name, state.epoch, state.iteration))
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("batches", ["shuffled", "sampled"])
+def test_every_rule_learns(data, update, batches):
+    net = network()
+    trainer = Trainer(epochs=60, batch_size=20, learning_rate=RATES[update], update=update, schedule="cosine", batches=batches)
+    history = trainer.fit(net, *data)
+    assert np.mean(net.predict(data[2]) == data[3]) > 0.85
+    assert history[-1]["loss"] < 0.2 * history[0]["loss"]
+
+
+def test_full_batch_descent_lowers_the_loss_at_every_step(data):
+    history = Trainer(epochs=50, batches="full", learning_rate=0.1, update="sgd").fit(network(), *data[:2])
+    losses = history.batch_column("loss")
+    assert len(losses) == 50
+    assert all(a > b for a, b in zip(losses, losses[1:], strict=False))
+
+
+def test_each_row_is_used_once_an_epoch(data):
+    X, y = data[:2]
+
+    class Rows(FullyConnectedNet):
+        def loss_and_gradients(self, X, y, **settings):
+            seen.extend(X[:, 0].tolist())
+            sizes.append(len(X))
+            return super().loss_and_gradients(X, y, **settings)
+
+    seen, sizes = [], []
+    Trainer(epochs=2, batch_size=64).fit(Rows([4, 4]), X, y)
+    assert sizes == 2 * [64, 64, 64, 64, 64, 64, 16]
+    assert sorted(seen[:400]) == sorted(seen[400:]) == sorted(X[:, 0].tolist())
+    assert seen[:400] != seen[400:]
+
+
+def test_the_best_epoch_is_kept(data):
+    net, kept = network(), {}
+
+    class Keep(Callback):
+        def on_epoch_end(self, state):
+            kept[state.epoch] = {name: p.copy() for name, p in state.network.params.items()}
+
+    history = Trainer(epochs=30, batch_size=20, learning_rate=1.0, callbacks=[Keep()]).fit(net, *data)
+    accuracies = history.column("val_accuracy")
+    best = 1 + int(np.argmax(accuracies))
+    assert accuracies[-1] < max(accuracies)  # else the test shows nothing
+    for name, p in net.params.items():
+        np.testing.assert_array_equal(p, kept[best][name])
+    assert np.mean(net.predict(data[2]) == data[3]) == max(accuracies)
+
+
+def test_without_validation_data_the_last_parameters_stay(data):
+    X, y = data[:2]
+    net = network()
+    history = Trainer(epochs=5, batch_size=20).fit(net, X, y)
+    assert "val_accuracy" not in history[-1]
+    assert np.mean(net.predict(X) == y) == history[-1]["train_accuracy"]
+
+
+def test_the_same_seed_gives_the_same_run(data):
+    runs = []
+    for seed in (0, 0, 1):
+        net = network(dropout=0.3, input_dropout=0.1)
+        history = Trainer(epochs=4, batch_size=32, update="adam", seed=seed).fit(net, *data)
+        runs.append((history, net.params))
+    assert runs[0][0] == runs[1][0]
+    assert runs[0][0] != runs[2][0]
+    for name, p in runs[0][1].items():
+        np.testing.assert_array_equal(p, runs[1][1][name])
+
+
+class Interrupt(Callback):
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def on_batch_end(self, state):
+        if state.iteration == self.iteration:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("iteration", [3, 14, 26, 39, 45])
+def test_a_resumed_run_is_the_unbroken_run(data, tmp_path, update, iteration):
+    settings = {"epochs": 5, "batch_size": 32, "learning_rate": RATES[update], "update": update, "schedule": "one_cycle"}
+    unbroken = network(dropout=0.3)
+    history = Trainer(**settings).fit(unbroken, *data)
+    path = tmp_path / "checkpoint.safetensors"
+    resumed = network(dropout=0.3)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(**settings, callbacks=[Interrupt(iteration)]).fit(resumed, *data, checkpoint=path, checkpoint_seconds=0)
+    resumed = network(dropout=0.3)
+    again = Trainer(**settings).fit(resumed, *data, checkpoint=path, checkpoint_seconds=0, resume=True)
+    assert again.to_jsonl() == history.to_jsonl()
+    for name, p in unbroken.params.items():
+        np.testing.assert_array_equal(p, resumed.params[name])
+
+
+def test_a_checkpoint_of_another_training_is_refused(data, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    Trainer(epochs=2).fit(network(), *data, checkpoint=path)
+    with pytest.raises(FileFormatError, match="n_epochs is 2, here it is 3"):
+        Trainer(epochs=3).fit(network(), *data, checkpoint=path, resume=True)
+    with pytest.raises(FileFormatError, match=r"W1.*\(4, 32\).*needs.*\(4, 33\)"):
+        Trainer(epochs=2).fit(FullyConnectedNet([4, 33, 4]), *data, checkpoint=path, resume=True)
+
+
+def test_early_stopping(data):
+    history = Trainer(epochs=500, batch_size=20, learning_rate=0.1, callbacks=[EarlyStopping(5)]).fit(network(), *data)
+    accuracies = history.column("val_accuracy")
+    assert len(history) == 1 + int(np.argmax(accuracies)) + 5 < 500
+
+
+def test_hooks_are_called_in_order(data):
+    recorder = Recorder()
+    Trainer(epochs=2, batch_size=200, callbacks=[recorder]).fit(network(), *data)
+    epoch = ["on_epoch_begin", "on_batch_end", "on_batch_end", "on_epoch_end"]
+    assert [name for name, *_ in recorder.calls] == ["on_train_begin", *epoch, *epoch, "on_train_end"]
+    assert recorder.calls[4] == ("on_epoch_end", 1, 2)
+
+
+def test_the_history_is_complete_and_survives_json(data):
+    history = Trainer(epochs=3, batch_size=100, schedule="exponential").fit(network(), *data)
+    assert history.column("epoch") == [1, 2, 3]
+    assert history.column("iteration") == [4, 8, 12]
+    assert history.batch_column("iteration") == list(range(1, 13))
+    assert history[1]["loss"] == pytest.approx(np.mean([b["loss"] for b in history[1]["batches"]]))
+    assert history[2]["learning_rate"] == pytest.approx(0.01 * 0.95**2)
+    assert set(json.loads(history.to_jsonl().splitlines()[0])) == set(history[0])
+    assert History.from_jsonl(history.to_jsonl()) == history
+
+
+@pytest.mark.parametrize("with_validation", [True, False])
+def test_divergence_is_stopped_with_advice_and_the_best_is_kept(data, with_validation):
+    net, recorder = network(), Recorder()
+    with pytest.raises(DivergedError, match=r"iteration \d+ \(epoch \d+\) with learning rate 1e\+04.*Try a learning rate of"):
+        Trainer(epochs=50, batch_size=100, learning_rate=1e4, callbacks=[recorder]).fit(
+            net, *data[: 4 if with_validation else 2]
+        )
+    assert all(np.isfinite(p).all() for p in net.params.values())
+    assert recorder.calls[-1][0] == "on_train_end"
+
+
+def bad(**changes):
+    return changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (bad(X=lambda X: X[:, :3]), r"X must have shape \(n, 4\).*\(400, 3\)"),
+        (bad(X=lambda X: X[:0], y=lambda y: y[:0]), "n at least 1"),
+        (bad(X=lambda X: np.where(np.arange(4) == 2, np.nan, X)), r"X\[0, 2\] is nan"),
+        (bad(X_val=lambda X: np.where(np.arange(200)[:, None] == 7, np.inf, X)), r"X_val\[7, 0\] is inf"),
+        (bad(X=lambda X: X.astype(str)), "X must hold numbers"),
+        (bad(y=lambda y: y[:-1]), r"y must have shape \(400,\)"),
+        (bad(y=lambda y: y[:, None]), r"y must have shape \(400,\)"),
+        (bad(y=lambda y: y.astype(float)), "integers, got dtype float64"),
+        (bad(y=lambda y: y.astype(str)), "integers"),
+        (bad(y=lambda y: y + 1), r"is 4, but the 4 classes are numbered 0 to 3"),
+        (bad(y_val=lambda y: y - 1), r"y_val\[\d+\] is -1"),
+        (bad(y_val=lambda y: None), "go together"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused(data, changes, message):
+    arrays = dict(zip(["X", "y", "X_val", "y_val"], data, strict=True))
+    arrays = {name: changes.get(name, lambda a: a)(array) for name, array in arrays.items()}
+    with pytest.raises(InputError, match=message):
+        Trainer(epochs=1).fit(network(), **arrays)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"learning_rate": float("inf")}, "learning_rate must be"),
+        ({"l2": -1.0}, "l2 must be"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be"),
+        ({"batches": "shufled"}, "Did you mean 'shuffled'"),
+        ({"update": "adma"}, "Did you mean 'adam'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(SettingError, match=message):
+        Trainer(**settings)
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 6), height=st.integers(1, 4), width=st.integers(1, 5), channels=st.sampled_from([1, 3]))
+def test_a_mirrored_image_is_the_image_or_its_mirror_image(n, height, width, channels):
+    shape = (height, width, channels)
+    X = np.random.default_rng(0).standard_normal((n, height * width * channels)).astype(np.float32)
+    before = X.copy()
+    mirror(shape)(X, np.random.default_rng(1))
+    for now, then in zip(X.reshape(n, *shape), before.reshape(n, *shape), strict=True):
+        assert (now == then).all() or (now == then[:, ::-1]).all()
+
+
+def test_augmentation_changes_the_batch_and_not_the_data(data):
+    X = data[0].copy()
+    changed = []
+
+    def augment(batch, rng):
+        batch += 1
+        changed.append(batch[:, 0].copy())
+
+    for batches in ("shuffled", "full"):
+        Trainer(epochs=1, batches=batches, augment=augment).fit(network(), X, data[1])
+        np.testing.assert_array_equal(X, data[0])
+    np.testing.assert_allclose(np.sort(np.concatenate(changed[:4])), np.sort(X[:, 0] + 1))
+
+
+def test_progress_away_from_a_terminal_is_lines(data, capsys):
+    import sys
+
+    Trainer(epochs=3, callbacks=[Progress(sys.stdout, every_seconds=0)]).fit(network(), *data)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("epoch 1/3  loss ")
+    assert "val " in lines[2]

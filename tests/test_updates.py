@@ -1,0 +1,150 @@
+"""Every update rule on the same problems, against its equation and against PyTorch."""
+
+import numpy as np
+import pytest
+
+from fcnet.errors import SettingError
+from fcnet.training.schedules import SCHEDULES, get_schedule
+from fcnet.training.updates import UPDATES, get_update
+
+LR = 0.05
+
+
+def by_equation(name, p, grads):
+    """Apply the rule as its docstring states it, one float64 number at a time."""
+    v = m = t = 0.0
+    for g in grads:
+        t += 1
+        if name == "sgd":
+            p -= LR * g
+        elif name == "momentum":
+            v = 0.9 * v - LR * g
+            p += v
+        elif name == "nesterov":
+            v = 0.9 * v - LR * g
+            p += 0.9 * v - LR * g
+        elif name == "rmsprop":
+            v = 0.99 * v + 0.01 * g**2
+            p -= LR * g / (v + 1e-8) ** 0.5
+        else:
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            decay = 0.01 if name == "adamw" else 0.0
+            p -= LR * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)) ** 0.5 + 1e-8) + LR * decay * p
+    return p
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_each_rule_does_what_its_equation_says(name):
+    gradients = np.random.default_rng(0).standard_normal((6, 3))
+    params = {"W1": np.array([1.0, -2.0, 0.5])}
+    rule = get_update(name)
+    state = rule.init(params)
+    for g in gradients:
+        rule.step(params, {"W1": g}, state, LR)
+    expected = [by_equation(name, p, g) for p, g in zip([1.0, -2.0, 0.5], gradients.T, strict=True)]
+    np.testing.assert_allclose(params["W1"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_each_rule_finds_the_minimum_of_a_quadratic(name):
+    params = {"W1": np.array([3.0, -4.0]), "b1": np.array([1.0])}
+    curvature = {"W1": np.array([1.0, 5.0]), "b1": np.array([2.0])}
+    rule = get_update(name, weight_decay=0.0)
+    state = rule.init(params)
+    for step in range(500):
+        rule.step(params, {k: curvature[k] * p for k, p in params.items()}, state, LR * (1 - step / 500))
+    assert max(np.abs(p).max() for p in params.values()) < 1e-2
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_each_rule_keeps_float32_the_gradients_and_the_arrays(name):
+    params = {"W1": np.ones((300, 200), np.float32)}  # more than one block
+    arrays, grads = dict(params), {"W1": np.full((300, 200), 0.5, np.float32)}
+    rule = get_update(name)
+    state = rule.init(params)
+    rule.step(params, grads, state, LR)
+    assert params["W1"] is arrays["W1"]
+    assert params["W1"].dtype == np.float32
+    assert all(s.dtype == np.float32 for key, s in state.items() if key != "t")
+    assert (grads["W1"] == 0.5).all()
+    assert len(np.unique(params["W1"])) == 1
+
+
+def test_weight_decay_leaves_biases_alone():
+    params = {"W1": np.ones(2), "b1": np.ones(2)}
+    rule = get_update("adamw", weight_decay=0.1)
+    rule.step(params, {"W1": np.zeros(2), "b1": np.zeros(2)}, rule.init(params), LR)
+    np.testing.assert_allclose(params["W1"], 1 - 0.1 * LR)
+    np.testing.assert_array_equal(params["b1"], 1)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", [name for name in UPDATES if name != "rmsprop"])  # PyTorch has epsilon outside the root
+def test_pytorch_steps_alike(name):
+    import torch
+
+    start = np.random.default_rng(1).standard_normal((4, 5))
+    gradients = np.random.default_rng(0).standard_normal((20, 4, 5))
+    p = torch.tensor(start.copy(), requires_grad=True)
+    make = {
+        "sgd": lambda: torch.optim.SGD([p], LR),
+        "momentum": lambda: torch.optim.SGD([p], LR, momentum=0.9),
+        "nesterov": lambda: torch.optim.SGD([p], LR, momentum=0.9, nesterov=True),
+        "adam": lambda: torch.optim.Adam([p], LR),
+        "adamw": lambda: torch.optim.AdamW([p], LR, weight_decay=0.01),
+    }
+    optimizer, rule, params = make[name](), get_update(name), {"W1": start.copy()}
+    state = rule.init(params)
+    for g in gradients:
+        p.grad = torch.tensor(g)
+        optimizer.step()
+        rule.step(params, {"W1": g}, state, LR)
+    np.testing.assert_allclose(params["W1"], p.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_unknown_names_and_values_out_of_range():
+    with pytest.raises(SettingError, match="Did you mean 'momentum'"):
+        get_update("momentun")
+    with pytest.raises(SettingError, match="Did you mean 'beta1'"):
+        get_update("adam", beta_1=0.5)
+    with pytest.raises(SettingError, match="below 1"):
+        get_update("momentum", momentum=1.0)
+    with pytest.raises(SettingError, match="Did you mean 'cosine'"):
+        get_schedule("cosin")
+    with pytest.raises(SettingError, match="Did you mean 'decay'"):
+        get_schedule("exponential", deacy=0.9)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize(("per_epoch", "epochs"), [(1, 1), (10, 1), (7, 30)])
+def test_each_schedule_stays_between_nothing_and_the_rate(name, per_epoch, epochs):
+    schedule, total = get_schedule(name), per_epoch * epochs
+    rates = [schedule(i, per_epoch, total) for i in range(total)]
+    assert all(0 <= rate <= 1 for rate in rates)
+
+
+def test_schedules_at_known_points():
+    def at(name, iteration, **settings):
+        return get_schedule(name, **settings)(iteration, 10, 101)
+
+    assert at("constant", 55) == 1
+    assert [at("exponential", i, decay=0.5) for i in (0, 9, 10, 29)] == [1, 1, 0.5, 0.25]
+    assert [at("step", i, step_epochs=2, step_factor=0.1) for i in (0, 19, 20, 40)] == pytest.approx([1, 1, 0.1, 0.01])
+    assert [at("cosine", i) for i in (0, 50, 100)] == pytest.approx([1, 0.5, 0])
+    assert at("cosine", 100, final_fraction=0.1) == pytest.approx(0.1)
+    assert [at("one_cycle", i, warmup=0.4) for i in (0, 20, 40, 70, 100)] == pytest.approx([0.04, 0.52, 1, 0.5, 0])
+
+
+@pytest.mark.torch
+def test_one_cycle_is_that_of_pytorch():
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+    peer = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=200, pct_start=0.3, cycle_momentum=False)
+    ours = get_schedule("one_cycle", final_fraction=1 / 25e4)
+    for i in range(200):
+        # PyTorch's warm-up ends an iteration early, at pct_start · total - 1; the rates differ by that shift alone.
+        assert ours(i, 1, 200) * 0.1 == pytest.approx(optimizer.param_groups[0]["lr"], abs=0.1 * 0.03)
+        optimizer.step()
+        if i < 199:
+            peer.step()
