@@ -1,6 +1,7 @@
 """The training loop: that it learns, keeps the best, repeats, resumes, stops and refuses."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_full_batch_descent_lowers_the_loss_at_every_step(data):
     history = Trainer(epochs=50, batches="full", learning_rate=0.1, update="sgd").fit(network(), *data[:2])
     losses = history.batch_column("loss")
     assert len(losses) == 50
-    assert all(a > b for a, b in zip(losses, losses[1:], strict=False))
+    assert all(a > b for a, b in pairwise(losses))
 
 
 def test_each_row_is_used_once_an_epoch(data):

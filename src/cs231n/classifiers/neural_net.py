@@ -37,8 +37,7 @@ def two_layer_net(X: Array, model: dict[str, Array], y: Array | None = None, reg
     loss, grads : float, dict
         Where it is; `grads` has the names and shapes of `model`.
     """
-    net = FullyConnectedNet([*model["W1"].shape, len(model["b2"])], weight_init=0.0, dtype=model["W1"].dtype)
-    net.params = {name: model[name] for name in ("W1", "b1", "W2", "b2")}
+    net = FullyConnectedNet([*model["W1"].shape, len(model["b2"])], dtype=model["W1"].dtype, params=model)
     if y is None:
         return net.logits(X)
     return net.loss_and_gradients(net.check_inputs(X), y, l2=reg)

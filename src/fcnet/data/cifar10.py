@@ -47,7 +47,7 @@ def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
                 return folder
         if data_dir and place == named[0]:
             raise FileFormatError(
-                f"There is no {FOLDER} in {data_dir}: name the folder that holds it, or leave --data-dir out."
+                f"There is no {FOLDER} in {data_dir}: name the folder that holds it, or none to have it looked for and downloaded."
             )
     return None
 

@@ -34,6 +34,8 @@ class FullyConnectedNet:
         Type of the parameters and of everything computed from them.
     seed : int or numpy.random.Generator
     engine : {"numpy"}
+    params : dict of arrays, optional
+        Parameters to use as they are, in place of drawn ones.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class FullyConnectedNet:
         dtype: DTypeLike = np.float32,
         seed: int | np.random.Generator = 0,
         engine: str = "numpy",
+        params: Params | None = None,
     ) -> None:
         self.layer_sizes = [int(size) for size in layer_sizes]
         if len(self.layer_sizes) < 2 or min(self.layer_sizes) < 1:
@@ -79,7 +82,7 @@ class FullyConnectedNet:
         self.weight_init = weight_init
         self.engine = get_engine(engine, str(self.dtype))
         self.layers = self._make_layers()
-        self.params = self._draw_params(np.random.default_rng(seed))
+        self.params = self._draw_params(np.random.default_rng(seed)) if params is None else params
 
     def _make_layers(self) -> list[Layer]:
         layers: list[Layer] = []
@@ -134,9 +137,8 @@ class FullyConnectedNet:
 
     def astype(self, dtype: DTypeLike) -> "FullyConnectedNet":
         """Return a copy with its parameters in another dtype."""
-        copy = FullyConnectedNet(**(self.get_config() | {"dtype": dtype}))
-        copy.params = {name: p.astype(dtype) for name, p in self.params.items()}
-        return copy
+        params = {name: p.astype(dtype) for name, p in self.params.items()}
+        return FullyConnectedNet(**(self.get_config() | {"dtype": dtype}), params=params)
 
     def check_inputs(self, X: ArrayLike) -> Array:
         """Return `X` as an array (n, layer_sizes[0]) of the network's dtype.
