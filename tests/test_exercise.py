@@ -34,7 +34,8 @@ def test_gradients(toy_params, toy_data):
     X, y = toy_data
     _, grads = two_layer_net(X, toy_params, y, reg=0.1)
     for name, bound in {"W2": 3e-9, "b2": 2e-10, "W1": 1e-8, "b1": 1e-7}.items():
-        numeric = eval_numerical_gradient(lambda _: two_layer_net(X, toy_params, y, reg=0.1)[0], toy_params[name])
+        f = lambda _: two_layer_net(X, toy_params, y, reg=0.1)[0]  # noqa: E731  # as notebooks do
+        numeric = eval_numerical_gradient(f, toy_params[name], verbose=False)
         assert relative_error(numeric, grads[name]) <= bound, name
 
 
@@ -94,6 +95,21 @@ def test_what_a_verbose_trainer_prints(capsys):
     assert len(losses) == 30
     assert len(train_accuracies) == len(val_accuracies) == 6
     assert lines[-1] == f"finished optimization. best validation accuracy: {max(val_accuracies):f}"
+
+
+def test_the_rate_of_full_batches_decays_from_the_second_on(toy_params, toy_data, capsys):
+    X, y = toy_data
+    ClassifierTrainer().train(
+        *(X, y, X, y, toy_params, two_layer_net),
+        learning_rate=1.0,
+        learning_rate_decay=0.5,
+        sample_batches=False,
+        num_epochs=3,
+        verbose=True,
+    )
+    finished = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Finished")]
+    assert [line[:20] for line in finished] == [f"Finished epoch {epoch} / 3" for epoch in (0, 1, 2)]
+    assert [line.split("lr ")[1] for line in finished] == ["1.000000e+00", "5.000000e-01", "2.500000e-01"]
 
 
 def test_the_best_model_is_that_of_the_best_measurement(capsys):

@@ -78,17 +78,24 @@ def test_dropout_keeps_the_expectation_and_is_off_in_prediction():
         ({"layer_sizes": [5]}, "two or more"),
         ({"layer_sizes": [5, 0, 2]}, "positive"),
         ({"activation": "rleu"}, "Did you mean 'relu'"),
-        ({"dropout": 1.0}, "dropout must be"),
+        ({"dropout": 1.0}, "dropout must be .* below 1"),
+        ({"dropout": float("nan")}, "dropout must be"),
         ({"input_dropout": -0.1}, "input_dropout must be"),
         ({"weight_init": "hee"}, "weight_init must be"),
         ({"weight_init": float("nan")}, "weight_init must be"),
-        ({"dtype": "float16"}, "float32 or float64"),
+        ({"dtype": "float46"}, "Did you mean 'float64'"),
         ({"engine": "nunpy"}, "Did you mean 'numpy'"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(SettingError, match=message):
         FullyConnectedNet(**({"layer_sizes": [5, 4, 3]} | settings))
+
+
+@pytest.mark.parametrize("params", [{}, {"W1": np.zeros((3, 5)), "b1": np.zeros(3)}, {"W1": np.zeros((5, 3))}])
+def test_params_of_other_shapes_are_refused(params):
+    with pytest.raises(InputError, match=r"'W1': \(5, 3\), 'b1': \(3,\)"):
+        FullyConnectedNet([5, 3], params=params)
 
 
 @pytest.mark.parametrize("X", [np.ones(5), np.ones((2, 4)), np.ones((2, 5, 1))])

@@ -46,6 +46,22 @@ def test_each_rule_does_what_its_equation_says(name):
 
 
 @pytest.mark.parametrize("name", UPDATES)
+def test_each_rule_moves_arrays_of_any_layout(name):
+    grads = {"W1": np.arange(6.0).reshape(2, 3)}
+    results = []
+    for layout in (np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]):
+        params = {"W1": layout(np.ones((2, 3)))}
+        rule = get_update(name)
+        state = rule.init(params)
+        for _ in range(3):
+            rule.step(params, grads, state, LR)
+        results.append(params["W1"])
+    assert results[0][1, 2] != 1
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("name", UPDATES)
 def test_each_rule_finds_the_minimum_of_a_quadratic(name):
     params = {"W1": np.array([3.0, -4.0]), "b1": np.array([1.0])}
     curvature = {"W1": np.array([1.0, 5.0]), "b1": np.array([2.0])}

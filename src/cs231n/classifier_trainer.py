@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.training.callbacks import Callback
-from fcnet.training.schedules import Exponential
+from fcnet.training.schedules import Schedule
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import Trainer, accuracy
 from fcnet.training.updates import get_update
@@ -30,15 +30,39 @@ class _FunctionModel:
         return loss, grads
 
 
+def epochs_ended(iterations: int, per_epoch: int) -> int:
+    """Return the epochs that the exercise counts; where every iteration is one, it does not count the first."""
+    return iterations // per_epoch - (per_epoch == 1 and iterations > 0)
+
+
+class _ExerciseDecay:
+    """``decay ** e`` after e epochs, as the exercise counts them."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+
+    def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
+        return float(self.decay ** epochs_ended(iteration, per_epoch))
+
+
 class _ExerciseLog(Callback):
     """Prints what the exercise prints, when it does, and keeps the lists that it returns."""
 
-    def __init__(self, X: Array, y: Array, X_val: Array, y_val: Array, decay: float, every: int | None, verbose: bool) -> None:
-        self.data, self.decay, self.every, self.verbose = (X, y, X_val, y_val), decay, every, verbose
+    def __init__(
+        self,
+        data: tuple[Array, Array, Array, Array],
+        learning_rate: float,
+        schedule: Schedule,
+        every: int | None,
+        verbose: bool,
+    ) -> None:
+        self.data, self.learning_rate, self.schedule = data, learning_rate, schedule
+        self.every, self.verbose = every, verbose
         self.losses: list[float] = []
         self.train_accuracies: list[float] = []
         self.val_accuracies: list[float] = []
-        self.best_accuracy, self.best_model = 0.0, {}  # type: ignore[var-annotated]
+        self.best_accuracy = 0.0
+        self.best_model: Model = {}
         self.per_epoch = 1
 
     def on_train_begin(self, state: TrainingState) -> None:
@@ -48,13 +72,12 @@ class _ExerciseLog(Callback):
     def on_batch_end(self, state: TrainingState) -> None:
         self.losses.append(state.loss)
         done = state.iteration
-        epoch_ends = done % self.per_epoch == 0
-        if done == 1 or epoch_ends or (self.every and (done - 1) % self.every == 0):
-            self.evaluate(state, done // self.per_epoch if done > 1 else 0)
+        if done == 1 or done % self.per_epoch == 0 or (self.every and (done - 1) % self.every == 0):
+            self.evaluate(state)
         if done % 10 == 0 and done < state.total_iterations:
             print("starting iteration", done)
 
-    def evaluate(self, state: TrainingState, epoch: int) -> None:
+    def evaluate(self, state: TrainingState) -> None:
         """Measure both accuracies, and keep the parameters if they are the best so far."""
         X, y, X_val, y_val = self.data
         rows = state.rng.choice(len(X), 1000) if len(X) > 1000 else slice(None)
@@ -64,7 +87,8 @@ class _ExerciseLog(Callback):
             self.best_accuracy = self.val_accuracies[-1]
             self.best_model = {name: p.copy() for name, p in state.network.params.items()}
         if self.verbose:
-            rate = state.learning_rate * (self.decay if epoch and state.iteration % self.per_epoch == 0 else 1)
+            rate = self.learning_rate * self.schedule(state.iteration, self.per_epoch, state.total_iterations)
+            epoch = epochs_ended(state.iteration, self.per_epoch)
             print(
                 f"Finished epoch {epoch} / {state.n_epochs}: cost {state.loss:f}, train: {self.train_accuracies[-1]:f}, "
                 f"val {self.val_accuracies[-1]:f}, lr {rate:e}"
@@ -123,13 +147,14 @@ class ClassifierTrainer:
             Accuracy after the first iteration, every epoch and every `acc_frequency` iterations, in training on 1,000 random
             rows where there are more.
         """
-        log = _ExerciseLog(X, y, X_val, y_val, learning_rate_decay, acc_frequency, verbose)
+        schedule = _ExerciseDecay(learning_rate_decay)
+        log = _ExerciseLog((X, y, X_val, y_val), learning_rate, schedule, acc_frequency, verbose)
         trainer = Trainer(
             epochs=num_epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             update=get_update(update, momentum=momentum),
-            schedule=Exponential(learning_rate_decay),
+            schedule=schedule,
             l2=reg,
             batches="sampled" if sample_batches else "full",
             seed=int(np.random.randint(2**31)),  # noqa: NPY002  # the exercise seeds the global state

@@ -35,12 +35,8 @@ def plain_errors(debug: bool) -> Iterator[None]:
     except (FcnetError, OSError, KeyboardInterrupt, MemoryError) as error:
         if debug:
             raise
-        if isinstance(error, KeyboardInterrupt):
-            message = "Stopped. Go on with the same command and --resume."
-        elif isinstance(error, MemoryError):
-            message = f"Out of memory: {error}"
-        else:
-            message = str(error)
+        names = {KeyboardInterrupt: "Stopped.", MemoryError: f"Out of memory: {error}"}
+        message = names.get(type(error), str(error))
         click.echo(f"Error: {message}", err=True)
         sys.exit(2 if isinstance(error, SettingError) else 1)
 
@@ -128,9 +124,16 @@ def train(
         metrics = read_metrics(run)
     else:
         click.echo(f"Training {name} on {dataset}; the run folder is {run}", err=True)
-        metrics = train_run(
-            run, config, data_dir=data_dir, resume=resume, checkpoint_seconds=checkpoint_seconds, callbacks=[Progress()]
-        )
+        try:
+            metrics = train_run(
+                *(run, config),
+                data_dir=data_dir,
+                resume=resume,
+                checkpoint_seconds=checkpoint_seconds,
+                callbacks=[Progress()],
+            )
+        except KeyboardInterrupt:
+            raise FcnetError(f"Stopped. Go on with the same command and --out {run} --resume.") from None
     try:
         report: Path | None = write_report(run)
     except FcnetError as error:

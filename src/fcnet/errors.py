@@ -1,6 +1,7 @@
 """What can go wrong, in types that say who can mend it."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -22,6 +23,13 @@ class FileFormatError(FcnetError):
 
 class DivergedError(FcnetError, ArithmeticError):
     """The loss stopped being a finite number; the best parameters so far are kept."""
+
+
+def check_range(name: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:
+    """Raise SettingError unless `value` is a finite number from `low` to `high`, or below `high` if so asked."""
+    if not (low <= value <= high) or math.isinf(value) or (below and value == high):
+        limit = "" if math.isinf(high) else f" and {'below' if below else 'at most'} {high:g}"
+        raise SettingError(f"{name} must be a finite number of at least {low:g}{limit}, got {value}.")
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> SettingError:

@@ -46,7 +46,8 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mappi
 
     # safetensors writes memory as it lies, so an array in another order has to be laid out anew.
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    write_atomic(path, to_bytes(arrays, {"format": format, "fcnet": json.dumps(dict(metadata))}))
+    # One entry of metadata: safetensors writes several in an order that differs from process to process.
+    write_atomic(path, to_bytes(arrays, {"fcnet": json.dumps({"format": format, **metadata})}))
 
 
 def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -61,13 +62,14 @@ def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[
 
     try:
         with safe_open(path, framework="numpy") as file:
-            found = file.metadata() or {}
-            if found.get("format") != format:
-                raise FileFormatError(f"{path} is not a {format} file (it says {found.get('format')!r}).")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(found["fcnet"])  # noqa: SIM118
+            metadata = json.loads((file.metadata() or {}).get("fcnet", "{}"))
+            found = metadata.pop("format", None)
+            if found != format:
+                raise FileFormatError(f"{path} is not a file of the format {format}, but of {found or 'another program'}.")
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118  # not a dict
     except FileNotFoundError:
         raise FileFormatError(f"There is no file {path}.") from None
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, AttributeError, ValueError) as error:
         raise FileFormatError(f"{path} is damaged or not a safetensors file: {error}.") from None
 
 

@@ -46,9 +46,7 @@ def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
             if (folder / "data_batch_1").is_file():
                 return folder
         if data_dir and place == named[0]:
-            raise FileFormatError(
-                f"There is no {FOLDER} in {data_dir}: name the folder that holds it, or none to have it looked for and downloaded."
-            )
+            raise FileFormatError(f"There is no {FOLDER} in {data_dir}: name its folder, or none to have it looked for.")
     return None
 
 

@@ -14,7 +14,10 @@ BLOCK = 1 << 14  # elements: 64 KiB of float32, so that the few arrays of an upd
 
 
 def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    """Walk through contiguous arrays of one size together, in flat views that are small enough for the cache."""
+    """Walk through arrays of one shape together, in flat views that are small enough for the cache."""
+    if not all(a.flags.c_contiguous for a in arrays):  # flattened, these would be copies, and changes to them lost
+        yield arrays
+        return
     flat = [a.reshape(-1) for a in arrays]
     for start in range(0, flat[0].size, BLOCK):
         yield tuple(a[start : start + BLOCK] for a in flat)

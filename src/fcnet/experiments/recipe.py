@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.data.augment import mirror
-from fcnet.errors import FileFormatError, SettingError, unknown_name
+from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
+from fcnet.features.scaling import SCALINGS
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.schedules import get_schedule
@@ -72,6 +73,14 @@ class Recipe:
                 error = unknown_name("setting", key, defaults)
                 raise SettingError(f"{source}: {error}")
         return cls(**{key: _typed(key, value, defaults[key], source) for key, value in settings.items()})
+
+    def check(self, engine: str) -> None:
+        """Raise SettingError if a value is out of range."""
+        self.network(1, 2, 0, engine)
+        self.trainer(0, (1, 1, 1))
+        if self.scaling not in SCALINGS:
+            raise unknown_name("scaling", self.scaling, SCALINGS)
+        check_range("patience", self.patience, 0)
 
     def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:
         """Return the network of this recipe with its initial parameters."""

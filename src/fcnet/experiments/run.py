@@ -91,8 +91,9 @@ def prepare(run: Path, config: Config, *, force: bool = False, resume: bool = Fa
     InputError
         If the folder holds something already and neither `force` nor `resume` is given.
     SettingError
-        If `resume` is given and the run was begun with other settings.
+        If a setting is out of range, or `resume` is given and the run was begun with other settings.
     """
+    config.settings.check(config.engine)
     if resume and (run / CONFIG).exists():
         begun = asdict(Config.read(run))
         changed = _differences(begun, asdict(config))

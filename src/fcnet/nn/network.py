@@ -1,17 +1,19 @@
 """A fully-connected network: layers in a row, and the gradient of its loss."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine import get_engine
-from fcnet.errors import InputError, SettingError
+from fcnet.errors import InputError, SettingError, check_range, unknown_name
 from fcnet.nn.layers import Affine, Dropout, Layer, get_activation
 from fcnet.nn.losses import l2_penalty, softmax, softmax_cross_entropy
 from fcnet.types import Array, Params
 
+DTYPES = ("float32", "float64")
 ROWS_AT_ONCE = 4096  # prediction in blocks, so that memory does not grow with the number of rows
 
 
@@ -46,6 +48,8 @@ class FullyConnectedNet:
     ------
     SettingError
         If a parameter is unknown or out of range.
+    InputError
+        If `params` do not have the names and shapes that `layer_sizes` ask for.
 
     Examples
     --------
@@ -73,16 +77,15 @@ class FullyConnectedNet:
         if len(self.layer_sizes) < 2 or min(self.layer_sizes) < 1:
             raise SettingError(f"layer_sizes needs two or more positive numbers, got {list(layer_sizes)}.")
         for name, p in (("dropout", dropout), ("input_dropout", input_dropout)):
-            if not 0 <= p < 1:
-                raise SettingError(f"{name} must be at least 0 and below 1, got {p}.")
+            check_range(name, p, 0, 1, below=True)
+        if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
+            raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise SettingError(f"dtype must be float32 or float64, got {self.dtype}.")
         self.activation, self.dropout, self.input_dropout = activation, float(dropout), float(input_dropout)
         self.weight_init = weight_init
         self.engine = get_engine(engine, str(self.dtype))
         self.layers = self._make_layers()
-        self.params = self._draw_params(np.random.default_rng(seed)) if params is None else params
+        self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
 
     def _make_layers(self) -> list[Layer]:
         layers: list[Layer] = []
@@ -98,10 +101,19 @@ class FullyConnectedNet:
 
     def _draw_params(self, rng: np.random.Generator) -> Params:
         params: Params = {}
-        for number, (d_in, d_out) in enumerate(zip(self.layer_sizes, self.layer_sizes[1:], strict=False), 1):
+        for number, (d_in, d_out) in enumerate(pairwise(self.layer_sizes), 1):
             scale = self._weight_scale(d_in, d_out)
             params[f"W{number}"] = (scale * rng.standard_normal((d_in, d_out))).astype(self.dtype)
             params[f"b{number}"] = np.zeros(d_out, self.dtype)
+        return params
+
+    def _check_params(self, params: Params) -> Params:
+        expected: dict[str, tuple[int, ...]] = {}
+        for number, sizes in enumerate(pairwise(self.layer_sizes), 1):
+            expected |= {f"W{number}": sizes, f"b{number}": sizes[1:]}
+        found = {name: p.shape for name, p in params.items()}
+        if found != expected:
+            raise InputError(f"params must have the shapes {expected}, got {found}.")
         return params
 
     def _weight_scale(self, d_in: int, d_out: int) -> float:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
-from fcnet.errors import unknown_name
+from fcnet.errors import check_range, unknown_name
 
 
 class Schedule(Protocol):
@@ -92,14 +92,18 @@ def get_schedule(name: str, **settings: float) -> Schedule:
     Raises
     ------
     SettingError
-        If the name is unknown, or a setting belongs to no schedule.
+        If the name is unknown, a setting belongs to no schedule, or a value is out of range.
     """
     if name not in SCHEDULES:
         raise unknown_name("schedule", name, SCHEDULES)
     known = {field.name for schedule in SCHEDULES.values() for field in fields(schedule)}
-    for key in settings:
+    for key, value in settings.items():
         if key not in known:
             raise unknown_name("schedule setting", key, known)
+        if key == "step_epochs":
+            check_range(key, value, 1)
+        else:
+            check_range(key, value, 0, 1)
     own = {field.name for field in fields(SCHEDULES[name])}
     schedule: Schedule = SCHEDULES[name](**{key: value for key, value in settings.items() if key in own})
     return schedule

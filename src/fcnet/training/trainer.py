@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import DivergedError, InputError, SettingError, unknown_name
+from fcnet.errors import DivergedError, InputError, check_range, unknown_name
 from fcnet.nn.losses import cross_entropy
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
@@ -79,13 +79,10 @@ class Trainer:
         if self.batches not in BATCHES:
             raise unknown_name("batches", self.batches, BATCHES)
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            check_range(name, getattr(self, name), 1)
         for name in ("learning_rate", "l2"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise SettingError(f"{name} must be a finite number of at least 0, got {getattr(self, name)}.")
-        if not 0 <= self.label_smoothing < 1:
-            raise SettingError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
+            check_range(name, getattr(self, name), 0)
+        check_range("label_smoothing", self.label_smoothing, 0, 1, below=True)
         self._update = get_update(self.update) if isinstance(self.update, str) else self.update
         self._schedule = get_schedule(self.schedule) if isinstance(self.schedule, str) else self.schedule
 
@@ -112,7 +109,9 @@ class Trainer:
         X_val, y_val : arrays (m, n_inputs) and (m,), optional
             With them the parameters of the epoch with the best validation accuracy are kept, else the last.
         checkpoint : path, optional
-            Where to keep the state of the training, at the end of an epoch and at most every `checkpoint_seconds`.
+            Where to keep the state of the training, at the ends of epochs.
+        checkpoint_seconds : float
+            Least time between two checkpoints, except for the last.
         resume : bool
             Go on from `checkpoint` where it exists; the result is the same bit for bit as without the interruption.
 

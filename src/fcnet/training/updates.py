@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fcnet.engine import blocks
-from fcnet.errors import SettingError, unknown_name
+from fcnet.errors import check_range, unknown_name
 from fcnet.types import Params
 
 
@@ -141,7 +141,7 @@ UPDATES: dict[str, type[Any]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
-_FRACTIONS = {"momentum", "decay_rate", "beta1", "beta2"}
+FRACTIONS = {"momentum", "decay_rate", "beta1", "beta2"}
 
 
 def get_update(name: str, **settings: float) -> UpdateRule:
@@ -158,8 +158,10 @@ def get_update(name: str, **settings: float) -> UpdateRule:
     for key, value in settings.items():
         if key not in known:
             raise unknown_name("update setting", key, known)
-        if not 0 <= value < (1 if key in _FRACTIONS else np.inf):
-            raise SettingError(f"{key} must be at least 0{' and below 1' if key in _FRACTIONS else ''}, got {value}.")
+        if key in FRACTIONS:
+            check_range(key, value, 0, 1, below=True)
+        else:
+            check_range(key, value, 0)
     own = {field.name for field in fields(UPDATES[name])}
     rule: UpdateRule = UPDATES[name](**{key: value for key, value in settings.items() if key in own})
     return rule

@@ -1,0 +1,78 @@
+"""The documentation: what it shows runs, and its tables agree with the code."""
+
+import re
+import shlex
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from fcnet.cli import main
+from fcnet.experiments.recipe import Recipe, recipe_names
+from fcnet.experiments.run import RUN_FILES
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+TYPES = {str: "text", bool: "boolean", int: "integer", float: "number", list: "list of integers"}
+
+
+def blocks(page, language):
+    """Return the fenced blocks of a language, each with as many empty lines before it as stand before it in the page."""
+    text = page.read_text(encoding="utf-8")
+    fences = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+    return ["\n" * text[: match.start(1)].count("\n") + match[1] for match in fences]
+
+
+def section(page, heading):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
+
+
+def first_cells(table):
+    return re.findall(r"^\| `(.+?)` \|", table, re.M)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__docs__"}
+    for code in blocks(page, "python"):
+        exec(compile(code, page, "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=lambda page: page.stem)
+def test_commands_have_words_and_options_that_exist(page):
+    console = "".join(blocks(page, "console")).replace("\\\n", " ")
+    shown = [line for line in console.splitlines() if line.startswith("$ fcnet ")]
+    for line in shown:
+        words = shlex.split(line.partition(" > ")[0])[2:]
+        if words[0] in main.commands and "--help" not in words:
+            main.commands[words[0]].make_context(words[0], words[1:])  # a usage error if not
+        else:
+            assert words[-1] in ("--help", "--version"), line
+
+
+def test_every_setting_of_a_recipe_is_in_the_table():
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| `(.+?)` \| .", section("recipes.md", "Every key"), re.M)
+    defaults = asdict(Recipe())
+    assert [key for key, _, _ in rows] == list(defaults)
+    for key, kind, default in rows:
+        assert tomllib.loads(f"value = {default}")["value"] == defaults[key], key
+        assert kind == ("text or number" if key == "weight_init" else TYPES[type(defaults[key])]), key
+
+
+def test_every_recipe_is_in_the_table():
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    assert first_cells(text.partition("\n## ")[0]) == recipe_names()
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_option_of_a_command_is_described(name):
+    described = {cell.split()[0] for cell in first_cells(section("command-line.md", f"fcnet {name}")) if cell.startswith("--")}
+    assert described == {option.opts[0] for option in main.commands[name].params if option.param_type_name == "option"}
+
+
+def test_every_file_of_a_run_folder_is_described():
+    text = (DOCS / "run-folder.md").read_text(encoding="utf-8")
+    assert set(first_cells(text.partition("\n## ")[0])) == set(RUN_FILES)
