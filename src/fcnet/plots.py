@@ -1,6 +1,6 @@
 """Figures of a training, for notebooks and for the report."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 INK = "#123456"  # text and axes; the report replaces it by the colour of its theme
 BLUE, ORANGE = "#3b82c4", "#d9722e"  # told apart by every common kind of colour vision, on light and on dark
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+POINTS = 2000  # of a line; more than a figure has pixels only cost space
 
 
 def _figure(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 3), layout="constrained")
+    figure = Figure(figsize=(4.4, 3), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, color=INK, fontsize=11)
     axes.set_xlabel(x_label, color=INK)
@@ -31,37 +33,47 @@ def _figure(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _legend(axes: "Axes") -> None:
-    axes.legend(labelcolor=INK, frameon=False)
+def _line(axes: "Axes", x: list[int], y: Array, **style: Any) -> None:
+    """Draw `y` over the whole numbers `x`, with marks where a line alone would hide how few they are."""
+    from matplotlib.ticker import MaxNLocator
+
+    shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int))
+    defaults: dict[str, Any] = {"color": BLUE, "linewidth": 1.8, "marker": "o" if len(x) <= 20 else ""}
+    axes.plot(np.array(x)[shown], y[shown], **defaults | style)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    if len(x) == 1:
+        axes.set_xlim(x[0] - 1, x[0] + 1)
+
+
+def _legend(figure: "Figure") -> None:
+    """Put the legend under the axes, where it hides nothing."""
+    legend = figure.legend(loc="outside lower center", ncols=2, labelcolor=INK, frameon=False)
+    for line in legend.get_lines():
+        line.set_linewidth(1.8)
 
 
 def plot_loss(history: History) -> "Figure":
     """Return a figure of the loss of every batch, thin, and its running mean over a fiftieth of them."""
     figure, axes = _figure("Loss by iteration", "iteration", "loss")
-    iterations = np.array(history.batch_column("iteration"))
+    iterations = history.batch_column("iteration")
     losses = np.array(history.batch_column("loss"))
-    shown = np.unique(np.linspace(0, len(losses) - 1, 2000).astype(int))  # more points than pixels only cost space
-    width = max(1, len(losses) // 50)
+    width = max(5, len(losses) // 50)
     total = np.concatenate([[0.0], np.cumsum(losses)])
-    start = np.maximum(np.arange(1, len(losses) + 1) - width, 0)
-    mean = (total[1:] - total[start]) / (np.arange(1, len(losses) + 1) - start)
-    axes.plot(iterations[shown], losses[shown], color=BLUE, alpha=0.35, linewidth=0.7, label="batch")
-    axes.plot(iterations[shown], mean[shown], color=BLUE, linewidth=1.8, label=f"mean of {width}")
-    _legend(axes)
+    end = np.arange(1, len(losses) + 1)
+    start = np.maximum(end - width, 0)
+    _line(axes, iterations, losses, alpha=0.45, linewidth=0.8, label="batch")
+    _line(axes, iterations, (total[end] - total[start]) / (end - start), marker="", label=f"mean of {width:,} batches")
+    _legend(figure)
     return figure
 
 
 def _plot_epochs(history: History, title: str, y_label: str, columns: dict[str, tuple[str, str]]) -> "Figure":
-    from matplotlib.ticker import MaxNLocator
-
     figure, axes = _figure(title, "epoch", y_label)
-    epochs = history.column("epoch")
     for column, (label, colour) in columns.items():
         values = history.column(column)
         if None not in values:
-            axes.plot(epochs, values, color=colour, linewidth=1.8, marker="o" if len(epochs) <= 20 else "", label=label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
+            _line(axes, history.column("epoch"), np.array(values), color=colour, label=label)
+    _legend(figure)
     return figure
 
 
@@ -74,13 +86,19 @@ def plot_epoch_loss(history: History) -> "Figure":
 def plot_accuracy(history: History) -> "Figure":
     """Return a figure of the training and validation accuracy of every epoch."""
     columns = {"train_accuracy": ("training", BLUE), "val_accuracy": ("validation", ORANGE)}
-    return _plot_epochs(history, "Accuracy by epoch", "accuracy", columns)
+    figure = _plot_epochs(history, "Accuracy by epoch", "accuracy", columns)
+    figure.axes[0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    return figure
 
 
 def plot_learning_rate(history: History) -> "Figure":
     """Return a figure of the learning rate of every batch."""
-    figure, axes = _figure("Learning rate", "iteration", "learning rate")
-    axes.plot(history.batch_column("iteration"), history.batch_column("learning_rate"), color=BLUE, linewidth=1.8)
+    rates = np.array(history.batch_column("learning_rate"))
+    peak = rates.max(initial=0)
+    power = int(np.floor(np.log10(peak))) if 0 < peak < 1e-3 else 0  # read more easily in the label than at every tick
+    unit = f" × 10{str(power).translate(SUPERSCRIPTS)}" if power else ""
+    figure, axes = _figure("Learning rate", "iteration", "learning rate" + unit)
+    _line(axes, history.batch_column("iteration"), rates / 10.0**power)
     axes.set_ylim(bottom=0)
     return figure
 

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from dataclasses import asdict
+from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from fcnet.experiments.run import (
     read_predictions,
 )
 from fcnet.persist import Model, load, write_atomic
+from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
 
 if TYPE_CHECKING:
@@ -55,32 +57,61 @@ def write_report(run: Path) -> Path:
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (resources.files("fcnet") / "templates" / "report.html").read_text(encoding="utf-8")
     )
+    settings = {key: value for key, value in asdict(config).items() if key != "settings"} | asdict(config.settings)
     html = template.render(
         run=run.resolve().name,
-        description=config.settings.description,
+        description=settings.pop("description"),
         metrics=metrics,
-        timings={key: value for key, value in metrics.items() if key.endswith(("_seconds", "_mb"))},
-        settings={k: v for k, v in asdict(config).items() if k != "settings"} | asdict(config.settings),
+        fit_time=_duration(metrics["fit_seconds"]),
+        timings=_timings(metrics),
+        settings={key: _words(value) for key, value in settings.items()},
         charts=charts,
+        sample=TRAIN_ROWS,
         weights=_weights(model),
         part=part,
         classes=_class_rows(predictions, model.classes),
-        matrix=_matrix(predictions, model.classes),
+        largest_matrix=LARGEST_MATRIX,
         mistakes=_mistakes(predictions, model),
     )
     write_atomic(run / REPORT, html)
     return run / REPORT
 
 
+def _words(setting: Any) -> str:
+    """Return a setting as a person would write it."""
+    if isinstance(setting, bool):
+        return "yes" if setting else "no"
+    if isinstance(setting, list):
+        return ", ".join(map(str, setting)) or "none"
+    return f"{setting:.12g}".replace("e-0", "e-") if isinstance(setting, float) else str(setting)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.2g} s"
+
+
+def _timings(metrics: dict[str, Any]) -> dict[str, str]:
+    names = {"training": "fit_seconds", "scaling of the inputs": "feature_seconds", "in all": "total_seconds"}
+    timings = {name: _duration(metrics[key]) for name, key in names.items()}
+    if metrics["peak_memory_mb"] is not None:  # not every system tells
+        timings["peak memory"] = f"{metrics['peak_memory_mb']:,.0f} MB"
+    return timings
+
+
 def _chart(figure: "Figure") -> str:
     """Return a figure as SVG that takes its colours from the page."""
+    import matplotlib
+
     text = io.StringIO()
     title = figure.axes[0].get_title()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with matplotlib.rc_context({"svg.hashsalt": title}):  # else equal runs would have different reports
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # several figures on a page would repeat these
-    svg = re.sub(r'^<svg [^>]*(viewBox="[^"]*")[^>]*>', rf'<svg \1 role="img" aria-label="{title}">', svg)
+    start = f'role="img" aria-label="{escape(title)}"'
+    svg = re.sub(r'^<svg [^>]*(viewBox="[^"]*")[^>]*>', lambda found: f"<svg {found[1]} {start}>", svg)
     return svg.replace(plots.INK, "var(--ink)")
 
 
@@ -99,44 +130,25 @@ def _weights(model: Model) -> dict[str, Any] | None:
         return None
     W1 = model.network.params["W1"]
     images = plots.weight_images(W1, model.image_shape)
-    return {"shown": len(images), "of": W1.shape[1], "picture": _png(plots.image_grid(images))}
-
-
-def _confusion(predictions: dict[str, Array], n_classes: int) -> Array:
-    counts = np.zeros((n_classes, n_classes), np.int64)
-    np.add.at(counts, (predictions["labels"], predictions["probabilities"].argmax(axis=1)), 1)
-    return counts
+    return {"of": W1.shape[1], "pictures": [_png(plots.image_grid(image[np.newaxis])) for image in images]}
 
 
 def _class_rows(predictions: dict[str, Array], classes: list[str]) -> list[dict[str, Any]]:
-    counts = _confusion(predictions, len(classes))
-    return [
-        {
-            "name": name,
-            "right": int(counts[i, i]),
-            "of": int(counts[i].sum()),
-            "accuracy": counts[i, i] / max(1, counts[i].sum()),
-        }
-        for i, name in enumerate(classes)
-    ]
+    """Return the rows of the confusion matrix, each with the name and the accuracy of its class."""
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, (predictions["labels"], predictions["probabilities"].argmax(axis=1)), 1)
+    rows = []
+    for i, name in enumerate(classes):
+        of = int(counts[i].sum())
+        shares = counts[i] / max(1, of)
+        cells = [{"count": int(n), "share": float(share)} for n, share in zip(counts[i], shares, strict=True)]
+        rows.append({"name": name, "right": int(counts[i, i]), "of": of, "accuracy": float(shares[i]), "cells": cells})
+    return rows
 
 
-def _matrix(predictions: dict[str, Array], classes: list[str]) -> list[dict[str, Any]]:
-    if len(classes) > LARGEST_MATRIX:
-        return []
-    counts = _confusion(predictions, len(classes))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return [
-        {"name": name, "cells": [{"count": int(c), "share": float(s), "right": i == j} for j, (c, s) in enumerate(cells)]}
-        for i, (name, cells) in enumerate(
-            zip(classes, (zip(*pair, strict=True) for pair in zip(counts, shares, strict=True)), strict=True)
-        )
-    ]
-
-
-def _mistakes(predictions: dict[str, Array], model: Model) -> list[dict[str, Any]]:
+def _mistakes(predictions: dict[str, Array], model: Model) -> list[dict[str, Any]] | None:
     if model.image_shape is None:
-        return []
+        return None
     mistakes = []
     for row, inputs in zip(predictions["mistakes"], predictions["mistake_inputs"], strict=True):
         probabilities = predictions["probabilities"][row]

@@ -1,0 +1,299 @@
+"""The report: what it says, that it stands alone, and what a browser makes of it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fcnet import plots
+from fcnet.errors import FileFormatError
+from fcnet.experiments import run as runs
+from fcnet.experiments.recipe import load_recipe
+from fcnet.persist import load, save, save_tensors
+from fcnet.report import write_report
+from fcnet.training.history import History
+
+CHARTS = ["Loss by iteration", "Accuracy by epoch", "Loss by epoch", "Learning rate"]
+N_HIDDEN = 20
+HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>']
+
+
+class Page(HTMLParser):
+    """The parts of a report that the tests ask for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attributes]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if "body" in self.tags else ""
+
+    def runs_nothing(self) -> bool:
+        return "script" not in self.tags and not any(name.startswith("on") for name, _ in self.attributes)
+
+
+def make_run(folder: Path, epochs: int) -> Path:
+    config = runs.Config("digits", "digits", load_recipe("digits", [f"epochs={epochs}", f"hidden=[{N_HIDDEN}]"]))
+    runs.prepare(folder, config)
+    runs.train(folder, config)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("report") / "digits-run", epochs=3)
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run, for a test to change."""
+    return Path(shutil.copytree(trained, tmp_path / "digits-run"))
+
+
+def change_model(run: Path, **changes: Any) -> None:
+    save(run / runs.MODEL, replace(load(run / runs.MODEL), **changes))
+
+
+def make_perfect(run: Path) -> None:
+    predictions, part = runs.read_predictions(run)
+    predictions["probabilities"] = np.eye(10, dtype=np.float32)[predictions["labels"]]
+    changes = {name: predictions[name][:0] for name in ("mistakes", "mistake_inputs")}
+    save_tensors(run / runs.PREDICTIONS, predictions | changes, {"part": part}, runs.PREDICTIONS_FORMAT)
+
+
+def test_it_says_how_the_run_went(run: Path) -> None:
+    metrics = runs.read_metrics(run)
+    page = Page(write_report(run))
+    sections = ["digits-run", "on the validation part", "Confusion matrix", "The most confident mistakes", "learning_rate"]
+    accuracies = [f"{metrics[part]:.1%}" for part in ("val_accuracy", "train_accuracy")]
+    assert [words for words in accuracies + sections + CHARTS if words not in page.text] == []
+    assert page.tags.count("svg") == len(CHARTS)
+    predictions, _ = runs.read_predictions(run)
+    pictures = [value for name, value in page.attributes if name == "src"]
+    assert len(pictures) == N_HIDDEN + len(predictions["mistakes"])
+    with urlopen(pictures[-1]) as file, Image.open(file) as picture:
+        np.testing.assert_allclose(picture, predictions["mistake_inputs"][-1].reshape(8, 8) * (255 / 16), atol=0.5)
+
+
+def test_it_stands_alone(run: Path) -> None:
+    page = Page(write_report(run))
+    addresses = [value for name, value in page.attributes if name.split(":")[-1] in ("src", "srcset", "href")]
+    assert [address for address in addresses if not address.startswith(("data:", "#"))] == []
+    assert [word for word in ("http:", "https:", "@import") if word in page.source] == []
+    assert page.source.count("url(") == page.source.count("url(#")
+    assert page.runs_nothing()
+
+
+def test_it_needs_only_the_run_folder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(runs, "load_dataset")
+    (run / runs.CHECKPOINT).unlink()
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first  # equal runs have equal reports
+
+
+def test_before_and_after_evaluation(run: Path) -> None:
+    assert "test accuracy: not measured yet" in Page(write_report(run)).text
+    metrics = runs.evaluate(run)
+    text = Page(write_report(run)).text
+    assert f"{metrics['test_accuracy']:.2%}test accuracy, 297 rows" in text
+    assert "By class, on the test part" in text
+
+
+def test_hostile_names_are_only_text(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hostile_figure(history: History) -> Any:
+        figure = plots.plot_loss(history)
+        figure.axes[0].set_title(f'" onload="alert(1)" {HOSTILE[0]} \\1')
+        return figure
+
+    monkeypatch.setattr("fcnet.plots.plot_accuracy", hostile_figure)
+    change_model(run, classes=[*HOSTILE, *"234567&9"])
+    config = runs.Config.read(run)
+    config = replace(config, recipe=HOSTILE[0], settings=replace(config.settings, description=HOSTILE[1]))
+    (run / runs.CONFIG).write_text(config.to_toml(), encoding="utf-8")
+    run = run.rename(run.with_name("<b>bold & 'quoted'"))
+    page = Page(write_report(run))
+    assert page.runs_nothing()
+    assert "<b>bold & 'quoted'" in page.text
+    assert all(page.text.count(name) >= 4 for name in HOSTILE)  # by its bar, twice by the matrix, in the header
+
+
+def test_an_unfinished_run_says_how_to_finish_it(run: Path) -> None:
+    (run / runs.METRICS).unlink()
+    with pytest.raises(FileFormatError, match="--resume"):
+        write_report(run)
+
+
+def test_a_model_that_is_not_of_images_and_a_class_without_rows(run: Path) -> None:
+    change_model(run, image_shape=None, classes=[*"0123456789", "never seen"])
+    page = Page(write_report(run))
+    assert "img" not in page.tags
+    assert [words for words in ("first layer", "mistakes") if words in page.text] == []
+    assert page.text.count("no rows") == 1  # and no accuracy for a class that has none
+
+
+def test_times_and_settings_are_in_words(run: Path) -> None:
+    times = {"fit_seconds": 163.61, "feature_seconds": 0.0042, "total_seconds": 4.1234, "peak_memory_mb": 1858.7}
+    (run / runs.METRICS).write_text(json.dumps(runs.read_metrics(run) | times), encoding="utf-8")
+    config = runs.Config.read(run)
+    settings = replace(config.settings, learning_rate=1e-5, hidden=[512, 256])
+    (run / runs.CONFIG).write_text(replace(config, settings=settings).to_toml(), encoding="utf-8")
+    text = Page(write_report(run)).text
+    assert [w for w in ("2 min 44 s", "0.0042 s", "4.1 s", "1,859 MB", "1e-5", "512, 256", "yes") if w not in text] == []
+    (run / runs.METRICS).write_text(json.dumps(runs.read_metrics(run) | {"peak_memory_mb": None}), encoding="utf-8")
+    assert "peak memory" not in Page(write_report(run)).text
+
+
+@pytest.mark.parametrize("n_batches", [1, 3, 5000])
+def test_figures_of_any_length(n_batches: int) -> None:
+    batches = [{"iteration": i, "loss": 2.3, "learning_rate": 3e-5} for i in range(1, n_batches + 1)]
+    history = History([{"epoch": 1, "loss": 2.3, "train_accuracy": 0.5, "val_accuracy": 0.25, "batches": batches}])
+    names = ["plot_loss", "plot_accuracy", "plot_epoch_loss", "plot_learning_rate"]
+    loss, accuracy, _, rate = charts = [getattr(plots, name)(history).axes[0] for name in names]
+    for axes in charts:
+        axes.figure.draw_without_rendering()
+        assert all(tick == round(tick) for tick in axes.get_xticks())
+    assert [len(axes.lines) for axes in charts] == [2, 2, 1, 1]  # there is no validation loss
+    assert all(len(line.get_xdata()) == min(n_batches, plots.POINTS) for line in loss.lines)
+    assert "50%" in [label.get_text() for label in accuracy.get_yticklabels()]
+    assert rate.get_ylabel() == "learning rate × 10⁻⁵"
+    assert rate.yaxis.get_offset_text().get_text() == ""
+    np.testing.assert_allclose(rate.lines[0].get_ydata(), 3)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 3])
+@pytest.mark.parametrize(("n", "side"), [(1, 1), (2, 2), (9, 3), (10, 4)])
+def test_image_grid(n: int, side: int, padding: int) -> None:
+    images = np.random.default_rng(n).normal(5, 3, (n, 4, 6, 3))
+    images[0] = 7  # an image of one shade has no range to stretch
+    grid = plots.image_grid(images, 200.0, padding)
+    assert grid.shape == (side * (4 + padding) - padding, side * (6 + padding) - padding, 3)
+    for i, image in enumerate(images):
+        tile = grid[i // side * (4 + padding) :, i % side * (6 + padding) :][:4, :6]
+        np.testing.assert_allclose(tile, 200 * (image - image.min()) / (np.ptp(image) or 1))
+        tile[:] = 0
+    assert (grid == 0).all()  # around the images
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMEDRIVER = shutil.which("chromedriver")
+FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
+FLAGS += ["disable-background-networking", "disable-component-update"]
+
+# The contrast of each piece of text with what lies behind it, by the formula of WCAG 2; least first.
+CONTRASTS = """
+const rgba = colour => [...colour.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
+const behind = e => {
+  const [r, g, b, a] = rgba(getComputedStyle(e).backgroundColor);
+  const below = a < 1 ? behind(e.parentElement) : [0, 0, 0];
+  return [r, g, b].map((v, i) => v * a + below[i] * (1 - a));
+};
+const linear = v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
+const own = e => [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()).join("");
+return [...document.querySelectorAll("body *:not(style)")].filter(own).map(e => {
+  const style = getComputedStyle(e);
+  const ratio = light(rgba(e.closest("svg") ? style.fill : style.color)) / light(behind(e));
+  return [Math.max(ratio, 1 / ratio), own(e)];
+}).sort((a, b) => a[0] - b[0]);
+"""
+# The words of charts that are cut off at the edge.
+CLIPPED = """
+return [...document.querySelectorAll("svg text")].filter(text => {
+  const [t, s] = [text, text.closest("svg")].map(e => e.getBoundingClientRect());
+  return t.left < s.left - 1 || t.right > s.right + 1 || t.top < s.top - 1 || t.bottom > s.bottom + 1;
+}).map(text => text.textContent);
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if not (CHROMIUM and CHROMEDRIVER):
+        pytest.skip("needs chromium and chromedriver on the PATH")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, Service(executable_path=CHROMEDRIVER))
+    yield driver
+    driver.quit()
+
+
+def look(browser: Any, report: Path, width: int, theme: str) -> None:
+    """Open a report on a screen of that width, and check what holds for every report."""
+    screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
+    browser.get_log("performance")  # only what comes from here on
+    browser.get(report.as_uri())
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requests = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+    assert {url for url in requests if not url.startswith("data:")} == {report.as_uri()}
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script(CLIPPED) == []
+    assert browser.execute_script(CONTRASTS)[0] > [4.5, "its text"]
+    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 28)"}[theme]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_part_can_be_seen(browser: Any, run: Path, width: int, theme: str) -> None:
+    look(browser, write_report(run), width, theme)
+    predictions, _ = runs.read_predictions(run)
+    labels, predicted = predictions["labels"], predictions["probabilities"].argmax(axis=1)
+    find = partial(browser.find_elements, "css selector")
+    assert [chart.accessible_name for chart in find("#training svg")] == CHARTS
+    assert all(chart.size["width"] > 300 and chart.size["height"] > 200 for chart in find("#training svg"))
+    assert f"{N_HIDDEN} hidden units" in find("#weights [role=img]")[0].accessible_name
+    for section, n in (("weights", N_HIDDEN), ("mistakes", len(predictions["mistakes"]))):
+        pictures = find(f"#{section} img")
+        assert [picture.get_property("naturalWidth") for picture in pictures] == [8] * n
+        assert all(picture.size["width"] == picture.size["height"] > 20 for picture in pictures)
+    captions = [figure.text.split("\n")[:2] for figure in find("#mistakes figure")]
+    assert captions == [[f"is {labels[row]}", f"predicted {predicted[row]}"] for row in predictions["mistakes"]]
+
+    cells = np.reshape([int(cell.text or 0) for cell in find("tbody td")], (10, 10))
+    np.testing.assert_array_equal(cells.sum(axis=1), np.bincount(labels))
+    np.testing.assert_array_equal(cells.sum(axis=0), np.bincount(predicted, minlength=10))
+    bars = [bar.get_attribute("title") for bar in find(".bars span[title]")]
+    assert bars == [f"{row[i]} of {row.sum()}" for i, row in enumerate(cells)]
+    levels = [int(heading.tag_name[1]) for heading in find("h1, h2, h3, h4")]
+    assert all(1 < level <= before + 1 for before, level in pairwise(levels))  # so the first is the only h1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_extremes_can_be_seen(browser: Any, run: Path, tmp_path: Path, width: int) -> None:
+    look(browser, write_report(make_run(tmp_path / "one-epoch", epochs=1)), width, "light")
+    make_perfect(run)  # the matrix then has its strongest colours
+    look(browser, write_report(run), width, "dark")
+    assert "None: every row" in browser.find_element("id", "mistakes").text
+    long_run = run.rename(run.with_name("run" * 60))
+    for n_classes in (10, 30, 31):  # the last has no matrix
+        change_model(long_run, classes=[f"a_class_whose_name_{'goes_on_and_' * 5}on_{i}" for i in range(n_classes)])
+        look(browser, write_report(long_run), width, "light")
+        assert len(browser.find_elements("css selector", "table")) == (n_classes <= 30)
