@@ -222,11 +222,21 @@ def test_predict_names_the_file_that_is_no_picture(run, tmp_path):
 @pytest.mark.parametrize(
     "name", ["metrics.json", "config.toml", "history.jsonl", "predictions.safetensors", "model.safetensors"]
 )
-def test_a_damaged_run_file_is_named(tmp_path, name):
-    run = tmp_path / "run"
-    fcnet("train", "digits", "--out", run, "--set", "epochs=1")
-    (run / name).write_bytes(b"\xff\x00 = damaged {")
-    assert name in fcnet("report", run, code=1).output
+def test_a_damaged_run_file_is_named(run, name):
+    kept = (run / name).read_bytes()
+    for content in (b"\xff\x00 = damaged {", b"{}", b"[1]"):
+        (run / name).write_bytes(content)
+        assert name in fcnet("report", run, code=1).output
+    (run / name).write_bytes(kept)
+    fcnet("report", run)
+
+
+def test_the_description_of_a_changed_recipe_says_so(run):
+    config = tomllib.loads((run / "config.toml").read_text())
+    assert config["settings"]["description"].endswith("Changed: epochs.")
+    report = (run / "report.html").read_text()
+    assert "momentum" in report
+    assert "beta1" not in report  # of a rule that is not chosen
 
 
 def test_debug_shows_the_traceback(tmp_path):

@@ -57,7 +57,7 @@ def write_report(run: Path) -> Path:
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (resources.files("fcnet") / "templates" / "report.html").read_text(encoding="utf-8")
     )
-    settings = {key: value for key, value in asdict(config).items() if key != "settings"} | asdict(config.settings)
+    settings = {key: value for key, value in asdict(config).items() if key != "settings"} | config.settings.in_effect()
     html = template.render(
         run=run.resolve().name,
         description=settings.pop("description"),

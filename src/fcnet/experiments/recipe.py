@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from fcnet.errors import FileFormatError, SettingError, check_range, unknown_nam
 from fcnet.features.scaling import SCALINGS
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.callbacks import Callback, EarlyStopping
-from fcnet.training.schedules import get_schedule
+from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.trainer import Batches, Trainer
-from fcnet.training.updates import get_update
+from fcnet.training.updates import UPDATES, get_update
 
+UPDATE_SETTINGS = {own.name for kind in UPDATES.values() for own in fields(kind)}
+SCHEDULE_SETTINGS = {own.name for kind in SCHEDULES.values() for own in fields(kind)}
+RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
 
@@ -82,6 +85,11 @@ class Recipe:
             raise unknown_name("scaling", self.scaling, SCALINGS)
         check_range("patience", self.patience, 0)
 
+    def in_effect(self) -> dict[str, Any]:
+        """Return the settings without those of the update rules and schedules that are not chosen."""
+        chosen = {own.name for kind in (UPDATES[self.update], SCHEDULES[self.schedule]) for own in fields(kind)}
+        return {key: value for key, value in asdict(self).items() if key in chosen or key not in RULE_SETTINGS}
+
     def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:
         """Return the network of this recipe with its initial parameters."""
         return FullyConnectedNet(
@@ -110,8 +118,8 @@ class Recipe:
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            update=get_update(self.update, **_pick(settings, "momentum decay_rate beta1 beta2 epsilon weight_decay")),
-            schedule=get_schedule(self.schedule, **_pick(settings, "decay step_epochs step_factor warmup final_fraction")),
+            update=get_update(self.update, **{name: settings[name] for name in UPDATE_SETTINGS}),
+            schedule=get_schedule(self.schedule, **{name: settings[name] for name in SCHEDULE_SETTINGS}),
             l2=self.l2,
             label_smoothing=self.label_smoothing,
             batches=self.batches,
@@ -119,10 +127,6 @@ class Recipe:
             seed=seed,
             callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
         )
-
-
-def _pick(settings: Mapping[str, Any], names: str) -> dict[str, Any]:
-    return {name: settings[name] for name in names.split()}
 
 
 def _typed(key: str, value: Any, default: Any, source: str) -> Any:
@@ -189,7 +193,11 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise FileFormatError(f"The recipe {name_or_file} is not TOML: {error}.") from None
     recipe = Recipe.from_dict(settings.get("settings", settings), name_or_file)
-    return Recipe.from_dict(asdict(recipe) | dict(_parse(change) for change in changes), "--set")
+    parsed = dict(_parse(change) for change in changes)
+    if parsed:
+        recipe = Recipe.from_dict(asdict(recipe) | parsed, "--set")
+        recipe = replace(recipe, description=f"{recipe.description} Changed: {', '.join(parsed)}.")
+    return recipe
 
 
 def _parse(change: str) -> tuple[str, Any]:

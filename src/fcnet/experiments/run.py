@@ -114,8 +114,9 @@ def prepare(run: Path, config: Config, *, force: bool = False, resume: bool = Fa
 
 
 def _differences(begun: dict[str, Any], now: dict[str, Any]) -> str:
-    flat = [{**c["settings"], **{k: v for k, v in c.items() if k != "settings"}} for c in (begun, now)]
-    return ", ".join(f"{k} was {flat[0][k]!r}, now {flat[1][k]!r}" for k in flat[0] if flat[0][k] != flat[1][k])
+    old, new = ({**config["settings"], **config} for config in (begun, now))
+    changed = [key for key in old if key not in ("settings", "description") and old[key] != new[key]]
+    return ", ".join(f"{key} was {old[key]!r}, now {new[key]!r}" for key in changed)
 
 
 def train(
@@ -217,13 +218,15 @@ def read_metrics(run: Path) -> dict[str, Any]:
     """
     path = run / METRICS
     try:
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        metrics = dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise FileFormatError(
             f"{run} is not a finished run: it has no {METRICS}. Finish it with fcnet train … --resume."
         ) from None
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"{path} is damaged: {error}.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path} is damaged: {error!r}.") from None
+    if "test_accuracy" not in metrics:
+        raise FileFormatError(f"{path} is damaged: it has no test_accuracy.")
     return metrics
 
 
@@ -237,9 +240,11 @@ def read_history(run: Path) -> History:
     """
     path = run / HISTORY
     try:
-        return History.from_jsonl(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"{path} cannot be read: {error}.") from None
+        history = History.from_jsonl(path.read_text(encoding="utf-8"))
+        history.batch_column("loss")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path} is damaged: {error!r}.") from None
+    return history
 
 
 def read_predictions(run: Path) -> tuple[dict[str, Array], str]:
