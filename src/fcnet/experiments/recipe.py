@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from fcnet.errors import FileFormatError, SettingError, check_range, unknown_nam
 from fcnet.features.scaling import SCALINGS
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.named import setting_names
 from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.trainer import Batches, Trainer
 from fcnet.training.updates import UPDATES, get_update
 
-UPDATE_SETTINGS = {own.name for kind in UPDATES.values() for own in fields(kind)}
-SCHEDULE_SETTINGS = {own.name for kind in SCHEDULES.values() for own in fields(kind)}
+UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
@@ -87,7 +87,7 @@ class Recipe:
 
     def in_effect(self) -> dict[str, Any]:
         """Return the settings without those of the update rules and schedules that are not chosen."""
-        chosen = {own.name for kind in (UPDATES[self.update], SCHEDULES[self.schedule]) for own in fields(kind)}
+        chosen = setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
         return {key: value for key, value in asdict(self).items() if key in chosen or key not in RULE_SETTINGS}
 
     def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:

@@ -4,10 +4,10 @@ A schedule is called with the number of the iteration, from 0, the iterations in
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fcnet.errors import check_range, unknown_name
+from fcnet.training.named import make_named
 
 
 class Schedule(Protocol):
@@ -94,16 +94,5 @@ def get_schedule(name: str, **settings: float) -> Schedule:
     SettingError
         If the name is unknown, a setting belongs to no schedule, or a value is out of range.
     """
-    if name not in SCHEDULES:
-        raise unknown_name("schedule", name, SCHEDULES)
-    known = {field.name for schedule in SCHEDULES.values() for field in fields(schedule)}
-    for key, value in settings.items():
-        if key not in known:
-            raise unknown_name("schedule setting", key, known)
-        if key == "step_epochs":
-            check_range(key, value, 1)
-        else:
-            check_range(key, value, 0, 1)
-    own = {field.name for field in fields(SCHEDULES[name])}
-    schedule: Schedule = SCHEDULES[name](**{key: value for key, value in settings.items() if key in own})
+    schedule: Schedule = make_named("schedule", SCHEDULES, name, settings)
     return schedule

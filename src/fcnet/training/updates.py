@@ -4,13 +4,13 @@
 in place and leaves the gradients as they are. In the equations lr is the learning rate, p a parameter, g its gradient.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from fcnet.engine import blocks
-from fcnet.errors import check_range, unknown_name
+from fcnet.training.named import make_named
 from fcnet.types import Params
 
 
@@ -141,7 +141,6 @@ UPDATES: dict[str, type[Any]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
-FRACTIONS = {"momentum", "decay_rate", "beta1", "beta2"}
 
 
 def get_update(name: str, **settings: float) -> UpdateRule:
@@ -152,16 +151,5 @@ def get_update(name: str, **settings: float) -> UpdateRule:
     SettingError
         If the name is unknown, a setting belongs to no rule, or a value is out of range.
     """
-    if name not in UPDATES:
-        raise unknown_name("update", name, UPDATES)
-    known = {field.name for rule in UPDATES.values() for field in fields(rule)}
-    for key, value in settings.items():
-        if key not in known:
-            raise unknown_name("update setting", key, known)
-        if key in FRACTIONS:
-            check_range(key, value, 0, 1, below=True)
-        else:
-            check_range(key, value, 0)
-    own = {field.name for field in fields(UPDATES[name])}
-    rule: UpdateRule = UPDATES[name](**{key: value for key, value in settings.items() if key in own})
+    rule: UpdateRule = make_named("update", UPDATES, name, settings)
     return rule
