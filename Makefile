@@ -5,10 +5,10 @@ TORCH := --group torch
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-torch lint docs clean
+.PHONY: help run test test-torch test-slow lint docs clean
 
 help: ## Show what there is to make
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.installed ## Train on the handwritten digits, and say where the result lies
 	$(BIN)/fcnet train digits
@@ -20,11 +20,14 @@ test-torch: .venv/.test ## Run the tests that compare with PyTorch
 	$(PIP) $(TORCH)
 	$(BIN)/python -m pytest -m torch
 
+test-slow: .venv/.test ## Run the tests that train for minutes
+	$(BIN)/python -m pytest -m slow
+
 lint: .venv/.lint ## Check style, types and the order of the floors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 docs: .venv/.docs ## Build the documentation, in docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html

@@ -120,6 +120,9 @@ def test_more_images_than_there_are(small_cifar10):
         (b"", "refused"),
         (b"no pickle", "refused"),
         (pickle.dumps([1, 2]), "holds a list"),
+        (pickle.dumps({10**5000: 1}), "not the dict of a batch"),
+        (pickle.dumps({"data": np.zeros((1, 3072), np.uint8), "labels": [2**70]}, protocol=2), "outside 0 to 9"),
+        (pickle.dumps({"data": np.zeros((0, 3072), np.uint8), "labels": []}, protocol=2), "refused|or none"),
         (pickle.dumps({}), "no images of 3072"),
         (pickle.dumps({"data": [1, 2, 3], "labels": [1]}), "no images of 3072"),
         (pickle.dumps({"data": np.zeros((2, 3072), np.float64), "labels": [0, 1]}, protocol=2), "not of uint8"),
@@ -165,6 +168,21 @@ def test_a_hostile_pickle_is_refused_and_runs_nothing(small_cifar10, tmp_path, p
     with pytest.raises(FileFormatError, match="MD5" if verify else "data_batch_1 is refused: it asks for"):
         load_small(small_cifar10, verify=verify)
     assert not mark.exists()
+
+
+def test_a_pickle_cannot_change_what_reads_it():
+    from fcnet.data import restricted_pickle
+
+    before = vars(restricted_pickle._reconstruct) | {"defaults": restricted_pickle._reconstruct.__defaults__}
+    for module, name in restricted_pickle._ALLOWED:
+        for state in ({"__defaults__": (1, 2, 3), "__doc__": "owned"}, {"_make": print}):
+            for slots in (state, (None, state)):
+                build = b"\x80\x02c" + module.encode() + b"\n" + name.encode() + b"\n" + pickle.dumps(slots, 2)[2:-1] + b"b."
+                with pytest.raises(FileFormatError, match="refused"):
+                    load_plain_pickle(build, "x")
+    assert before == vars(restricted_pickle._reconstruct) | {"defaults": restricted_pickle._reconstruct.__defaults__}
+    array = np.arange(6, dtype=np.uint8)
+    np.testing.assert_array_equal(load_plain_pickle(pickle.dumps({"data": array}, 2), "x")["data"], array)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -225,6 +243,28 @@ def test_download(archive, tmp_path, progress, capfd):
     assert sorted(p.name for p in cache.iterdir()) == [cifar10.FOLDER]
     assert not (cache.parent / "escaped").exists()
     assert ("100%" in capfd.readouterr().err) == progress
+
+
+def test_a_damaged_copy_in_the_cache_is_replaced_by_a_download(archive, tmp_path):
+    url, md5 = archive
+    cache = tmp_path / "cache"
+    (cache / cifar10.FOLDER).mkdir(parents=True)
+    (cache / cifar10.FOLDER / "data_batch_1").write_bytes(b"half of it")
+    assert len(load_small(cifar10.download_cifar10(cache, url=url, md5=md5, progress=False)).X_train) == 80
+
+
+def test_an_unpacking_that_fails_leaves_nothing_where_data_is_looked_for(archive, tmp_path, monkeypatch):
+    url, md5 = archive
+    cache = tmp_path / "cache"
+
+    def fail_halfway(self, path, members, **_):
+        self.extract(members[0], path, filter="data")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", fail_halfway)
+    with pytest.raises(FileFormatError, match="No space left"):
+        cifar10.download_cifar10(cache, url=url, md5=md5, progress=False)
+    assert not (cache / cifar10.FOLDER).exists()
 
 
 def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(archive, tmp_path):

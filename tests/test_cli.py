@@ -1,7 +1,9 @@
 """The command line, as a person uses it."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,7 +16,9 @@ from PIL import Image
 from fcnet import __version__, load
 from fcnet.cli import main
 from fcnet.data import load_digits
-from fcnet.experiments.recipe import recipe_names
+from fcnet.experiments import run as runs
+from fcnet.experiments.recipe import load_recipe, recipe_names
+from fcnet.experiments.run import Config
 from fcnet.persist import load_tensors
 from fcnet.training.history import History
 
@@ -120,6 +124,18 @@ def test_predict_scales_and_turns_pictures_to_those_of_the_training(run, tmp_pat
     assert len({row["class"] for row in rows}) == 1
 
 
+def test_a_picture_of_16_bits_a_pixel_is_not_clipped(run, tmp_path):
+    data = load_digits()
+    small = data.X_test[0].reshape(8, 8)
+    Image.fromarray((small * 15).astype(np.uint8)).save(tmp_path / "8.png")
+    Image.fromarray(small.astype(np.uint16) * (15 * 257)).save(tmp_path / "16.png")
+    rows = [
+        json.loads(line)
+        for line in fcnet("predict", run, tmp_path / "8.png", tmp_path / "16.png", "--json").stdout.splitlines()
+    ]
+    assert rows[0]["probabilities"] == rows[1]["probabilities"]
+
+
 def test_the_same_command_gives_the_same_model(run, tmp_path):
     again, other = tmp_path / "again", tmp_path / "other"
     fcnet("train", "digits", "--recipe", run / "config.toml", "--out", again)
@@ -154,10 +170,100 @@ def test_resume_of_a_finished_run_and_with_other_settings(run):
     assert "epochs was 3, now 4" in output
 
 
+@pytest.mark.parametrize(
+    "arguments", [["cifar10", "--data-dir", "none"], ["digits", "--set", "mirorr=true"], ["digits", "--set", "l2=-1"]]
+)
+def test_a_run_is_replaced_only_when_settings_and_data_are_good(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    fcnet("train", "digits", "--out", "run", "--set", "epochs=1")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert CliRunner().invoke(main, ["train", *arguments, "--out", "run", "--force"]).exit_code in (1, 2)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    assert CliRunner().invoke(main, ["train", *arguments, "--out", "new"]).exit_code in (1, 2)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("option", ["--force", "--resume"])
+def test_a_run_that_was_killed_while_it_began_can_be_begun_again(tmp_path, option):
+    """Die at the n-th change to the folder, for every n until the run is through."""
+    code = """
+import os, sys
+from pathlib import Path
+left = int(sys.argv[1])
+def counted(change):
+    def call(*arguments, **settings):
+        global left
+        left -= 1
+        if left == 0:
+            os._exit(9)
+        return change(*arguments, **settings)
+    return call
+for name in ("unlink", "mkdir", "replace"):
+    setattr(Path, name, counted(getattr(Path, name)))
+from fcnet.cli import main
+main(sys.argv[2:])
+"""
+    finished = tmp_path / "finished"
+    fcnet("train", "digits", "--out", finished, "--set", "epochs=1")
+    for n in range(1, 20):
+        run = tmp_path / f"run-{n}"
+        if option == "--force":
+            shutil.copytree(finished, run)
+        words = ["train", "digits", "--out", str(run), "--set", "epochs=2", option]
+        first = subprocess.run([sys.executable, "-c", code, str(n), *words], capture_output=True, check=False)
+        fcnet(*words)
+        assert json.loads((run / "metrics.json").read_text())["epochs"] == 2
+        if first.returncode == 0:
+            break
+        assert first.returncode == 9, first.stderr
+    assert n > 5
+
+
+def limited(bytes_at_most):
+    import resource
+
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_at_most, bytes_at_most))
+
+
+@pytest.mark.parametrize("room", [100, 2000, 50_000, 80_000])
+def test_a_full_disk_is_said_and_the_run_resumes(tmp_path, room):
+    run = tmp_path / "run"
+    words = ["train", "digits", "--out", str(run), *QUICK, "--set", "hidden=[200]"]
+    command = [sys.executable, "-m", "fcnet.cli", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limited(room))
+    assert result.returncode == 1
+    assert "Error: [Errno 27] File too large" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(run.glob(".*"))
+    fcnet(*words, "--resume")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are those of POSIX")
+def test_a_folder_without_rights_is_named(tmp_path, monkeypatch):
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    root = os.geteuid() == 0
+    for folder in [tmp_path, *tmp_path.parents[:2]] if root else []:
+        folder.chmod(0o755)
+    config = Config("digits", "digits", load_recipe("digits"))
+    if root:  # who may write everywhere
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match=str(closed / "run")):
+            runs._begin(closed / "run", config, resume=False)
+    finally:
+        if root:
+            os.seteuid(0)
+
+
 def test_a_diverging_run_keeps_its_best_weights_and_says_what_to_do(tmp_path):
     run = tmp_path / "run"
     output = fcnet("train", "digits", "--out", run, "--set", "learning_rate=1e6", "--set", "schedule=constant", code=1).output
-    assert re.search(r"The loss became \w+ at iteration \d+ .* learning rate 1e\+06. Try a learning rate of", output)
+    assert re.search(
+        r"The (loss|parameters|scores) stopped being finite at iteration \d+ .* learning rate 1e\+06. Try a learning rate of",
+        output,
+    )
     assert all(np.isfinite(p).all() for p in load(run / "model.safetensors").network.params.values())
     assert "not a finished run" in fcnet("evaluate", run, code=1).output
 
@@ -300,3 +406,10 @@ def test_the_exercise_on_real_cifar10(tmp_path):
     output = fcnet("data", "cifar10").stdout
     assert "49,000 images" in output
     assert "published checksum" in output
+
+
+@pytest.mark.cifar10
+@pytest.mark.slow
+def test_tuned_reaches_57_percent_on_all_test_images(tmp_path):
+    fcnet("train", "cifar10", "--out", tmp_path / "run")
+    assert json.loads(fcnet("evaluate", tmp_path / "run", "--json").stdout)["test_accuracy"] >= 0.57

@@ -122,6 +122,39 @@ def test_the_best_model_is_that_of_the_best_measurement(capsys):
     assert np.mean(two_layer_net(X, best).argmax(axis=1) == y) == max(val_accuracies)
 
 
+def test_a_rate_that_diverges_warns_and_returns_the_best(capsys):
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((50, 6)), rng.integers(2, size=50)
+    with pytest.warns(RuntimeWarning, match="learning rate"):
+        best, losses, _, val_accuracies = ClassifierTrainer().train(
+            *(X, y, X, y, init_two_layer_model(6, 20, 2), two_layer_net), learning_rate=1e9, num_epochs=50, batch_size=5
+        )
+    assert np.isfinite(best["W1"]).all()
+    assert losses
+    assert val_accuracies
+
+
+def test_any_model_and_any_inputs_can_be_trained(capsys):
+    """The exercise's trainer knows nothing but a dict of arrays and a function."""
+
+    def mean_of_images(X, model, y=None, reg=0.0):
+        scores = X.mean(axis=(1, 2)) * model["gain"] + model["shift"]
+        if y is None:
+            return scores
+        error = (scores - np.eye(3)[y]) / len(y)
+        return 0.5 * float(np.sum(error**2)) * len(y), {
+            "gain": np.sum(error * X.mean(axis=(1, 2)), axis=0),
+            "shift": error.sum(axis=0),
+        }
+
+    X, y = np.random.default_rng(0).standard_normal((30, 4, 4, 3)), np.arange(30) % 3
+    X[np.arange(30), :, :, y] += 2
+    model = {"gain": np.zeros(3), "shift": np.zeros(3)}
+    best, _, _, val_accuracies = ClassifierTrainer().train(X, y, X, y, model, mean_of_images, num_epochs=5, batch_size=50)
+    assert set(best) == {"gain", "shift"}
+    assert max(val_accuracies) > 0.9
+
+
 def test_initial_model_follows_the_global_seed():
     np.random.seed(3)  # noqa: NPY002
     first = init_two_layer_model(30, 20, 10)

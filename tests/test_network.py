@@ -5,10 +5,12 @@ import pytest
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
-from fcnet import FullyConnectedNet
+from cs231n.classifiers.neural_net import init_two_layer_model, two_layer_net
+from fcnet import FullyConnectedNet, gradient_check
 from fcnet.errors import InputError, SettingError
 from fcnet.nn.layers import ACTIVATIONS
 from fcnet.nn.losses import cross_entropy
+from fcnet.persist import Model
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -76,7 +78,9 @@ def test_dropout_keeps_the_expectation_and_is_off_in_prediction():
     ("settings", "message"),
     [
         ({"layer_sizes": [5]}, "two or more"),
-        ({"layer_sizes": [5, 0, 2]}, "positive"),
+        ({"layer_sizes": [5, 0, 2]}, "at least 1"),
+        ({"layer_sizes": [4.9, 3]}, "whole number"),
+        ({"dropout": "0.1"}, "dropout must be a number"),
         ({"activation": "rleu"}, "Did you mean 'relu'"),
         ({"dropout": 1.0}, "dropout must be .* below 1"),
         ({"dropout": float("nan")}, "dropout must be"),
@@ -98,10 +102,45 @@ def test_params_of_other_shapes_are_refused(params):
         FullyConnectedNet([5, 3], params=params)
 
 
-@pytest.mark.parametrize("X", [np.ones(5), np.ones((2, 4)), np.ones((2, 5, 1))])
-def test_inputs_of_another_shape_are_refused(X):
-    with pytest.raises(InputError, match=r"\(n, 5\)"):
-        FullyConnectedNet([5, 3]).logits(X)
+def test_params_of_another_dtype_are_refused():
+    with pytest.raises(InputError, match="params must be float32, got W1 float64"):
+        FullyConnectedNet([5, 3], params={"W1": np.zeros((5, 3)), "b1": np.zeros(3)})
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones(5), r"\(n, 5\)"),
+        (np.ones((2, 4)), r"\(n, 5\)"),
+        (np.ones((2, 5, 1)), r"\(n, 5\)"),
+        (np.full((2, 5), "a"), "must hold numbers"),
+        (np.where(np.arange(5) == 3, np.nan, np.ones((9, 5))), r"X\[0, 3\] is nan"),
+        (np.where(np.arange(5000)[:, None] == 4321, -np.inf, np.ones((5000, 5))), r"X\[4321, 0\] is -inf"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(X, message):
+    model = Model(FullyConnectedNet([5, 3]))
+    for predict in (model.network.logits, model.network.predict, model.predict_proba):
+        with pytest.raises(InputError, match=message):
+            predict(X)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, -1], r"y\[1\] is -1"),
+        ([0, 3], r"y\[1\] is 3"),
+        ([[0], [1]], r"shape \(2,\)"),
+        ([0.0, 1.0], "integers"),
+        ([0], "shape"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(y, message):
+    X = np.ones((2, 5))
+    with pytest.raises(InputError, match=message):
+        gradient_check(FullyConnectedNet([5, 4, 3]), X, y)
+    with pytest.raises(InputError, match=message):
+        two_layer_net(X, init_two_layer_model(5, 4, 3), np.array(y))
 
 
 def test_steady_training_steps_use_the_same_buffers():

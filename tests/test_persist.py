@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from fcnet import FullyConnectedNet, load, save
 from fcnet.errors import FileFormatError
 from fcnet.features.scaling import Scaling
-from fcnet.persist import Model, write_atomic
+from fcnet.persist import Model, load_tensors, save_tensors, write_atomic
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ def test_a_missing_file_and_a_foreign_one_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p.pop("b2"), "lacks tensor 'b2'"),
-        (lambda p: p.update(W3=np.zeros(2, np.float32)), "unexpected tensor 'W3'"),
-        (lambda p: p.update(W1=p["W1"].T.copy()), r"'W1' is float32 \(6, 12\), the network needs float32 \(12, 6\)"),
-        (lambda p: p.update(b1=p["b1"].astype(np.float64)), "'b1' is float64"),
-        (lambda p: p.update(b1=np.full(6, np.nan, np.float32)), "'b1' holds NaN"),
+        (lambda p: p.pop("b2"), r"must have the shapes .*'b2': \(3,\)"),
+        (lambda p: p.update(W3=np.zeros(2, np.float32)), r"got .*'W3': \(2,\)"),
+        (lambda p: p.update(W1=p["W1"].T.copy()), r"must have the shapes {'W1': \(12, 6\).*got .*'W1': \(6, 12\)"),
+        (lambda p: p.update(b1=p["b1"].astype(np.float64)), "must be float32, got .*b1 float64"),
+        (lambda p: p.update(b1=np.full(6, np.nan, np.float32)), "holds NaN"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(model, tmp_path, change, message):
@@ -80,6 +80,30 @@ def test_tensors_that_do_not_fit_are_refused(model, tmp_path, change, message):
     model.network.params = params
     save(path, model)
     with pytest.raises(FileFormatError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network": {"layer_sizes": ["a", 10]}}, "whole number"),
+        ({"network": {"layer_sizes": [10**10, 10**10]}}, "must have the shapes"),
+        ({"network": {"layer_sizes": [12, 6, 3], "colour": "red"}}, "colour"),
+        ({"network": [12, 6, 3]}, "mapping"),
+        ({"classes": ["a", "b"]}, "names 2 classes, its network has 3"),
+        ({"image_shape": [5, 5, 3]}, "image shape"),
+        ({"max_value": "white"}, "white"),
+    ],
+)
+def test_metadata_that_do_not_fit_are_refused(model, tmp_path, change, message):
+    path = tmp_path / "m.safetensors"
+    save(path, model)
+    tensors, metadata = load_tensors(path, "fcnet-model-1")
+    save_tensors(path, tensors, metadata | change, "fcnet-model-1")
+    with pytest.raises(FileFormatError, match=message):
+        load(path)
+    save_tensors(path, tensors | {"scaling.mean": np.zeros(3)}, metadata, "fcnet-model-1")
+    with pytest.raises(FileFormatError, match="its scaling"):
         load(path)
 
 
@@ -141,6 +165,4 @@ print(len(history))
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "4\n"
     assert "No checkpoint of epoch 2" in result.stderr
-    from fcnet.persist import load_tensors
-
     assert load_tensors(path, "fcnet-checkpoint-1")[1]["epoch"] == 1

@@ -52,7 +52,6 @@ class Page(HTMLParser):
 
 def make_run(folder: Path, epochs: int) -> Path:
     config = runs.Config("digits", "digits", load_recipe("digits", [f"epochs={epochs}", f"hidden=[{N_HIDDEN}]"]))
-    runs.prepare(folder, config)
     runs.train(folder, config)
     return folder
 

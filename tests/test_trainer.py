@@ -13,7 +13,8 @@ from fcnet.data.augment import mirror
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.training.callbacks import Callback, EarlyStopping, Progress
 from fcnet.training.history import History
-from fcnet.training.updates import UPDATES
+from fcnet.training.schedules import Cosine
+from fcnet.training.updates import UPDATES, get_update
 
 RATES = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
 
@@ -138,10 +139,18 @@ def test_a_resumed_run_is_the_unbroken_run(data, tmp_path, update, iteration):
 def test_a_checkpoint_of_another_training_is_refused(data, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     Trainer(epochs=2).fit(network(), *data, checkpoint=path)
-    with pytest.raises(FileFormatError, match="n_epochs is 2, here it is 3"):
-        Trainer(epochs=3).fit(network(), *data, checkpoint=path, resume=True)
-    with pytest.raises(FileFormatError, match=r"W1.*\(4, 32\).*needs.*\(4, 33\)"):
-        Trainer(epochs=2).fit(FullyConnectedNet([4, 33, 4]), *data, checkpoint=path, resume=True)
+    others = [
+        ("epochs is 2, here it is 3", Trainer(epochs=3), network(), data),
+        ("learning_rate is 0.01, here it is 0.02", Trainer(epochs=2, learning_rate=0.02), network(), data),
+        ("update is momentum, here it is sgd", Trainer(epochs=2, update="sgd"), network(), data),
+        (r"schedule is constant, here it is Cosine\(", Trainer(epochs=2, schedule=Cosine()), network(), data),
+        ("seed is 0, here it is 1", Trainer(epochs=2, seed=1), network(), data),
+        (r"network is .*\[4, 32, 4\].*here it is .*\[4, 33, 4\]", Trainer(epochs=2), FullyConnectedNet([4, 33, 4]), data),
+        ("data is", Trainer(epochs=2), network(), (data[0][::-1], data[1][::-1], *data[2:])),
+    ]
+    for message, trainer, net, arrays in others:
+        with pytest.raises(FileFormatError, match=f"belongs to another training: its {message}"):
+            trainer.fit(net, *arrays, checkpoint=path, resume=True)
 
 
 def test_early_stopping(data):
@@ -172,12 +181,69 @@ def test_the_history_is_complete_and_survives_json(data):
 @pytest.mark.parametrize("with_validation", [True, False])
 def test_divergence_is_stopped_with_advice_and_the_best_is_kept(data, with_validation):
     net, recorder = network(), Recorder()
-    with pytest.raises(DivergedError, match=r"iteration \d+ \(epoch \d+\) with learning rate 1e\+04.*Try a learning rate of"):
+    with pytest.raises(
+        DivergedError, match=r"at iteration \d+ \(epoch \d+\) with learning rate 1e\+04.*Try a learning rate of"
+    ):
         Trainer(epochs=50, batch_size=100, learning_rate=1e4, callbacks=[recorder]).fit(
             net, *data[: 4 if with_validation else 2]
         )
     assert all(np.isfinite(p).all() for p in net.params.values())
     assert recorder.calls[-1][0] == "on_train_end"
+
+
+@pytest.mark.parametrize("activation", ["gelu", "tanh", "relu"])
+@pytest.mark.parametrize("update", ["sgd", "adam"])
+@pytest.mark.parametrize("with_validation", [True, False])
+@pytest.mark.parametrize("epochs", [1, 20])
+@pytest.mark.parametrize("rate", [1e9, 3e38])
+def test_no_overflow_gets_through(data, activation, update, with_validation, epochs, rate):
+    net = network(activation=activation)
+    arrays = [3e4 * data[0], data[1], 3e4 * data[2], data[3]][: 4 if with_validation else 2]
+    try:
+        history = Trainer(epochs=epochs, batches="full", learning_rate=rate, update=update).fit(net, *arrays)
+    except DivergedError:
+        pass
+    else:
+        json.loads(history.to_jsonl().splitlines()[-1], parse_constant=pytest.fail)
+    assert all(np.isfinite(p).all() for p in net.params.values())
+
+
+@pytest.mark.parametrize("batches", ["shuffled", "sampled", "full"])
+def test_a_batch_may_be_larger_than_the_data(data, batches):
+    history = Trainer(epochs=2, batch_size=1000, batches=batches).fit(network(), *data)
+    assert history.column("iteration") == [1, 2]
+
+
+def test_numbers_of_numpy_are_as_good_as_those_of_python(data):
+    runs = []
+    for kind in (float, np.float64):
+        net = network()
+        trainer = Trainer(
+            epochs=np.int64(2), learning_rate=kind(0.1), l2=kind(0.01), update=get_update("momentum", momentum=kind(0.9))
+        )
+        runs.append((trainer.fit(net, *data).to_jsonl(), net.params["W1"].tobytes()))
+    assert runs[0] == runs[1]
+
+
+def test_early_stopping_needs_what_it_looks_at(data):
+    with pytest.raises(InputError, match="needs validation data"):
+        Trainer(epochs=2, callbacks=[EarlyStopping(1)]).fit(network(), *data[:2])
+    with pytest.raises(SettingError, match="patience must be .* at least 1"):
+        EarlyStopping(0)
+
+
+def test_a_long_history_fits_a_checkpoint(tmp_path):
+    # The header of a safetensors file holds 100 MB at most; this history alone has more.
+    class Long(Callback):
+        def on_epoch_end(self, state):
+            state.history[-1]["batches"] *= 1_500_000
+
+    X, y = np.ones((2, 1)), np.array([0, 1])
+    trainer = Trainer(epochs=1, batches="full", callbacks=[Long()])
+    path = tmp_path / "checkpoint.safetensors"
+    history = trainer.fit(FullyConnectedNet([1, 2]), X, y, checkpoint=path)
+    assert path.stat().st_size > 100e6
+    assert trainer.fit(FullyConnectedNet([1, 2]), X, y, checkpoint=path, resume=True) == history
 
 
 def bad(**changes):
@@ -188,7 +254,7 @@ def bad(**changes):
     ("changes", "message"),
     [
         (bad(X=lambda X: X[:, :3]), r"X must have shape \(n, 4\).*\(400, 3\)"),
-        (bad(X=lambda X: X[:0], y=lambda y: y[:0]), "n at least 1"),
+        (bad(X=lambda X: X[:0], y=lambda y: y[:0]), "at least 1 row"),
         (bad(X=lambda X: np.where(np.arange(4) == 2, np.nan, X)), r"X\[0, 2\] is nan"),
         (bad(X_val=lambda X: np.where(np.arange(200)[:, None] == 7, np.inf, X)), r"X_val\[7, 0\] is inf"),
         (bad(X=lambda X: X.astype(str)), "X must hold numbers"),
@@ -212,6 +278,9 @@ def test_data_that_does_not_fit_is_refused(data, changes, message):
     ("settings", "message"),
     [
         ({"epochs": 0}, "epochs must be .* at least 1"),
+        ({"epochs": 2.5}, "epochs must be a whole number"),
+        ({"learning_rate": "0.1"}, "learning_rate must be a number"),
+        ({"l2": float("nan")}, "l2 must be"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"learning_rate": float("inf")}, "learning_rate must be"),
         ({"l2": -1.0}, "l2 must be"),

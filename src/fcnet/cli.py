@@ -101,39 +101,34 @@ def train(
     until fcnet evaluate.
     """
     from fcnet.data import DATASETS
-    from fcnet.engine import ENGINES
     from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
-    from fcnet.experiments.run import Config, prepare, read_metrics
+    from fcnet.experiments.run import Config, check_run
     from fcnet.experiments.run import train as train_run
     from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
 
     if dataset not in DATASETS:
         raise unknown_name("data set", dataset, DATASETS)
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     recipe = recipe or DEFAULT_RECIPES[dataset]
     name = Path(recipe).stem
     run = out or Path("runs") / f"{dataset}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     config = Config(dataset, name, load_recipe(recipe, changes), seed, engine, not no_verify)
-    finished = prepare(run, config, force=force, resume=resume)
-    if finished:
-        click.echo(f"{run} is finished already.", err=True)
-        metrics = read_metrics(run)
-    else:
-        click.echo(f"Training {name} on {dataset}; the run folder is {run}", err=True)
-        try:
-            metrics = train_run(
-                *(run, config),
-                data_dir=data_dir,
-                resume=resume,
-                checkpoint_seconds=checkpoint_seconds,
-                callbacks=[Progress()],
-            )
-        except KeyboardInterrupt:
-            raise FcnetError(f"Stopped. Go on with the same command and --out {run} --resume.") from None
+    finished = check_run(run, config, force=force, resume=resume)
+    news = f"{run} is finished already." if finished else f"Training {name} on {dataset}; the run folder is {run}"
+    click.echo(news, err=True)
+    try:
+        metrics = train_run(
+            *(run, config),
+            data_dir=data_dir,
+            force=force,
+            resume=resume,
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=[Progress()],
+        )
+    except KeyboardInterrupt:
+        raise FcnetError(f"Stopped. Go on with the same command and --out {run} --resume.") from None
     try:
         report: Path | None = write_report(run)
     except FcnetError as error:

@@ -2,7 +2,9 @@
 
 import difflib
 import math
+import operator
 from collections.abc import Iterable
+from typing import Any
 
 
 class FcnetError(Exception):
@@ -30,6 +32,22 @@ def check_range(name: str, value: float, low: float, high: float = math.inf, *, 
     if not (low <= value <= high) or math.isinf(value) or (below and value == high):
         limit = "" if math.isinf(high) else f" and {'below' if below else 'at most'} {high:g}"
         raise SettingError(f"{name} must be a finite number of at least {low:g}{limit}, got {value}.")
+
+
+def to_float(name: str, value: Any, low: float, high: float = math.inf, *, below: bool = False) -> float:
+    """Return `value` as a Python float, or raise SettingError if it is no number or out of range."""
+    if isinstance(value, str | bool) or not hasattr(value, "__float__"):
+        raise SettingError(f"{name} must be a number, got {value!r}.")
+    check_range(name, float(value), low, high, below=below)
+    return float(value)
+
+
+def to_int(name: str, value: Any, low: int) -> int:
+    """Return `value` as a Python int, or raise SettingError if it is no whole number or out of range."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise SettingError(f"{name} must be a whole number, got {value!r}.")
+    check_range(name, operator.index(value), low)
+    return operator.index(value)
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> SettingError:

@@ -1,6 +1,7 @@
 """Files in and out: written whole or not at all, and read without pickle."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.features.scaling import Scaling
+from fcnet.nn.checks import check_inputs
 from fcnet.nn.losses import softmax
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
@@ -35,9 +37,20 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _flush_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have the new name outlive a power cut; only POSIX systems can open a folder for it."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any], format: str) -> None:
@@ -62,14 +75,14 @@ def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[
 
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get("fcnet", "{}"))
+            metadata = dict(json.loads((file.metadata() or {}).get("fcnet", "{}")))
             found = metadata.pop("format", None)
             if found != format:
                 raise FileFormatError(f"{path} is not a file of the format {format}, but of {found or 'another program'}.")
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118  # not a dict
     except FileNotFoundError:
         raise FileFormatError(f"There is no file {path}.") from None
-    except (SafetensorError, AttributeError, ValueError) as error:
+    except (SafetensorError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path} is damaged or not a safetensors file: {error}.") from None
 
 
@@ -100,7 +113,14 @@ class Model:
         self.classes = list(self.classes) or [str(i) for i in range(self.network.n_classes)]
 
     def logits(self, X: ArrayLike) -> Array:
-        """Return the logits (n, n_classes) of raw inputs (n, n_inputs)."""
+        """Return the logits (n, n_classes) of raw inputs (n, n_inputs).
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit, or `X` holds anything but finite numbers.
+        """
+        X = check_inputs(X, self.network.layer_sizes[0])
         return self.network.logits(self.scaling.transform(X, self.network.dtype))
 
     def predict_proba(self, X: ArrayLike) -> Array:
@@ -141,15 +161,22 @@ def load(path: str | Path) -> Model:
         If the file is missing, damaged, foreign, or its tensors do not fit the network it describes.
     """
     tensors, metadata = load_tensors(path, MODEL_FORMAT)
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise FileFormatError(f"{path} holds NaN or infinite values.")
+    scaling = {name: tensors.pop(f"scaling.{name}") for name in ("mean", "std") if f"scaling.{name}" in tensors}
     try:
-        network = FullyConnectedNet(**metadata["network"])
-        scaling = Scaling(**{k.removeprefix("scaling."): tensors.pop(k) for k in list(tensors) if k.startswith("scaling.")})
+        network = FullyConnectedNet(**metadata["network"], params=tensors)
         shape = metadata["image_shape"]
-        model = Model(network, scaling, metadata["classes"], tuple(shape) if shape else None, metadata["max_value"])
-    except (FcnetError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}.") from None
-    check_tensors(path, tensors, network.params)
-    network.params = tensors
+        model = Model(
+            network, Scaling(**scaling), metadata["classes"], tuple(shape) if shape else None, float(metadata["max_value"])
+        )
+    except (FcnetError, KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}") from None
+    n_inputs = network.layer_sizes[0]
+    if any(array.shape != (n_inputs,) for array in scaling.values()) or math.prod(shape or [n_inputs]) != n_inputs:
+        raise FileFormatError(f"{path}: its scaling or image shape is not that of {n_inputs} inputs.")
+    if len(model.classes) != network.n_classes:
+        raise FileFormatError(f"{path} names {len(model.classes)} classes, its network has {network.n_classes}.")
     return model
 
 

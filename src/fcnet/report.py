@@ -46,7 +46,7 @@ def write_report(run: Path) -> Path:
         import matplotlib
         import PIL  # noqa: F401  # drawn with further down
     except ImportError as error:
-        raise FcnetError(f"The report needs {error.name}: pip install 'fcnet[report]'.") from None
+        raise FcnetError(f"The report needs {error.name}: pip install {error.name}.") from None
     metrics, history, config, model = read_metrics(run), read_history(run), Config.read(run), load(run / MODEL)
     predictions, part = read_predictions(run)
     with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):

@@ -40,4 +40,4 @@ def two_layer_net(X: Array, model: dict[str, Array], y: Array | None = None, reg
     net = FullyConnectedNet([*model["W1"].shape, len(model["b2"])], dtype=model["W1"].dtype, params=model)
     if y is None:
         return net.logits(X)
-    return net.loss_and_gradients(net.check_inputs(X), y, l2=reg)
+    return net.loss_and_gradients(*net.check_data(X, y), l2=reg)

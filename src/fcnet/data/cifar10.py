@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -86,11 +88,22 @@ def download_cifar10(folder: Path | None = None, *, url: str = URL, md5: str = A
             f"CIFAR-10 could not be downloaded from {url}: {error}. Fetch {URL} by other means, unpack it, and point "
             "FCNET_DATA at the folder it was unpacked in."
         ) from None
-    with tarfile.open(archive) as tar:
-        members = [member for member in tar if member.isfile() and member.name in {f"{FOLDER}/{name}" for name in MD5}]
-        tar.extractall(folder, members, filter="data")
-    Path(archive).unlink()
+    try:
+        _unpack(Path(archive), folder)
+    except OSError as error:
+        raise FileFormatError(f"{archive} could not be unpacked: {error}.") from None
     return folder / FOLDER
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack beside the place and move there whole, so that what is found there is never half of it; remove the archive."""
+    with tempfile.TemporaryDirectory(dir=folder) as unpacked:
+        with tarfile.open(archive) as tar:
+            members = [member for member in tar if member.isfile() and member.name in {f"{FOLDER}/{name}" for name in MD5}]
+            tar.extractall(unpacked, members, filter="data")
+        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        (Path(unpacked) / FOLDER).replace(folder / FOLDER)
+    archive.unlink()
 
 
 def read_batch(path: Path, *, verify: bool = True) -> tuple[Array, Array]:
@@ -107,9 +120,9 @@ def read_batch(path: Path, *, verify: bool = True) -> tuple[Array, Array]:
         raise FileFormatError(f"{path} holds no images of 3072 bytes under 'data'.")
     if not isinstance(labels, list) or len(labels) != len(images) or not all(type(label) is int for label in labels):
         raise FileFormatError(f"{path} does not hold a list of {len(images)} labels.")
-    y = np.array(labels, np.int64)
-    if len(y) == 0 or y.min() < 0 or y.max() > 9:
+    if not labels or min(labels) < 0 or max(labels) > 9:
         raise FileFormatError(f"{path} holds labels outside 0 to 9, or none.")
+    y = np.array(labels, np.int64)
     # The file has a plane for each channel; a copy in order is what every later step reads.
     return np.ascontiguousarray(images.reshape(-1, 3, 1024).transpose(0, 2, 1)).reshape(-1, 3072), y
 
@@ -175,7 +188,7 @@ def load_cifar10(
     X, y = _load_rows(folder, TRAIN_BATCHES, n_train + n_val, verify)
     X_test, y_test = _load_rows(folder, ["test_batch"], n_test, verify)
     names = _read(folder / "batches.meta", verify).get("label_names")
-    if not isinstance(names, list) or len(names) != 10:
+    if not isinstance(names, list) or len(names) != 10 or not all(type(name) is str for name in names):
         raise FileFormatError(f"{folder / 'batches.meta'} does not hold ten class names.")
     return Dataset(
         "cifar10",
@@ -185,7 +198,7 @@ def load_cifar10(
         y[n_train:],
         X_test,
         y_test,
-        [str(name) for name in names],
+        names,
         IMAGE_SHAPE,
     )
 

@@ -28,7 +28,7 @@ def load_digits(data_dir: str | Path | None = None, *, n_test: int = N_TEST, ver
     try:
         from sklearn.datasets import load_digits as load
     except ImportError:
-        raise FcnetError("The digits come with scikit-learn: pip install 'fcnet[digits]'.") from None
+        raise FcnetError("The digits come with scikit-learn: pip install scikit-learn.") from None
     digits = load()
     order = np.random.default_rng(0).permutation(len(digits.target))
     X, y = digits.data.astype(np.uint8)[order], digits.target.astype(np.int64)[order]

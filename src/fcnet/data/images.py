@@ -28,13 +28,15 @@ def read_images(files: Sequence[Path], image_shape: tuple[int, ...], max_value: 
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise FcnetError("Reading pictures needs Pillow: pip install 'fcnet[report]'.") from None
+        raise FcnetError("Reading pictures needs Pillow: pip install pillow.") from None
     height, width, channels = image_shape
     rows = np.empty((len(files), height * width * channels), np.float32)
     for row, file in zip(rows, files, strict=True):
         try:
             with Image.open(file) as opened:
                 upright = ImageOps.exif_transpose(opened)
+                if upright.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip
+                    upright = Image.fromarray((np.asarray(upright) / 257).astype(np.uint8))
                 image = upright.convert("L" if channels == 1 else "RGB")
                 if image.size != (width, height):
                     image = image.resize((width, height), Image.Resampling.LANCZOS)

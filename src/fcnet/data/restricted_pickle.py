@@ -12,6 +12,8 @@ from fcnet.errors import FileFormatError
 class _PickledDtype:
     """Stands in for numpy.dtype while a pickle is read."""
 
+    __slots__ = ()
+
     def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
         if code not in ("u1", b"u1", "|u1"):
             raise pickle.UnpicklingError(f"it holds an array of type {code!r}, not of uint8")
@@ -23,7 +25,7 @@ class _PickledDtype:
 class _PickledArray:
     """Stands in for numpy.ndarray while a pickle is read."""
 
-    array: np.ndarray[Any, np.dtype[np.uint8]]
+    __slots__ = ("array",)
 
     def __setstate__(self, state: Any) -> None:
         _version, shape, dtype, fortran_order, content = state
@@ -45,12 +47,31 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin-1")
 
 
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _PickledArray,
-    ("numpy", "dtype"): _PickledDtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("_codecs", "encode"): _encode,
+class _Sealed:
+    """A stand-in that can be called and, unlike a function or a class, not be changed."""
+
+    __slots__ = ("_make",)
+    _make: Any
+
+    def __init__(self, make: Any) -> None:
+        object.__setattr__(self, "_make", make)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._make(*arguments)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise pickle.UnpicklingError(f"it sets {name}")
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it changes what it was given")
+
+
+_ALLOWED: dict[tuple[str, str], _Sealed] = {
+    ("numpy", "ndarray"): _Sealed(_PickledArray),
+    ("numpy", "dtype"): _Sealed(_PickledDtype),
+    ("numpy.core.multiarray", "_reconstruct"): _Sealed(_reconstruct),
+    ("numpy._core.multiarray", "_reconstruct"): _Sealed(_reconstruct),
+    ("_codecs", "encode"): _Sealed(_encode),
 }
 
 
@@ -81,9 +102,6 @@ def load_plain_pickle(content: bytes, source: object) -> dict[str, Any]:
         data = _Unpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # a damaged pickle can raise anything; none of it has run code of its own
         raise FileFormatError(f"{source} is refused: {error}.") from None
-    if not isinstance(data, dict):
+    if type(data) is not dict or not all(type(key) is str for key in data):
         raise FileFormatError(f"{source} holds a {type(data).__name__}, not the dict of a batch.")
-    return {
-        str(key): value.array if isinstance(value, _PickledArray) and hasattr(value, "array") else value
-        for key, value in data.items()
-    }
+    return {key: getattr(value, "array", None) if type(value) is _PickledArray else value for key, value in data.items()}

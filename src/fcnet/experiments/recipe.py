@@ -194,9 +194,10 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
         raise FileFormatError(f"The recipe {name_or_file} is not TOML: {error}.") from None
     recipe = Recipe.from_dict(settings.get("settings", settings), name_or_file)
     parsed = dict(_parse(change) for change in changes)
-    if parsed:
-        recipe = Recipe.from_dict(asdict(recipe) | parsed, "--set")
-        recipe = replace(recipe, description=f"{recipe.description} Changed: {', '.join(parsed)}.")
+    recipe = Recipe.from_dict(asdict(recipe) | parsed, "--set")
+    if parsed and "description" not in parsed:
+        original = recipe.description.split(" Changed:")[0]
+        recipe = replace(recipe, description=f"{original} Changed: {', '.join(parsed)}.")
     return recipe
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.recipe import Recipe
@@ -33,6 +34,7 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "predictions.safetensors",
     "report.html",
 )
+LEFT_OVERS = {f".{name}.tmp" for name in RUN_FILES}  # of a write that was killed; the next one replaces it
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Config:
     seed: int = 0
     engine: str = "numpy"
     verify: bool = True
+    fcnet: str = __version__
 
     def to_toml(self) -> str:
         """Return the text of ``config.toml``."""
@@ -71,7 +74,7 @@ class Config:
             raise FileFormatError(f"{path} is damaged: {error}.") from None
 
 
-class _KeepHistory(Callback):
+class _KeepResult(Callback):
     """Writes the model and the history whenever training ends, however it ends."""
 
     def __init__(self, run: Path, model: Model) -> None:
@@ -83,8 +86,8 @@ class _KeepHistory(Callback):
         write_atomic(self.run / HISTORY, state.history.to_jsonl())
 
 
-def prepare(run: Path, config: Config, *, force: bool = False, resume: bool = False) -> bool:
-    """Make the folder of a run and write its configuration; return whether the run is finished already.
+def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = False) -> bool:
+    """Check that a run can be made or resumed in a folder, change nothing, and return whether it is finished already.
 
     Raises
     ------
@@ -94,28 +97,34 @@ def prepare(run: Path, config: Config, *, force: bool = False, resume: bool = Fa
         If a setting is out of range, or `resume` is given and the run was begun with other settings.
     """
     config.settings.check(config.engine)
-    if resume and (run / CONFIG).exists():
-        begun = asdict(Config.read(run))
-        changed = _differences(begun, asdict(config))
+    is_run = (run / CONFIG).exists()
+    if resume and is_run:
+        changed = _differences(asdict(Config.read(run)), asdict(config))
         if changed:
             raise SettingError(
                 f"{run} was begun with other settings: {changed}. Resume it with those, or choose another --out."
             )
         return (run / METRICS).exists()
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        if not force or not (run / CONFIG).exists():
-            advice = "Choose another --out, --resume it, or pass --force to replace it."
-            raise InputError(f"{run} exists{'. ' + advice if (run / CONFIG).exists() else ' and is not a run folder.'}")
-        for name in RUN_FILES:
-            (run / name).unlink(missing_ok=True)
+    if is_run and not force:
+        raise InputError(f"{run} exists. Choose another --out, --resume it, or pass --force to replace it.")
+    if run.exists() and not is_run and (not run.is_dir() or any(path.name not in LEFT_OVERS for path in run.iterdir())):
+        raise InputError(f"{run} exists and is not a run folder. Choose another --out.")
+    return False
+
+
+def _begin(run: Path, config: Config, resume: bool) -> None:
+    """Make the folder and its configuration, unless there is one to resume; of an older run nothing is left."""
+    if resume and (run / CONFIG).exists():
+        return
+    for name in reversed(RUN_FILES):  # the configuration last: what has it is a run folder
+        (run / name).unlink(missing_ok=True)
     run.mkdir(parents=True, exist_ok=True)
     write_atomic(run / CONFIG, config.to_toml())
-    return False
 
 
 def _differences(begun: dict[str, Any], now: dict[str, Any]) -> str:
     old, new = ({**config["settings"], **config} for config in (begun, now))
-    changed = [key for key in old if key not in ("settings", "description") and old[key] != new[key]]
+    changed = [key for key in old if key not in ("settings", "description", "fcnet") and old[key] != new[key]]
     return ", ".join(f"{key} was {old[key]!r}, now {new[key]!r}" for key in changed)
 
 
@@ -124,26 +133,44 @@ def train(
     config: Config,
     *,
     data_dir: str | None = None,
+    force: bool = False,
     resume: bool = False,
     checkpoint_seconds: float = 10.0,
     callbacks: Iterable[Callback] = (),
 ) -> dict[str, Any]:
-    """Train by `config`, fill the folder that `prepare` made, and return the metrics.
+    """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 
     The test part of the data is not read. Training and preprocessing see the training part alone; the validation part chooses
-    the best epoch.
+    the best epoch. The folder is made once settings and data are known to be good.
+
+    Parameters
+    ----------
+    run : Path
+    config : Config
+    data_dir : str, optional
+        Where to look for data files first.
+    force : bool
+        Replace a run that is in the folder.
+    resume : bool
+        Go on with the run that is in the folder, if there is one.
+    checkpoint_seconds : float
+        Least time between two checkpoints.
+    callbacks : iterable of Callback
 
     Raises
     ------
     FcnetError
-        If data or settings do not fit, or training diverges; the best parameters so far are then in the folder.
+        If folder, data or settings do not fit, or training diverges; the best parameters so far are then in the folder.
     """
+    if check_run(run, config, force=force, resume=resume):
+        return read_metrics(run)
     began = time.monotonic()
     recipe = config.settings
     data = load_dataset(config.dataset, data_dir, n_test=0, verify=config.verify)
     n_inputs, n_classes = data.X_train.shape[1], len(data.classes)
     network = recipe.network(n_inputs, n_classes, config.seed, config.engine)
-    trainer = recipe.trainer(config.seed, data.image_shape, callbacks)
+    recipe.trainer(config.seed, data.image_shape)  # refuses what does not fit the data
+    _begin(run, config, resume)
 
     scaling_began = time.monotonic()
     scaling = Scaling.fit(data.X_train, recipe.scaling, data.image_shape if recipe.mirror else None)
@@ -151,8 +178,8 @@ def train(
     feature_seconds = time.monotonic() - scaling_began
 
     model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
-    keep = _KeepHistory(run, model)
-    trainer.callbacks = [keep, *trainer.callbacks]
+    keep = _KeepResult(run, model)
+    trainer = recipe.trainer(config.seed, data.image_shape, [*callbacks, keep])
     history = trainer.fit(
         *(network, X_train, data.y_train, X_val, data.y_val),
         checkpoint=run / CHECKPOINT,

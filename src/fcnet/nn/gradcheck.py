@@ -110,6 +110,11 @@ def gradient_check(
     seed : int
         Draws the directions and the dropout masks.
 
+    Raises
+    ------
+    InputError
+        If `X` or `y` does not fit the network.
+
     Returns
     -------
     errors : dict
@@ -128,7 +133,7 @@ def gradient_check(
     if n_projections < 1 or h <= 0:
         raise SettingError(f"n_projections and h must be positive, got {n_projections} and {h}.")
     net = net.astype(np.float64)
-    X, y = net.check_inputs(X), np.asarray(y)
+    X, y = net.check_data(X, y)
     directions_rng = np.random.default_rng(seed)
     for name, param in net.params.items():
         if name.startswith("b"):

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine import get_engine
-from fcnet.errors import InputError, SettingError, check_range, unknown_name
+from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_labels
 from fcnet.nn.layers import Affine, Dropout, Layer, get_activation
 from fcnet.nn.losses import l2_penalty, softmax, softmax_cross_entropy
 from fcnet.types import Array, Params
 
 DTYPES = ("float32", "float64")
-ROWS_AT_ONCE = 4096  # prediction in blocks, so that memory does not grow with the number of rows
 
 
 class FullyConnectedNet:
@@ -73,11 +73,11 @@ class FullyConnectedNet:
         engine: str = "numpy",
         params: Params | None = None,
     ) -> None:
-        self.layer_sizes = [int(size) for size in layer_sizes]
-        if len(self.layer_sizes) < 2 or min(self.layer_sizes) < 1:
-            raise SettingError(f"layer_sizes needs two or more positive numbers, got {list(layer_sizes)}.")
+        self.layer_sizes = [to_int("a size of layer_sizes", size, 1) for size in layer_sizes]
+        if len(self.layer_sizes) < 2:
+            raise SettingError(f"layer_sizes needs two or more numbers, got {self.layer_sizes}.")
         for name, p in (("dropout", dropout), ("input_dropout", input_dropout)):
-            check_range(name, p, 0, 1, below=True)
+            to_float(name, p, 0, 1, below=True)
         if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
             raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
@@ -114,6 +114,8 @@ class FullyConnectedNet:
         found = {name: p.shape for name, p in params.items()}
         if found != expected:
             raise InputError(f"params must have the shapes {expected}, got {found}.")
+        if any(p.dtype != self.dtype for p in params.values()):
+            raise InputError(f"params must be {self.dtype}, got {', '.join(f'{n} {p.dtype}' for n, p in params.items())}.")
         return params
 
     def _weight_scale(self, d_in: int, d_out: int) -> float:
@@ -152,26 +154,32 @@ class FullyConnectedNet:
         params = {name: p.astype(dtype) for name, p in self.params.items()}
         return FullyConnectedNet(**(self.get_config() | {"dtype": dtype}), params=params)
 
-    def check_inputs(self, X: ArrayLike) -> Array:
-        """Return `X` as an array (n, layer_sizes[0]) of the network's dtype.
+    def check_data(self, X: ArrayLike, y: ArrayLike, X_name: str = "X", y_name: str = "y") -> tuple[Array, Array]:
+        """Return inputs (n, n_inputs) in the network's dtype, and labels (n,).
 
         Raises
         ------
         InputError
-            If its shape does not fit.
+            If a shape, a dtype or a value does not fit, or there are no rows; it says which and where.
         """
-        array = np.asarray(X)
-        if array.ndim != 2 or array.shape[1] != self.layer_sizes[0]:
-            raise InputError(f"X must have shape (n, {self.layer_sizes[0]}) for this network, got {array.shape}.")
-        return array.astype(self.dtype, copy=False)
+        X = check_inputs(X, self.layer_sizes[0], X_name).astype(self.dtype, copy=False)
+        if len(X) == 0:
+            raise InputError(f"{X_name} must have at least 1 row, got shape {X.shape}.")
+        return X, check_labels(y, len(X), self.n_classes, y_name)
 
     def logits(self, X: ArrayLike) -> Array:
-        """Return the scores of each class before the softmax, (n, n_classes), for inputs (n, n_inputs)."""
-        X = self.check_inputs(X)
+        """Return the scores of each class before the softmax, (n, n_classes), for inputs (n, n_inputs).
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit, or `X` holds anything but finite numbers.
+        """
+        X = check_inputs(X, self.layer_sizes[0])
         out = np.empty((len(X), self.n_classes), self.dtype)
         for start in range(0, len(X), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            out[rows] = self._forward(X[rows], None)[0]
+            out[rows] = self._forward(X[rows].astype(self.dtype, copy=False), None)[0]
         return out
 
     def predict_proba(self, X: ArrayLike) -> Array:

@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+from fcnet.errors import InputError, to_int
 from fcnet.training.state import TrainingState
 
 
@@ -38,10 +39,12 @@ class EarlyStopping(Callback):
     """Stop when the validation accuracy has not risen for `patience` epochs."""
 
     def __init__(self, patience: int = 10) -> None:
-        self.patience = patience
+        self.patience = to_int("patience", patience, 1)
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        if state.best_accuracy is not None and state.epoch - state.best_epoch >= self.patience:
+        if state.best_accuracy is None:
+            raise InputError("EarlyStopping needs validation data: give X_val and y_val to fit.")
+        if state.epoch - state.best_epoch >= self.patience:
             state.stop(f"validation accuracy has not risen for {self.patience} epochs")
 
 

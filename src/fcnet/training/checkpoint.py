@@ -3,6 +3,7 @@
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,22 +22,18 @@ def _tensors(state: TrainingState) -> dict[str, Array]:
     return {f"{group}.{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
 
 
-def save_checkpoint(path: str | Path, state: TrainingState) -> None:
+def save_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[str, Any]) -> None:
     """Write a checkpoint; where that fails, as on a full disk, warn and leave the one before as it is."""
     metadata = {name: getattr(state, name) for name in SCALARS}
-    metadata |= {
-        "n_epochs": state.n_epochs,
-        "total_iterations": state.total_iterations,
-        "rng": state.rng.bit_generator.state,
-        "history": state.history.to_jsonl(),
-    }
+    metadata |= {"training": fingerprint, "rng": state.rng.bit_generator.state}
+    history = np.frombuffer(state.history.to_jsonl().encode(), np.uint8)  # the header of the file has a largest size
     try:
-        save_tensors(path, _tensors(state), metadata, CHECKPOINT_FORMAT)
+        save_tensors(path, _tensors(state) | {"history": history}, metadata, CHECKPOINT_FORMAT)
     except OSError as error:
         warnings.warn(f"No checkpoint of epoch {state.epoch}: {error}. Training goes on.", RuntimeWarning, stacklevel=3)
 
 
-def load_checkpoint(path: str | Path, state: TrainingState) -> None:
+def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[str, Any]) -> None:
     """Bring `state` to where the checkpoint was written.
 
     Raises
@@ -45,15 +42,14 @@ def load_checkpoint(path: str | Path, state: TrainingState) -> None:
         If the file is damaged or belongs to another training.
     """
     tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)
-    own = _tensors(state)
+    for name, here in fingerprint.items():
+        there = metadata.get("training", {}).get(name)
+        if there != here:
+            raise FileFormatError(f"{path} belongs to another training: its {name} is {there}, here it is {here}.")
+    text, own = tensors.pop("history", np.empty(0, np.uint8)), _tensors(state)
     check_tensors(path, tensors, own)
-    for name in ("n_epochs", "total_iterations"):
-        if metadata.get(name) != getattr(state, name):
-            raise FileFormatError(
-                f"{path} belongs to another training: its {name} is {metadata.get(name)}, here it is {getattr(state, name)}."
-            )
     try:
-        history, rng = History.from_jsonl(metadata["history"]), np.random.default_rng()
+        history, rng = History.from_jsonl(text.tobytes().decode()), np.random.default_rng()
         rng.bit_generator.state = metadata["rng"]
         scalars = {name: metadata[name] for name in SCALARS}
     except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:

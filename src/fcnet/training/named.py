@@ -1,10 +1,11 @@
 """Things that are chosen by a name and made from a common pool of settings."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from fcnet.errors import check_range, unknown_name
+from fcnet.errors import to_float, to_int, unknown_name
 
 FRACTIONS = {"momentum", "decay_rate", "beta1", "beta2"}  # 1 itself would never forget
 SHARES = {"decay", "step_factor", "warmup", "final_fraction"}
@@ -22,13 +23,16 @@ def make_named(kind: str, table: Mapping[str, type[Any]], name: str, settings: M
     if name not in table:
         raise unknown_name(kind, name, table)
     known = setting_names(table)
+    checked: dict[str, float] = {}
     for key, value in settings.items():
         if key not in known:
             raise unknown_name(f"{kind} setting", key, known)
-        high = 1 if key in FRACTIONS | SHARES else float("inf")
-        check_range(key, value, 1 if key in COUNTS else 0, high, below=key in FRACTIONS)
+        if key in COUNTS:
+            checked[key] = to_int(key, value, 1)
+        else:
+            checked[key] = to_float(key, value, 0, 1 if key in FRACTIONS | SHARES else math.inf, below=key in FRACTIONS)
     own = setting_names({name: table[name]})
-    return table[name](**{key: value for key, value in settings.items() if key in own})
+    return table[name](**{key: value for key, value in checked.items() if key in own})
 
 
 def setting_names(table: Mapping[str, type[Any]]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,8 @@ class Trainable(Protocol):
     ) -> tuple[float, Params]: ...
 
     def logits(self, X: Array) -> Array: ...
+
+    def check_data(self, X: Any, y: Any, X_name: str, y_name: str) -> tuple[Array, Array]: ...
 
 
 @dataclass

@@ -2,15 +2,16 @@
 
 import math
 import time
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import DivergedError, InputError, check_range, unknown_name
+from fcnet.errors import DivergedError, InputError, to_float, to_int, unknown_name
 from fcnet.nn.losses import cross_entropy
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
@@ -22,7 +23,6 @@ from fcnet.types import Array
 
 TRAIN_ROWS = 1000  # the training accuracy of an epoch is measured on so many random rows
 Batches = Literal["shuffled", "sampled", "full"]
-BATCHES = ("shuffled", "sampled", "full")
 Augmentation = Callable[[Array, np.random.Generator], None]
 
 
@@ -76,13 +76,13 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
-        if self.batches not in BATCHES:
-            raise unknown_name("batches", self.batches, BATCHES)
-        for name in ("epochs", "batch_size"):
-            check_range(name, getattr(self, name), 1)
-        for name in ("learning_rate", "l2"):
-            check_range(name, getattr(self, name), 0)
-        check_range("label_smoothing", self.label_smoothing, 0, 1, below=True)
+        if self.batches not in get_args(Batches):
+            raise unknown_name("batches", self.batches, get_args(Batches))
+        self.epochs = to_int("epochs", self.epochs, 1)
+        self.batch_size = to_int("batch_size", self.batch_size, 1)
+        self.learning_rate = to_float("learning_rate", self.learning_rate, 0)
+        self.l2 = to_float("l2", self.l2, 0)
+        self.label_smoothing = to_float("label_smoothing", self.label_smoothing, 0, 1, below=True)
         self._update = get_update(self.update) if isinstance(self.update, str) else self.update
         self._schedule = get_schedule(self.schedule) if isinstance(self.schedule, str) else self.schedule
 
@@ -126,12 +126,13 @@ class Trainer:
         DivergedError
             If the loss is no longer finite. The network then holds the best parameters of the epochs before.
         """
-        X, y = check_data(network, X, y, "X", "y")
+        X, y = network.check_data(X, y, "X", "y")
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None and y_val is not None:
-            X_val, y_val = check_data(network, X_val, y_val, "X_val", "y_val")
+            X_val, y_val = network.check_data(X_val, y_val, "X_val", "y_val")
         per_epoch = self._iterations_per_epoch(len(X))
+        fingerprint = {} if checkpoint is None else self._fingerprint(network, X, y)
         state = TrainingState(
             network=network,
             update_state=self._update.init(network.params),
@@ -141,7 +142,7 @@ class Trainer:
             total_iterations=self.epochs * per_epoch,
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
-            load_checkpoint(checkpoint, state)
+            load_checkpoint(checkpoint, state, fingerprint)
         started = time.monotonic() - state.seconds
         saved = time.monotonic()
         self._call("on_train_begin", state)
@@ -155,7 +156,7 @@ class Trainer:
                 self._call("on_epoch_end", state)
                 last = state.epoch == self.epochs or state.stop_reason is not None
                 if checkpoint is not None and (last or time.monotonic() - saved >= checkpoint_seconds):
-                    save_checkpoint(checkpoint, state)
+                    save_checkpoint(checkpoint, state, fingerprint)
                     saved = time.monotonic()
         finally:
             for name, p in network.params.items():
@@ -181,7 +182,7 @@ class Trainer:
         network, rng = state.network, state.rng
         indices = None if self.batches == "full" else self._batch_indices(len(X), rng)
         batch_rows = []
-        buffer = np.empty((min(self.batch_size, len(X)) if indices else len(X), X.shape[1]), X.dtype)
+        buffer = np.empty((len(X) if indices is None else self.batch_size, *X.shape[1:]), X.dtype)
         for i in range(per_epoch):
             X_batch, y_batch = X, y
             if indices is not None:
@@ -200,17 +201,19 @@ class Trainer:
                     X_batch, y_batch, l2=self.l2, label_smoothing=self.label_smoothing, rng=rng
                 )
                 if not math.isfinite(state.loss):
-                    raise DivergedError(self._divergence(state))
+                    raise DivergedError(self._divergence(state, "loss", state.iteration + 1))
                 self._update.step(network.params, grads, state.update_state, state.learning_rate)
             state.iteration += 1
             batch_rows.append({"iteration": state.iteration, "loss": state.loss, "learning_rate": state.learning_rate})
             self._call("on_batch_end", state)
+        if not all(np.isfinite(p).all() for p in network.params.values()):
+            raise DivergedError(self._divergence(state, "parameters", state.iteration))
         return batch_rows
 
-    def _divergence(self, state: TrainingState) -> str:
+    def _divergence(self, state: TrainingState, what: str, iteration: int) -> str:
         kept = f"those of epoch {state.best_epoch}" if state.best_epoch else "the initial ones"
         return (
-            f"The loss became {state.loss} at iteration {state.iteration + 1} (epoch {state.epoch + 1}) with learning rate "
+            f"The {what} stopped being finite at iteration {iteration} (epoch {len(state.history) + 1}) with learning rate "
             f"{state.learning_rate:.3g}. Try a learning rate of {state.learning_rate / 10:.1g} or less, or scale the inputs. "
             f"The parameters kept are {kept}."
         )
@@ -229,12 +232,11 @@ class Trainer:
             "epoch": state.epoch,
             "iteration": state.iteration,
             "loss": math.fsum(batch["loss"] for batch in batch_rows) / len(batch_rows),
-            "train_accuracy": accuracy(state.network.logits(X[rows]), y[rows]),
+            "train_accuracy": self._evaluate(state, X[rows], y[rows])[1],
             "learning_rate": state.learning_rate,
         }
         if X_val is not None:
-            logits = state.network.logits(X_val)
-            row |= {"val_loss": cross_entropy(logits, y_val), "val_accuracy": accuracy(logits, y_val)}
+            row["val_loss"], row["val_accuracy"] = self._evaluate(state, X_val, y_val)
         val_accuracy = row.get("val_accuracy")
         if val_accuracy is None or state.best_accuracy is None or val_accuracy > state.best_accuracy:
             state.best_accuracy, state.best_epoch = val_accuracy, state.epoch
@@ -242,44 +244,35 @@ class Trainer:
                 state.best_params[name][...] = p
         state.history.append(row | {"batches": batch_rows})
 
+    def _evaluate(self, state: TrainingState, X: Array, y: Array) -> tuple[float, float]:
+        """Return cross-entropy and accuracy."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = state.network.logits(X)
+            loss = cross_entropy(logits, y)
+        if not math.isfinite(loss):
+            raise DivergedError(self._divergence(state, "scores", state.iteration))
+        return loss, accuracy(logits, y)
+
+    def _fingerprint(self, network: Trainable, X: Array, y: Array) -> dict[str, Any]:
+        """Return what makes this training another than others, for its checkpoints."""
+        settings = {field.name: _describe(getattr(self, field.name)) for field in fields(self) if field.name != "callbacks"}
+        data = zlib.crc32(np.ascontiguousarray(y).data, zlib.crc32(np.ascontiguousarray(X).data))
+        return settings | {"network": _describe(network), "data": data}
+
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(state)
 
 
+def _describe(value: Any) -> Any:
+    """Return a value as something that means the same in another process."""
+    if isinstance(value, str | int | float | None):
+        return value
+    if hasattr(value, "get_config"):
+        return value.get_config()
+    return repr(value) if is_dataclass(value) else type(value).__name__
+
+
 def accuracy(logits: Array, y: Array) -> float:
     """Return the fraction of rows whose largest logit is that of their class."""
     return float(np.mean(logits.argmax(axis=1) == y))
-
-
-def check_data(network: Trainable, X: Any, y: Any, X_name: str, y_name: str) -> tuple[Array, Array]:
-    """Return inputs and labels as arrays that `network` can use.
-
-    Raises
-    ------
-    InputError
-        If a shape, a dtype or a value does not fit; it says which and where.
-    """
-    dtype, n_inputs = network.params["W1"].dtype, network.params["W1"].shape[0]
-    X, y = np.asarray(X), np.asarray(y)
-    if X.ndim != 2 or X.shape[1] != n_inputs or len(X) == 0:
-        raise InputError(f"{X_name} must have shape (n, {n_inputs}) with n at least 1, got {X.shape}.")
-    if y.shape != (len(X),):
-        raise InputError(f"{y_name} must have shape ({len(X)},), one label for each row of {X_name}, got {y.shape}.")
-    if X.dtype.kind not in "fiub":
-        raise InputError(f"{X_name} must hold numbers, got dtype {X.dtype}.")
-    X = X.astype(dtype, copy=False)
-    n_classes = network.logits(X[:1]).shape[1]
-    if not np.issubdtype(y.dtype, np.integer):
-        raise InputError(f"{y_name} must hold class numbers as integers, got dtype {y.dtype}.")
-    if y.min() < 0 or y.max() >= n_classes:
-        bad = int(np.flatnonzero((y < 0) | (y >= n_classes))[0])
-        raise InputError(f"{y_name}[{bad}] is {y[bad]}, but the {n_classes} classes are numbered 0 to {n_classes - 1}.")
-    for start in range(0, len(X), 4096):
-        finite = np.isfinite(X[start : start + 4096])
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            raise InputError(
-                f"{X_name}[{start + row}, {column}] is {X[start + row, column]}: remove or replace values that are not finite."
-            )
-    return X, y
