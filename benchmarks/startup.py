@@ -1,6 +1,6 @@
 """Times that a user waits before any work is done: imports, help, and loading CIFAR-10.
 
-    FCNET_DATA=… python benchmarks/startup.py
+Run it as ``FCNET_DATA=… python benchmarks/startup.py``.
 """
 
 import statistics

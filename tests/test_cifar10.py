@@ -59,8 +59,14 @@ def test_where_it_is_looked_for(small_cifar10, no_real_data, monkeypatch, inside
     assert len(data.X_train) == 80
 
 
-def test_a_named_folder_without_it_is_an_error_and_nothing_is_downloaded(tmp_path, no_real_data):
-    with pytest.raises(FileFormatError, match="no cifar-10-batches-py in"):
+def test_a_named_folder_without_it_is_passed_over_with_a_warning(small_cifar10, no_real_data, monkeypatch, tmp_path):
+    monkeypatch.setenv("FCNET_DATA", str(small_cifar10))
+    with pytest.warns(UserWarning, match=f"no cifar-10-batches-py in {tmp_path / 'none'}; using {small_cifar10}"):
+        load_small(tmp_path / "none")
+
+
+def test_nothing_is_downloaded_for_a_folder_that_was_mistyped(tmp_path, no_real_data):
+    with pytest.raises(FileFormatError, match="no cifar-10-batches-py in .*, nor anywhere else"):
         load_cifar10(tmp_path)
     with pytest.raises(FileFormatError, match="FCNET_DATA"):
         load_cifar10(download=False)

@@ -171,10 +171,12 @@ def test_resume_of_a_finished_run_and_with_other_settings(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["cifar10", "--data-dir", "none"], ["digits", "--set", "mirorr=true"], ["digits", "--set", "l2=-1"]]
+    "arguments", [["cifar10", "--data-dir", "damaged"], ["digits", "--set", "mirorr=true"], ["digits", "--set", "l2=-1"]]
 )
 def test_a_run_is_replaced_only_when_settings_and_data_are_good(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "data_batch_1").write_text("")
     fcnet("train", "digits", "--out", "run", "--set", "epochs=1")
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     assert CliRunner().invoke(main, ["train", *arguments, "--out", "run", "--force"]).exit_code in (1, 2)
@@ -308,7 +310,7 @@ def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arg
         (["evaluate", "none"], "none is not a run folder"),
         (["report", "none"], "not a"),
         (["predict", "none", "x.png"], "There is no file"),
-        (["train", "cifar10", "--data-dir", "none"], "no cifar-10-batches-py in none"),
+        (["train", "cifar10", "--data-dir", "damaged"], "data_batch_1 has the MD5 sum"),
         (["train", "digits", "--recipe", "none.toml"], "none.toml cannot be read"),
         (["train", "digits", "--out", "file/run"], "Not a directory"),
     ],
@@ -316,6 +318,8 @@ def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arg
 def test_work_that_fails_exits_with_1(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "data_batch_1").write_text("")
     assert message in fcnet(*arguments, code=1).output
 
 

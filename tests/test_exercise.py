@@ -178,7 +178,8 @@ def test_visualize_grid_stretches_each_image():
 
 @pytest.mark.cifar10
 def test_cifar10_shapes_and_training_in_float64(capsys):
-    X, y, X_test, y_test = load_CIFAR10("not/there")
+    with pytest.warns(UserWarning, match="no cifar-10-batches-py in not/there; using"):
+        X, y, X_test, y_test = load_CIFAR10("not/there")
     assert (X.shape, y.shape) == ((50000, 32, 32, 3), (50000,))
     assert (X_test.shape, y_test.shape) == ((10000, 32, 32, 3), (10000,))
     assert X.dtype == np.float64

@@ -5,6 +5,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,21 +36,22 @@ MD5 = {
 def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
     """Return the folder of the batches: in `data_dir`, else in ``$FCNET_DATA``, else in the user's cache, else None.
 
-    Each of these holds ``cifar-10-batches-py/``, or is that folder.
+    Each of these holds ``cifar-10-batches-py/``, or is that folder. Where `data_dir` is given and does not, a warning says so.
 
     Raises
     ------
     FileFormatError
-        If `data_dir` is given and CIFAR-10 is not there.
+        If `data_dir` is given and CIFAR-10 is nowhere: it is not downloaded for a folder that was mistyped.
     """
     named = [Path(place) for place in (data_dir, os.environ.get("FCNET_DATA")) if place]
-    for place in [*named, cache_dir()]:
-        for folder in (place / FOLDER, place):
-            if (folder / "data_batch_1").is_file():
-                return folder
-        if data_dir and place == named[0]:
-            raise FileFormatError(f"There is no {FOLDER} in {data_dir}: name its folder, or none to have it looked for.")
-    return None
+    candidates = [folder for place in [*named, cache_dir()] for folder in (place / FOLDER, place)]
+    found = next((folder for folder in candidates if (folder / "data_batch_1").is_file()), None)
+    if data_dir and found not in candidates[:2]:
+        missing = f"There is no {FOLDER} in {data_dir}"
+        if found is None:
+            raise FileFormatError(f"{missing}, nor anywhere else: name its folder, or none to have it downloaded.")
+        warnings.warn(f"{missing}; using {found}.", UserWarning, stacklevel=2)
+    return found
 
 
 def cache_dir() -> Path:
