@@ -110,16 +110,16 @@ def gradient_check(
     seed : int
         Draws the directions and the dropout masks.
 
-    Raises
-    ------
-    InputError
-        If `X` or `y` does not fit the network.
-
     Returns
     -------
     errors : dict
         Parameter name to relative error: for entries the exercise's ``max |a - n| / max(1e-8, |a| + |n|)``; for
         projections ``max |a - n| / max(1e-8, max(|a| + |n|))`` over the directions, as one slope can be small by chance.
+
+    Raises
+    ------
+    InputError
+        If `X` or `y` does not fit the network.
 
     Examples
     --------
