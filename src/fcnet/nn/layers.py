@@ -89,12 +89,16 @@ class LeakyReLU:
     slope = 0.01
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        out = engine.xp.multiply(x, self.slope, out=x, where=x < 0)
+        scaled = engine.xp.multiply(x, self.slope, out=engine.buffer("leaky relu", x.shape))
+        out = engine.xp.maximum(x, scaled, out=x)
         return out, out
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dx = dout`` where out > 0, else ``0.01 dout``."""
-        return engine.xp.multiply(dout, self.slope, out=dout, where=cache < 0), {}
+        slopes = engine.xp.greater(cache, 0, out=engine.buffer("leaky relu", dout.shape))
+        slopes *= 1 - self.slope
+        slopes += self.slope
+        return engine.xp.multiply(dout, slopes, out=dout), {}
 
 
 class Tanh:
