@@ -56,11 +56,13 @@ class NumpyEngine:
         np.matmul(x, W, out=out)
         return np.add(out, b, out=out)
 
-    def add_scaled(self, x: Array, scale: float, y: Array) -> Array:
-        """Add ``scale · y`` to `x`, in blocks that stay in the cache."""
-        for a, b in blocks(x, y):
-            a += scale * b
-        return x
+    def add_l2(self, dW: Array, W: Array, l2: float) -> float:
+        """Add ``l2 · W`` to `dW` and return ``l2/2 · ΣW²``, whose gradient that is."""
+        squares = 0.0
+        for dw, w in blocks(dW, W):
+            squares += float(np.vdot(w, w))
+            dw += l2 * w
+        return 0.5 * l2 * squares
 
     def relu(self, z: Array) -> Array:
         """Replace `z` by ``max(z, 0)``."""

@@ -1,7 +1,5 @@
 """Losses: each returns its value and the gradient with respect to the logits."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fcnet.engine import NumpyEngine
@@ -44,8 +42,3 @@ def cross_entropy(logits: Array, y: Array) -> float:
     shifted = logits - logits.max(axis=1, keepdims=True)
     at_label = shifted[np.arange(len(y)), y]
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - at_label))
-
-
-def l2_penalty(params: Mapping[str, Array], l2: float) -> float:
-    """Return ``l2/2 · Σ W²`` over the weights; biases are not regularised."""
-    return 0.5 * l2 * sum(float(np.vdot(W, W)) for name, W in params.items() if name.startswith("W"))

@@ -11,7 +11,7 @@ from fcnet.engine import get_engine
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_labels
 from fcnet.nn.layers import Affine, Dropout, Layer, get_activation
-from fcnet.nn.losses import l2_penalty, softmax, softmax_cross_entropy
+from fcnet.nn.losses import softmax, softmax_cross_entropy
 from fcnet.types import Array, Params
 
 DTYPES = ("float32", "float64")
@@ -221,10 +221,9 @@ class FullyConnectedNet:
         loss, dout = softmax_cross_entropy(logits, y, self.engine, label_smoothing)
         grads = self._backward(dout, caches)
         if l2:
-            loss += l2_penalty(self.params, l2)
             for name, W in self.params.items():
                 if name.startswith("W"):
-                    self.engine.add_scaled(grads[name], l2, W)
+                    loss += self.engine.add_l2(grads[name], W, l2)
         return loss, grads
 
     def _forward(self, X: Array, rng: np.random.Generator | None) -> tuple[Array, list[Any]]:
