@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcnet import plots
+from fcnet import FullyConnectedNet, plots
 from fcnet.errors import FileFormatError
 from fcnet.experiments import run as runs
 from fcnet.experiments.recipe import load_recipe
@@ -68,7 +68,10 @@ def run(trained: Path, tmp_path: Path) -> Path:
 
 
 def change_model(run: Path, **changes: Any) -> None:
-    save(run / runs.MODEL, replace(load(run / runs.MODEL), **changes))
+    model = load(run / runs.MODEL)
+    if "classes" in changes:
+        changes["network"] = FullyConnectedNet([*model.network.layer_sizes[:-1], len(changes["classes"])])
+    save(run / runs.MODEL, replace(model, **changes))
 
 
 def make_perfect(run: Path) -> None:
