@@ -65,11 +65,14 @@ def test_a_named_folder_without_it_is_passed_over_with_a_warning(small_cifar10, 
         load_small(tmp_path / "none")
 
 
-def test_nothing_is_downloaded_for_a_folder_that_was_mistyped(tmp_path, no_real_data):
-    with pytest.raises(FileFormatError, match="no cifar-10-batches-py in .*, nor anywhere else"):
+def test_nothing_is_downloaded_for_a_folder_that_was_mistyped(tmp_path, no_real_data, monkeypatch):
+    with pytest.raises(FileFormatError, match="no cifar-10-batches-py in .* or .*cache: name the folder"):
         load_cifar10(tmp_path)
     with pytest.raises(FileFormatError, match="FCNET_DATA"):
         load_cifar10(download=False)
+    monkeypatch.setenv("FCNET_DATA", str(tmp_path))
+    with pytest.raises(FileFormatError, match="no cifar-10-batches-py in"):
+        load_cifar10()
 
 
 def flip(path):

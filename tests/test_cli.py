@@ -164,6 +164,16 @@ def test_force_replaces_a_run_but_nothing_else(tmp_path):
     assert "not a run folder" in fcnet("train", "digits", "--out", tmp_path / "other", "--force", code=1).output
 
 
+def test_resume_takes_the_settings_from_the_run(run, tmp_path):
+    stopped = tmp_path / "stopped"
+    shutil.copytree(run, stopped)
+    (stopped / "metrics.json").unlink()
+    result = fcnet("train", "digits", "--out", stopped, "--resume")
+    assert "Going on with digits on digits" in result.stderr
+    assert (stopped / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+    assert "dataset was 'digits', now 'cifar10'" in fcnet("train", "cifar10", "--out", stopped, "--resume", code=2).output
+
+
 def test_resume_of_a_finished_run_and_with_other_settings(run):
     assert "finished already" in fcnet("train", "digits", "--out", run, "--resume", *QUICK).output
     output = fcnet("train", "digits", "--out", run, "--resume", "--set", "epochs=4", code=2).output
@@ -308,8 +318,8 @@ def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arg
     ("arguments", "message"),
     [
         (["evaluate", "none"], "none is not a run folder"),
-        (["report", "none"], "not a"),
-        (["predict", "none", "x.png"], "There is no file"),
+        (["report", "none"], "none is not a run folder"),
+        (["predict", "none", "x.png"], "none is not a run folder"),
         (["train", "cifar10", "--data-dir", "damaged"], "data_batch_1 has the MD5 sum"),
         (["train", "digits", "--recipe", "none.toml"], "none.toml cannot be read"),
         (["train", "digits", "--out", "file/run"], "Not a directory"),
@@ -323,10 +333,13 @@ def test_work_that_fails_exits_with_1(tmp_path, monkeypatch, arguments, message)
     assert message in fcnet(*arguments, code=1).output
 
 
-def test_predict_names_the_file_that_is_no_picture(run, tmp_path):
+def test_predict_names_the_files_that_are_no_pictures_and_goes_on(run, tmp_path):
     (tmp_path / "x.png").write_text("no picture")
-    assert "x.png cannot be read as a picture" in fcnet("predict", run, tmp_path / "x.png", code=1).output
-    assert "y.png cannot be read as a picture" in fcnet("predict", run, tmp_path / "y.png", code=1).output
+    Image.new("L", (8, 8)).save(tmp_path / "z.png")
+    result = fcnet("predict", run, *(tmp_path / f"{name}.png" for name in "xyz"), code=1)
+    assert "x.png cannot be read as a picture" in result.stderr
+    assert "y.png cannot be read as a picture" in result.stderr
+    assert "z.png: " in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -390,6 +403,11 @@ def test_version_and_help():
     for command in main.commands:
         assert command in text
         assert fcnet(command, "--help").stdout.startswith("Usage:")
+
+
+def test_the_package_is_a_command():
+    result = subprocess.run([sys.executable, "-m", "fcnet", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == f"fcnet, version {__version__}\n"
 
 
 def test_what_is_not_used_is_not_imported():

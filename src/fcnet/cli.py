@@ -6,13 +6,14 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fcnet import __version__
-from fcnet.errors import FcnetError, SettingError, unknown_name
+from fcnet.errors import FcnetError, FileFormatError, SettingError, unknown_name
 
 GRADIENT_TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by 1e-6 and less
 
@@ -67,9 +68,9 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of every random draw.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
 @click.option("--engine", default="numpy", show_default=True, help="What computes.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
 @click.option("--force", is_flag=True, help="Replace a run that exists.")
 @click.option(
     "--checkpoint-seconds",
@@ -86,7 +87,7 @@ def train(
     recipe: str | None,
     changes: Sequence[str],
     out: Path | None,
-    seed: int,
+    seed: int | None,
     engine: str,
     resume: bool,
     force: bool,
@@ -102,7 +103,7 @@ def train(
     """
     from fcnet.data import DATASETS
     from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
-    from fcnet.experiments.run import Config, check_run
+    from fcnet.experiments.run import CHECKPOINT, CONFIG, Config, check_run
     from fcnet.experiments.run import train as train_run
     from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
@@ -111,13 +112,18 @@ def train(
         raise unknown_name("data set", dataset, DATASETS)
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    recipe = recipe or DEFAULT_RECIPES[dataset]
-    name = Path(recipe).stem
-    run = out or Path("runs") / f"{dataset}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    config = Config(dataset, name, load_recipe(recipe, changes), seed, engine, not no_verify)
-    finished = check_run(run, config, force=force, resume=resume)
-    news = f"{run} is finished already." if finished else f"Training {name} on {dataset}; the run folder is {run}"
-    click.echo(news, err=True)
+    if resume and out and (out / CONFIG).exists() and recipe is None and not changes and seed is None:
+        run, config = out, replace(Config.read(out), dataset=dataset)
+    else:
+        recipe = recipe or DEFAULT_RECIPES[dataset]
+        name = Path(recipe).stem
+        run = out or Path("runs") / f"{dataset}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        config = Config(dataset, name, load_recipe(recipe, changes), seed or 0, engine, not no_verify)
+    if check_run(run, config, force=force, resume=resume):
+        click.echo(f"{run} is finished already.", err=True)
+    else:
+        verb = "Going on with" if resume and (run / CHECKPOINT).exists() else "Training"
+        click.echo(f"{verb} {config.recipe} on {dataset}; the run folder is {run}", err=True)
     try:
         metrics = train_run(
             *(run, config),
@@ -128,7 +134,7 @@ def train(
             callbacks=[Progress()],
         )
     except KeyboardInterrupt:
-        raise FcnetError(f"Stopped. Go on with the same command and --out {run} --resume.") from None
+        raise FcnetError(f"Stopped. Go on with: fcnet train {dataset} --out {run} --resume") from None
     try:
         report: Path | None = write_report(run)
     except FcnetError as error:
@@ -173,17 +179,25 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
     """Say what is on the pictures FILES, by the model of RUN.
 
-    A picture of another size than the training images is scaled to theirs.
+    A picture of another size than the training images is scaled to theirs, and should look like them: for a model of the
+    digits light on dark, and cut close.
     """
-    from fcnet.data.images import read_images
-    from fcnet.experiments.run import MODEL
+    from fcnet.data.images import read_image
+    from fcnet.experiments.run import MODEL, Config
     from fcnet.persist import load
 
+    Config.read(run)  # says so where this is no run folder
     model = load(run / MODEL)
     if model.image_shape is None:
         raise FcnetError(f"{run} was not trained on images.")
-    probabilities = model.predict_proba(read_images(files, model.image_shape, model.max_value))
-    for file, row in zip(files, probabilities, strict=True):
+    unreadable = 0
+    for file in files:
+        try:
+            row = model.predict_proba(read_image(file, model.image_shape, model.max_value)[None])[0]
+        except FileFormatError as error:
+            click.echo(f"Error: {error}", err=True)
+            unreadable += 1
+            continue
         order = row.argsort()[::-1]
         if as_json:
             ranked = {model.classes[i]: round(float(row[i]), 6) for i in order}
@@ -191,6 +205,7 @@ def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
         else:
             ranked_text = ", ".join(f"{model.classes[i]} {row[i]:.1%}" for i in order[:3])
             click.echo(f"{file}: {ranked_text}")
+    sys.exit(1 if unreadable else 0)
 
 
 @main.command()

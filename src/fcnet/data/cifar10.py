@@ -36,22 +36,27 @@ MD5 = {
 def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
     """Return the folder of the batches: in `data_dir`, else in ``$FCNET_DATA``, else in the user's cache, else None.
 
-    Each of these holds ``cifar-10-batches-py/``, or is that folder. Where `data_dir` is given and does not, a warning says so.
+    Each of these holds ``cifar-10-batches-py/``, or is that folder. A warning says so where one is named and does not.
 
     Raises
     ------
     FileFormatError
-        If `data_dir` is given and CIFAR-10 is nowhere: it is not downloaded for a folder that was mistyped.
+        If a folder is named and CIFAR-10 is nowhere: it is not downloaded for a folder that was mistyped.
     """
-    named = [Path(place) for place in (data_dir, os.environ.get("FCNET_DATA")) if place]
-    candidates = [folder for place in [*named, cache_dir()] for folder in (place / FOLDER, place)]
-    found = next((folder for folder in candidates if (folder / "data_batch_1").is_file()), None)
-    if data_dir and found not in candidates[:2]:
-        missing = f"There is no {FOLDER} in {data_dir}"
-        if found is None:
-            raise FileFormatError(f"{missing}, nor anywhere else: name its folder, or none to have it downloaded.")
-        warnings.warn(f"{missing}; using {found}.", UserWarning, stacklevel=2)
-    return found
+    missing: list[str] = []
+    for place in [Path(named) for named in (data_dir, os.environ.get("FCNET_DATA")) if named] + [cache_dir()]:
+        for folder in (place / FOLDER, place):
+            if (folder / "data_batch_1").is_file():
+                if missing:
+                    warnings.warn(f"There is no {FOLDER} in {' or '.join(missing)}; using {folder}.", stacklevel=2)
+                return folder
+        missing.append(str(place))
+    if len(missing) > 1:
+        raise FileFormatError(
+            f"There is no {FOLDER} in {' or '.join(missing)}: name the folder that holds it with --data-dir or FCNET_DATA, or "
+            "leave both out to have it downloaded."
+        )
+    return None
 
 
 def cache_dir() -> Path:
@@ -139,7 +144,7 @@ def _read(path: Path, verify: bool) -> dict[str, Any]:
         if found != expected:
             raise FileFormatError(
                 f"{path} has the MD5 sum {found}, published is {expected}: the file is damaged or altered. "
-                "Fetch it again, or pass --no-verify (verify=False) to use it knowingly."
+                "Fetch it again, or use it knowingly by verify=False (fcnet train --no-verify)."
             )
     return load_plain_pickle(content, path)
 

@@ -247,9 +247,9 @@ def read_metrics(run: Path) -> dict[str, Any]:
     try:
         metrics = dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise FileFormatError(
-            f"{run} is not a finished run: it has no {METRICS}. Finish it with fcnet train … --resume."
-        ) from None
+        Config.read(run)  # says so where this is no run folder
+        advice = f"If it was stopped, fcnet train … --out {run} --resume goes on with it."
+        raise FileFormatError(f"{run} is not a finished run: it has no {METRICS}. {advice}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
     if "test_accuracy" not in metrics:
