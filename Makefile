@@ -5,7 +5,7 @@ TORCH := --group torch
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-torch test-slow lint docs clean
+.PHONY: help run test test-torch test-slow lint docs bench clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,10 @@ lint: .venv/.lint ## Check style, types and the order of the floors
 
 docs: .venv/.docs ## Build the documentation, in docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html
+
+bench: .venv/.installed ## Measure speed against the matrix products alone, PyTorch and scikit-learn
+	$(PIP) $(TORCH)
+	$(BIN)/python benchmarks/speed.py --json benchmarks/speed.json
 
 clean: ## Remove the virtual environment and what was built
 	rm -rf .venv build dist docs/_build docs/api .mypy_cache .pytest_cache .ruff_cache

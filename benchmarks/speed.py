@@ -1,13 +1,13 @@
 """Speed of a training step and of prediction: fcnet, its peers, and the matrix products alone, which are the floor.
 
-    python benchmarks/speed.py                  # every workload, about ten minutes
-    python benchmarks/speed.py wide-256 table   # some
+    python benchmarks/speed.py                  # every workload, about five minutes
+    python benchmarks/speed.py wide-256 table-256   # some
     python benchmarks/speed.py --json speed.json
 
 Each contender lives in a process of its own and does a share of an epoch at a time, in turn with the others, several rounds. A
 ratio is that of two times of one round; the table gives its median and its range. All train on the same rows, with the same
-batch size, momentum, L2 and shuffling; the loss that each ends with is printed, so that none can win by not learning. Peers
-that are not installed (``pip install scikit-learn torch``) are left out.
+batch size, momentum, L2 and shuffling. The loss of the last batch is printed, so that none can win by not learning; those of
+fcnet and the naive step include the L2 penalty. Peers that are not installed (``pip install scikit-learn torch``) are left out.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import json
 import math
 import multiprocessing
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -89,26 +90,26 @@ def floor(workload: Workload) -> Contender:
         yield time.perf_counter() - started, math.nan
 
 
-def fcnet(workload: Workload) -> Contender:
-    """Train with the Trainer; the time is from the first batch of an epoch to the last."""
+def fcnet(workload: Workload, pipe: Connection) -> None:
+    """Train with one Trainer, which waits for its turn before each epoch; the time is from its first batch to its last."""
     from fcnet import FullyConnectedNet, Trainer
     from fcnet.training.callbacks import Callback
 
-    class Clock(Callback):
+    class Turns(Callback):
         def on_epoch_begin(self, state: Any) -> None:
+            if not pipe.recv():
+                sys.exit()
             self.started = time.perf_counter()
 
         def on_batch_end(self, state: Any) -> None:
             self.ended = time.perf_counter()
 
-    X, y = make_data(workload)
-    net = FullyConnectedNet(workload.sizes, seed=0)
-    clock = Clock()
+        def on_epoch_end(self, state: Any) -> None:
+            pipe.send((self.ended - self.started, state.loss))
+
     settings = {"learning_rate": LEARNING_RATE, "update": "momentum", "l2": L2, "batch_size": workload.batch}
-    while True:
-        # An epoch is a training of its own here; its momentum begins anew, which changes no time.
-        history = Trainer(epochs=1, **settings, callbacks=[clock]).fit(net, X, y)
-        yield clock.ended - clock.started, history[-1]["loss"]
+    trainer = Trainer(epochs=1000, **settings, callbacks=[Turns()])
+    trainer.fit(FullyConnectedNet(workload.sizes, seed=0), *make_data(workload))
 
 
 def naive(workload: Workload) -> Contender:
@@ -252,19 +253,25 @@ PREDICTION = {"floor": floor, "fcnet": fcnet_predict, "PyTorch": torch_predict, 
 NEEDS = {"PyTorch": "torch", "PyTorch bf16": "torch", "scikit-learn": "sklearn"}
 
 
+def contenders_of(workload: Workload) -> dict[str, Callable[..., Any]]:
+    """Return who takes part: all rows at once, or one at a time, are for prediction."""
+    return PREDICTION if workload.batch in (1, workload.rows) else TRAINING
+
+
 def work(name: str, workload: Workload, pipe: Connection) -> None:
     """Do a contender's share each time it is asked for."""
     warnings.simplefilter("ignore")
-    table = PREDICTION if workload.batch in (1, workload.rows) else TRAINING
-    contender = table[name](workload)
+    contenders = contenders_of(workload)
+    if contenders[name] is fcnet:
+        fcnet(workload, pipe)
+    contender = contenders[name](workload)
     while pipe.recv():
         pipe.send(next(contender))
 
 
 def measure(workload: Workload, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Return seconds and loss of every round of each contender, after a round to warm up."""
-    table = PREDICTION if workload.batch in (1, workload.rows) else TRAINING
-    names = [name for name in table if name not in NEEDS or find_spec(NEEDS[name])]
+    names = [name for name in contenders_of(workload) if name not in NEEDS or find_spec(NEEDS[name])]
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
     for name in names:
