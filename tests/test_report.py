@@ -18,6 +18,7 @@ from PIL import Image
 from fcnet import FullyConnectedNet, plots
 from fcnet.errors import FileFormatError
 from fcnet.experiments import run as runs
+from fcnet.experiments.predictions import PREDICTIONS_FORMAT, read_predictions
 from fcnet.experiments.recipe import load_recipe
 from fcnet.persist import load, save, save_tensors
 from fcnet.report import write_report
@@ -75,10 +76,10 @@ def change_model(run: Path, **changes: Any) -> None:
 
 
 def make_perfect(run: Path) -> None:
-    predictions, part = runs.read_predictions(run)
+    predictions, part = read_predictions(run / runs.PREDICTIONS)
     predictions["probabilities"] = np.eye(10, dtype=np.float32)[predictions["labels"]]
     changes = {name: predictions[name][:0] for name in ("mistakes", "mistake_inputs")}
-    save_tensors(run / runs.PREDICTIONS, predictions | changes, {"part": part}, runs.PREDICTIONS_FORMAT)
+    save_tensors(run / runs.PREDICTIONS, predictions | changes, {"part": part}, PREDICTIONS_FORMAT)
 
 
 def test_it_says_how_the_run_went(run: Path) -> None:
@@ -88,7 +89,7 @@ def test_it_says_how_the_run_went(run: Path) -> None:
     accuracies = [f"{metrics[part]:.1%}" for part in ("val_accuracy", "train_accuracy")]
     assert [words for words in accuracies + sections + CHARTS if words not in page.text] == []
     assert page.tags.count("svg") == len(CHARTS)
-    predictions, _ = runs.read_predictions(run)
+    predictions, _ = read_predictions(run / runs.PREDICTIONS)
     pictures = [value for name, value in page.attributes if name == "src"]
     assert len(pictures) == N_HIDDEN + len(predictions["mistakes"])
     with urlopen(pictures[-1]) as file, Image.open(file) as picture:
@@ -265,7 +266,7 @@ def look(browser: Any, report: Path, width: int, theme: str) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_part_can_be_seen(browser: Any, run: Path, width: int, theme: str) -> None:
     look(browser, write_report(run), width, theme)
-    predictions, _ = runs.read_predictions(run)
+    predictions, _ = read_predictions(run / runs.PREDICTIONS)
     labels, predicted = predictions["labels"], predictions["probabilities"].argmax(axis=1)
     find = partial(browser.find_elements, "css selector")
     assert [chart.accessible_name for chart in find("#training svg")] == CHARTS

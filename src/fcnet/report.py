@@ -13,13 +13,14 @@ import numpy as np
 
 from fcnet import plots
 from fcnet.errors import FcnetError
+from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.run import (
     MODEL,
+    PREDICTIONS,
     REPORT,
     Config,
     read_history,
     read_metrics,
-    read_predictions,
 )
 from fcnet.persist import Model, load, write_atomic
 from fcnet.training.trainer import TRAIN_ROWS
@@ -48,7 +49,7 @@ def write_report(run: Path) -> Path:
     except ImportError as error:
         raise FcnetError(f"The report needs {error.name}: pip install {error.name}.") from None
     metrics, history, config, model = read_metrics(run), read_history(run), Config.read(run), load(run / MODEL)
-    predictions, part = read_predictions(run)
+    predictions, part = read_predictions(run / PREDICTIONS)
     with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
         charts = [
             _chart(figure(history))

@@ -14,17 +14,14 @@ import numpy as np
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.recipe import Recipe
 from fcnet.features.scaling import Scaling
-from fcnet.nn.losses import softmax
-from fcnet.persist import Model, load, load_tensors, save, save_tensors, write_atomic
+from fcnet.persist import Model, load, save, write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
-from fcnet.types import Array
 
-PREDICTIONS_FORMAT = "fcnet-predictions-1"
-N_MISTAKES = 24
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",
     "history.jsonl",
@@ -207,7 +204,7 @@ def train(
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
     }
-    _save_predictions(run, "validation", network.logits(X_val), data.X_val, data.y_val)
+    save_predictions(run / PREDICTIONS, "validation", network.logits(X_val), data.X_val, data.y_val)
     _write_metrics(run, metrics)
     return metrics
 
@@ -230,7 +227,7 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
     logits = model.logits(data.X_test)
     metrics["test_accuracy"] = float(np.mean(logits.argmax(axis=1) == data.y_test))
     metrics["n_test"] = len(data.X_test)
-    _save_predictions(run, "test", logits, data.X_test, data.y_test)
+    save_predictions(run / PREDICTIONS, "test", logits, data.X_test, data.y_test)
     _write_metrics(run, metrics)
     return metrics
 
@@ -272,24 +269,6 @@ def read_history(run: Path) -> History:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
     return history
-
-
-def read_predictions(run: Path) -> tuple[dict[str, Array], str]:
-    """Return the predictions that a run keeps, and the part of the data that they are for.
-
-    ``probabilities`` is (n, n_classes), ``labels`` (n,), ``mistakes`` the rows of the most confident errors, ``mistake_inputs``
-    their raw inputs.
-    """
-    tensors, metadata = load_tensors(run / PREDICTIONS, PREDICTIONS_FORMAT)
-    return tensors, metadata["part"]
-
-
-def _save_predictions(run: Path, part: str, logits: Array, X: Array, y: Array) -> None:
-    probabilities = softmax(logits)
-    wrong = np.flatnonzero(logits.argmax(axis=1) != y)
-    mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
-    tensors = {"probabilities": probabilities, "labels": y, "mistakes": mistakes, "mistake_inputs": X[mistakes]}
-    save_tensors(run / PREDICTIONS, tensors, {"part": part}, PREDICTIONS_FORMAT)
 
 
 def _write_metrics(run: Path, metrics: dict[str, Any]) -> None:

@@ -1,0 +1,47 @@
+"""The predictions that a run keeps, for its report."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fcnet.nn.losses import softmax
+from fcnet.persist import load_tensors, save_tensors
+from fcnet.types import Array
+
+PREDICTIONS_FORMAT = "fcnet-predictions-1"
+N_MISTAKES = 24
+
+
+def save_predictions(path: Path, part: str, logits: Array, X: Array, y: Array) -> None:
+    """Write the probabilities of each row, and the raw inputs of the most confident mistakes.
+
+    Parameters
+    ----------
+    path : Path
+    part : str
+        The part of the data that the rows are.
+    logits : array (n, n_classes)
+    X : array (n, n_inputs)
+        Raw inputs.
+    y : integer array (n,)
+    """
+    probabilities = softmax(logits)
+    wrong = np.flatnonzero(logits.argmax(axis=1) != y)
+    mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
+    tensors = {"probabilities": probabilities, "labels": y, "mistakes": mistakes, "mistake_inputs": X[mistakes]}
+    save_tensors(path, tensors, {"part": part}, PREDICTIONS_FORMAT)
+
+
+def read_predictions(path: Path) -> tuple[dict[str, Array], str]:
+    """Return what `save_predictions` wrote, and the part of the data that it is for.
+
+    ``probabilities`` is (n, n_classes), ``labels`` (n,), ``mistakes`` the rows of the most confident errors, ``mistake_inputs``
+    their raw inputs.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing or damaged.
+    """
+    tensors, metadata = load_tensors(path, PREDICTIONS_FORMAT)
+    return tensors, metadata["part"]
