@@ -13,7 +13,7 @@ from fcnet.experiments.recipe import Recipe, recipe_names
 from fcnet.experiments.run import RUN_FILES
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
 TYPES = {str: "text", bool: "boolean", int: "integer", float: "number", list: "list of integers"}
 
 
@@ -46,7 +46,7 @@ def test_commands_have_words_and_options_that_exist(page):
     console = "".join(blocks(page, "console")).replace("\\\n", " ")
     shown = [line for line in console.splitlines() if line.startswith("$ fcnet ")]
     for line in shown:
-        words = shlex.split(line.partition(" > ")[0])[2:]
+        words = shlex.split(line.partition(" > ")[0], comments=True)[2:]
         if words[0] in main.commands and "--help" not in words:
             main.commands[words[0]].make_context(words[0], words[1:])  # a usage error if not
         else:
