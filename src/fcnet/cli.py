@@ -19,7 +19,12 @@ GRADIENT_TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by
 
 
 class Commands(click.Group):
-    """A group that names the nearest command where one is unknown."""
+    """A group that names the nearest command where one is unknown, and says in a line what went wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        with plain_errors(ctx.params["debug"]):
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command that `args` begin with."""
@@ -49,11 +54,9 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fcnet")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.pass_context
-def main(ctx: click.Context, debug: bool) -> None:
+def main(debug: bool) -> None:  # read by Commands.invoke
     """Train fully-connected networks, look at them, and trust them."""
     warnings.showwarning = _show_warning
-    ctx.with_resource(plain_errors(debug))
 
 
 data_dir_option = click.option("--data-dir", metavar="FOLDER", help="Where CIFAR-10 lies; else $FCNET_DATA, else the cache.")
