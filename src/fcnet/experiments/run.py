@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.errors import FileFormatError, InputError, SettingError
@@ -21,6 +19,7 @@ from fcnet.persist import Model, load, save, write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
+from fcnet.training.trainer import accuracy
 
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",
@@ -166,8 +165,6 @@ def train(
     data = load_dataset(config.dataset, data_dir, n_test=0, verify=config.verify)
     n_inputs, n_classes = data.X_train.shape[1], len(data.classes)
     network = recipe.network(n_inputs, n_classes, config.seed, config.engine)
-    recipe.trainer(config.seed, data.image_shape)  # refuses what does not fit the data
-    _begin(run, config, resume)
 
     scaling_began = time.monotonic()
     scaling = Scaling.fit(data.X_train, recipe.scaling, data.image_shape if recipe.mirror else None)
@@ -177,6 +174,7 @@ def train(
     model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
     keep = _KeepResult(run, model)
     trainer = recipe.trainer(config.seed, data.image_shape, [*callbacks, keep])
+    _begin(run, config, resume)
     history = trainer.fit(
         *(network, X_train, data.y_train, X_val, data.y_val),
         checkpoint=run / CHECKPOINT,
@@ -189,7 +187,7 @@ def train(
         "seed": config.seed,
         "engine": config.engine,
         "dtype": str(network.dtype),
-        "train_accuracy": float(np.mean(network.predict(X_train) == data.y_train)),
+        "train_accuracy": accuracy(network.logits(X_train), data.y_train),
         "val_accuracy": keep.state.best_accuracy,
         "test_accuracy": None,
         "n_train": len(data.X_train),
@@ -225,7 +223,7 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
     model = load(run / MODEL)
     data: Dataset = load_dataset(config.dataset, data_dir, verify=config.verify)
     logits = model.logits(data.X_test)
-    metrics["test_accuracy"] = float(np.mean(logits.argmax(axis=1) == data.y_test))
+    metrics["test_accuracy"] = accuracy(logits, data.y_test)
     metrics["n_test"] = len(data.X_test)
     save_predictions(run / PREDICTIONS, "test", logits, data.X_test, data.y_test)
     _write_metrics(run, metrics)

@@ -76,13 +76,12 @@ class FullyConnectedNet:
         self.layer_sizes = [to_int("a size of layer_sizes", size, 1) for size in layer_sizes]
         if len(self.layer_sizes) < 2:
             raise SettingError(f"layer_sizes needs two or more numbers, got {self.layer_sizes}.")
-        for name, p in (("dropout", dropout), ("input_dropout", input_dropout)):
-            to_float(name, p, 0, 1, below=True)
+        self.dropout = to_float("dropout", dropout, 0, 1, below=True)
+        self.input_dropout = to_float("input_dropout", input_dropout, 0, 1, below=True)
         if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
             raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
-        self.activation, self.dropout, self.input_dropout = activation, float(dropout), float(input_dropout)
-        self.weight_init = weight_init
+        self.activation, self.weight_init = activation, weight_init
         self.engine = get_engine(engine, str(self.dtype))
         self.layers = self._make_layers()
         self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
