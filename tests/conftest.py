@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fcnet.data import cifar10
+from fcnet.engine import ENGINES
 
 REAL_CIFAR10 = cifar10.find_cifar10()
 
@@ -18,6 +19,17 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("cifar10"):
                 item.add_marker(pytest.mark.skip(reason="the real CIFAR-10 is not here: point FCNET_DATA at it"))
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine_name(request):
+    """Run the tests that use this once with each engine, as the one that networks have by default."""
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("fcnet.nn.network", "fcnet.experiments.run", "cs231n.classifier_trainer"):
+            patch.setattr(f"{module}.default_engine", lambda: request.param)
+        yield request.param
 
 
 @pytest.fixture

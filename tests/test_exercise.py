@@ -12,6 +12,8 @@ from cs231n.gradient_check import eval_numerical_gradient
 from cs231n.vis_utils import visualize_grid
 from fcnet.nn.gradcheck import relative_error
 
+pytestmark = pytest.mark.usefixtures("engine_name")
+
 SCORES = [
     [-0.5328368, 0.20031504, 0.93346689],
     [-0.59412164, 0.15498488, 0.9040914],

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcnet import FullyConnectedNet, gradient_check
+from fcnet.engine import ENGINES
 from fcnet.errors import SettingError
 from fcnet.nn import layers
 from fcnet.nn.gradcheck import numerical_gradient, numerical_projections, relative_error
 from fcnet.nn.layers import ACTIVATIONS
 from fcnet.nn.network import softmax
+
+pytestmark = pytest.mark.usefixtures("engine_name")
 
 ACTIVATION_OF = {
     "relu": lambda z: anp.maximum(z, 0),
@@ -104,10 +107,8 @@ def test_a_wrong_gradient_is_found(monkeypatch, method, error):
     assert max(errors["W2"], errors["b2"]) < 1e-6
 
 
-def test_a_forgotten_penalty_is_found_in_a_large_network(monkeypatch):
-    from fcnet.engine import NumpyEngine
-
-    monkeypatch.setattr(NumpyEngine, "add_l2", lambda self, dW, W, l2: 0.5 * l2 * float(np.vdot(W, W)))
+def test_a_forgotten_penalty_is_found_in_a_large_network(monkeypatch, engine_name):
+    monkeypatch.setattr(ENGINES[engine_name], "add_l2", lambda self, dW, W, l2: 0.5 * l2 * float(np.vdot(W, W)))
     net = FullyConnectedNet([3072, 100, 10], seed=1)
     errors = gradient_check(net, *batch(20, 3072, 10), l2=0.1)
     assert errors["W1"] > 1e-2

@@ -12,6 +12,8 @@ from fcnet.nn.layers import ACTIVATIONS
 from fcnet.nn.losses import cross_entropy
 from fcnet.persist import Model
 
+pytestmark = pytest.mark.usefixtures("engine_name")
+
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("activation", ACTIVATIONS)

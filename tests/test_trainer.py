@@ -16,6 +16,8 @@ from fcnet.training.history import History
 from fcnet.training.schedules import Cosine
 from fcnet.training.updates import UPDATES, get_update
 
+pytestmark = pytest.mark.usefixtures("engine_name")
+
 RATES = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "rmsprop": 0.003, "adam": 0.01, "adamw": 0.01}
 
 

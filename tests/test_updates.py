@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
+from fcnet.engine import get_engine
 from fcnet.errors import SettingError
 from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.updates import UPDATES, get_update
 
 LR = 0.05
+
+
+@pytest.fixture
+def engine(engine_name):
+    return get_engine(engine_name, "float64")
 
 
 def by_equation(name, p, grads):
@@ -34,19 +40,19 @@ def by_equation(name, p, grads):
 
 
 @pytest.mark.parametrize("name", UPDATES)
-def test_each_rule_does_what_its_equation_says(name):
+def test_each_rule_does_what_its_equation_says(name, engine):
     gradients = np.random.default_rng(0).standard_normal((6, 3))
     params = {"W1": np.array([1.0, -2.0, 0.5])}
     rule = get_update(name)
     state = rule.init(params)
     for g in gradients:
-        rule.step(params, {"W1": g}, state, LR)
+        rule.fused_step(params, {"W1": g}, state, LR, 0.0, engine)
     expected = [by_equation(name, p, g) for p, g in zip([1.0, -2.0, 0.5], gradients.T, strict=True)]
     np.testing.assert_allclose(params["W1"], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", UPDATES)
-def test_each_rule_moves_arrays_of_any_layout(name):
+def test_each_rule_moves_arrays_of_any_layout(name, engine):
     grads = {"W1": np.arange(6.0).reshape(2, 3)}
     results = []
     for layout in (np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]):
@@ -54,36 +60,56 @@ def test_each_rule_moves_arrays_of_any_layout(name):
         rule = get_update(name)
         state = rule.init(params)
         for _ in range(3):
-            rule.step(params, grads, state, LR)
+            rule.fused_step(params, grads, state, LR, 0.0, engine)
         results.append(params["W1"])
     assert results[0][1, 2] != 1
-    np.testing.assert_array_equal(results[0], results[1])
-    np.testing.assert_array_equal(results[0], results[2])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-15)
+    np.testing.assert_allclose(results[0], results[2], rtol=1e-15)
 
 
 @pytest.mark.parametrize("name", UPDATES)
-def test_each_rule_finds_the_minimum_of_a_quadratic(name):
+def test_each_rule_finds_the_minimum_of_a_quadratic(name, engine):
     params = {"W1": np.array([3.0, -4.0]), "b1": np.array([1.0])}
     curvature = {"W1": np.array([1.0, 5.0]), "b1": np.array([2.0])}
     rule = get_update(name, weight_decay=0.0)
     state = rule.init(params)
     for step in range(500):
-        rule.step(params, {k: curvature[k] * p for k, p in params.items()}, state, LR * (1 - step / 500))
+        rule.fused_step(params, {k: curvature[k] * p for k, p in params.items()}, state, LR * (1 - step / 500), 0.0, engine)
     assert max(np.abs(p).max() for p in params.values()) < 1e-2
 
 
 @pytest.mark.parametrize("name", UPDATES)
-def test_each_rule_keeps_float32_the_gradients_and_the_arrays(name):
+def test_each_rule_keeps_float32_the_gradients_and_the_arrays(name, engine):
     params = {"W1": np.ones((300, 200), np.float32)}  # more than one block
     arrays, grads = dict(params), {"W1": np.full((300, 200), 0.5, np.float32)}
     rule = get_update(name)
     state = rule.init(params)
-    rule.step(params, grads, state, LR)
+    rule.fused_step(params, grads, state, LR, 0.0, engine)
     assert params["W1"] is arrays["W1"]
     assert params["W1"].dtype == np.float32
     assert all(s.dtype == np.float32 for key, s in state.items() if key != "t")
     assert (grads["W1"] == 0.5).all()
     assert len(np.unique(params["W1"])) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", UPDATES)
+def test_the_penalty_in_a_step_is_that_of_the_loss(name, dtype, engine_name):
+    rng = np.random.default_rng(0)
+    start = {"W1": rng.standard_normal((150, 210)).astype(dtype), "b1": rng.standard_normal(210).astype(dtype)}
+    grads = {key: rng.standard_normal(p.shape).astype(dtype) for key, p in start.items()}
+    engine, portable = get_engine(engine_name, dtype), get_engine("numpy", dtype)
+    fused, apart = ({key: p.copy() for key, p in start.items()} for _ in range(2))
+    rule = get_update(name, weight_decay=0.1)
+    fused_state, apart_state = rule.init(fused), rule.init(apart)
+    for _ in range(3):
+        penalty = rule.fused_step(fused, grads, fused_state, LR, 0.3, engine)
+        whole = {key: g.copy() for key, g in grads.items()}
+        assert portable.add_l2(whole["W1"], apart["W1"], 0.3) == pytest.approx(penalty, rel=1e-6)
+        rule.step(apart, whole, apart_state, LR)
+        for key, p in apart.items():
+            np.testing.assert_allclose(fused[key], p, rtol=0, atol=1e-12 if dtype == "float64" else 1e-5)
+            assert fused[key].dtype == dtype
 
 
 def test_weight_decay_leaves_biases_alone():

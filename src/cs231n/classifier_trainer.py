@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fcnet.engine import default_engine, get_engine
 from fcnet.errors import DivergedError
 from fcnet.training.callbacks import Callback
 from fcnet.training.schedules import Schedule
@@ -19,10 +20,11 @@ LossFunction = Callable[..., Any]
 
 
 class _FunctionModel:
-    """A parameter dict and a loss function, as something the trainer can train."""
+    """A parameter dict and a loss function that adds its own penalty, as something the trainer can train."""
 
-    def __init__(self, params: Model, loss_function: LossFunction) -> None:
-        self.params, self.loss_function = params, loss_function
+    def __init__(self, params: Model, loss_function: LossFunction, reg: float) -> None:
+        self.params, self.loss_function, self.reg = params, loss_function, reg
+        self.engine = get_engine(default_engine(), "float64")
 
     def logits(self, X: Array) -> Array:
         return np.asarray(self.loss_function(X, self.params))
@@ -31,8 +33,8 @@ class _FunctionModel:
         """Take everything: what fits is the loss function's affair."""
         return np.asarray(X), np.asarray(y)
 
-    def loss_and_gradients(self, X: Array, y: Array, *, l2: float, **_: Any) -> tuple[float, Model]:
-        loss, grads = self.loss_function(X, self.params, y, l2)
+    def loss_and_gradients(self, X: Array, y: Array, **_: Any) -> tuple[float, Model]:
+        loss, grads = self.loss_function(X, self.params, y, self.reg)
         return loss, grads
 
 
@@ -161,13 +163,12 @@ class ClassifierTrainer:
             learning_rate=learning_rate,
             update=get_update(update, momentum=momentum),
             schedule=schedule,
-            l2=reg,
             batches="sampled" if sample_batches else "full",
             seed=int(np.random.randint(2**31)),  # noqa: NPY002  # the exercise seeds the global state
             callbacks=[log],
         )
         try:
-            trainer.fit(_FunctionModel(model, loss_function), X, y)
+            trainer.fit(_FunctionModel(model, loss_function, reg), X, y)
         except DivergedError as error:  # a sweep goes on to its next rate
             warnings.warn(str(error), RuntimeWarning, stacklevel=2)
         if verbose:

@@ -72,7 +72,7 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
-@click.option("--engine", default="numpy", show_default=True, help="What computes.")
+@click.option("--engine", metavar="NAME", help="What computes: numba or numpy.  [default: numba where it is installed]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
 @click.option("--force", is_flag=True, help="Replace a run that exists.")
 @click.option(
@@ -91,7 +91,7 @@ def train(
     changes: Sequence[str],
     out: Path | None,
     seed: int | None,
-    engine: str,
+    engine: str | None,
     resume: bool,
     force: bool,
     checkpoint_seconds: float,
@@ -105,6 +105,7 @@ def train(
     until fcnet evaluate.
     """
     from fcnet.data import DATASETS
+    from fcnet.engine import default_engine
     from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
     from fcnet.experiments.run import CHECKPOINT, CONFIG, Config, check_run
     from fcnet.experiments.run import train as train_run
@@ -115,13 +116,13 @@ def train(
         raise unknown_name("data set", dataset, DATASETS)
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    if resume and out and (out / CONFIG).exists() and recipe is None and not changes and seed is None:
+    if resume and out and (out / CONFIG).exists() and recipe is None and not changes and seed is None and engine is None:
         run, config = out, replace(Config.read(out), dataset=dataset)
     else:
         recipe = recipe or DEFAULT_RECIPES[dataset]
         name = Path(recipe).stem
         run = out or Path("runs") / f"{dataset}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        config = Config(dataset, name, load_recipe(recipe, changes), seed or 0, engine, not no_verify)
+        config = Config(dataset, name, load_recipe(recipe, changes), seed or 0, engine or default_engine(), not no_verify)
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
     else:

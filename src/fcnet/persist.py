@@ -165,7 +165,8 @@ def load(path: str | Path) -> Model:
         raise FileFormatError(f"{path} holds NaN or infinite values.")
     scaling = {name: tensors.pop(f"scaling.{name}") for name in ("mean", "std") if f"scaling.{name}" in tensors}
     try:
-        network = FullyConnectedNet(**metadata["network"], params=tensors)
+        # The engine is the reader's choice: the one that wrote the file may not be installed here.
+        network = FullyConnectedNet(**(metadata["network"] | {"engine": None}), params=tensors)
         shape = metadata["image_shape"]
         model = Model(
             network, Scaling(**scaling), metadata["classes"], tuple(shape) if shape else None, float(metadata["max_value"])

@@ -1,9 +1,19 @@
 """Array operations that the mathematics is written on."""
 
-from fcnet.engine.numpy_engine import NumpyEngine, blocks
-from fcnet.errors import unknown_name
+from functools import cache
+from importlib.util import find_spec
 
-ENGINES = {"numpy": NumpyEngine}
+from fcnet.engine.numba_engine import NumbaEngine
+from fcnet.engine.numpy_engine import NumpyEngine, blocks
+from fcnet.errors import SettingError, unknown_name
+
+ENGINES: dict[str, type[NumpyEngine]] = {"numpy": NumpyEngine, "numba": NumbaEngine}
+
+
+@cache
+def default_engine() -> str:
+    """Return the name of the fastest engine that is installed."""
+    return "numba" if find_spec("numba") else "numpy"
 
 
 def get_engine(name: str, dtype: str) -> NumpyEngine:
@@ -12,11 +22,13 @@ def get_engine(name: str, dtype: str) -> NumpyEngine:
     Raises
     ------
     SettingError
-        If there is no engine of that name.
+        If there is no engine of that name, or what it needs is not installed.
     """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
+    if name == "numba" and not find_spec("numba"):
+        raise SettingError('The engine "numba" needs numba: pip install "fcnet[fast]", or take the engine "numpy".')
     return ENGINES[name](dtype)
 
 
-__all__ = ["ENGINES", "NumpyEngine", "blocks", "get_engine"]
+__all__ = ["ENGINES", "NumbaEngine", "NumpyEngine", "blocks", "default_engine", "get_engine"]

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.types import Array
 
-BLOCK = 1 << 14  # elements: 64 KiB of float32, so that the few arrays of an update fit in a core's second-level cache
+BLOCK_BYTES = 1 << 16  # so that the few arrays of an update fit in a core's second-level cache
 
 
 def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
@@ -19,8 +18,13 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         yield arrays
         return
     flat = [a.reshape(-1) for a in arrays]
-    for start in range(0, flat[0].size, BLOCK):
-        yield tuple(a[start : start + BLOCK] for a in flat)
+    size = BLOCK_BYTES // flat[0].itemsize
+    for start in range(0, flat[0].size, size):
+        yield tuple(a[start : start + size] for a in flat)
+
+
+def _with_l2(penalty: float, g: Array, p: Array, l2: float) -> tuple[float, Array]:
+    return (penalty + 0.5 * l2 * float(np.vdot(p, p)), g + l2 * p) if l2 else (penalty, g)
 
 
 class NumpyEngine:
@@ -37,26 +41,29 @@ class NumpyEngine:
 
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
-        self._buffers: dict[tuple[str, np.dtype[Any]], Array] = {}
+        self._buffers: dict[tuple[str, DTypeLike | None], tuple[Array, Array]] = {}  # memory, and the array last made of it
 
     def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
         """Return an uninitialised array of `shape`; the same memory at every call with `name`.
 
         The memory grows to the largest shape asked for, so that a last, smaller batch allocates nothing.
         """
-        key = (name, np.dtype(dtype or self.dtype))
+        memory, array = self._buffers.get((name, dtype), (None, None))
+        if array is not None and array.shape == shape:
+            return array
         size = math.prod(shape)
-        flat = self._buffers.get(key)
-        if flat is None or flat.size < size:
-            flat = self._buffers[key] = np.empty(size, key[1])
-        return flat[:size].reshape(shape)
+        if memory is None or memory.size < size:
+            memory = np.empty(size, dtype or self.dtype)
+        array = memory[:size].reshape(shape)
+        self._buffers[name, dtype] = memory, array
+        return array
 
     def affine(self, x: Array, W: Array, b: Array, out: Array) -> Array:
         """Write ``x W + b`` to `out`."""
         np.matmul(x, W, out=out)
         return np.add(out, b, out=out)
 
-    def add_l2(self, dW: Array, W: Array, l2: float) -> float:
+    def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
         """Add ``l2 · W`` to `dW` and return ``l2/2 · ΣW²``, whose gradient that is."""
         squares = 0.0
         for dw, w in blocks(dW, W):
@@ -68,7 +75,7 @@ class NumpyEngine:
         """Replace `z` by ``max(z, 0)``."""
         return np.maximum(z, 0, out=z)
 
-    def relu_backward(self, dout: Array, out: Array) -> Array:
+    def relu_backward(self, dout: Array, out: Array, /) -> Array:
         """Set `dout` to zero where `out` is not positive."""
         on = np.greater(out, 0, out=self.buffer("relu on", out.shape, np.bool_))
         return np.multiply(dout, on, out=dout)  # np.copyto with a mask takes fifteen times as long
@@ -95,3 +102,78 @@ class NumpyEngine:
             logits -= off
         logits *= 1.0 / n
         return loss
+
+    # The steps of the update rules, whose equations stand in `fcnet.training.updates`. Each takes ``g + l2 p`` for the gradient
+    # of the parameters p, and returns ``l2/2 · Σ p²`` as it was before, so that the penalty needs no pass of its own.
+
+    def sgd(self, p: Array, g: Array, learning_rate: float, l2: float, /) -> float:
+        """Change `p`."""
+        penalty = 0.0
+        for P, G in blocks(p, g):
+            penalty, G = _with_l2(penalty, G, P, l2)
+            P -= learning_rate * G
+        return penalty
+
+    def momentum(self, p: Array, g: Array, v: Array, learning_rate: float, mu: float, l2: float, /) -> float:
+        """Change `p` and the velocity `v`."""
+        penalty = 0.0
+        for P, G, V in blocks(p, g, v):
+            penalty, G = _with_l2(penalty, G, P, l2)
+            V *= mu
+            V -= learning_rate * G
+            P += V
+        return penalty
+
+    def nesterov(self, p: Array, g: Array, v: Array, learning_rate: float, mu: float, l2: float, /) -> float:
+        """Change `p` and the velocity `v`."""
+        penalty = 0.0
+        for P, G, V in blocks(p, g, v):
+            penalty, G = _with_l2(penalty, G, P, l2)
+            descent = learning_rate * G
+            V *= mu
+            V -= descent
+            P -= descent
+            P += mu * V
+        return penalty
+
+    def rmsprop(
+        self, p: Array, g: Array, c: Array, learning_rate: float, decay: float, rest: float, epsilon: float, l2: float, /
+    ) -> float:
+        """Change `p` and the cache `c`."""
+        penalty = 0.0
+        for P, G, C in blocks(p, g, c):
+            penalty, G = _with_l2(penalty, G, P, l2)
+            C *= decay
+            C += rest * (G * G)
+            P -= learning_rate * G / np.sqrt(C + epsilon)
+        return penalty
+
+    def adam(
+        self,
+        p: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        step_size: float,
+        beta1: float,
+        rest1: float,
+        beta2: float,
+        rest2: float,
+        v_scale: float,
+        epsilon: float,
+        keep: float,
+        l2: float,
+        /,
+    ) -> float:
+        """Change `p`, scaled by `keep` before, and the moments `m` and `v`."""
+        penalty = 0.0
+        for P, G, M, V in blocks(p, g, m, v):
+            penalty, G = _with_l2(penalty, G, P, l2)
+            M *= beta1
+            M += rest1 * G
+            V *= beta2
+            V += rest2 * (G * G)
+            if keep != 1.0:
+                P *= keep
+            P -= step_size * M / (np.sqrt(v_scale * V) + epsilon)
+        return penalty

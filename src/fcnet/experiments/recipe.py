@@ -11,10 +11,11 @@ from fcnet.data.augment import mirror
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.features.scaling import SCALINGS
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.batches import BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.named import setting_names
 from fcnet.training.schedules import SCHEDULES, get_schedule
-from fcnet.training.trainer import Batches, Trainer
+from fcnet.training.trainer import Trainer
 from fcnet.training.updates import UPDATES, get_update
 
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
@@ -42,7 +43,7 @@ class Recipe:
     dtype: str = "float32"
     epochs: int = 10
     batch_size: int = 100
-    batches: Batches = "shuffled"
+    batches: BatchKind = "shuffled"
     learning_rate: float = 1e-2
     l2: float = 0.0
     label_smoothing: float = 0.0

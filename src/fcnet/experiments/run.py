@@ -5,12 +5,13 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
+from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.recipe import Recipe
@@ -41,7 +42,7 @@ class Config:
     recipe: str
     settings: Recipe
     seed: int = 0
-    engine: str = "numpy"
+    engine: str = field(default_factory=default_engine)
     verify: bool = True
     fcnet: str = __version__
 

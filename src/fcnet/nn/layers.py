@@ -7,11 +7,12 @@ buffers of the engine and hold until the layer runs again.
 Shapes: ``x`` is (n, d_in), ``out`` and ``dout`` are (n, d_out), for n rows in a batch.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
-from fcnet.engine import NumpyEngine
+from fcnet.engine import NumpyEngine, blocks
 from fcnet.errors import unknown_name
 from fcnet.types import Array, Params
 
@@ -71,7 +72,14 @@ class Dropout:
         return dout, {}
 
 
-class ReLU:
+class Activation:
+    """A function of each entry, without parameters."""
+
+    def __init__(self, number: int) -> None:
+        self.name = f"activation {number}"
+
+
+class ReLU(Activation):
     """``out = max(x, 0)``, in place."""
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
@@ -83,7 +91,7 @@ class ReLU:
         return engine.relu_backward(dout, cache), {}
 
 
-class LeakyReLU:
+class LeakyReLU(Activation):
     """``out = x`` where x > 0, else ``0.01 x``, in place (Maas et al. 2013)."""
 
     slope = 0.01
@@ -101,7 +109,7 @@ class LeakyReLU:
         return engine.xp.multiply(dout, slopes, out=dout), {}
 
 
-class Tanh:
+class Tanh(Activation):
     """``out = tanh(x)``, in place."""
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
@@ -110,11 +118,12 @@ class Tanh:
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dx = dout (1 - out²)``."""
-        dout *= 1 - cache * cache
+        for d, out in blocks(dout, cache):
+            d *= 1 - out * out
         return dout, {}
 
 
-class GELU:
+class GELU(Activation):
     """``out = x (1 + t) / 2`` with ``t = tanh(√(2/π) (x + 0.044715 x³))`` (Hendrycks & Gimpel 2016, eq. 2).
 
     This is the usual approximation of ``x Φ(x)``, Φ being the normal distribution function.
@@ -123,21 +132,24 @@ class GELU:
     c, a = float(np.sqrt(2 / np.pi)), 0.044715
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        t = engine.xp.tanh(self.c * (x + self.a * x * x * x))
-        return 0.5 * x * (1 + t), (x, t)
+        tanh, out = engine.buffer(f"{self.name} tanh", x.shape), engine.buffer(self.name, x.shape)
+        for x_, t, out_ in blocks(x, tanh, out):
+            engine.xp.tanh(self.c * (x_ + self.a * x_ * x_ * x_), out=t)
+            engine.xp.multiply(0.5 * x_, 1 + t, out=out_)
+        return out, (x, tanh)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dx = dout [(1 + t)/2 + x (1 - t²)/2 · √(2/π) (1 + 3 · 0.044715 x²)]``."""
-        x, t = cache
-        dout *= 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (self.c * (1 + 3 * self.a * x * x))
+        for d, x, t in blocks(dout, *cache):
+            d *= 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (self.c * (1 + 3 * self.a * x * x))
         return dout, {}
 
 
-ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "gelu": GELU}
+ACTIVATIONS: dict[str, Callable[[int], Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "gelu": GELU}
 
 
-def get_activation(name: str) -> Layer:
-    """Return a new activation layer by its name.
+def get_activation(name: str, number: int) -> Layer:
+    """Return a new activation layer by its name, for the affine layer of that number.
 
     Raises
     ------
@@ -146,4 +158,4 @@ def get_activation(name: str) -> Layer:
     """
     if name not in ACTIVATIONS:
         raise unknown_name("activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]()
+    return ACTIVATIONS[name](number)

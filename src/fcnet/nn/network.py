@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.engine import get_engine
+from fcnet.engine import default_engine, get_engine
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_labels
 from fcnet.nn.layers import Affine, Dropout, Layer, get_activation
@@ -35,7 +35,8 @@ class FullyConnectedNet:
     dtype : {"float32", "float64"}
         Type of the parameters and of everything computed from them.
     seed : int or numpy.random.Generator
-    engine : {"numpy"}
+    engine : {"numba", "numpy"}, optional
+        What computes. By default numba's loops beside NumPy's products where numba is installed, else NumPy alone.
     params : dict of arrays, optional
         Parameters to use as they are, in place of drawn ones.
 
@@ -70,7 +71,7 @@ class FullyConnectedNet:
         weight_init: str | float = "he",
         dtype: DTypeLike = np.float32,
         seed: int | np.random.Generator = 0,
-        engine: str = "numpy",
+        engine: str | None = None,
         params: Params | None = None,
     ) -> None:
         self.layer_sizes = [to_int("a size of layer_sizes", size, 1) for size in layer_sizes]
@@ -82,7 +83,7 @@ class FullyConnectedNet:
             raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
         self.activation, self.weight_init = activation, weight_init
-        self.engine = get_engine(engine, str(self.dtype))
+        self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self.layers = self._make_layers()
         self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
 
@@ -95,7 +96,7 @@ class FullyConnectedNet:
                 layers.append(Dropout(number, p))
             layers.append(Affine(number))
             if number < depth:
-                layers.append(get_activation(self.activation))
+                layers.append(get_activation(self.activation, number))
         return layers
 
     def _draw_params(self, rng: np.random.Generator) -> Params:

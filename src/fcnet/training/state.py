@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fcnet.engine import NumpyEngine
 from fcnet.training.history import History
 from fcnet.types import Array, Params
 
@@ -14,6 +15,7 @@ class Trainable(Protocol):
     """What the trainer asks of a network."""
 
     params: Params
+    engine: NumpyEngine
 
     def loss_and_gradients(
         self, X: Array, y: Array, *, l2: float, label_smoothing: float, rng: np.random.Generator | None

@@ -3,27 +3,26 @@
 import math
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import DivergedError, InputError, to_float, to_int, unknown_name
 from fcnet.nn.losses import cross_entropy
+from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
 from fcnet.training.history import History
 from fcnet.training.schedules import Schedule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
-from fcnet.training.updates import UpdateRule, get_update
+from fcnet.training.updates import FusedRule, UpdateRule, get_update
 from fcnet.types import Array
 
 TRAIN_ROWS = 1000  # the training accuracy of an epoch is measured on so many random rows
-Batches = Literal["shuffled", "sampled", "full"]
-Augmentation = Callable[[Array, np.random.Generator], None]
 
 
 @dataclass
@@ -70,14 +69,14 @@ class Trainer:
     schedule: str | Schedule = "constant"
     l2: float = 0.0
     label_smoothing: float = 0.0
-    batches: Batches = "shuffled"
+    batches: BatchKind = "shuffled"
     augment: Augmentation | None = None
     seed: int = 0
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
-        if self.batches not in get_args(Batches):
-            raise unknown_name("batches", self.batches, get_args(Batches))
+        if self.batches not in get_args(BatchKind):
+            raise unknown_name("batches", self.batches, get_args(BatchKind))
         self.epochs = to_int("epochs", self.epochs, 1)
         self.batch_size = to_int("batch_size", self.batch_size, 1)
         self.learning_rate = to_float("learning_rate", self.learning_rate, 0)
@@ -131,15 +130,15 @@ class Trainer:
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None and y_val is not None:
             X_val, y_val = network.check_data(X_val, y_val, "X_val", "y_val")
-        per_epoch = self._iterations_per_epoch(len(X))
         fingerprint = {} if checkpoint is None else self._fingerprint(network, X, y)
+        batches = Batches(X, y, self.batches, self.batch_size, self.augment, network.engine)
         state = TrainingState(
             network=network,
             update_state=self._update.init(network.params),
             best_params={name: p.copy() for name, p in network.params.items()},
             rng=np.random.default_rng(self.seed),
             n_epochs=self.epochs,
-            total_iterations=self.epochs * per_epoch,
+            total_iterations=self.epochs * batches.per_epoch,
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
@@ -149,7 +148,9 @@ class Trainer:
         try:
             while state.epoch < self.epochs and state.stop_reason is None:
                 self._call("on_epoch_begin", state)
-                batch_rows = self._train_epoch(state, X, y, per_epoch)
+                # What diverges is found by its value, and reported with advice.
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    batch_rows = self._train_epoch(state, batches)
                 state.epoch += 1
                 self._end_epoch(state, batch_rows, X, y, X_val, y_val)
                 state.seconds = time.monotonic() - started
@@ -159,52 +160,33 @@ class Trainer:
                     save_checkpoint(checkpoint, state, fingerprint)
                     saved = time.monotonic()
         finally:
+            batches.close()
             for name, p in network.params.items():
                 p[...] = state.best_params[name]
             self._call("on_train_end", state)
         return state.history
 
-    def _iterations_per_epoch(self, n: int) -> int:
-        if self.batches == "full":
-            return 1
-        if self.batches == "sampled":
-            return max(1, n // self.batch_size)
-        return math.ceil(n / self.batch_size)
-
-    def _batch_indices(self, n: int, rng: np.random.Generator) -> Callable[[int], Array]:
-        """Return a function from the number of a batch in this epoch to the rows it is made of."""
-        if self.batches == "sampled":
-            return lambda _: rng.integers(n, size=self.batch_size)
-        order = rng.permutation(n)
-        return lambda i: order[i * self.batch_size : (i + 1) * self.batch_size]
-
-    def _train_epoch(self, state: TrainingState, X: Array, y: Array, per_epoch: int) -> list[dict[str, Any]]:
-        network, rng = state.network, state.rng
-        indices = None if self.batches == "full" else self._batch_indices(len(X), rng)
+    def _train_epoch(self, state: TrainingState, batches: Batches) -> list[dict[str, Any]]:
+        network, update = state.network, self._update
         batch_rows = []
-        buffer = np.empty((len(X) if indices is None else self.batch_size, *X.shape[1:]), X.dtype)
-        for i in range(per_epoch):
-            X_batch, y_batch = X, y
-            if indices is not None:
-                rows = indices(i)
-                X_batch = np.take(X, rows, axis=0, out=buffer[: len(rows)], mode="clip")
-                y_batch = y[rows]
-            if self.augment is not None:
-                if indices is None:
-                    X_batch = buffer
-                    X_batch[...] = X
-                self.augment(X_batch, rng)
-            state.learning_rate = self.learning_rate * self._schedule(state.iteration, per_epoch, state.total_iterations)
-            # A diverging loss is found by its value, below, and reported with advice.
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                state.loss, grads = network.loss_and_gradients(
-                    X_batch, y_batch, l2=self.l2, label_smoothing=self.label_smoothing, rng=rng
-                )
-                if not math.isfinite(state.loss):
-                    raise DivergedError(self._divergence(state, "loss", state.iteration + 1))
-                self._update.step(network.params, grads, state.update_state, state.learning_rate)
+        batches.begin_epoch(state.rng)
+        for _ in range(batches.per_epoch):
+            scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
+            state.learning_rate = learning_rate = self.learning_rate * scale
+            fused = isinstance(update, FusedRule)
+            loss, grads = network.loss_and_gradients(
+                batches.X, batches.y, l2=0.0 if fused else self.l2, label_smoothing=self.label_smoothing, rng=state.rng
+            )
+            with batches.make_next():
+                if isinstance(update, FusedRule):
+                    loss += update.fused_step(network.params, grads, state.update_state, learning_rate, self.l2, network.engine)
+                else:
+                    update.step(network.params, grads, state.update_state, learning_rate)
+            state.loss = loss
+            if not math.isfinite(loss):
+                raise DivergedError(self._divergence(state, "loss", state.iteration + 1))
             state.iteration += 1
-            batch_rows.append({"iteration": state.iteration, "loss": state.loss, "learning_rate": state.learning_rate})
+            batch_rows.append({"iteration": state.iteration, "loss": loss, "learning_rate": learning_rate})
             self._call("on_batch_end", state)
         if not all(np.isfinite(p).all() for p in network.params.values()):
             raise DivergedError(self._divergence(state, "parameters", state.iteration))

@@ -4,14 +4,17 @@
 in place and leaves the gradients as they are. In the equations lr is the learning rate, p a parameter, g its gradient.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from fcnet.engine import blocks
+from fcnet.engine import NumpyEngine
 from fcnet.training.named import make_named
-from fcnet.types import Params
+from fcnet.types import Array, Params
+
+NUMPY = NumpyEngine()
 
 
 class UpdateRule(Protocol):
@@ -22,25 +25,54 @@ class UpdateRule(Protocol):
     def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None: ...
 
 
+class FusedRule(ABC):
+    """A rule whose step, L2 penalty included, is one pass of an engine over each parameter."""
+
+    @abstractmethod
+    def init(self, params: Params) -> Params: ...
+
+    def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None:
+        self.fused_step(params, grads, state, learning_rate, 0.0, NUMPY)
+
+    def fused_step(
+        self, params: Params, grads: Params, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float:
+        """Step with ``g + l2 p`` for the gradient of the weights; return ``l2/2 · ΣW²`` as it was before."""
+        penalty = 0.0
+        for name, p in params.items():
+            weight_l2 = l2 if _is_weight(name) else 0.0
+            penalty += self._move(name, p, grads[name], state, learning_rate, weight_l2, engine)
+        return penalty
+
+    @abstractmethod
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float: ...
+
+
 def _zeros(params: Params, kind: str) -> Params:
     return {f"{name}.{kind}": np.zeros_like(p) for name, p in params.items()}
 
 
+def _is_weight(name: str) -> bool:
+    return name.startswith("W")
+
+
 @dataclass(frozen=True)
-class SGD:
+class SGD(FusedRule):
     """Gradient descent: ``p -= lr g``."""
 
     def init(self, params: Params) -> Params:
         return {}
 
-    def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None:
-        for name in params:
-            for p, g in blocks(params[name], grads[name]):
-                p -= learning_rate * g
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float:
+        return engine.sgd(p, g, learning_rate, l2)
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(FusedRule):
     """Classical momentum (Polyak 1964): ``v = mu v - lr g; p += v``, with v starting at zero."""
 
     momentum: float = 0.9
@@ -48,35 +80,24 @@ class Momentum:
     def init(self, params: Params) -> Params:
         return _zeros(params, "velocity")
 
-    def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None:
-        for name in params:
-            for p, g, v in blocks(params[name], grads[name], state[f"{name}.velocity"]):
-                v *= self.momentum
-                v -= learning_rate * g
-                p += v
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float:
+        return engine.momentum(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
 
 @dataclass(frozen=True)
-class Nesterov:
+class Nesterov(Momentum):
     """Nesterov's momentum as in Sutskever et al. 2013: ``v = mu v - lr g; p += mu v - lr g``, with v starting at zero."""
 
-    momentum: float = 0.9
-
-    def init(self, params: Params) -> Params:
-        return _zeros(params, "velocity")
-
-    def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None:
-        for name in params:
-            for p, g, v in blocks(params[name], grads[name], state[f"{name}.velocity"]):
-                descent = learning_rate * g
-                v *= self.momentum
-                v -= descent
-                p -= descent
-                p += self.momentum * v
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float:
+        return engine.nesterov(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
 
 @dataclass(frozen=True)
-class RMSProp:
+class RMSProp(FusedRule):
     """``c = d c + (1 - d) g²; p -= lr g / sqrt(c + eps)``, with the cache c starting at zero (Hinton 2012, lecture 6e)."""
 
     decay_rate: float = 0.99
@@ -85,16 +106,15 @@ class RMSProp:
     def init(self, params: Params) -> Params:
         return _zeros(params, "cache")
 
-    def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None:
-        for name in params:
-            for p, g, c in blocks(params[name], grads[name], state[f"{name}.cache"]):
-                c *= self.decay_rate
-                c += (1 - self.decay_rate) * (g * g)
-                p -= learning_rate * g / np.sqrt(c + self.epsilon)
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float:
+        decays = (self.decay_rate, 1 - self.decay_rate)
+        return engine.rmsprop(p, g, state[f"{name}.cache"], learning_rate, *decays, self.epsilon, l2)
 
 
 @dataclass(frozen=True)
-class AdamW:
+class AdamW(FusedRule):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
 
     ``m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; p -= lr m̂ / (sqrt(v̂) + eps) + lr λ p`` in step t, with
@@ -109,21 +129,22 @@ class AdamW:
     def init(self, params: Params) -> Params:
         return _zeros(params, "m") | _zeros(params, "v") | {"t": np.zeros(1, np.int64)}
 
-    def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None:
+    def fused_step(
+        self, params: Params, grads: Params, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float:
+        """Count the step, and take it as every rule does."""
         state["t"] += 1
+        return super().fused_step(params, grads, state, learning_rate, l2, engine)
+
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+    ) -> float:
         t = int(state["t"][0])
         step_size = learning_rate / (1 - self.beta1**t)
         v_scale = 1 / (1 - self.beta2**t)
-        for name in params:
-            keep = 1 - learning_rate * self.weight_decay if name.startswith("W") else 1.0
-            for p, g, m, v in blocks(params[name], grads[name], state[f"{name}.m"], state[f"{name}.v"]):
-                m *= self.beta1
-                m += (1 - self.beta1) * g
-                v *= self.beta2
-                v += (1 - self.beta2) * (g * g)
-                if keep != 1.0:
-                    p *= keep
-                p -= step_size * m / (np.sqrt(v_scale * v) + self.epsilon)
+        keep = 1 - learning_rate * self.weight_decay if _is_weight(name) else 1.0
+        betas = (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)
+        return engine.adam(p, g, state[f"{name}.m"], state[f"{name}.v"], step_size, *betas, v_scale, self.epsilon, keep, l2)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,61 @@
+"""The engine whose passes over arrays, beside the products, are loops compiled by numba."""
+
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fcnet.engine.numpy_engine import NumpyEngine
+from fcnet.types import Array
+
+
+class NumbaEngine(NumpyEngine):
+    """What `NumpyEngine` computes, by the same products, with one pass over the arrays where that takes several.
+
+    Only training runs loops, so numba is not imported to predict.
+    """
+
+    name = "numba"
+
+    @cached_property
+    def _loops(self) -> ModuleType:
+        from fcnet.engine import loops
+
+        return loops
+
+    def relu_backward(self, dout: Array, out: Array, /) -> Array:
+        self._loops.relu_backward(dout.reshape(-1), out.reshape(-1))
+        return dout
+
+    def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float) -> float:
+        n, n_classes = logits.shape
+        losses = self.buffer("losses", (n,))
+        scalars = map(logits.dtype.type, (1.0 - label_smoothing, label_smoothing / n_classes, 1.0 / n))
+        self._loops.softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, *scalars)
+        return float(losses.sum() / n)
+
+    def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
+        return self._step("add_l2", (dW, W), (l2,))
+
+    def sgd(self, p: Array, g: Array, /, *scalars: float) -> float:
+        return self._step("sgd", (p, g), scalars)
+
+    def momentum(self, p: Array, g: Array, v: Array, /, *scalars: float) -> float:
+        return self._step("momentum", (p, g, v), scalars)
+
+    def nesterov(self, p: Array, g: Array, v: Array, /, *scalars: float) -> float:
+        return self._step("nesterov", (p, g, v), scalars)
+
+    def rmsprop(self, p: Array, g: Array, c: Array, /, *scalars: float) -> float:
+        return self._step("rmsprop", (p, g, c), scalars)
+
+    def adam(self, p: Array, g: Array, m: Array, v: Array, /, *scalars: float) -> float:
+        return self._step("adam", (p, g, m, v), scalars)
+
+    def _step(self, name: str, arrays: tuple[Array, ...], scalars: tuple[Any, ...]) -> float:
+        # Arrays that cannot be flattened without a copy, or are not of one dtype, are left to NumPy.
+        if not all(a.flags.c_contiguous and a.dtype == arrays[0].dtype for a in arrays):
+            return float(getattr(super(), name)(*arrays, *scalars))
+        squares = getattr(self._loops, name)(*(a.reshape(-1) for a in arrays), *map(arrays[0].dtype.type, scalars))
+        return 0.5 * float(scalars[-1]) * float(squares)

@@ -1,0 +1,131 @@
+"""Batches of rows, of which the next is made while the parameters are updated."""
+
+import math
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Literal
+
+import numpy as np
+
+from fcnet.engine import NumpyEngine
+from fcnet.types import Array
+
+BatchKind = Literal["shuffled", "sampled", "full"]
+Augmentation = Callable[[Array, np.random.Generator], None]
+THREAD_BYTES = 1 << 18  # a smaller batch is made sooner than a thread wakes
+
+
+class Batches:
+    """The batches of every epoch, one at a time: `X` and `y` are the current one.
+
+    Parameters
+    ----------
+    data, labels : arrays (n, n_inputs) and (n,)
+    kind, batch_size, augment
+        As in `Trainer`.
+    engine : NumpyEngine
+        Holds the memory of the batch, which the next one overwrites.
+
+    Examples
+    --------
+    >>> batches = Batches(np.arange(6.0)[:, None], np.arange(6), "shuffled", 4, None, NumpyEngine("float64"))
+    >>> batches.per_epoch
+    2
+    >>> batches.begin_epoch(np.random.default_rng(0))
+    >>> batches.y
+    array([3, 2, 5, 4])
+    >>> with batches.make_next():
+    ...     pass  # update the parameters
+    >>> batches.y
+    array([0, 1])
+    >>> batches.close()
+    """
+
+    def __init__(
+        self, data: Array, labels: Array, kind: BatchKind, batch_size: int, augment: Augmentation | None, engine: NumpyEngine
+    ) -> None:
+        self.data, self.labels, self.kind, self.augment, self.engine = data, labels, kind, augment, engine
+        self.batch_size = len(data) if kind == "full" else batch_size
+        self.per_epoch = max(1, len(data) // batch_size) if kind == "sampled" else math.ceil(len(data) / self.batch_size)
+        self.X, self.y = data, labels
+        is_large = self.batch_size * data[:1].nbytes >= THREAD_BYTES
+        self._wants_thread = is_large and self.per_epoch > 1
+        self._thread: _Helper | None = None
+
+    def begin_epoch(self, rng: np.random.Generator) -> None:
+        """Make the first batch of an epoch."""
+        self._rng, self._number = rng, 0
+        if self._wants_thread and self._thread is None:
+            self._thread = _Helper()
+        if self.kind == "shuffled":
+            self._order = rng.permutation(len(self.data))
+        self._make()
+
+    def make_next(self) -> "Batches":
+        """Return a context in which the current batch is no longer to be used; after it, the next one is current."""
+        return self
+
+    def __enter__(self) -> None:
+        self._number += 1
+        if self._thread and self._number < self.per_epoch:
+            self._thread.start(self._make)
+
+    def __exit__(self, *_: object) -> None:
+        if self._number == self.per_epoch:
+            return
+        if self._thread:
+            self._thread.wait()
+        else:
+            self._make()
+
+    def close(self) -> None:
+        """End the thread that helps."""
+        if self._thread:
+            self._thread.close()
+            self._thread = None
+
+    def _make(self) -> None:
+        if self.kind == "full":
+            if self.augment is None:
+                return
+            rows = np.arange(len(self.data))
+        elif self.kind == "sampled":
+            rows = self._rng.integers(len(self.data), size=self.batch_size)
+        else:
+            start = self._number * self.batch_size
+            rows = self._order[start : start + self.batch_size]
+        X = self.engine.buffer("batch", (len(rows), *self.data.shape[1:]), self.data.dtype)
+        self.data.take(rows, 0, X, "clip")  # without "clip", NumPy writes to a copy first
+        self.X, self.y = X, self.labels[rows]
+        if self.augment is not None:
+            self.augment(X, self._rng)
+
+
+class _Helper:
+    """A thread that runs a function beside the caller, and hands on what it raises."""
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._errors: SimpleQueue[BaseException | None] = SimpleQueue()
+        Thread(target=self._run, daemon=True, name="fcnet batches").start()
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            except BaseException as error:  # raised again by wait
+                self._errors.put(error)
+            else:
+                self._errors.put(None)
+
+    def start(self, task: Callable[[], None]) -> None:
+        self._tasks.put(task)
+
+    def wait(self) -> None:
+        error = self._errors.get()
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        self._tasks.put(None)
