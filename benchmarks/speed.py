@@ -334,6 +334,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", help="write the rows to this file too")
     options = parser.parse_args()
+    import fcnet  # noqa: F401  # how long the threads of OpenBLAS spin, for all contenders: their processes inherit it
+
     rows = []
     for name in options.workloads or WORKLOADS:
         rows += rows_of(name, measure(WORKLOADS[name], options.rounds))

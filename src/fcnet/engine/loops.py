@@ -1,9 +1,9 @@
 """Loops that numba compiles: once through the arrays, where NumPy goes through them once for every operation.
 
-They change contiguous arrays of one dtype in place, flat ones but for the logits, and hold no lock of Python. Scalars must
-have the dtype of the arrays, or what is computed is wider. Equations stand where the functions of the same names are:
-in `fcnet.nn` and, for the steps, in `fcnet.training.updates`. A step takes ``g + l2 p`` for the gradient and returns ``Σ p²``
-of the parameters as they were before.
+They change contiguous arrays of one dtype and any shape in place, and hold no lock of Python. Scalars are brought to the dtype
+of the arrays first, or what is computed would be wider. Equations stand where the functions of the same names are: in
+`fcnet.nn` and, for the steps, in `fcnet.training.updates`. A step takes ``g + l2 p`` for the gradient and returns
+``l2/2 · Σ p²`` of the parameters as they were before.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from numba import njit
 
 from fcnet.types import Array
 
-Scalar = Any
 BLOCK = 1 << 12  # so many squares are added up in the dtype of the arrays, and their sums in float64
 
 
@@ -31,112 +30,123 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @compiled
-def add_l2(dw: Array, w: Array, l2: Scalar) -> float:
-    """``dw += l2 w``; return ``Σ w²``."""
-    squares = 0.0
+def add_l2(dw: Array, w: Array, l2: float) -> float:
+    """``dw += l2 w``; return ``l2/2 · Σ w²``."""
+    dw, w, strength, penalty = dw.reshape(-1), w.reshape(-1), w.dtype.type(l2), 0.0
     for start in range(0, w.size, BLOCK):
         D, W = dw[start : start + BLOCK], w[start : start + BLOCK]
-        block = w.dtype.type(0)
+        squares = w.dtype.type(0)
         for i in range(W.size):
-            block += W[i] * W[i]
-            D[i] += l2 * W[i]
-        squares += block
-    return squares
+            squares += W[i] * W[i]
+            D[i] += strength * W[i]
+        penalty += 0.5 * l2 * squares
+    return penalty
 
 
 @compiled
 def relu_backward(dout: Array, out: Array) -> None:
     """``dout = 0`` where ``out`` is not positive."""
-    zero = out.dtype.type(0)
+    dout, out, zero = dout.reshape(-1), out.reshape(-1), out.dtype.type(0)
     for i in range(out.size):
         dout[i] = dout[i] if out[i] > zero else zero
 
 
 @compiled
-def softmax_cross_entropy(logits: Array, y: Array, losses: Array, on: Scalar, off: Scalar, scale: Scalar) -> None:
-    """Write the loss of each row, and replace `logits` by the gradient of ``scale`` times their sum."""
-    for i in range(len(logits)):
+def softmax_cross_entropy(logits: Array, y: Array, losses: Array, label_smoothing: float) -> None:
+    """Write the loss of each row, and replace `logits` by the gradient of their mean."""
+    n, n_classes = logits.shape
+    real = logits.dtype.type
+    on, off, scale = real(1 - label_smoothing), real(label_smoothing / n_classes), real(1 / n)
+    for i in range(n):
         row = logits[i]
         top = row[0]
-        for j in range(1, row.size):
+        for j in range(1, n_classes):
             top = max(top, row[j])
         at_target = on * (row[y[i]] - top)
-        total = logits.dtype.type(0)
-        for j in range(row.size):
+        total = real(0)
+        for j in range(n_classes):
             shifted = row[j] - top
             at_target += off * shifted
             row[j] = np.exp(shifted)
             total += row[j]
         losses[i] = np.log(total) - at_target
-        for j in range(row.size):
+        for j in range(n_classes):
             row[j] = scale * (row[j] / total - off)
         row[y[i]] -= scale * on
 
 
 @compiled
-def sgd(p: Array, g: Array, learning_rate: Scalar, l2: Scalar) -> float:
-    squares = 0.0
+def sgd(p: Array, g: Array, learning_rate: float, l2: float) -> float:
+    real, penalty = p.dtype.type, 0.0
+    p, g = p.reshape(-1), g.reshape(-1)
+    lr, strength = real(learning_rate), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G = p[start : start + BLOCK], g[start : start + BLOCK]
-        block = p.dtype.type(0)
+        squares = real(0)
         for i in range(P.size):
             old = P[i]
-            block += old * old
-            P[i] = old - learning_rate * (G[i] + l2 * old)
-        squares += block
-    return squares
+            squares += old * old
+            P[i] = old - lr * (G[i] + strength * old)
+        penalty += 0.5 * l2 * squares
+    return penalty
 
 
 @compiled
-def momentum(p: Array, g: Array, v: Array, learning_rate: Scalar, mu: Scalar, l2: Scalar) -> float:
-    squares = 0.0
+def momentum(p: Array, g: Array, v: Array, learning_rate: float, momentum: float, l2: float) -> float:
+    real, penalty = p.dtype.type, 0.0
+    p, g, v = p.reshape(-1), g.reshape(-1), v.reshape(-1)
+    lr, mu, strength = real(learning_rate), real(momentum), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G, V = p[start : start + BLOCK], g[start : start + BLOCK], v[start : start + BLOCK]
-        block = p.dtype.type(0)
+        squares = real(0)
         for i in range(P.size):
             old = P[i]
-            block += old * old
-            new = mu * V[i] - learning_rate * (G[i] + l2 * old)
+            squares += old * old
+            new = mu * V[i] - lr * (G[i] + strength * old)
             V[i] = new
             P[i] = old + new
-        squares += block
-    return squares
+        penalty += 0.5 * l2 * squares
+    return penalty
 
 
 @compiled
-def nesterov(p: Array, g: Array, v: Array, learning_rate: Scalar, mu: Scalar, l2: Scalar) -> float:
-    squares = 0.0
+def nesterov(p: Array, g: Array, v: Array, learning_rate: float, momentum: float, l2: float) -> float:
+    real, penalty = p.dtype.type, 0.0
+    p, g, v = p.reshape(-1), g.reshape(-1), v.reshape(-1)
+    lr, mu, strength = real(learning_rate), real(momentum), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G, V = p[start : start + BLOCK], g[start : start + BLOCK], v[start : start + BLOCK]
-        block = p.dtype.type(0)
+        squares = real(0)
         for i in range(P.size):
             old = P[i]
-            block += old * old
-            descent = learning_rate * (G[i] + l2 * old)
+            squares += old * old
+            descent = lr * (G[i] + strength * old)
             new = mu * V[i] - descent
             V[i] = new
             P[i] = old + mu * new - descent
-        squares += block
-    return squares
+        penalty += 0.5 * l2 * squares
+    return penalty
 
 
 @compiled
 def rmsprop(
-    p: Array, g: Array, c: Array, learning_rate: Scalar, decay: Scalar, rest: Scalar, epsilon: Scalar, l2: Scalar
+    p: Array, g: Array, c: Array, learning_rate: float, decay_rate: float, rest: float, epsilon: float, l2: float
 ) -> float:
-    squares = 0.0
+    real, penalty = p.dtype.type, 0.0
+    p, g, c = p.reshape(-1), g.reshape(-1), c.reshape(-1)
+    lr, decay, rest_, eps, strength = real(learning_rate), real(decay_rate), real(rest), real(epsilon), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G, C = p[start : start + BLOCK], g[start : start + BLOCK], c[start : start + BLOCK]
-        block = p.dtype.type(0)
+        squares = real(0)
         for i in range(P.size):
             old = P[i]
-            block += old * old
-            d = G[i] + l2 * old
-            new = decay * C[i] + rest * (d * d)
+            squares += old * old
+            d = G[i] + strength * old
+            new = decay * C[i] + rest_ * (d * d)
             C[i] = new
-            P[i] = old - learning_rate * d / np.sqrt(new + epsilon)
-        squares += block
-    return squares
+            P[i] = old - lr * d / np.sqrt(new + eps)
+        penalty += 0.5 * l2 * squares
+    return penalty
 
 
 @compiled
@@ -145,28 +155,31 @@ def adam(
     g: Array,
     m: Array,
     v: Array,
-    step_size: Scalar,
-    beta1: Scalar,
-    rest1: Scalar,
-    beta2: Scalar,
-    rest2: Scalar,
-    v_scale: Scalar,
-    epsilon: Scalar,
-    keep: Scalar,
-    l2: Scalar,
+    step_size: float,
+    beta1: float,
+    rest1: float,
+    beta2: float,
+    rest2: float,
+    v_scale: float,
+    epsilon: float,
+    keep: float,
+    l2: float,
 ) -> float:
-    squares = 0.0
+    real, penalty = p.dtype.type, 0.0
+    p, g, m, v = p.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1)
+    b1, r1, b2, r2 = real(beta1), real(rest1), real(beta2), real(rest2)
+    step, scale, eps, kept, strength = real(step_size), real(v_scale), real(epsilon), real(keep), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G = p[start : start + BLOCK], g[start : start + BLOCK]
         M, V = m[start : start + BLOCK], v[start : start + BLOCK]
-        block = p.dtype.type(0)
+        squares = real(0)
         for i in range(P.size):
             old = P[i]
-            block += old * old
-            d = G[i] + l2 * old
-            first = beta1 * M[i] + rest1 * d
-            second = beta2 * V[i] + rest2 * (d * d)
+            squares += old * old
+            d = G[i] + strength * old
+            first = b1 * M[i] + r1 * d
+            second = b2 * V[i] + r2 * (d * d)
             M[i], V[i] = first, second
-            P[i] = keep * old - step_size * first / (np.sqrt(v_scale * second) + epsilon)
-        squares += block
-    return squares
+            P[i] = kept * old - step * first / (np.sqrt(scale * second) + eps)
+        penalty += 0.5 * l2 * squares
+    return penalty

@@ -2,7 +2,6 @@
 
 from functools import cached_property
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -25,15 +24,13 @@ class NumbaEngine(NumpyEngine):
         return loops
 
     def relu_backward(self, dout: Array, out: Array, /) -> Array:
-        self._loops.relu_backward(dout.reshape(-1), out.reshape(-1))
+        self._loops.relu_backward(dout, out)
         return dout
 
     def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float) -> float:
-        n, n_classes = logits.shape
-        losses = self.buffer("losses", (n,))
-        scalars = map(logits.dtype.type, (1.0 - label_smoothing, label_smoothing / n_classes, 1.0 / n))
-        self._loops.softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, *scalars)
-        return float(losses.sum() / n)
+        losses = self.buffer("losses", (len(logits),))
+        self._loops.softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, label_smoothing)
+        return float(losses.mean())
 
     def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
         return self._step("add_l2", (dW, W), (l2,))
@@ -53,9 +50,9 @@ class NumbaEngine(NumpyEngine):
     def adam(self, p: Array, g: Array, m: Array, v: Array, /, *scalars: float) -> float:
         return self._step("adam", (p, g, m, v), scalars)
 
-    def _step(self, name: str, arrays: tuple[Array, ...], scalars: tuple[Any, ...]) -> float:
-        # Arrays that cannot be flattened without a copy, or are not of one dtype, are left to NumPy.
-        if not all(a.flags.c_contiguous and a.dtype == arrays[0].dtype for a in arrays):
-            return float(getattr(super(), name)(*arrays, *scalars))
-        squares = getattr(self._loops, name)(*(a.reshape(-1) for a in arrays), *map(arrays[0].dtype.type, scalars))
-        return 0.5 * float(scalars[-1]) * float(squares)
+    def _step(self, name: str, arrays: tuple[Array, ...], scalars: tuple[float, ...]) -> float:
+        dtype = arrays[0].dtype
+        for array in arrays:
+            if not array.flags.c_contiguous or array.dtype != dtype:  # the loops go through memory as it lies
+                return float(getattr(super(), name)(*arrays, *scalars))
+        return float(getattr(self._loops, name)(*arrays, *scalars))

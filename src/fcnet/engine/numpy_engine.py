@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,6 +13,7 @@ from numpy.typing import DTypeLike
 from fcnet.types import Array
 
 BLOCK_BYTES = 1 << 16  # so that the few arrays of an update fit in a core's second-level cache
+THREADED_FLOPS = 8e6  # a product of so many operations takes about as long on one thread as on two that were asleep
 
 
 def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
@@ -21,6 +25,13 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     size = BLOCK_BYTES // flat[0].itemsize
     for start in range(0, flat[0].size, size):
         yield tuple(a[start : start + size] for a in flat)
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _with_l2(penalty: float, g: Array, p: Array, l2: float) -> tuple[float, Array]:
@@ -57,6 +68,10 @@ class NumpyEngine:
         array = memory[:size].reshape(shape)
         self._buffers[name, dtype] = memory, array
         return array
+
+    def threads_for(self, flops: float) -> AbstractContextManager[object]:
+        """Return a context in which products take one thread if the largest, of `flops`, is done before a second one wakes."""
+        return nullcontext() if flops >= THREADED_FLOPS else _blas().limit(limits=1, user_api="blas")
 
     def affine(self, x: Array, W: Array, b: Array, out: Array) -> Array:
         """Write ``x W + b`` to `out`."""

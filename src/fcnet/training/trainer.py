@@ -3,8 +3,9 @@
 import math
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -142,6 +143,21 @@ class Trainer:
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
+        save = None if checkpoint is None else partial(save_checkpoint, checkpoint, state, fingerprint)
+        largest = max(W.size for W in network.params.values())
+        with network.engine.threads_for(2 * batches.batch_size * largest):
+            self._train(state, batches, X_val, y_val, save, checkpoint_seconds)
+        return state.history
+
+    def _train(
+        self,
+        state: TrainingState,
+        batches: Batches,
+        X_val: Array | None,
+        y_val: Any,
+        save: Callable[[], None] | None,
+        save_seconds: float,
+    ) -> None:
         started = time.monotonic() - state.seconds
         saved = time.monotonic()
         self._call("on_train_begin", state)
@@ -152,19 +168,18 @@ class Trainer:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     batch_rows = self._train_epoch(state, batches)
                 state.epoch += 1
-                self._end_epoch(state, batch_rows, X, y, X_val, y_val)
+                self._end_epoch(state, batch_rows, batches.data, batches.labels, X_val, y_val)
                 state.seconds = time.monotonic() - started
                 self._call("on_epoch_end", state)
                 last = state.epoch == self.epochs or state.stop_reason is not None
-                if checkpoint is not None and (last or time.monotonic() - saved >= checkpoint_seconds):
-                    save_checkpoint(checkpoint, state, fingerprint)
+                if save is not None and (last or time.monotonic() - saved >= save_seconds):
+                    save()
                     saved = time.monotonic()
         finally:
             batches.close()
-            for name, p in network.params.items():
+            for name, p in state.network.params.items():
                 p[...] = state.best_params[name]
             self._call("on_train_end", state)
-        return state.history
 
     def _train_epoch(self, state: TrainingState, batches: Batches) -> list[dict[str, Any]]:
         network, update = state.network, self._update
