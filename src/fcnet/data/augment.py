@@ -6,6 +6,8 @@ import numpy as np
 
 from fcnet.types import Array
 
+COPY_BYTES = 1 << 15  # images are mirrored by way of a copy that stays in the cache
+
 
 def mirror(image_shape: tuple[int, ...]) -> Callable[[Array, np.random.Generator], None]:
     """Return a function that mirrors each image of a batch, rows of height · width · channels, with probability ½."""
@@ -13,6 +15,9 @@ def mirror(image_shape: tuple[int, ...]) -> Callable[[Array, np.random.Generator
     def augment(X: Array, rng: np.random.Generator) -> None:
         rows = np.flatnonzero(rng.random(len(X), dtype=np.float32) < 0.5)
         images = X.reshape(-1, *image_shape)
-        images[rows] = images[rows, :, ::-1]
+        at_once = max(1, COPY_BYTES // images[0].nbytes)
+        for start in range(0, len(rows), at_once):
+            some = rows[start : start + at_once]
+            images[some] = images[some, :, ::-1]
 
     return augment

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from fcnet.types import Array
 
-BLOCK_BYTES = 1 << 16  # so that the few arrays of an update fit in a core's second-level cache
+BLOCK_BYTES = 1 << 15  # so that the few arrays of an update fit in a core's second-level cache
 THREADED_FLOPS = 8e6  # a product of so many operations takes about as long on one thread as on two that were asleep
 
 

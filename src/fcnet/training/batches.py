@@ -89,17 +89,23 @@ class Batches:
         if self.kind == "full":
             if self.augment is None:
                 return
-            rows = np.arange(len(self.data))
-        elif self.kind == "sampled":
-            rows = self._rng.integers(len(self.data), size=self.batch_size)
+            self.X = self._buffer(len(self.data))
+            self.X[...] = self.data
         else:
-            start = self._number * self.batch_size
-            rows = self._order[start : start + self.batch_size]
-        X = self.engine.buffer("batch", (len(rows), *self.data.shape[1:]), self.data.dtype)
-        self.data.take(rows, 0, X, "clip")  # without "clip", NumPy writes to a copy first
-        self.X, self.y = X, self.labels[rows]
+            rows = self._rows()
+            self.X, self.y = self._buffer(len(rows)), self.labels[rows]
+            self.data.take(rows, 0, self.X, "clip")  # without "clip", NumPy writes to a copy first
         if self.augment is not None:
-            self.augment(X, self._rng)
+            self.augment(self.X, self._rng)
+
+    def _rows(self) -> Array:
+        if self.kind == "sampled":
+            return self._rng.integers(len(self.data), size=self.batch_size)
+        start = self._number * self.batch_size
+        return self._order[start : start + self.batch_size]
+
+    def _buffer(self, n: int) -> Array:
+        return self.engine.buffer("batch", (n, *self.data.shape[1:]), self.data.dtype)
 
 
 class _Helper:

@@ -1,0 +1,122 @@
+"""What a step of training may not do: allocate large arrays, use a batch that is not made yet, leave threads behind."""
+
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from fcnet import FullyConnectedNet, Trainer
+from fcnet.data.augment import mirror
+from fcnet.nn.layers import ACTIVATIONS
+from fcnet.training import batches
+from fcnet.training.callbacks import Callback
+from fcnet.training.updates import UPDATES
+
+pytestmark = pytest.mark.usefixtures("engine_name")
+
+LIMIT = 1 << 18  # a few blocks of 32 KiB live at once; whatever grows with the network or the batch is larger here
+
+
+class LargestAllocation(Callback):
+    """Measures how far memory rises above its level between two batches, from the second epoch on."""
+
+    def __init__(self):
+        self.bytes = []
+
+    def on_epoch_begin(self, state):
+        self.counts = False
+
+    def on_batch_end(self, state):
+        now, peak = tracemalloc.get_traced_memory()
+        if state.epoch > 0 and self.counts:
+            self.bytes.append(peak - self.level)
+        self.counts = True
+        tracemalloc.reset_peak()
+        self.level = now
+
+
+def largest_allocation(net, X, y, **settings):
+    watch = LargestAllocation()
+    tracemalloc.start()
+    try:
+        Trainer(epochs=3, batch_size=100, learning_rate=1e-3, callbacks=[watch], **settings).fit(net, X, y)
+    finally:
+        tracemalloc.stop()
+    assert len(watch.bytes) > 4
+    return max(watch.bytes)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((430, 768), dtype=np.float32), rng.integers(10, size=430)
+
+
+@pytest.mark.parametrize("update", UPDATES)
+def test_no_update_allocates_large_arrays(data, update):
+    net = FullyConnectedNet([768, 800, 10], seed=0)
+    assert largest_allocation(net, *data, update=update, l2=1e-3) < LIMIT
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_no_step_allocates_large_arrays(data, activation):
+    net = FullyConnectedNet([768, 800, 700, 10], activation=activation, dropout=0.2, input_dropout=0.1, seed=0)
+    settings = {"l2": 1e-3, "label_smoothing": 0.1, "augment": mirror((16, 16, 3)), "schedule": "one_cycle"}
+    assert largest_allocation(net, *data, **settings) < LIMIT
+
+
+def test_an_allocation_would_be_found(data):
+    def copy(X, rng):
+        X[...] = X.copy()
+
+    assert largest_allocation(FullyConnectedNet([768, 30, 10], seed=0), *data, augment=copy) > LIMIT
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "sampled", "full"])
+def test_the_thread_that_makes_batches_changes_nothing(data, monkeypatch, kind):
+    results = []
+    for thread_bytes in (0, 1 << 60):
+        monkeypatch.setattr(batches, "THREAD_BYTES", thread_bytes)
+        net = FullyConnectedNet([768, 20, 10], dropout=0.3, seed=0)
+        settings = {"batch_size": 64, "batches": kind, "augment": mirror((16, 16, 3)), "seed": 5}
+        history = Trainer(epochs=3, **settings).fit(net, *data)
+        results.append((history, net.params))
+    (threaded, params), (plain, expected) = results
+    assert threaded == plain
+    for name, p in expected.items():
+        np.testing.assert_array_equal(params[name], p)
+
+
+def test_what_the_thread_raises_is_raised_and_the_thread_ends(data, monkeypatch):
+    monkeypatch.setattr(batches, "THREAD_BYTES", 0)
+    calls = []
+
+    def fail(X, rng):
+        calls.append(threading.current_thread())
+        if len(calls) == 3:
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        Trainer(augment=fail).fit(FullyConnectedNet([768, 20, 10]), *data)
+    helper = calls[-1]
+    assert helper is not threading.main_thread()
+    helper.join(timeout=10)
+    assert not helper.is_alive()
+
+
+@pytest.mark.parametrize(("hidden", "is_limited"), [(8, True), (3000, False)])
+def test_small_networks_train_on_one_thread_and_leave_the_limit_as_it_was(data, hidden, is_limited):
+    def threads():
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if "numpy" in pool["filepath"]]
+
+    class Look(Callback):
+        def on_batch_end(self, state):
+            self.seen = threads()
+
+    look = Look()
+    before = threads()
+    Trainer(epochs=1, batch_size=200, callbacks=[look]).fit(FullyConnectedNet([768, hidden, 10]), *data)
+    assert look.seen == ([1] * len(before) if is_limited else before)
+    assert threads() == before
