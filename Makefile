@@ -34,7 +34,7 @@ docs: .venv/.docs ## Build the documentation, in docs/_build/html
 
 bench: .venv/.installed ## Measure speed against the matrix products alone, PyTorch and scikit-learn
 	$(PIP) $(TORCH)
-	$(BIN)/python benchmarks/speed.py --json benchmarks/speed.json
+	$(BIN)/python benchmarks/speed.py --json benchmarks/speed.json --markdown benchmarks/speed.md
 
 clean: ## Remove the virtual environment and what was built
 	rm -rf .venv build dist docs/_build docs/api .mypy_cache .pytest_cache .ruff_cache

@@ -1,13 +1,14 @@
 """Speed of a training step and of prediction: fcnet, its peers, and the matrix products alone, which are the floor.
 
-    python benchmarks/speed.py                  # every workload, about five minutes
+    python benchmarks/speed.py                      # every workload, about five minutes
     python benchmarks/speed.py wide-256 table-256   # some
-    python benchmarks/speed.py --json speed.json
+    python benchmarks/speed.py --json speed.json --markdown speed.md
 
 Each contender lives in a process of its own and does a share of an epoch at a time, in turn with the others, several rounds. A
 ratio is that of two times of one round; the table gives its median and its range. All train on the same rows, with the same
 batch size, momentum, L2 and shuffling. The loss of the last batch is printed, so that none can win by not learning; those of
-fcnet and the naive step include the L2 penalty. Peers that are not installed (``pip install scikit-learn torch``) are left out.
+fcnet and the naive step include the L2 penalty. The workload "overhead" has arrays of a few numbers: its time is Python's.
+Peers that are not installed (``pip install scikit-learn torch``) are left out.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,7 @@ WORKLOADS = {
     "wide-256": Workload((3072, 1000, 10), 256, 256 * 25),
     "deep-512": Workload((3072, 2048, 2048, 10), 512, 512 * 6),
     "table-256": Workload((32, 64, 64, 2), 256, 100_000),
+    "overhead": Workload((2, 2, 2), 2, 10_000),
     "predict-10000": Workload((3072, 1000, 10), 10_000, 10_000),
     "predict-1": Workload((3072, 1000, 10), 1, 2_000),
     "predict-1-table": Workload((32, 64, 64, 2), 1, 20_000),
@@ -332,7 +335,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", default=[], help=f"of {', '.join(WORKLOADS)}; all of them by default")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", help="write the rows to this file too")
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    parser.add_argument("--markdown", type=Path, help="write the table to this file too")
     options = parser.parse_args()
     import fcnet  # noqa: F401  # how long the threads of OpenBLAS spin, for all contenders: their processes inherit it
 
@@ -341,8 +345,9 @@ def main() -> None:
         rows += rows_of(name, measure(WORKLOADS[name], options.rounds))
     print(markdown(rows))
     if options.json:
-        with open(options.json, "w") as file:  # noqa: PTH123
-            json.dump(rows, file, indent=1)
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if options.markdown:
+        options.markdown.write_text(markdown(rows) + "\n")
 
 
 if __name__ == "__main__":
