@@ -116,13 +116,15 @@ def train(
         raise unknown_name("data set", dataset, DATASETS)
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    if resume and out and (out / CONFIG).exists() and recipe is None and not changes and seed is None and engine is None:
-        run, config = out, replace(Config.read(out), dataset=dataset)
+    begun = Config.read(out) if resume and out and (out / CONFIG).exists() else None
+    engine = engine or (begun.engine if begun else default_engine())
+    if out and begun and recipe is None and not changes and seed is None:
+        run, config = out, replace(begun, dataset=dataset, engine=engine)
     else:
         recipe = recipe or DEFAULT_RECIPES[dataset]
         name = Path(recipe).stem
         run = out or Path("runs") / f"{dataset}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        config = Config(dataset, name, load_recipe(recipe, changes), seed or 0, engine or default_engine(), not no_verify)
+        config = Config(dataset, name, load_recipe(recipe, changes), seed or 0, engine, not no_verify)
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
     else:

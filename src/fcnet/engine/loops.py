@@ -40,7 +40,7 @@ def add_l2(dw: Array, w: Array, l2: float) -> float:
             squares += W[i] * W[i]
             D[i] += strength * W[i]
         penalty += 0.5 * l2 * squares
-    return penalty
+    return penalty if l2 else 0.0
 
 
 @compiled
@@ -88,7 +88,7 @@ def sgd(p: Array, g: Array, learning_rate: float, l2: float) -> float:
             squares += old * old
             P[i] = old - lr * (G[i] + strength * old)
         penalty += 0.5 * l2 * squares
-    return penalty
+    return penalty if l2 else 0.0
 
 
 @compiled
@@ -106,7 +106,7 @@ def momentum(p: Array, g: Array, v: Array, learning_rate: float, momentum: float
             V[i] = new
             P[i] = old + new
         penalty += 0.5 * l2 * squares
-    return penalty
+    return penalty if l2 else 0.0
 
 
 @compiled
@@ -125,7 +125,7 @@ def nesterov(p: Array, g: Array, v: Array, learning_rate: float, momentum: float
             V[i] = new
             P[i] = old + mu * new - descent
         penalty += 0.5 * l2 * squares
-    return penalty
+    return penalty if l2 else 0.0
 
 
 @compiled
@@ -146,7 +146,7 @@ def rmsprop(
             C[i] = new
             P[i] = old - lr * d / np.sqrt(new + eps)
         penalty += 0.5 * l2 * squares
-    return penalty
+    return penalty if l2 else 0.0
 
 
 @compiled
@@ -182,4 +182,4 @@ def adam(
             M[i], V[i] = first, second
             P[i] = kept * old - step * first / (np.sqrt(scale * second) + eps)
         penalty += 0.5 * l2 * squares
-    return penalty
+    return penalty if l2 else 0.0

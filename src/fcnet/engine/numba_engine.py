@@ -1,12 +1,19 @@
 """The engine whose passes over arrays, beside the products, are loops compiled by numba."""
 
-from functools import cached_property
+from functools import cache
 from types import ModuleType
 
 import numpy as np
 
 from fcnet.engine.numpy_engine import NumpyEngine
 from fcnet.types import Array
+
+
+@cache
+def _loops() -> ModuleType:
+    from fcnet.engine import loops
+
+    return loops
 
 
 class NumbaEngine(NumpyEngine):
@@ -17,19 +24,16 @@ class NumbaEngine(NumpyEngine):
 
     name = "numba"
 
-    @cached_property
-    def _loops(self) -> ModuleType:
-        from fcnet.engine import loops
-
-        return loops
-
     def relu_backward(self, dout: Array, out: Array, /) -> Array:
-        self._loops.relu_backward(dout, out)
+        _loops().relu_backward(dout, out)
         return dout
 
     def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float) -> float:
-        losses = self.buffer("losses", (len(logits),))
-        self._loops.softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, label_smoothing)
+        n, n_classes = logits.shape
+        if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < -n_classes or y.max() >= n_classes:  # loops check no bounds
+            raise IndexError(f"The labels must be {n} whole numbers from 0 to {n_classes - 1}.")
+        losses = self.buffer("losses", (n,))
+        _loops().softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, label_smoothing)
         return float(losses.mean())
 
     def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
@@ -51,8 +55,8 @@ class NumbaEngine(NumpyEngine):
         return self._step("adam", (p, g, m, v), scalars)
 
     def _step(self, name: str, arrays: tuple[Array, ...], scalars: tuple[float, ...]) -> float:
-        dtype = arrays[0].dtype
-        for array in arrays:
-            if not array.flags.c_contiguous or array.dtype != dtype:  # the loops go through memory as it lies
+        shape, dtype = arrays[0].shape, arrays[0].dtype
+        for array in arrays:  # the loops go through memory as it lies
+            if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
                 return float(getattr(super(), name)(*arrays, *scalars))
-        return float(getattr(self._loops, name)(*arrays, *scalars))
+        return float(getattr(_loops(), name)(*arrays, *scalars))

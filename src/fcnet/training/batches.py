@@ -45,7 +45,8 @@ class Batches:
     def __init__(
         self, data: Array, labels: Array, kind: BatchKind, batch_size: int, augment: Augmentation | None, engine: NumpyEngine
     ) -> None:
-        self.data, self.labels, self.kind, self.augment, self.engine = data, labels, kind, augment, engine
+        self.data = np.ascontiguousarray(data)  # rows of another order would be copied whole for every batch
+        self.labels, self.kind, self.augment, self.engine = labels, kind, augment, engine
         self.batch_size = len(data) if kind == "full" else batch_size
         self.per_epoch = max(1, len(data) // batch_size) if kind == "sampled" else math.ceil(len(data) / self.batch_size)
         self.X, self.y = data, labels
@@ -114,7 +115,8 @@ class _Helper:
     def __init__(self) -> None:
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._errors: SimpleQueue[BaseException | None] = SimpleQueue()
-        Thread(target=self._run, daemon=True, name="fcnet batches").start()
+        self._thread = Thread(target=self._run, daemon=True, name="fcnet batches")
+        self._thread.start()
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -135,3 +137,4 @@ class _Helper:
 
     def close(self) -> None:
         self._tasks.put(None)
+        self._thread.join()

@@ -12,7 +12,11 @@ from fcnet.types import Array, Params
 
 
 class Trainable(Protocol):
-    """What the trainer asks of a network."""
+    """What the trainer asks of a network.
+
+    Parameters whose names begin with "W" are weights, which the L2 penalty is for. Where the update rule applies the penalty
+    itself, as the built-in ones do, `loss_and_gradients` is called with an `l2` of 0.
+    """
 
     params: Params
     engine: NumpyEngine

@@ -47,7 +47,8 @@ class Trainer:
         Every row once an epoch in random order; rows drawn with replacement, ``n // batch_size`` batches an epoch, as in the
         exercise; or all rows in one batch.
     augment : callable, optional
-        ``augment(X, rng)`` changes a batch in place before it is used.
+        ``augment(X, rng)`` changes a batch in place before it is used. It may be called in another thread, while the
+        parameters are updated, so it must not use the network.
     seed : int
         Of the one generator that every random draw of the training comes from.
     callbacks : sequence of Callback
@@ -183,17 +184,18 @@ class Trainer:
 
     def _train_epoch(self, state: TrainingState, batches: Batches) -> list[dict[str, Any]]:
         network, update = state.network, self._update
+        # A subclass with a step of its own means that step.
+        fused = isinstance(update, FusedRule) and type(update).step is FusedRule.step
         batch_rows = []
         batches.begin_epoch(state.rng)
         for _ in range(batches.per_epoch):
             scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
             state.learning_rate = learning_rate = self.learning_rate * scale
-            fused = isinstance(update, FusedRule)
             loss, grads = network.loss_and_gradients(
                 batches.X, batches.y, l2=0.0 if fused else self.l2, label_smoothing=self.label_smoothing, rng=state.rng
             )
             with batches.make_next():
-                if isinstance(update, FusedRule):
+                if fused and isinstance(update, FusedRule):
                     loss += update.fused_step(network.params, grads, state.update_state, learning_rate, self.l2, network.engine)
                 else:
                     update.step(network.params, grads, state.update_state, learning_rate)
