@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 import threading
 import tracemalloc
 
@@ -10,8 +11,10 @@ import pytest
 import threadpoolctl
 
 from fcnet import FullyConnectedNet, Trainer
+from fcnet import engine as engine_package
 from fcnet.data.augment import mirror
-from fcnet.engine import get_engine
+from fcnet.engine import get_engine, numba_engine
+from fcnet.errors import SettingError
 from fcnet.nn.layers import ACTIVATIONS
 from fcnet.training import batches
 from fcnet.training.callbacks import Callback
@@ -179,3 +182,15 @@ def test_gradients_of_another_shape_reach_no_foreign_memory(engine_name):
     rule = get_update("momentum")
     with pytest.raises(ValueError, match="broadcast"):
         rule.fused_step(params, {"b1": np.ones(3)}, rule.init(params), 0.1, 0.0, get_engine(engine_name, "float64"))
+
+
+def test_a_numba_that_cannot_be_used_is_said_so(data, monkeypatch):
+    numba_engine._loops.cache_clear()
+    monkeypatch.setitem(sys.modules, "fcnet.engine.loops", None)
+    monkeypatch.delattr(engine_package, "loops", raising=False)
+    net = FullyConnectedNet([768, 20, 10], engine="numba")
+    try:
+        with pytest.raises(SettingError, match='Take the engine "numpy"'):
+            Trainer(epochs=1).fit(net, *data)
+    finally:
+        numba_engine._loops.cache_clear()

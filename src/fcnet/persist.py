@@ -166,7 +166,7 @@ def load(path: str | Path) -> Model:
     scaling = {name: tensors.pop(f"scaling.{name}") for name in ("mean", "std") if f"scaling.{name}" in tensors}
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
-        network = FullyConnectedNet(**(metadata["network"] | {"engine": None}), params=tensors)
+        network = FullyConnectedNet(**{**metadata["network"], "engine": None}, params=tensors)
         shape = metadata["image_shape"]
         model = Model(
             network, Scaling(**scaling), metadata["classes"], tuple(shape) if shape else None, float(metadata["max_value"])

@@ -6,13 +6,16 @@ from types import ModuleType
 import numpy as np
 
 from fcnet.engine.numpy_engine import NumpyEngine
+from fcnet.errors import SettingError
 from fcnet.types import Array
 
 
 @cache
 def _loops() -> ModuleType:
-    from fcnet.engine import loops
-
+    try:
+        from fcnet.engine import loops
+    except ImportError as error:  # as where it does not know this NumPy yet
+        raise SettingError(f'numba is installed but cannot be used: {error} Take the engine "numpy".') from None
     return loops
 
 
