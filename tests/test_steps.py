@@ -12,9 +12,10 @@ import threadpoolctl
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet import engine as engine_package
-from fcnet.data.augment import mirror
+from fcnet.data.augment import random_view
 from fcnet.engine import get_engine, numba_engine
 from fcnet.errors import SettingError
+from fcnet.features.views import all_moves, image_views
 from fcnet.nn.layers import ACTIVATIONS
 from fcnet.training import batches
 from fcnet.training.callbacks import Callback
@@ -22,6 +23,7 @@ from fcnet.training.updates import UPDATES, Momentum, get_update
 
 pytestmark = pytest.mark.usefixtures("engine_name")
 
+VIEWS = image_views((16, 16, 3), mirror=True, moves=all_moves(1))
 LIMIT = 1 << 18  # a few blocks of 32 KiB live at once; the large arrays of a step are larger here
 
 
@@ -69,7 +71,7 @@ def test_no_update_allocates_large_arrays(data, update):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_no_step_allocates_large_arrays(data, activation):
     net = FullyConnectedNet([768, 800, 700, 10], activation=activation, dropout=0.2, input_dropout=0.1, seed=0)
-    settings = {"l2": 1e-3, "label_smoothing": 0.1, "augment": mirror((16, 16, 3)), "schedule": "one_cycle"}
+    settings = {"l2": 1e-3, "label_smoothing": 0.1, "augment": random_view(VIEWS), "schedule": "one_cycle"}
     assert largest_allocation(net, *data, **settings) < LIMIT
 
 
@@ -86,7 +88,7 @@ def test_the_thread_that_makes_batches_changes_nothing(data, monkeypatch, kind):
     for thread_bytes in (0, 1 << 60):
         monkeypatch.setattr(batches, "THREAD_BYTES", thread_bytes)
         net = FullyConnectedNet([768, 20, 10], dropout=0.3, seed=0)
-        settings = {"batch_size": 64, "batches": kind, "augment": mirror((16, 16, 3)), "seed": 5}
+        settings = {"batch_size": 64, "batches": kind, "augment": random_view(VIEWS), "seed": 5}
         history = Trainer(epochs=3, **settings).fit(net, *data)
         results.append((history, net.params))
     (threaded, params), (plain, expected) = results

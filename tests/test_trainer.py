@@ -5,11 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fcnet import FullyConnectedNet, Trainer
-from fcnet.data.augment import mirror
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.training.callbacks import Callback, EarlyStopping, Progress
 from fcnet.training.history import History
@@ -294,17 +291,6 @@ def test_data_that_does_not_fit_is_refused(data, changes, message):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(SettingError, match=message):
         Trainer(**settings)
-
-
-@settings(deadline=None)
-@given(n=st.integers(1, 6), height=st.integers(1, 4), width=st.integers(1, 5), channels=st.sampled_from([1, 3]))
-def test_a_mirrored_image_is_the_image_or_its_mirror_image(n, height, width, channels):
-    shape = (height, width, channels)
-    X = np.random.default_rng(0).standard_normal((n, height * width * channels)).astype(np.float32)
-    before = X.copy()
-    mirror(shape)(X, np.random.default_rng(1))
-    for now, then in zip(X.reshape(n, *shape), before.reshape(n, *shape), strict=True):
-        assert (now == then).all() or (now == then[:, ::-1]).all()
 
 
 def test_augmentation_changes_the_batch_and_not_the_data(data):

@@ -138,6 +138,7 @@ def train(
             resume=resume,
             checkpoint_seconds=checkpoint_seconds,
             callbacks=[Progress()],
+            say=lambda line: click.echo(line, err=True),
         )
     except KeyboardInterrupt:
         raise FcnetError(f"Stopped. Go on with: fcnet train {dataset} --out {run} --resume") from None

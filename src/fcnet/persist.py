@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import FcnetError, FileFormatError
+from fcnet.features.representation import PatchRepresentation
 from fcnet.features.scaling import Scaling
-from fcnet.nn.checks import check_inputs
+from fcnet.features.views import diagonal_moves, image_views
+from fcnet.features.zca import ZCA
+from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
 from fcnet.nn.losses import softmax
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
@@ -93,7 +96,7 @@ class Model:
     Parameters
     ----------
     network : FullyConnectedNet
-    scaling : Scaling
+    scaling : Scaling, ZCA or PatchRepresentation
         Applied to raw inputs before the network sees them.
     classes : list of str
         Name of each class, in the order of the logits; their numbers where nothing is given.
@@ -101,16 +104,27 @@ class Model:
         (height, width, channels) of the images that the rows of the input are, if they are images.
     max_value : float
         The value of white in those images.
+    average_mirror : bool
+        Whether logits are the mean of those of the image and of its mirror image.
+    average_shift : int
+        With it logits are the mean of those of the image and of copies moved by so many pixels along both diagonals.
     """
 
     network: FullyConnectedNet
-    scaling: Scaling = field(default_factory=Scaling)
+    scaling: Scaling | ZCA | PatchRepresentation = field(default_factory=Scaling)
     classes: list[str] = field(default_factory=list)
     image_shape: tuple[int, ...] | None = None
     max_value: float = 255.0
+    average_mirror: bool = False
+    average_shift: int = 0
 
     def __post_init__(self) -> None:
         self.classes = list(self.classes) or [str(i) for i in range(self.network.n_classes)]
+
+    @property
+    def n_inputs(self) -> int:
+        """Values of a raw input."""
+        return self.scaling.n_inputs if isinstance(self.scaling, PatchRepresentation) else self.network.layer_sizes[0]
 
     def logits(self, X: ArrayLike) -> Array:
         """Return the logits (n, n_classes) of raw inputs (n, n_inputs).
@@ -120,8 +134,30 @@ class Model:
         InputError
             If the shape does not fit, or `X` holds anything but finite numbers.
         """
-        X = check_inputs(X, self.network.layer_sizes[0])
-        return self.network.logits(self.scaling.transform(X, self.network.dtype))
+        X = check_inputs(X, self.n_inputs)
+        out = np.zeros((len(X), self.network.n_classes), self.network.dtype)
+        for start in range(0, len(X), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            for n_views, view in enumerate(self._views(X[rows]), 1):
+                out[rows] += (self.network.logits(view) - out[rows]) / n_views
+        return out
+
+    def _views(self, X: Array) -> Iterator[Array]:
+        """Prepare raw inputs for the network in every view that is averaged over."""
+        dtype = self.network.dtype
+        if isinstance(self.scaling, PatchRepresentation):
+            moved = self.scaling.views(X, dtype) if self.average_shift else self.scaling.transform(X, dtype)[:, np.newaxis]
+            for view in np.moveaxis(moved, 1, 0):
+                yield view
+                if self.average_mirror:
+                    yield view * self.scaling.signs
+            return
+        prepared = self.scaling.transform(X, dtype)
+        if self.image_shape is None or not (self.average_mirror or self.average_shift):
+            yield prepared
+            return
+        for places in image_views(self.image_shape, self.average_mirror, diagonal_moves(self.average_shift)):
+            yield prepared[:, places]
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs)."""
@@ -147,9 +183,14 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
         "classes": model.classes,
         "image_shape": model.image_shape,
         "max_value": model.max_value,
+        "average_mirror": model.average_mirror,
+        "average_shift": model.average_shift,
     }
-    scaling = {f"scaling.{name}": array for name, array in model.scaling.arrays().items()}
-    save_tensors(path, model.network.params | scaling, metadata, MODEL_FORMAT)
+    if isinstance(model.scaling, PatchRepresentation):
+        metadata["features"] = model.scaling.get_config()
+    prefix = "features" if "features" in metadata else "scaling"
+    arrays = {f"{prefix}.{name}": array for name, array in model.scaling.arrays().items()}
+    save_tensors(path, model.network.params | arrays, metadata, MODEL_FORMAT)
 
 
 def load(path: str | Path) -> Model:
@@ -163,22 +204,39 @@ def load(path: str | Path) -> Model:
     tensors, metadata = load_tensors(path, MODEL_FORMAT)
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise FileFormatError(f"{path} holds NaN or infinite values.")
-    scaling = {name: tensors.pop(f"scaling.{name}") for name in ("mean", "std") if f"scaling.{name}" in tensors}
+    prefix = "features." if "features" in metadata else "scaling."
+    arrays = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
         network = FullyConnectedNet(**{**metadata["network"], "engine": None}, params=tensors)
         shape = metadata["image_shape"]
         model = Model(
-            network, Scaling(**scaling), metadata["classes"], tuple(shape) if shape else None, float(metadata["max_value"])
+            network,
+            _preparation(metadata.get("features"), arrays),
+            metadata["classes"],
+            tuple(shape) if shape else None,
+            float(metadata["max_value"]),
+            bool(metadata.get("average_mirror", False)),
+            int(metadata.get("average_shift", 0)),
         )
-    except (FcnetError, KeyError, TypeError, ValueError) as error:
+    except (FcnetError, KeyError, IndexError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}") from None
-    n_inputs = network.layer_sizes[0]
-    if any(array.shape != (n_inputs,) for array in scaling.values()) or math.prod(shape or [n_inputs]) != n_inputs:
-        raise FileFormatError(f"{path}: its scaling or image shape is not that of {n_inputs} inputs.")
+    n = network.layer_sizes[0]
+    if isinstance(model.scaling, PatchRepresentation):
+        fits = model.scaling.whitening.n_components == n
+    else:
+        fits = all(set(array.shape) == {n} for array in arrays.values())
+    if not fits or math.prod(shape or [model.n_inputs]) != model.n_inputs:
+        raise FileFormatError(f"{path}: its scaling or image shape is not that of {n} inputs.")
     if len(model.classes) != network.n_classes:
         raise FileFormatError(f"{path} names {len(model.classes)} classes, its network has {network.n_classes}.")
     return model
+
+
+def _preparation(features: Mapping[str, Any] | None, arrays: dict[str, Array]) -> Scaling | ZCA | PatchRepresentation:
+    if features is not None:
+        return PatchRepresentation.from_arrays(features, arrays)
+    return ZCA(**arrays) if "matrix" in arrays else Scaling(**arrays)
 
 
 def check_tensors(path: str | Path, found: Mapping[str, Array], expected: Mapping[str, Array]) -> None:

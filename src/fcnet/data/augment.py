@@ -1,4 +1,4 @@
-"""Changes to a batch of images that leave their class as it is, made in place."""
+"""Changes to a batch of images that leave their class as it is, made at random in place."""
 
 from collections.abc import Callable
 
@@ -6,18 +6,25 @@ import numpy as np
 
 from fcnet.types import Array
 
-COPY_BYTES = 1 << 15  # images are mirrored by way of a copy that stays in the cache
 
-
-def mirror(image_shape: tuple[int, ...]) -> Callable[[Array, np.random.Generator], None]:
-    """Return a function that mirrors each image of a batch, rows of height · width · channels, with probability ½."""
+def random_view(views: Array) -> Callable[[Array, np.random.Generator], None]:
+    """Return a function that replaces each image of a batch by one of its `views`, drawn at random."""
 
     def augment(X: Array, rng: np.random.Generator) -> None:
-        rows = np.flatnonzero(rng.random(len(X), dtype=np.float32) < 0.5)
-        images = X.reshape(-1, *image_shape)
-        at_once = max(1, COPY_BYTES // images[0].nbytes)
-        for start in range(0, len(rows), at_once):
-            some = rows[start : start + at_once]
-            images[some] = images[some, :, ::-1]
+        for row, view in zip(X, rng.integers(len(views), size=len(X)), strict=True):
+            row[...] = row[views[view]]
+
+    return augment
+
+
+def random_signs(signs: Array) -> Callable[[Array, np.random.Generator], None]:
+    """Return a function that multiplies each row of a batch by `signs` with probability ½.
+
+    With the signs of `fcnet.features.PatchRepresentation` this mirrors the images that the rows were made of.
+    """
+
+    def augment(X: Array, rng: np.random.Generator) -> None:
+        for row in np.flatnonzero(rng.random(len(X), dtype=np.float32) < 0.5):
+            X[row] *= signs
 
     return augment

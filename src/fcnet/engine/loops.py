@@ -6,27 +6,12 @@ of the arrays first, or what is computed would be wider. Equations stand where t
 ``l2/2 · Σ p²`` of the parameters as they were before.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit
 
+from fcnet.compiled import compiled
 from fcnet.types import Array
 
 BLOCK = 1 << 12  # so many squares are added up in the dtype of the arrays, and their sums in float64
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop when it is first called, and keep the result for later processes where there is a place for it.
-
-    Sums may be added up in any order, and a product may be added to without being rounded first.
-    """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract"}}
-    try:
-        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # neither the folder of this file nor the user's cache can be written to
-        return njit(**options)(function)  # type: ignore[no-any-return]
 
 
 @compiled

@@ -7,19 +7,24 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fcnet.data.augment import mirror
+from fcnet.data.augment import random_signs, random_view
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
+from fcnet.features.patches import PatchFeatures
 from fcnet.features.scaling import SCALINGS
+from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.training.batches import BatchKind
+from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.named import setting_names
 from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import UPDATES, get_update
+from fcnet.types import Array
 
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
+PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components"}
+FEATURES = ("none", "patches")
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
 
@@ -27,14 +32,24 @@ DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 class Recipe:
     """The settings of a training; each has the name and meaning it has in the class that it goes to.
 
-    `scaling` is that of `fcnet.features.scaling.Scaling`, `mirror` mirrors images at random, `hidden` lists the hidden layers,
+    `scaling` is "zca" or a kind of `fcnet.features.scaling.Scaling`, `features` is "none" or "patches", `mirror` and `shift`
+    change images at random, `average_views` has predictions averaged over such changes, `hidden` lists the hidden layers,
     `patience` is that of early stopping, with 0 for none. The settings of update rules and schedules that are not chosen have
     no effect.
     """
 
     description: str = ""
+    features: str = "none"
+    n_filters: int = 1600
+    patch_sizes: list[int] = field(default_factory=lambda: [6])
+    threshold: float = 0.25
+    grid: int = 2
+    n_components: int = 3072
     scaling: str = "standard"
+    zca_regularisation: float = 0.1
     mirror: bool = False
+    shift: int = 0
+    average_views: bool = False
     hidden: list[int] = field(default_factory=lambda: [100])
     activation: str = "relu"
     dropout: float = 0.0
@@ -81,15 +96,26 @@ class Recipe:
     def check(self, engine: str) -> None:
         """Raise SettingError if a value is out of range."""
         self.network(1, 2, 0, engine)
-        self.trainer(0, (1, 1, 1))
-        if self.scaling not in SCALINGS:
-            raise unknown_name("scaling", self.scaling, SCALINGS)
+        self.trainer(0, None)
+        if self.scaling not in (*SCALINGS, "zca"):
+            raise unknown_name("scaling", self.scaling, (*SCALINGS, "zca"))
+        if self.features not in FEATURES:
+            raise unknown_name("features", self.features, FEATURES)
+        check_range("zca_regularisation", self.zca_regularisation, 0)
+        check_range("shift", self.shift, 0)
+        check_range("n_components", self.n_components, 1)
+        for settings in self.patches():
+            PatchFeatures(**settings)
         check_range("patience", self.patience, 0)
 
     def in_effect(self) -> dict[str, Any]:
-        """Return the settings without those of the update rules and schedules that are not chosen."""
-        chosen = setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
-        return {key: value for key, value in asdict(self).items() if key in chosen or key not in RULE_SETTINGS}
+        """Return the settings without those of features, update rules and schedules that are not chosen."""
+        idle = RULE_SETTINGS - setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
+        if self.features == "none":
+            idle |= PATCH_SETTINGS
+        if self.scaling != "zca" or self.features != "none":
+            idle |= {"zca_regularisation"}
+        return {key: value for key, value in asdict(self).items() if key not in idle}
 
     def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:
         """Return the network of this recipe with its initial parameters."""
@@ -104,16 +130,46 @@ class Recipe:
             engine=engine,
         )
 
-    def trainer(self, seed: int, image_shape: tuple[int, ...] | None, callbacks: Iterable[Callback] = ()) -> Trainer:
+    def patches(self, max_value: float = 255.0) -> list[dict[str, Any]]:
+        """Return the arguments of the `PatchFeatures` of each patch size, which have their share of the filters."""
+        n_filters = self.n_filters // max(1, len(self.patch_sizes))
+        common = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
+        return [{"n_filters": n_filters, "patch_size": size, **common} for size in self.patch_sizes]
+
+    def augmentation(self, image_shape: tuple[int, ...] | None, signs: Array | None = None) -> Augmentation | None:
+        """Return what changes a batch in place at random, if anything does.
+
+        Parameters
+        ----------
+        image_shape : tuple of ints, optional
+        signs : array, optional
+            What mirroring multiplies the inputs by, where they are components of features; moved copies of these are rows of
+            their own.
+
+        Raises
+        ------
+        SettingError
+            If images are to be changed and there are none.
+        """
+        for name in ("mirror", "shift", "average_views"):
+            if getattr(self, name) and image_shape is None:
+                raise SettingError(f"{name} is for images, and this data has none.")
+        if signs is not None:
+            return random_signs(signs) if self.mirror else None
+        if image_shape is None or not (self.mirror or self.shift):
+            return None
+        if self.shift >= min(image_shape[:2]):
+            raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {self.shift}.")
+        return random_view(image_views(image_shape, self.mirror, all_moves(self.shift)))
+
+    def trainer(self, seed: int, augment: Augmentation | None, callbacks: Iterable[Callback] = ()) -> Trainer:
         """Return the trainer of this recipe.
 
         Raises
         ------
         SettingError
-            If a value is out of range, or images are to be mirrored and there are none.
+            If a value is out of range.
         """
-        if self.mirror and image_shape is None:
-            raise SettingError("mirror is for images, and this data has none.")
         settings = asdict(self)
         return Trainer(
             epochs=self.epochs,
@@ -124,7 +180,7 @@ class Recipe:
             l2=self.l2,
             label_smoothing=self.label_smoothing,
             batches=self.batches,
-            augment=mirror(image_shape) if self.mirror and image_shape else None,
+            augment=augment,
             seed=seed,
             callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
         )
@@ -132,7 +188,7 @@ class Recipe:
 
 def _typed(key: str, value: Any, default: Any, source: str) -> Any:
     """Return `value` in the type of the default, where it can be that without loss."""
-    if key == "hidden":
+    if isinstance(default, list):
         sizes = value if isinstance(value, list) else [value]
         if all(type(size) is int for size in sizes):
             return sizes
@@ -140,7 +196,7 @@ def _typed(key: str, value: Any, default: Any, source: str) -> Any:
         return float(value)
     elif type(value) is type(default):
         return value
-    wanted = "a list of whole numbers" if key == "hidden" else f"a value like {default!r}"
+    wanted = "a list of whole numbers" if isinstance(default, list) else f"a value like {default!r}"
     raise SettingError(f"{source}: {key} needs {wanted}, got {value!r}.")
 
 

@@ -4,10 +4,12 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
@@ -15,12 +17,14 @@ from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.recipe import Recipe
-from fcnet.features.scaling import Scaling
+from fcnet.experiments.representations import LearntRepresentation
+from fcnet.features import ZCA, PatchRepresentation, Scaling
 from fcnet.persist import Model, load, save, write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import accuracy
+from fcnet.types import Array
 
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",
@@ -134,6 +138,7 @@ def train(
     resume: bool = False,
     checkpoint_seconds: float = 10.0,
     callbacks: Iterable[Callback] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 
@@ -153,6 +158,8 @@ def train(
     checkpoint_seconds : float
         Least time between two checkpoints.
     callbacks : iterable of Callback
+    say : callable
+        Told in a line what goes on before training.
 
     Raises
     ------
@@ -164,32 +171,37 @@ def train(
     began = time.monotonic()
     recipe = config.settings
     data = load_dataset(config.dataset, data_dir, n_test=0, verify=config.verify)
-    n_inputs, n_classes = data.X_train.shape[1], len(data.classes)
-    network = recipe.network(n_inputs, n_classes, config.seed, config.engine)
-
-    scaling_began = time.monotonic()
-    scaling = Scaling.fit(data.X_train, recipe.scaling, data.image_shape if recipe.mirror else None)
-    X_train, X_val = (scaling.transform(X, network.dtype) for X in (data.X_train, data.X_val))
-    feature_seconds = time.monotonic() - scaling_began
-
-    model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
-    keep = _KeepResult(run, model)
-    trainer = recipe.trainer(config.seed, data.image_shape, [*callbacks, keep])
+    preparing = time.monotonic()
+    augment = recipe.augmentation(data.image_shape)  # refused before anything is written or learnt
     _begin(run, config, resume)
+    scaling, X_train = _prepare(recipe, data, config.seed, say)
+    X_val = scaling.transform(data.X_val, recipe.dtype)
+    feature_seconds = time.monotonic() - preparing
+    y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
+    if isinstance(scaling, PatchRepresentation):
+        augment = recipe.augmentation(data.image_shape, scaling.signs)
+
+    network = recipe.network(X_train.shape[1], len(data.classes), config.seed, config.engine)
+    model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
+    if recipe.average_views:
+        model.average_mirror, model.average_shift = recipe.mirror, recipe.shift
+    keep = _KeepResult(run, model)
+    trainer = recipe.trainer(config.seed, augment, [*callbacks, keep])
     history = trainer.fit(
-        *(network, X_train, data.y_train, X_val, data.y_val),
+        *(network, X_train, y_train, X_val, data.y_val),
         checkpoint=run / CHECKPOINT,
         checkpoint_seconds=checkpoint_seconds,
         resume=resume,
     )
+    val_logits = model.logits(data.X_val) if recipe.average_views else network.logits(X_val)
     metrics = {
         "dataset": config.dataset,
         "recipe": config.recipe,
         "seed": config.seed,
         "engine": config.engine,
         "dtype": str(network.dtype),
-        "train_accuracy": accuracy(network.logits(X_train), data.y_train),
-        "val_accuracy": keep.state.best_accuracy,
+        "train_accuracy": accuracy(network.logits(X_train), y_train),
+        "val_accuracy": accuracy(val_logits, data.y_val),
         "test_accuracy": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
@@ -203,9 +215,32 @@ def train(
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
     }
-    save_predictions(run / PREDICTIONS, "validation", network.logits(X_val), data.X_val, data.y_val)
+    save_predictions(run / PREDICTIONS, "validation", val_logits, data.X_val, data.y_val)
     _write_metrics(run, metrics)
     return metrics
+
+
+def _prepare(
+    recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]
+) -> tuple[Scaling | ZCA | PatchRepresentation, Array]:
+    """Fit what the inputs go through on the training part, and return it with what the network trains on.
+
+    With moved copies of features there are several rows of an image, view by view.
+    """
+    if recipe.features == "patches":
+        if data.image_shape is None:
+            raise SettingError("features = patches is for images, and this data has none.")
+        patches = recipe.patches(data.max_value)
+        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, recipe.n_components, seed, say)
+        representation = learnt.learn()
+        return representation, learnt.components(representation).astype(recipe.dtype, copy=False)
+    mirrored_shape = data.image_shape if recipe.mirror else None
+    scaling: Scaling | ZCA
+    if recipe.scaling == "zca":
+        scaling = ZCA.fit(data.X_train, recipe.zca_regularisation, mirrored_shape)
+    else:
+        scaling = Scaling.fit(data.X_train, recipe.scaling, mirrored_shape)
+    return scaling, scaling.transform(data.X_train, recipe.dtype)
 
 
 def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:

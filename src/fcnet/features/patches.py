@@ -1,0 +1,300 @@
+"""Features of images by a dictionary of patches: fitted without labels, and closed under mirroring."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
+
+from fcnet.errors import InputError, to_float, to_int, unknown_name
+from fcnet.types import Array
+
+CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
+WHITENING_EPSILON = 0.1
+N_PATCHES = 400_000
+TILE = 256  # filters at once: their responses to an image stay in the second-level cache
+DICTIONARIES = ("kmeans", "patches")
+
+
+class PatchFeatures:
+    """Soft-thresholded responses of whitened patches to a dictionary, averaged over the cells of a grid.
+
+    Every patch of an image, its mean taken and its contrast divided out (``(p - mean) / sqrt(var + 10)``), is whitened by
+    ``ZCA = (C + 0.1 I)^(-1/2)`` and multiplied by K filters of length one. The features of a cell are the means of
+    ``max(z - threshold, 0)`` and ``max(-z - threshold, 0)`` over its positions (Coates, Ng & Lee 2011; Coates & Ng 2011).
+    Filter ``K/2 + k`` is the mirror image of filter k, so that the features of a mirrored image are those of the image in
+    another order, which `mirrored` gives.
+
+    Parameters
+    ----------
+    n_filters : int
+        K, even.
+    patch_size : int
+        Height and width of a patch, in pixels.
+    threshold : float
+    grid : int
+        Cells down and across; where the positions cannot be divided evenly, neighbouring cells share a row of them.
+    dictionary : {"kmeans", "patches"}
+        Filters by spherical k-means, ``D ← D + X Sᵀ`` with a patch given to the filter that it responds to most, on either
+        side (Coates & Ng 2012), or random whitened patches.
+    n_iterations : int
+        Of k-means.
+    shift : int
+        With it `views` gives the features of the image and of copies moved by so many pixels along both diagonals.
+    max_value : float
+        The value of white, for which the contrast is measured.
+    seed : int
+
+    Attributes
+    ----------
+    filters : float32 array (patch_size² · channels, n_filters)
+        The dictionary, whitening included: to be multiplied by normalised patches.
+    image_shape : tuple of ints
+    """
+
+    def __init__(
+        self,
+        n_filters: int = 1600,
+        patch_size: int = 6,
+        *,
+        threshold: float = 0.25,
+        grid: int = 2,
+        dictionary: str = "kmeans",
+        n_iterations: int = 10,
+        shift: int = 0,
+        max_value: float = 255.0,
+        seed: int = 0,
+    ) -> None:
+        self.n_filters = 2 * to_int("half of n_filters", n_filters // 2, 1)
+        self.patch_size = to_int("patch_size", patch_size, 1)
+        self.threshold = to_float("threshold", threshold, 0)
+        self.grid = to_int("grid", grid, 1)
+        if dictionary not in DICTIONARIES:
+            raise unknown_name("dictionary", dictionary, DICTIONARIES)
+        self.dictionary = dictionary
+        self.n_iterations = to_int("n_iterations", n_iterations, 1)
+        self.shift = to_int("shift", shift, 0)
+        self.max_value = to_float("max_value", max_value, 0)
+        self.seed = seed
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal, unfitted object."""
+        names = ("n_filters", "patch_size", "threshold", "grid", "dictionary", "n_iterations", "shift", "max_value", "seed")
+        return {name: getattr(self, name) for name in names}
+
+    def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "PatchFeatures":
+        """Learn whitening and dictionary from random patches of images, and return self.
+
+        Parameters
+        ----------
+        X : array (n, height · width · channels)
+            Pixels from 0 to `max_value`.
+        image_shape : tuple of ints
+            (height, width, channels).
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit, or patches or cells do not fit into the images.
+        """
+        self._set_shape(image_shape)
+        rng = np.random.default_rng(self.seed)
+        patches = self._random_patches(np.asarray(X), rng)
+        flip = self._flip()
+        covariance = patches.T @ patches / len(patches)
+        covariance = (covariance + covariance[flip[:, None], flip]) / 2
+        eigenvalues, vectors = np.linalg.eigh(covariance.astype(np.float64))
+        scales = 1 / np.sqrt(np.maximum(eigenvalues, 0) + WHITENING_EPSILON)
+        whitening = (vectors * scales @ vectors.T).astype(np.float32)
+        patches = _of_length_one(patches @ whitening)
+        half = patches[rng.integers(len(patches), size=self.n_filters // 2)]
+        if self.dictionary == "kmeans":
+            for _ in range(self.n_iterations):
+                half = self._kmeans_step(patches, half, rng)
+        self.set_filters(whitening @ np.concatenate([half, half[:, flip]]).T, image_shape)
+        return self
+
+    def set_filters(self, filters: Array, image_shape: tuple[int, ...]) -> None:
+        """Take filters that were fitted before, to images of this shape.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not fit.
+        """
+        self._set_shape(image_shape)
+        expected = (self.patch_size**2 * self.image_shape[2], self.n_filters)
+        if filters.shape != expected:
+            raise InputError(f"the filters must have shape {expected}, got {filters.shape}.")
+        self.filters = filters
+        self._tiles = [np.ascontiguousarray(filters[:, k : k + TILE]) for k in range(0, self.n_filters, TILE)]
+
+    def _set_shape(self, image_shape: tuple[int, ...]) -> None:
+        height, width, _ = self.image_shape = tuple(image_shape)
+        self._positions = (height - self.patch_size + 1, width - self.patch_size + 1)
+        if min(self._positions) < self.grid or self.shift >= min(height, width):
+            raise InputError(
+                f"Patches of {self.patch_size} pixels, {self.grid} cells and a shift of {self.shift} do not fit into images "
+                f"of {height} × {width}."
+            )
+
+    @property
+    def n_features(self) -> int:
+        """Features of an image: two of every filter in every cell."""
+        return 2 * self.n_filters * self.grid**2
+
+    @property
+    def n_views(self) -> int:
+        """Copies of an image that `views` gives: 1, or 5 with a shift."""
+        return 5 if self.shift else 1
+
+    def mirrored(self) -> Array:
+        """Return the order (n_features,) in which the features of an image are those of its mirror image."""
+        order = np.arange(self.n_features).reshape(self.grid, self.grid, 2, 2, -1)
+        mirrored: Array = order[:, ::-1, :, ::-1].reshape(-1)
+        return mirrored
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Return the features, float32 (n, n_features), of images (n, height · width · channels)."""
+        return self._extract(X, 1)[:, 0]
+
+    def views(self, X: ArrayLike) -> Array:
+        """Return the features, float32 (n, n_views, n_features), of images and their moved copies; the image is view 0."""
+        return self._extract(X, self.n_views)
+
+    def _extract(self, X: ArrayLike, n_views: int) -> Array:
+        X = np.asarray(X)
+        if X.ndim != 2 or X.shape[1] != np.prod(self.image_shape):
+            raise InputError(f"X must have shape (n, {np.prod(self.image_shape)}), got {X.shape}.")
+        out = np.empty((len(X), n_views, self.n_features), np.float32)
+        passes = _passes()
+        # Each thread has images of its own and products of one thread: the pass behind a product finds it in its cache.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_n_threads()) as pool:
+            parts = np.array_split(np.arange(len(X)), _n_threads())
+            for _ in pool.map(lambda rows: self._extract_rows(X, rows, n_views, out, *passes), parts):
+                pass
+        return out
+
+    def _extract_rows(self, X: Array, rows: Array, n_views: int, out: Array, normalise: Any, pool: Any) -> None:
+        pad = self.shift if n_views > 1 else 0
+        offsets = [(0, 0), (-pad, -pad), (-pad, pad), (pad, -pad), (pad, pad)][:n_views]
+        (row_blocks, down), (column_blocks, across) = (
+            _windows(n, self.grid, moved) for n, moved in zip(self._positions, zip(*offsets, strict=True), strict=True)
+        )
+        # Means over the cells of every view from the sums over blocks of positions that no border of a cell runs through.
+        combine = np.einsum("vib,vjc->vijbc", down, across).reshape(n_views * self.grid**2, -1)
+        n_down, n_across = len(row_blocks), len(column_blocks)
+        patches = np.empty((n_down * n_across, len(self.filters)), np.float32)
+        responses = np.empty((len(patches), TILE), np.float32)
+        sums = np.empty((row_blocks[-1] + 1, column_blocks[-1] + 1, 2, TILE), np.float32)
+        for row in rows:
+            image = X[row].reshape(self.image_shape).astype(np.float32)
+            if pad:
+                image = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
+            normalise(image, self.patch_size, self._contrast_epsilon(), patches)
+            features = out[row].reshape(n_views * self.grid**2, 2, self.n_filters)
+            for number, tile in enumerate(self._tiles):
+                n = tile.shape[1]
+                z, s = (responses, sums) if n == TILE else (responses[:, :n].copy(), sums[..., :n].copy())
+                np.matmul(patches, tile, out=z)
+                pool(z.reshape(n_down, n_across, n), self.threshold, row_blocks, column_blocks, s)
+                start = number * TILE
+                features[:, :, start : start + n] = (combine @ s.reshape(-1, 2 * n)).reshape(-1, 2, n)
+
+    def _contrast_epsilon(self) -> float:
+        return CONTRAST_EPSILON * (self.max_value / 255) ** 2
+
+    def _flip(self) -> Array:
+        """Return the order in which the values of a patch are those of its mirror image."""
+        order = np.arange(self.patch_size**2 * self.image_shape[2])
+        flipped: Array = order.reshape(self.patch_size, self.patch_size, -1)[:, ::-1].reshape(-1)
+        return flipped
+
+    def _random_patches(self, X: Array, rng: np.random.Generator) -> Array:
+        """Return normalised patches of random images at random places, (N_PATCHES, patch_size² · channels)."""
+        n = min(N_PATCHES, len(X) * math.prod(self._positions))
+        images, tops, lefts = (rng.integers(high, size=n) for high in (len(X), *self._positions))
+        _, width, channels = self.image_shape
+        corner = np.arange(math.prod(self.image_shape)).reshape(self.image_shape)[: self.patch_size, : self.patch_size]
+        places = channels * (width * tops + lefts)[:, None] + corner.reshape(-1)
+        patches: Array = X[images[:, None], places].astype(np.float32)
+        patches -= patches.mean(axis=1, keepdims=True)
+        patches /= np.sqrt(np.square(patches).mean(axis=1, keepdims=True) + np.float32(self._contrast_epsilon()))
+        return patches
+
+    def _kmeans_step(self, patches: Array, half: Array, rng: np.random.Generator) -> Array:
+        flip, n = self._flip(), len(half)
+        dictionary = np.concatenate([half, half[:, flip]]).T
+        sums = np.zeros_like(half)
+        for start in range(0, len(patches), TILE * 16):
+            block = patches[start : start + TILE * 16]
+            responses = block @ dictionary
+            nearest = np.abs(responses).argmax(axis=1)
+            weighted = block * responses[np.arange(len(block)), nearest, None]
+            weighted[nearest >= n] = weighted[nearest >= n][:, flip]
+            nearest %= n
+            order = np.argsort(nearest, kind="stable")
+            found, starts = np.unique(nearest[order], return_index=True)
+            sums[found] += np.add.reduceat(weighted[order], starts)
+        unused = np.flatnonzero(~sums.any(axis=1))
+        sums[unused] = patches[rng.integers(len(patches), size=len(unused))]
+        sums += half
+        return _of_length_one(sums)
+
+
+def _of_length_one(rows: Array) -> Array:
+    scaled: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
+    return scaled
+
+
+def _windows(n: int, grid: int, offsets: Sequence[int]) -> tuple[Array, Array]:
+    """Cut one side of n positions, and of copies moved by `offsets`, where a cell begins or ends.
+
+    Returns
+    -------
+    block_of : integer array (n + 2 · largest offset,)
+        The block that a position of the image and its border lies in.
+    averages : float32 array (len(offsets), grid, n_blocks)
+        The weights by which the sums over blocks become the means over cells.
+    """
+    pad = max(map(abs, offsets))
+    cells = np.array([(i * n // grid, -(-(i + 1) * n // grid)) for i in range(grid)])
+    starts, stops = np.moveaxis(cells + np.reshape(offsets, (-1, 1, 1)) + pad, 2, 0)[..., None]
+    edges = np.unique([starts, stops])
+    averages = (starts <= edges[:-1]) & (edges[:-1] < stops)
+    return np.searchsorted(edges, np.arange(n + 2 * pad), side="right") - 1, (averages / (stops - starts)).astype(np.float32)
+
+
+def _normalised_patches(image: Array, size: int, epsilon: float, out: Array) -> None:
+    patches = sliding_window_view(image, (size, size), axis=(0, 1))
+    out.reshape(*patches.shape[:2], size, size, -1)[...] = np.moveaxis(patches, 2, 4)
+    out -= out.mean(axis=1, keepdims=True)
+    out /= np.sqrt(np.square(out).mean(axis=1, keepdims=True) + np.float32(epsilon))
+
+
+def _threshold_and_pool(responses: Array, threshold: float, block_of_row: Array, block_of_column: Array, sums: Array) -> None:
+    row_starts, column_starts = (np.flatnonzero(np.diff(blocks, prepend=-1)) for blocks in (block_of_row, block_of_column))
+    for side, z in enumerate((responses, -responses)):
+        beyond = np.maximum(z - np.float32(threshold), 0)
+        sums[:, :, side] = np.add.reduceat(np.add.reduceat(beyond, row_starts, axis=0), column_starts, axis=1)
+
+
+@cache
+def _passes() -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the two passes beside the products: compiled where numba is installed."""
+    if find_spec("numba"):
+        from fcnet.features import patch_loops
+
+        return patch_loops.normalised_patches, patch_loops.threshold_and_pool
+    return _normalised_patches, _threshold_and_pool
+
+
+def _n_threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

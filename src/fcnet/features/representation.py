@@ -1,0 +1,99 @@
+"""From raw images to whitened components of patch features, in one object that a model file holds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fcnet.errors import InputError
+from fcnet.features.patches import PatchFeatures
+from fcnet.features.whitening import MirrorWhitening
+from fcnet.types import Array
+
+BLOCK_BYTES = 1 << 28  # of features at once
+
+
+@dataclass
+class PatchRepresentation:
+    """Patch features of one or several dictionaries side by side, whitened together.
+
+    Parameters
+    ----------
+    patches : list of PatchFeatures
+        Fitted, for images of one shape.
+    whitening : MirrorWhitening
+        Fitted on the features of all of them.
+    """
+
+    patches: list[PatchFeatures]
+    whitening: MirrorWhitening
+
+    @property
+    def n_inputs(self) -> int:
+        """Values of a raw image."""
+        return math.prod(self.patches[0].image_shape)
+
+    @property
+    def signs(self) -> Array:
+        """The signs, float32 (n_components,), by which mirroring an image multiplies its components."""
+        return self.whitening.signs
+
+    def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+        """Return the components (n, n_components) of raw images (n, height · width · channels)."""
+        return self._components(X, moved=False)[:, 0].astype(dtype, copy=False)
+
+    def views(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+        """Return the components (n, n_views, n_components) of raw images and of their moved copies; the image is view 0."""
+        return self._components(X, moved=True).astype(dtype, copy=False)
+
+    def _components(self, X: ArrayLike, moved: bool) -> Array:
+        X = np.asarray(X)
+        n_views = self.patches[0].n_views if moved else 1
+        out = np.empty((len(X), n_views, self.whitening.n_components), np.float32)
+        at_once = max(1, BLOCK_BYTES // (4 * n_views * sum(patches.n_features for patches in self.patches)))
+        for start in range(0, len(X), at_once):
+            features = extract(self.patches, X[start : start + at_once], moved)
+            components = self.whitening.transform(features.reshape(-1, features.shape[2]))
+            out[start : start + at_once] = components.reshape(len(features), n_views, -1)
+        return out
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what, with `arrays`, makes an equal representation."""
+        return {"patches": [patches.get_config() for patches in self.patches], "image_shape": self.patches[0].image_shape}
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the dictionaries and the whitening."""
+        whitening = {name: getattr(self.whitening, name) for name in ("even", "odd", "offset")}
+        return {f"filters{i}": patches.filters for i, patches in enumerate(self.patches)} | whitening
+
+    @classmethod
+    def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "PatchRepresentation":
+        """Make a representation of what `get_config` and `arrays` returned.
+
+        Raises
+        ------
+        InputError
+            If names or shapes do not fit.
+        """
+        patches, shape = [PatchFeatures(**settings) for settings in config["patches"]], tuple(config["image_shape"])
+        if set(arrays) != {f"filters{i}" for i in range(len(patches))} | {"even", "odd", "offset"}:
+            raise InputError(f"a representation does not have the arrays {', '.join(sorted(arrays))}.")
+        for i, part in enumerate(patches):
+            part.set_filters(arrays[f"filters{i}"], shape)
+        whitening = MirrorWhitening(mirrored(patches), arrays["even"], arrays["odd"], arrays["offset"])
+        return cls(patches, whitening)
+
+
+def extract(patches: Sequence[PatchFeatures], X: Array, moved: bool = False) -> Array:
+    """Return the features of all dictionaries side by side, float32 (n, n_views, n_features)."""
+    parts = [part.views(X) if moved else part.transform(X)[:, np.newaxis] for part in patches]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def mirrored(patches: Sequence[PatchFeatures]) -> Array:
+    """Return the order in which the features of all dictionaries are those of the mirrored image."""
+    starts = np.cumsum([0, *(part.n_features for part in patches)])
+    return np.concatenate([start + part.mirrored() for start, part in zip(starts, patches, strict=False)])

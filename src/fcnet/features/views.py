@@ -1,0 +1,57 @@
+"""Views of an image: itself, mirrored, and moved by some pixels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fcnet.types import Array
+
+Move = tuple[int, int]  # pixels down and across
+
+
+def diagonal_moves(shift: int) -> list[Move]:
+    """Return no move, and those by `shift` pixels along both diagonals, unless it is 0."""
+    return [(0, 0), *((down, across) for down in (-shift, shift) for across in (-shift, shift) if shift)]
+
+
+def all_moves(shift: int) -> list[Move]:
+    """Return every move by up to `shift` pixels down and across."""
+    reach = range(-shift, shift + 1)
+    return [(down, across) for down in reach for across in reach]
+
+
+def image_views(image_shape: tuple[int, ...], mirror: bool, moves: Sequence[Move]) -> Array:
+    """Return the places in an image's row that the values of its views are taken from.
+
+    Parameters
+    ----------
+    image_shape : tuple of ints
+        (height, width, channels).
+    mirror : bool
+        Whether there is a mirrored view of every shifted one.
+    moves : sequence of pairs of ints
+        Pixels down and across by which the views are moved; what comes in at the border is the image mirrored there.
+
+    Returns
+    -------
+    views : integer array (n_views, height · width · channels)
+        ``X[:, views[k]]`` are all images in view k.
+
+    Examples
+    --------
+    >>> image_views((1, 3, 1), mirror=True, moves=[(0, 0)])
+    array([[0, 1, 2],
+           [2, 1, 0]])
+    """
+    places = np.arange(np.prod(image_shape)).reshape(image_shape)
+    sides = [places, places[:, ::-1]] if mirror else [places]
+    reach = max(max(abs(down), abs(across)) for down, across in moves)
+    padded = [np.pad(side, ((reach, reach), (reach, reach), (0, 0)), mode="reflect") for side in sides]
+    height, width = image_shape[:2]
+    return np.array(
+        [
+            side[reach - down : reach - down + height, reach - across : reach - across + width].reshape(-1)
+            for down, across in moves
+            for side in padded
+        ]
+    )

@@ -1,0 +1,91 @@
+"""Whitening that leaves images looking like images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fcnet.errors import InputError, check_range
+from fcnet.types import Array
+
+ROWS_AT_ONCE = 1024
+
+
+@dataclass
+class ZCA:
+    """``(X - mean) matrix`` with ``matrix = (C + r σ² I)^(-1/2)``, C the covariance of the inputs and σ² their mean variance.
+
+    Directions of much variance come out with variance one, those of less than r σ², which are mostly noise, are damped
+    (Bell & Sejnowski 1997, with the regularisation of Coates, Ng & Lee 2011).
+
+    Parameters
+    ----------
+    mean : array (n_inputs,)
+    matrix : symmetric array (n_inputs, n_inputs)
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).standard_normal((1000, 3)) @ np.array([[3, 1, 0], [0, 1, 2], [0, 0, 1]])
+    >>> np.abs(np.cov(ZCA.fit(X, 0).transform(X, "float64"), rowvar=False) - np.eye(3)).max() < 0.01
+    True
+    """
+
+    mean: Array
+    matrix: Array
+
+    @classmethod
+    def fit(cls, X: ArrayLike, regularisation: float = 0.1, image_shape: tuple[int, ...] | None = None) -> "ZCA":
+        """Measure mean and covariance; products in float32, or in the dtype of `X` where that is float64.
+
+        Parameters
+        ----------
+        X : array (n, n_inputs)
+        regularisation : float
+            r above, at least 0; with 0, directions without variance are left out.
+        image_shape : tuple of ints, optional
+            (height, width, channels); with it the statistics are those of the images and their mirror images together,
+            so that whitening and mirroring commute.
+
+        Raises
+        ------
+        SettingError
+            If `regularisation` is out of range.
+        InputError
+            If `X` has no variance.
+        """
+        check_range("regularisation", regularisation, 0)
+        X = np.asarray(X)
+        dtype = np.float64 if X.dtype == np.float64 else np.float32
+        mean = X.mean(axis=0, dtype=np.float64)
+        covariance = np.zeros((X.shape[1], X.shape[1]))
+        for start in range(0, len(X), ROWS_AT_ONCE):
+            centred = np.subtract(X[start : start + ROWS_AT_ONCE], mean, dtype=dtype)
+            covariance += centred.T @ centred
+        covariance /= len(X)
+        if image_shape is not None:
+            mirrored = np.arange(X.shape[1]).reshape(image_shape)[:, ::-1].reshape(-1)
+            half_difference = (mean - mean[mirrored]) / 2
+            covariance = (covariance + covariance[mirrored[:, None], mirrored]) / 2 + np.outer(half_difference, half_difference)
+            mean = (mean + mean[mirrored]) / 2
+        variance = covariance.trace() / len(covariance)
+        if not variance > 0:
+            raise InputError("X has no variance, or holds NaN or infinite values: it cannot be whitened.")
+        eigenvalues, vectors = np.linalg.eigh(covariance)
+        kept = eigenvalues > 1e-7 * eigenvalues[-1]  # the rest is rounding
+        scales = 1 / np.sqrt(eigenvalues[kept] + regularisation * variance)
+        vectors = vectors[:, kept]
+        return cls(mean, (vectors * scales @ vectors.T).astype(dtype))
+
+    def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+        """Return the whitened inputs (n, n_inputs) in `dtype`; `X` is left as it is."""
+        X = np.asarray(X)
+        matrix, mean = self.matrix.astype(dtype, copy=False), self.mean.astype(dtype)
+        out = np.empty(X.shape, dtype)
+        for start in range(0, len(X), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            np.matmul(np.subtract(X[rows], mean, dtype=dtype), matrix, out=out[rows])
+        return out
+
+    def arrays(self) -> dict[str, Array]:
+        """Return ``mean`` and ``matrix``."""
+        return {"mean": self.mean, "matrix": self.matrix}
