@@ -15,6 +15,7 @@ import click
 from fcnet import __version__
 from fcnet.errors import FcnetError, FileFormatError, SettingError, unknown_name
 
+PICTURES_AT_ONCE = 256
 GRADIENT_TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by 1e-6 and less
 
 
@@ -184,12 +185,14 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
-    """Say what is on the pictures FILES, by the model of RUN.
+    """Say what is on the pictures FILES, by the model of RUN; a folder stands for the pictures in it.
 
     A picture of another size than the training images is scaled to theirs, and should look like them: for a model of the
     digits light on dark, and cut close.
     """
-    from fcnet.data.images import read_image
+    import numpy as np
+
+    from fcnet.data.images import picture_files, read_image
     from fcnet.experiments.run import MODEL, Config
     from fcnet.persist import load
 
@@ -197,22 +200,29 @@ def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
     model = load(run / MODEL)
     if model.image_shape is None:
         raise FcnetError(f"{run} was not trained on images.")
+    pictures = picture_files(files)
     unreadable = 0
-    for file in files:
-        try:
-            row = model.predict_proba(read_image(file, model.image_shape, model.max_value)[None])[0]
-        except FileFormatError as error:
-            click.echo(f"Error: {error}", err=True)
-            unreadable += 1
-            continue
-        order = row.argsort()[::-1]
-        if as_json:
-            ranked = {model.classes[i]: round(float(row[i]), 6) for i in order}
-            click.echo(json.dumps({"file": str(file), "class": model.classes[order[0]], "probabilities": ranked}))
-        else:
-            ranked_text = ", ".join(f"{model.classes[i]} {row[i]:.1%}" for i in order[:3])
-            click.echo(f"{file}: {ranked_text}")
+    for start in range(0, len(pictures), PICTURES_AT_ONCE):
+        read: dict[Path, Any] = {}
+        for file in pictures[start : start + PICTURES_AT_ONCE]:
+            try:
+                read[file] = read_image(file, model.image_shape, model.max_value)
+            except FileFormatError as error:
+                click.echo(f"Error: {error}", err=True)
+                unreadable += 1
+        if read:
+            for file, row in zip(read, model.predict_proba(np.array(list(read.values()))), strict=True):
+                _print_prediction(file, model.classes, row, as_json)
     sys.exit(1 if unreadable else 0)
+
+
+def _print_prediction(file: Path, classes: Sequence[str], probabilities: Any, as_json: bool) -> None:
+    order = probabilities.argsort()[::-1]
+    if as_json:
+        ranked = {classes[i]: round(float(probabilities[i]), 6) for i in order}
+        click.echo(json.dumps({"file": str(file), "class": classes[order[0]], "probabilities": ranked}))
+    else:
+        click.echo(f"{file}: {', '.join(f'{classes[i]} {probabilities[i]:.1%}' for i in order[:3])}")
 
 
 @main.command()

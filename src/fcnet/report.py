@@ -22,6 +22,7 @@ from fcnet.experiments.run import (
     read_history,
     read_metrics,
 )
+from fcnet.features import PatchRepresentation
 from fcnet.persist import Model, load, write_atomic
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
@@ -93,7 +94,7 @@ def _duration(seconds: float) -> str:
 
 
 def _timings(metrics: dict[str, Any]) -> dict[str, str]:
-    names = {"training": "fit_seconds", "scaling of the inputs": "feature_seconds", "in all": "total_seconds"}
+    names = {"training": "fit_seconds", "preparing the inputs": "feature_seconds", "in all": "total_seconds"}
     timings = {name: _duration(metrics[key]) for name, key in names.items()}
     if metrics["peak_memory_mb"] is not None:  # not every system tells
         timings["peak memory"] = f"{metrics['peak_memory_mb']:,.0f} MB"
@@ -129,9 +130,17 @@ def _png(pixels: Array) -> str:
 def _weights(model: Model) -> dict[str, Any] | None:
     if model.image_shape is None:
         return None
-    W1 = model.network.params["W1"]
-    images = plots.weight_images(W1, model.image_shape)
-    return {"of": W1.shape[1], "pictures": [_png(plots.image_grid(image[np.newaxis])) for image in images]}
+    if isinstance(model.scaling, PatchRepresentation):
+        # In one half of the dictionary: the other is its mirror image.
+        patches = model.scaling.patches[0]
+        weights = patches.filters[:, : patches.n_filters // 2]
+        side, of = (patches.patch_size, patches.patch_size), "filters of patches"
+    else:
+        weights, side, of = model.network.params["W1"], model.image_shape[:2], "hidden units"
+    pictures = [
+        _png(plots.image_grid(image[np.newaxis])) for image in plots.weight_images(weights, (*side, model.image_shape[2]))
+    ]
+    return {"n": weights.shape[1], "of": of, "pictures": pictures}
 
 
 def _class_rows(predictions: dict[str, Array], classes: list[str]) -> list[dict[str, Any]]:

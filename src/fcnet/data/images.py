@@ -1,11 +1,44 @@
 """Picture files as rows of input."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.types import Array
+
+
+def picture_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files of `paths`, where a folder stands for the pictures in it, by the ends of their names and in their order.
+
+    Raises
+    ------
+    FileFormatError
+        If a folder has no pictures.
+    FcnetError
+        If Pillow is not installed.
+    """
+    files = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        endings = _pillow().registered_extensions()
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+        if not found:
+            raise FileFormatError(f"{path} has no pictures.")
+        files += found
+    return files
+
+
+def _pillow() -> ModuleType:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise FcnetError("Reading pictures needs Pillow: pip install pillow.") from None
+    return Image
 
 
 def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.0) -> Array:
@@ -26,10 +59,9 @@ def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.
     FcnetError
         If Pillow is not installed.
     """
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise FcnetError("Reading pictures needs Pillow: pip install pillow.") from None
+    Image = _pillow()
+    from PIL import ImageOps
+
     height, width, channels = image_shape
     try:
         with Image.open(file) as opened:

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,10 @@ class Recipe:
         check_range("n_components", self.n_components, 1)
         for settings in self.patches():
             PatchFeatures(**settings)
+        if not self.patch_sizes:
+            raise SettingError("patch_sizes needs a size or more.")
+        if self.features == "patches" and not find_spec("scipy"):
+            raise SettingError('features = patches needs SciPy: pip install "fcnet[features]".')
         check_range("patience", self.patience, 0)
 
     def in_effect(self) -> dict[str, Any]:
@@ -136,6 +141,21 @@ class Recipe:
         common = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
         return [{"n_filters": n_filters, "patch_size": size, **common} for size in self.patch_sizes]
 
+    def check_images(self, image_shape: tuple[int, ...] | None) -> None:
+        """Raise InputError if the settings do not fit images of this shape, or need images and there are none."""
+        if image_shape is None:
+            for name in ("mirror", "shift", "average_views"):
+                if getattr(self, name):
+                    raise SettingError(f"{name} is for images, and this data has none.")
+            if self.features == "patches":
+                raise SettingError("features = patches is for images, and this data has none.")
+            return
+        if self.shift >= min(image_shape[:2]):
+            raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {self.shift}.")
+        if self.features == "patches":
+            for settings in self.patches():
+                PatchFeatures(**settings).set_shape(image_shape)
+
     def augmentation(self, image_shape: tuple[int, ...] | None, signs: Array | None = None) -> Augmentation | None:
         """Return what changes a batch in place at random, if anything does.
 
@@ -146,20 +166,11 @@ class Recipe:
             What mirroring multiplies the inputs by, where they are components of features; moved copies of these are rows of
             their own.
 
-        Raises
-        ------
-        SettingError
-            If images are to be changed and there are none.
         """
-        for name in ("mirror", "shift", "average_views"):
-            if getattr(self, name) and image_shape is None:
-                raise SettingError(f"{name} is for images, and this data has none.")
         if signs is not None:
             return random_signs(signs) if self.mirror else None
         if image_shape is None or not (self.mirror or self.shift):
             return None
-        if self.shift >= min(image_shape[:2]):
-            raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {self.shift}.")
         return random_view(image_views(image_shape, self.mirror, all_moves(self.shift)))
 
     def trainer(self, seed: int, augment: Augmentation | None, callbacks: Iterable[Callback] = ()) -> Trainer:

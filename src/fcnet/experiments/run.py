@@ -172,21 +172,20 @@ def train(
     recipe = config.settings
     data = load_dataset(config.dataset, data_dir, n_test=0, verify=config.verify)
     preparing = time.monotonic()
-    augment = recipe.augmentation(data.image_shape)  # refused before anything is written or learnt
+    recipe.check_images(data.image_shape)
     _begin(run, config, resume)
     scaling, X_train = _prepare(recipe, data, config.seed, say)
     X_val = scaling.transform(data.X_val, recipe.dtype)
     feature_seconds = time.monotonic() - preparing
     y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
-    if isinstance(scaling, PatchRepresentation):
-        augment = recipe.augmentation(data.image_shape, scaling.signs)
+    signs = scaling.signs if isinstance(scaling, PatchRepresentation) else None
 
     network = recipe.network(X_train.shape[1], len(data.classes), config.seed, config.engine)
     model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
     if recipe.average_views:
         model.average_mirror, model.average_shift = recipe.mirror, recipe.shift
     keep = _KeepResult(run, model)
-    trainer = recipe.trainer(config.seed, augment, [*callbacks, keep])
+    trainer = recipe.trainer(config.seed, recipe.augmentation(data.image_shape, signs), [*callbacks, keep])
     history = trainer.fit(
         *(network, X_train, y_train, X_val, data.y_val),
         checkpoint=run / CHECKPOINT,
@@ -227,9 +226,7 @@ def _prepare(
 
     With moved copies of features there are several rows of an image, view by view.
     """
-    if recipe.features == "patches":
-        if data.image_shape is None:
-            raise SettingError("features = patches is for images, and this data has none.")
+    if recipe.features == "patches" and data.image_shape is not None:
         patches = recipe.patches(data.max_value)
         learnt = LearntRepresentation(data.X_train, data.image_shape, patches, recipe.n_components, seed, say)
         representation = learnt.learn()

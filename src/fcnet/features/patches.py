@@ -104,7 +104,7 @@ class PatchFeatures:
         InputError
             If the shape does not fit, or patches or cells do not fit into the images.
         """
-        self._set_shape(image_shape)
+        self.set_shape(image_shape)
         rng = np.random.default_rng(self.seed)
         patches = self._random_patches(np.asarray(X), rng)
         flip = self._flip()
@@ -129,14 +129,15 @@ class PatchFeatures:
         InputError
             If the shapes do not fit.
         """
-        self._set_shape(image_shape)
+        self.set_shape(image_shape)
         expected = (self.patch_size**2 * self.image_shape[2], self.n_filters)
         if filters.shape != expected:
             raise InputError(f"the filters must have shape {expected}, got {filters.shape}.")
         self.filters = filters
         self._tiles = [np.ascontiguousarray(filters[:, k : k + TILE]) for k in range(0, self.n_filters, TILE)]
 
-    def _set_shape(self, image_shape: tuple[int, ...]) -> None:
+    def set_shape(self, image_shape: tuple[int, ...]) -> None:
+        """Take images of this shape, or raise InputError if patches and cells do not fit into them."""
         height, width, _ = self.image_shape = tuple(image_shape)
         self._positions = (height - self.patch_size + 1, width - self.patch_size + 1)
         if min(self._positions) < self.grid or self.shift >= min(height, width):

@@ -1,0 +1,231 @@
+"""Learning a representation and training on it: stopped and resumed, saved and loaded, and blind to the test images."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fcnet import load
+from fcnet.cli import main
+from fcnet.data import load_digits
+from fcnet.errors import FileFormatError
+from fcnet.experiments import representations, run
+from fcnet.experiments.recipe import load_recipe
+from fcnet.experiments.representations import LearntRepresentation
+from fcnet.features import PatchRepresentation
+from fcnet.persist import Model, load_tensors, save, save_tensors
+
+PATCHES = [
+    {"n_filters": 12, "patch_size": 3, "shift": 1, "max_value": 16.0, "n_iterations": 2},
+    {"n_filters": 8, "patch_size": 5, "grid": 1, "shift": 1, "max_value": 16.0, "n_iterations": 2},
+]
+SETTINGS = ["features=patches", "n_filters=32", "patch_sizes=[3,4]", "n_components=60", "mirror=true", "shift=1", "epochs=4"]
+CHANGES = [word for setting in [*SETTINGS, "average_views=true"] for word in ("--set", setting)]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "fcnet" / "features"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits()
+
+
+def learnt(digits, cache, said=None):
+    say = (lambda line: None) if said is None else said.append
+    return LearntRepresentation(digits.X_train, (8, 8, 1), PATCHES, 50, 3, say, cache)
+
+
+def fcnet(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def test_components_are_what_the_representation_gives(digits, cache):
+    learning = learnt(digits, cache)
+    representation = learning.learn()
+    rows = learning.components(representation)
+    assert rows.shape == (5 * len(digits.X_train), 50)
+    assert rows.dtype == np.float32
+    views = representation.views(digits.X_train)
+    for view in range(5):
+        some = rows[view * len(digits.X_train) :][:20]
+        np.testing.assert_allclose(some, views[:20, view], atol=1e-2)  # kept with half precision
+    np.testing.assert_allclose(representation.transform(digits.X_train), views[:, 0], atol=1e-4)
+    mirrored = digits.X_train.reshape(-1, 8, 8)[:, :, ::-1].reshape(-1, 64)
+    np.testing.assert_allclose(representation.transform(mirrored), views[:, 0] * representation.signs, atol=1e-3)
+
+
+def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
+    first, second = [], []
+    one = learnt(digits, cache, first)
+    a = one.components(one.learn())
+    two = learnt(digits, cache, second)
+    b = two.components(two.learn())
+    assert len(first) >= 4
+    assert second == []
+    np.testing.assert_array_equal(a, b)
+    other = LearntRepresentation(digits.X_train[:-1], (8, 8, 1), PATCHES, 50, 3, second.append, cache)
+    assert other.folder != one.folder
+
+
+@pytest.mark.parametrize("stop_at", range(1, 9))
+def test_stopped_anywhere_it_goes_on_to_the_same(digits, tmp_path, monkeypatch, stop_at):
+    monkeypatch.setattr(representations, "ROWS", 300)
+    monkeypatch.setattr(representations, "CHUNK", 400)
+    monkeypatch.setattr(representations, "SHARE_OF_SAVING", 0)
+    whole = learnt(digits, tmp_path / "whole")
+    expected = whole.components(whole.learn())
+    writes = 0
+
+    def stopping(function):
+        def wrapper(*arguments, **settings):
+            nonlocal writes
+            writes += 1
+            if writes == stop_at:
+                raise KeyboardInterrupt
+            return function(*arguments, **settings)
+
+        return wrapper
+
+    with monkeypatch.context() as patch:
+        patch.setattr(representations, "save_tensors", stopping(save_tensors))
+        patch.setattr(representations.np, "save", stopping(np.save))
+        patch.setattr(representations.shutil, "rmtree", stopping(representations.shutil.rmtree))
+        stopped = learnt(digits, tmp_path / "stopped")
+        with pytest.raises(KeyboardInterrupt):
+            stopped.components(stopped.learn())
+    resumed = learnt(digits, tmp_path / "stopped")
+    np.testing.assert_array_equal(resumed.components(resumed.learn()), expected)
+    assert not list(resumed.folder.glob("covariance-*"))
+
+
+def test_a_damaged_file_of_the_cache_is_named(digits, cache):
+    learning = learnt(digits, cache)
+    learning.components(learning.learn())
+    (learning.folder / "components-0.npy").write_bytes(b"no array")
+    again = learnt(digits, cache)
+    with pytest.raises(FileFormatError, match=r"components-0\.npy is damaged.*Delete it"):
+        again.components(again.learn())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("features")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        fcnet("train", "digits", "--out", folder / "run", *CHANGES)
+    return folder / "run"
+
+
+def test_a_run_on_features_is_a_run_like_any_other(finished, digits, tmp_path):
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert metrics["val_accuracy"] > 0.9
+    model = load(finished / "model.safetensors")
+    assert isinstance(model.scaling, PatchRepresentation)
+    assert (model.average_mirror, model.average_shift) == (True, 1)
+    assert np.mean(model.predict(digits.X_val) == digits.y_val) == metrics["val_accuracy"]
+    fcnet("train", "digits", "--out", tmp_path / "again", *CHANGES)
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+    assert "Test accuracy" in fcnet("evaluate", tmp_path / "again").output
+    assert (tmp_path / "again" / "report.html").stat().st_size > 10_000
+
+
+def test_the_model_averages_over_views(finished, digits):
+    model = load(finished / "model.safetensors")
+    X = digits.X_val[:7]
+    padded = np.pad(X.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)), mode="reflect")
+    moved = [X.reshape(-1, 8, 8), *(padded[:, a : a + 8, b : b + 8] for a in (0, 2) for b in (0, 2))]
+    views = [view.reshape(-1, 64) for images in moved for view in (images, images[:, :, ::-1])]
+    expected = np.mean([model.network.logits(model.scaling.transform(view)) for view in views], axis=0)
+    np.testing.assert_allclose(model.logits(X), expected, atol=1e-4)
+
+
+def test_averaging_over_views_of_pixels(digits, tmp_path):
+    changes = ["scaling=zca", "mirror=true", "shift=1", "average_views=true", "epochs=3"]
+    fcnet("train", "digits", "--out", tmp_path / "run", *[word for change in changes for word in ("--set", change)])
+    model = load(tmp_path / "run" / "model.safetensors")
+    prepared = model.scaling.transform(digits.X_val).reshape(-1, 8, 8)
+    padded = np.pad(prepared, ((0, 0), (1, 1), (1, 1)), mode="reflect")
+    moved = [prepared, *(padded[:, a : a + 8, b : b + 8] for a in (0, 2) for b in (0, 2))]
+    views = [view.reshape(-1, 64) for images in moved for view in (images, images[:, :, ::-1])]
+    expected = np.mean([model.network.logits(view) for view in views], axis=0)
+    np.testing.assert_allclose(model.logits(digits.X_val), expected, atol=1e-4)
+
+
+def test_no_test_image_touches_a_fit(finished, tmp_path, monkeypatch):
+    load_dataset = run.load_dataset
+
+    def with_noise(name, *arguments, **settings):
+        data = load_dataset(name, *arguments, **{**settings, "n_test": None})
+        rng = np.random.default_rng(0)
+        data.X_test = rng.integers(17, size=(300, 64)).astype(np.uint8)
+        data.y_test = rng.integers(10, size=300)
+        return data
+
+    monkeypatch.setattr(run, "load_dataset", with_noise)
+    fcnet("train", "digits", "--out", tmp_path / "noise", *CHANGES)
+    assert (tmp_path / "noise" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+
+
+def test_a_run_killed_while_features_are_learnt_resumes(finished, tmp_path, cache):
+    command = [sys.executable, "-m", "fcnet.cli", "train", "digits", "--out", str(tmp_path / "run"), *CHANGES]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(cache.glob("*/dictionaries.safetensors")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors, config: tensors.pop("features.even"), "does not have the arrays"),
+        (lambda tensors, config: tensors.update({"features.odd": np.zeros((3, 3), np.float32)}), "do not fit"),
+        (lambda tensors, config: tensors.update({"features.filters0": np.zeros((3, 3), np.float32)}), "the filters must have"),
+        (lambda tensors, config: config["patches"][0].update(colour="red"), "colour"),
+        (lambda tensors, config: config.pop("image_shape"), "image_shape"),
+    ],
+)
+def test_a_model_whose_features_do_not_fit_is_refused(finished, tmp_path, change, message):
+    tensors, metadata = load_tensors(finished / "model.safetensors", "fcnet-model-1")
+    change(tensors, metadata["features"])
+    save_tensors(tmp_path / "m.safetensors", tensors, metadata, "fcnet-model-1")
+    with pytest.raises(FileFormatError, match=message):
+        load(tmp_path / "m.safetensors")
+
+
+def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_path):
+    model = load(finished / "model.safetensors")
+    save(tmp_path / "m.safetensors", Model(load_recipe("digits").network(40, 10, 0, "numpy"), model.scaling))
+    with pytest.raises(FileFormatError, match="scaling or image shape"):
+        load(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("features=patch", "Did you mean 'patches'"),
+        ("patch_sizes=[9]", "do not fit into images"),
+        ("n_filters=1", "n_filters"),
+        ("shift=9", "shift must be less than the side of an image, 8"),
+        ("patch_sizes=[]", "patch_sizes"),
+    ],
+)
+def test_settings_of_features_that_cannot_be_are_refused_before_a_run_is_replaced(finished, setting, message):
+    result = CliRunner().invoke(main, ["train", "digits", "--out", str(finished), "--force", *CHANGES, "--set", setting])
+    assert result.exit_code != 0
+    assert message in result.output
+    assert (finished / "metrics.json").exists()
