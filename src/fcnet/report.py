@@ -130,16 +130,14 @@ def _png(pixels: Array) -> str:
 def _weights(model: Model) -> dict[str, Any] | None:
     if model.image_shape is None:
         return None
+    height, width, channels = model.image_shape
+    weights, of = model.network.params["W1"], "hidden units"
     if isinstance(model.scaling, PatchRepresentation):
-        # In one half of the dictionary: the other is its mirror image.
         patches = model.scaling.patches[0]
-        weights = patches.filters[:, : patches.n_filters // 2]
-        side, of = (patches.patch_size, patches.patch_size), "filters of patches"
-    else:
-        weights, side, of = model.network.params["W1"], model.image_shape[:2], "hidden units"
-    pictures = [
-        _png(plots.image_grid(image[np.newaxis])) for image in plots.weight_images(weights, (*side, model.image_shape[2]))
-    ]
+        height = width = patches.patch_size
+        weights, of = patches.filters[:, : patches.n_filters // 2], "filters of patches"  # the others are their mirror images
+    images = plots.weight_images(weights, (height, width, channels))
+    pictures = [_png(plots.image_grid(image[np.newaxis])) for image in images]
     return {"n": weights.shape[1], "of": of, "pictures": pictures}
 
 

@@ -41,7 +41,7 @@ class ZCA:
         ----------
         X : array (n, n_inputs)
         regularisation : float
-            r above, at least 0; with 0, directions without variance are left out.
+            The r above, at least 0; with 0, directions without variance are left out.
         image_shape : tuple of ints, optional
             (height, width, channels); with it the statistics are those of the images and their mirror images together,
             so that whitening and mirroring commute.
