@@ -5,7 +5,7 @@ TORCH := --group torch
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-torch test-slow lint docs bench clean
+.PHONY: help run test test-torch test-slow lint docs bench ladder clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ docs: .venv/.docs ## Build the documentation, in docs/_build/html
 bench: .venv/.installed ## Measure speed against the matrix products alone, PyTorch and scikit-learn
 	$(PIP) $(TORCH)
 	$(BIN)/python benchmarks/speed.py --json benchmarks/speed.json --markdown benchmarks/speed.md
+
+ladder: .venv/.installed ## Train and evaluate the recipes for CIFAR-10 over seeds, which takes hours
+	$(BIN)/python benchmarks/ladder.py
 
 clean: ## Remove the virtual environment and what was built
 	rm -rf .venv build dist docs/_build docs/api .mypy_cache .pytest_cache .ruff_cache
