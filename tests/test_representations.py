@@ -192,16 +192,16 @@ def test_a_run_killed_while_features_are_learnt_resumes(finished, tmp_path, cach
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda tensors, config: tensors.pop("features.even"), "does not have the arrays"),
-        (lambda tensors, config: tensors.update({"features.odd": np.zeros((3, 3), np.float32)}), "do not fit"),
-        (lambda tensors, config: tensors.update({"features.filters0": np.zeros((3, 3), np.float32)}), "the filters must have"),
+        (lambda tensors, config: tensors.pop("scaling.even"), "does not have the arrays"),
+        (lambda tensors, config: tensors.update({"scaling.odd": np.zeros((3, 3), np.float32)}), "do not fit"),
+        (lambda tensors, config: tensors.update({"scaling.filters0": np.zeros((3, 3), np.float32)}), "the filters must have"),
         (lambda tensors, config: config["patches"][0].update(colour="red"), "colour"),
         (lambda tensors, config: config.pop("image_shape"), "image_shape"),
     ],
 )
 def test_a_model_whose_features_do_not_fit_is_refused(finished, tmp_path, change, message):
     tensors, metadata = load_tensors(finished / "model.safetensors", "fcnet-model-1")
-    change(tensors, metadata["features"])
+    change(tensors, metadata["scaling"])
     save_tensors(tmp_path / "m.safetensors", tensors, metadata, "fcnet-model-1")
     with pytest.raises(FileFormatError, match=message):
         load(tmp_path / "m.safetensors")

@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import FcnetError, FileFormatError
-from fcnet.features.representation import PatchRepresentation
-from fcnet.features.scaling import Scaling
+from fcnet.features import PatchRepresentation, Preparation, Scaling, preparation_from
 from fcnet.features.views import diagonal_moves, image_views
-from fcnet.features.zca import ZCA
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
 from fcnet.nn.losses import softmax
 from fcnet.nn.network import FullyConnectedNet
@@ -96,7 +94,7 @@ class Model:
     Parameters
     ----------
     network : FullyConnectedNet
-    scaling : Scaling, ZCA or PatchRepresentation
+    scaling : Scaling, ZCA, HistogramFeatures or PatchRepresentation
         Applied to raw inputs before the network sees them.
     classes : list of str
         Name of each class, in the order of the logits; their numbers where nothing is given.
@@ -111,7 +109,7 @@ class Model:
     """
 
     network: FullyConnectedNet
-    scaling: Scaling | ZCA | PatchRepresentation = field(default_factory=Scaling)
+    scaling: Preparation = field(default_factory=Scaling)
     classes: list[str] = field(default_factory=list)
     image_shape: tuple[int, ...] | None = None
     max_value: float = 255.0
@@ -124,7 +122,7 @@ class Model:
     @property
     def n_inputs(self) -> int:
         """Values of a raw input."""
-        return self.scaling.n_inputs if isinstance(self.scaling, PatchRepresentation) else self.network.layer_sizes[0]
+        return self.network.layer_sizes[0] if self.scaling.n_inputs is None else self.scaling.n_inputs
 
     def logits(self, X: ArrayLike) -> Array:
         """Return the logits (n, n_classes) of raw inputs (n, n_inputs).
@@ -186,10 +184,8 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
         "average_mirror": model.average_mirror,
         "average_shift": model.average_shift,
     }
-    if isinstance(model.scaling, PatchRepresentation):
-        metadata["features"] = model.scaling.get_config()
-    prefix = "features" if "features" in metadata else "scaling"
-    arrays = {f"{prefix}.{name}": array for name, array in model.scaling.arrays().items()}
+    metadata["scaling"] = {"kind": model.scaling.kind, **model.scaling.get_config()}
+    arrays = {f"scaling.{name}": array for name, array in model.scaling.arrays().items()}
     save_tensors(path, model.network.params | arrays, metadata, MODEL_FORMAT)
 
 
@@ -204,15 +200,15 @@ def load(path: str | Path) -> Model:
     tensors, metadata = load_tensors(path, MODEL_FORMAT)
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise FileFormatError(f"{path} holds NaN or infinite values.")
-    prefix = "features." if "features" in metadata else "scaling."
-    arrays = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+    arrays = {name.removeprefix("scaling."): tensors.pop(name) for name in list(tensors) if name.startswith("scaling.")}
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
         network = FullyConnectedNet(**{**metadata["network"], "engine": None}, params=tensors)
         shape = metadata["image_shape"]
+        scaling = dict(metadata.get("scaling", {"kind": "scaling"}))
         model = Model(
             network,
-            _preparation(metadata.get("features"), arrays),
+            preparation_from(scaling.pop("kind"), scaling, arrays),
             metadata["classes"],
             tuple(shape) if shape else None,
             float(metadata["max_value"]),
@@ -222,21 +218,11 @@ def load(path: str | Path) -> Model:
     except (FcnetError, KeyError, IndexError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}") from None
     n = network.layer_sizes[0]
-    if isinstance(model.scaling, PatchRepresentation):
-        fits = model.scaling.whitening.n_components == n
-    else:
-        fits = all(set(array.shape) == {n} for array in arrays.values())
-    if not fits or math.prod(shape or [model.n_inputs]) != model.n_inputs:
+    if model.scaling.n_outputs not in (None, n) or math.prod(shape or [model.n_inputs]) != model.n_inputs:
         raise FileFormatError(f"{path}: its scaling or image shape is not that of {n} inputs.")
     if len(model.classes) != network.n_classes:
         raise FileFormatError(f"{path} names {len(model.classes)} classes, its network has {network.n_classes}.")
     return model
-
-
-def _preparation(features: Mapping[str, Any] | None, arrays: dict[str, Array]) -> Scaling | ZCA | PatchRepresentation:
-    if features is not None:
-        return PatchRepresentation.from_arrays(features, arrays)
-    return ZCA(**arrays) if "matrix" in arrays else Scaling(**arrays)
 
 
 def check_tensors(path: str | Path, found: Mapping[str, Array], expected: Mapping[str, Array]) -> None:

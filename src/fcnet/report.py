@@ -22,7 +22,7 @@ from fcnet.experiments.run import (
     read_history,
     read_metrics,
 )
-from fcnet.features import PatchRepresentation
+from fcnet.features import HistogramFeatures, PatchRepresentation
 from fcnet.persist import Model, load, write_atomic
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
@@ -128,7 +128,7 @@ def _png(pixels: Array) -> str:
 
 
 def _weights(model: Model) -> dict[str, Any] | None:
-    if model.image_shape is None:
+    if model.image_shape is None or isinstance(model.scaling, HistogramFeatures):
         return None
     height, width, channels = model.image_shape
     weights, of = model.network.params["W1"], "hidden units"

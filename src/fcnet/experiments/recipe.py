@@ -10,7 +10,7 @@ from typing import Any
 
 from fcnet.data.augment import random_signs, random_view
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
-from fcnet.features.patches import PatchFeatures
+from fcnet.features import HistogramFeatures, PatchFeatures
 from fcnet.features.scaling import SCALINGS
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
@@ -25,7 +25,8 @@ from fcnet.types import Array
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components"}
-FEATURES = ("none", "patches")
+FEATURES = ("none", "histograms", "patches")
+FEATURE_LIBRARIES = {"histograms": "skimage", "patches": "scipy"}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
 
@@ -33,10 +34,10 @@ DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 class Recipe:
     """The settings of a training; each has the name and meaning it has in the class that it goes to.
 
-    `scaling` is "zca" or a kind of `fcnet.features.scaling.Scaling`, `features` is "none" or "patches", `mirror` and `shift`
-    change images at random, `average_views` has predictions averaged over such changes, `hidden` lists the hidden layers,
-    `patience` is that of early stopping, with 0 for none. The settings of update rules and schedules that are not chosen have
-    no effect.
+    `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
+    of `fcnet.features.PatchFeatures`; `mirror` and `shift` change images at random, and `average_views` has predictions
+    averaged over such changes; `hidden` lists the hidden layers; `patience` is that of early stopping, with 0 for none. The settings of
+    features, update rules and schedules that are not chosen have no effect.
     """
 
     description: str = ""
@@ -109,14 +110,15 @@ class Recipe:
             PatchFeatures(**settings)
         if not self.patch_sizes:
             raise SettingError("patch_sizes needs a size or more.")
-        if self.features == "patches" and not find_spec("scipy"):
-            raise SettingError('features = patches needs SciPy: pip install "fcnet[features]".')
+        library = FEATURE_LIBRARIES.get(self.features)
+        if library and not find_spec(library):
+            raise SettingError(f'features = {self.features} needs {library}: pip install "fcnet[features]".')
         check_range("patience", self.patience, 0)
 
     def in_effect(self) -> dict[str, Any]:
         """Return the settings without those of features, update rules and schedules that are not chosen."""
         idle = RULE_SETTINGS - setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
-        if self.features == "none":
+        if self.features != "patches":
             idle |= PATCH_SETTINGS
         if self.scaling != "zca" or self.features != "none":
             idle |= {"zca_regularisation"}
@@ -147,14 +149,18 @@ class Recipe:
             for name in ("mirror", "shift", "average_views"):
                 if getattr(self, name):
                     raise SettingError(f"{name} is for images, and this data has none.")
-            if self.features == "patches":
-                raise SettingError("features = patches is for images, and this data has none.")
+            if self.features != "none":
+                raise SettingError(f"features = {self.features} is for images, and this data has none.")
             return
         if self.shift >= min(image_shape[:2]):
             raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {self.shift}.")
         if self.features == "patches":
             for settings in self.patches():
                 PatchFeatures(**settings).set_shape(image_shape)
+        if self.features == "histograms":
+            HistogramFeatures().set_shape(image_shape)
+            if self.mirror or self.shift:
+                raise SettingError("mirror and shift are for pixels and patches; histograms are made once for each image.")
 
     def augmentation(self, image_shape: tuple[int, ...] | None, signs: Array | None = None) -> Augmentation | None:
         """Return what changes a batch in place at random, if anything does.

@@ -18,7 +18,7 @@ from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.representations import LearntRepresentation
-from fcnet.features import ZCA, PatchRepresentation, Scaling
+from fcnet.features import ZCA, HistogramFeatures, PatchRepresentation, Preparation, Scaling
 from fcnet.persist import Model, load, save, write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
@@ -219,9 +219,7 @@ def train(
     return metrics
 
 
-def _prepare(
-    recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]
-) -> tuple[Scaling | ZCA | PatchRepresentation, Array]:
+def _prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]) -> tuple[Preparation, Array]:
     """Fit what the inputs go through on the training part, and return it with what the network trains on.
 
     With moved copies of features there are several rows of an image, view by view.
@@ -232,8 +230,11 @@ def _prepare(
         representation = learnt.learn()
         return representation, learnt.components(representation).astype(recipe.dtype, copy=False)
     mirrored_shape = data.image_shape if recipe.mirror else None
-    scaling: Scaling | ZCA
-    if recipe.scaling == "zca":
+    scaling: Preparation
+    if recipe.features == "histograms" and data.image_shape is not None:
+        say("Histograms of gradients and hues")
+        scaling = HistogramFeatures(max_value=data.max_value).fit(data.X_train, data.image_shape)
+    elif recipe.scaling == "zca":
         scaling = ZCA.fit(data.X_train, recipe.zca_regularisation, mirrored_shape)
     else:
         scaling = Scaling.fit(data.X_train, recipe.scaling, mirrored_shape)

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
-from fcnet.errors import InputError, to_float, to_int, unknown_name
+from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.types import Array
 
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
@@ -137,11 +137,11 @@ class PatchFeatures:
         self._tiles = [np.ascontiguousarray(filters[:, k : k + TILE]) for k in range(0, self.n_filters, TILE)]
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
-        """Take images of this shape, or raise InputError if patches and cells do not fit into them."""
+        """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
         height, width, _ = self.image_shape = tuple(image_shape)
         self._positions = (height - self.patch_size + 1, width - self.patch_size + 1)
         if min(self._positions) < self.grid or self.shift >= min(height, width):
-            raise InputError(
+            raise SettingError(
                 f"Patches of {self.patch_size} pixels, {self.grid} cells and a shift of {self.shift} do not fit into images "
                 f"of {height} × {width}."
             )

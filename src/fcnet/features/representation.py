@@ -31,10 +31,17 @@ class PatchRepresentation:
     patches: list[PatchFeatures]
     whitening: MirrorWhitening
 
+    kind = "patches"
+
     @property
     def n_inputs(self) -> int:
         """Values of a raw image."""
         return math.prod(self.patches[0].image_shape)
+
+    @property
+    def n_outputs(self) -> int:
+        """Components."""
+        return self.whitening.n_components
 
     @property
     def signs(self) -> Array:

@@ -1,11 +1,13 @@
 """Scaling of inputs, fitted on the training part alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.errors import unknown_name
+from fcnet.errors import InputError, unknown_name
 from fcnet.types import Array
 
 SCALINGS = ("none", "mean", "standard")
@@ -23,6 +25,21 @@ class Scaling:
 
     mean: Array | None = None
     std: Array | None = None
+
+    kind = "scaling"
+
+    def __post_init__(self) -> None:
+        check_rows("scaling", self.arrays())
+
+    @property
+    def n_inputs(self) -> int | None:
+        """Values of a row, or None where nothing was measured."""
+        return None if self.mean is None else len(self.mean)
+
+    @property
+    def n_outputs(self) -> int | None:
+        """As many."""
+        return self.n_inputs
 
     @classmethod
     def fit(cls, X: Array, kind: str = "standard", image_shape: tuple[int, ...] | None = None) -> "Scaling":
@@ -77,6 +94,22 @@ class Scaling:
                 out[rows] *= scale
         return out
 
+    def get_config(self) -> dict[str, Any]:
+        """Return no settings: there are none."""
+        return {}
+
+    @classmethod
+    def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "Scaling":
+        """Make a scaling of what `arrays` returned."""
+        return cls(**arrays)
+
     def arrays(self) -> dict[str, Array]:
         """Return what there is of ``mean`` and ``std``."""
         return {name: array for name, array in (("mean", self.mean), ("std", self.std)) if array is not None}
+
+
+def check_rows(name: str, arrays: Mapping[str, Array]) -> None:
+    """Raise InputError unless all arrays have one and the same length along every side."""
+    shapes = {key: array.shape for key, array in arrays.items()}
+    if len({side for shape in shapes.values() for side in shape}) > 1:
+        raise InputError(f"its {name} has arrays of unequal sides, {shapes}.")

@@ -1,11 +1,14 @@
 """Whitening that leaves images looking like images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, check_range
+from fcnet.features.scaling import check_rows
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
@@ -32,6 +35,21 @@ class ZCA:
 
     mean: Array
     matrix: Array
+
+    kind = "zca"
+
+    def __post_init__(self) -> None:
+        check_rows("scaling", self.arrays())
+
+    @property
+    def n_inputs(self) -> int:
+        """Values of a row."""
+        return len(self.mean)
+
+    @property
+    def n_outputs(self) -> int:
+        """As many."""
+        return len(self.mean)
 
     @classmethod
     def fit(cls, X: ArrayLike, regularisation: float = 0.1, image_shape: tuple[int, ...] | None = None) -> "ZCA":
@@ -85,6 +103,15 @@ class ZCA:
             rows = slice(start, start + ROWS_AT_ONCE)
             np.matmul(np.subtract(X[rows], mean, dtype=dtype), matrix, out=out[rows])
         return out
+
+    def get_config(self) -> dict[str, Any]:
+        """Return no settings: the regularisation is in the matrix."""
+        return {}
+
+    @classmethod
+    def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ZCA":
+        """Make a whitening of what `arrays` returned."""
+        return cls(**arrays)
 
     def arrays(self) -> dict[str, Array]:
         """Return ``mean`` and ``matrix``."""

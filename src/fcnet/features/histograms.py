@@ -1,0 +1,132 @@
+"""Histograms of gradients and of colours: the features by hand."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fcnet.errors import InputError, SettingError, to_float, to_int
+from fcnet.features.scaling import Scaling
+from fcnet.types import Array
+
+
+class HistogramFeatures:
+    """Histograms of oriented gradients and of hues, standardised.
+
+    Gradients are those of scikit-image's ``hog`` (Dalal & Triggs 2005): in every cell a histogram of their directions, weighted
+    by their lengths, and normalised over blocks of 2 × 2 cells. A hue counts by its pixel's saturation.
+
+    Parameters
+    ----------
+    cell : int
+        Height and width of a cell of the gradients, in pixels.
+    orientations : int
+        Bins for the directions of gradients.
+    hues : int
+        Bins for the hues of colour images.
+    grid : int
+        Parts of an image down and across that have a histogram of hues each.
+    max_value : float
+        The value of white.
+
+    Attributes
+    ----------
+    scaling : Scaling
+        Measured by `fit`.
+    image_shape : tuple of ints
+    """
+
+    kind = "histograms"
+
+    def __init__(
+        self, cell: int = 8, orientations: int = 9, hues: int = 10, *, grid: int = 2, max_value: float = 255.0
+    ) -> None:
+        self.cell = to_int("cell", cell, 1)
+        self.orientations = to_int("orientations", orientations, 1)
+        self.hues = to_int("hues", hues, 1)
+        self.grid = to_int("grid", grid, 1)
+        self.max_value = to_float("max_value", max_value, 0)
+        self.scaling = Scaling()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal, unfitted object, and the shape of the images it was fitted to."""
+        names = ("cell", "orientations", "hues", "grid", "max_value", "image_shape")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    def set_shape(self, image_shape: tuple[int, ...]) -> None:
+        """Take images of this shape, or raise SettingError if they have too few cells."""
+        height, width, _ = self.image_shape = tuple(image_shape)
+        if min(height, width) < max(2 * self.cell, self.grid):
+            needs = f"2 × 2 cells of {self.cell} pixels and {self.grid} × {self.grid} histograms of hues"
+            raise SettingError(f"{needs} do not fit into images of {height} × {width}.")
+
+    def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "HistogramFeatures":
+        """Measure mean and standard deviation of the features of images, and return self.
+
+        Parameters
+        ----------
+        X : array (n, height · width · channels)
+            Pixels from 0 to `max_value`.
+        image_shape : tuple of ints
+            (height, width, channels).
+
+        Raises
+        ------
+        InputError
+            If cells do not fit into the images, or `X` does not have their shape.
+        """
+        self.set_shape(image_shape)
+        self.scaling = Scaling.fit(self._histograms(X))
+        return self
+
+    def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+        """Return the features (n, n_features) of images (n, height · width · channels)."""
+        return self.scaling.transform(self._histograms(X), dtype)
+
+    @property
+    def n_inputs(self) -> int:
+        """Values of a raw image."""
+        return math.prod(self.image_shape)
+
+    @property
+    def n_outputs(self) -> int | None:
+        """Features."""
+        return self.scaling.n_outputs
+
+    def arrays(self) -> dict[str, Array]:
+        """Return ``mean`` and ``std`` of the features."""
+        return self.scaling.arrays()
+
+    @classmethod
+    def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "HistogramFeatures":
+        """Make fitted features of what `get_config` and `arrays` returned."""
+        settings = dict(config)
+        shape = settings.pop("image_shape")
+        features = cls(**settings)
+        features.set_shape(tuple(shape))
+        features.scaling = Scaling(**arrays)
+        return features
+
+    def _histograms(self, X: ArrayLike) -> Array:
+        from skimage.feature import hog
+
+        X = np.asarray(X)
+        if X.ndim != 2 or X.shape[1] != math.prod(self.image_shape):
+            raise InputError(f"X must have shape (n, {math.prod(self.image_shape)}), got {X.shape}.")
+        images = X.reshape(-1, *self.image_shape).astype(np.float32) / np.float32(self.max_value)
+        settings = {"orientations": self.orientations, "pixels_per_cell": (self.cell, self.cell), "cells_per_block": (2, 2)}
+        rows = [
+            np.concatenate([hog(image, channel_axis=2, **settings), *self._hues(image)]).astype(np.float32) for image in images
+        ]
+        return np.array(rows)
+
+    def _hues(self, image: Array) -> list[Array]:
+        if image.shape[2] != 3:
+            return []
+        from skimage.color import rgb2hsv
+
+        hsv = rgb2hsv(image)
+        parts = [part for band in np.array_split(hsv, self.grid) for part in np.array_split(band, self.grid, axis=1)]
+        return [np.histogram(part[..., 0], self.hues, (0, 1), weights=part[..., 1])[0] / part[..., 0].size for part in parts]

@@ -1,0 +1,70 @@
+"""Histograms of gradients and hues: pictures whose histograms are known."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fcnet import load
+from fcnet.cli import main
+from fcnet.errors import InputError
+from fcnet.features import HistogramFeatures
+
+SHAPE = (16, 16, 3)
+
+
+def histograms(image, **settings):
+    features = HistogramFeatures(**settings)
+    features.set_shape(image.shape)
+    return features._histograms(image.reshape(1, -1))[0]
+
+
+def test_edges_fall_into_the_bin_of_their_direction():
+    ramp = np.tile(np.arange(16)[:, None, None] * 10.0, (1, 16, 3)).astype(np.uint8)
+    down, across = (histograms(image)[: 4 * 9].reshape(4, 9) for image in (ramp, ramp.swapaxes(0, 1).copy()))
+    assert (down.argmax(axis=1) == 4).all()  # a gradient that points down, at 90 degrees, lies in the fifth of nine bins
+    assert (across.argmax(axis=1) == 0).all()
+    np.testing.assert_allclose(np.delete(down, 4, axis=1), 0, atol=1e-6)
+
+
+def test_hues_are_counted_in_each_part():
+    image = np.zeros(SHAPE, np.uint8)
+    image[:8, :8, 0], image[:8, 8:, 1], image[8:, :8, 2], image[8:, 8:] = 255, 255, 255, 128  # red, green, blue, grey
+    hues = histograms(image, hues=6)[4 * 9 :].reshape(4, 6)
+    np.testing.assert_array_equal(hues[:3].argmax(axis=1), [0, 2, 4])
+    np.testing.assert_allclose(hues.sum(axis=1), [1, 1, 1, 0])
+
+
+def test_features_are_standardised_and_float32():
+    X = np.random.default_rng(0).integers(256, size=(50, 768)).astype(np.uint8)
+    out = HistogramFeatures().fit(X, SHAPE).transform(X)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(out.std(axis=0), 1, atol=1e-3)
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(InputError, match="do not fit into images of 16 × 16"):
+        HistogramFeatures(cell=9).set_shape(SHAPE)
+    with pytest.raises(InputError, match=r"shape \(n, 768\)"):
+        HistogramFeatures().fit(np.zeros((2, 700)), SHAPE)
+
+
+def test_a_run_on_histograms_predicts_from_pixels(tmp_path):
+    command = ["train", "digits", "--out", str(tmp_path / "run"), "--set", "features=histograms", "--set", "epochs=3"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert "do not fit into images of 8 × 8" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.cifar10
+def test_a_run_on_cifar10(tmp_path):
+    command = ["train", "cifar10", "--recipe", "histograms", "--out", str(tmp_path / "run"), "--set", "epochs=2", "--json"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["val_accuracy"] > 0.45
+    model = load(tmp_path / "run" / "model.safetensors")
+    assert model.n_inputs == 3072
