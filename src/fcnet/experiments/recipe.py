@@ -36,8 +36,8 @@ class Recipe:
 
     `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
     of `fcnet.features.PatchFeatures`; `mirror` and `shift` change images at random, and `average_views` has predictions
-    averaged over such changes; `hidden` lists the hidden layers; `patience` is that of early stopping, with 0 for none. The settings of
-    features, update rules and schedules that are not chosen have no effect.
+    averaged over such changes; `hidden` lists the hidden layers; `patience` is that of early stopping, with 0 for none. The
+    settings of features, update rules and schedules that are not chosen have no effect.
     """
 
     description: str = ""
