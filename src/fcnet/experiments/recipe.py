@@ -8,9 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fcnet.data.augment import random_signs, random_view
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.features import HistogramFeatures, PatchFeatures
+from fcnet.features.local_weights import local_weights
 from fcnet.features.scaling import SCALINGS
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
@@ -26,6 +29,7 @@ UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHED
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components"}
 FEATURES = ("none", "histograms", "patches")
+FIRST_LAYERS = ("random", "patches")
 FEATURE_LIBRARIES = {"histograms": "skimage", "patches": "scipy"}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
@@ -57,6 +61,7 @@ class Recipe:
     dropout: float = 0.0
     input_dropout: float = 0.0
     weight_init: str | float = "he"
+    first_layer: str = "random"
     dtype: str = "float32"
     epochs: int = 10
     batch_size: int = 100
@@ -103,6 +108,10 @@ class Recipe:
             raise unknown_name("scaling", self.scaling, (*SCALINGS, "zca"))
         if self.features not in FEATURES:
             raise unknown_name("features", self.features, FEATURES)
+        if self.first_layer not in FIRST_LAYERS:
+            raise unknown_name("first_layer", self.first_layer, FIRST_LAYERS)
+        if self.first_layer == "patches" and (self.features != "none" or not self.hidden):
+            raise SettingError("first_layer = patches needs hidden units, and features = none: it looks at pixels.")
         check_range("zca_regularisation", self.zca_regularisation, 0)
         check_range("shift", self.shift, 0)
         check_range("n_components", self.n_components, 1)
@@ -119,7 +128,7 @@ class Recipe:
         """Return the settings without those of features, update rules and schedules that are not chosen."""
         idle = RULE_SETTINGS - setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
         if self.features != "patches":
-            idle |= PATCH_SETTINGS
+            idle |= PATCH_SETTINGS - ({"patch_sizes"} if self.first_layer == "patches" else set())
         if self.scaling != "zca" or self.features != "none":
             idle |= {"zca_regularisation"}
         return {key: value for key, value in asdict(self).items() if key not in idle}
@@ -137,6 +146,12 @@ class Recipe:
             engine=engine,
         )
 
+    def begin_with_patches(self, network: FullyConnectedNet, X: Array, image_shape: tuple[int, ...], seed: int) -> None:
+        """Have each hidden unit of the first layer begin with a patch of images `X`; each size has its share of the units."""
+        rng, W = np.random.default_rng(seed), network.params["W1"]
+        for size, columns in zip(self.patch_sizes, np.array_split(np.arange(W.shape[1]), len(self.patch_sizes)), strict=True):
+            W[:, columns] = local_weights(X, image_shape, len(columns), size, rng)
+
     def patches(self, max_value: float = 255.0) -> list[dict[str, Any]]:
         """Return the arguments of the `PatchFeatures` of each patch size, which have their share of the filters."""
         n_filters = self.n_filters // max(1, len(self.patch_sizes))
@@ -149,12 +164,13 @@ class Recipe:
             for name in ("mirror", "shift", "average_views"):
                 if getattr(self, name):
                     raise SettingError(f"{name} is for images, and this data has none.")
-            if self.features != "none":
-                raise SettingError(f"features = {self.features} is for images, and this data has none.")
+            for name in ("features", "first_layer"):
+                if getattr(self, name) not in ("none", "random"):
+                    raise SettingError(f"{name} = {getattr(self, name)} is for images, and this data has none.")
             return
         if self.shift >= min(image_shape[:2]):
             raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {self.shift}.")
-        if self.features == "patches":
+        if "patches" in (self.features, self.first_layer):
             for settings in self.patches():
                 PatchFeatures(**settings).set_shape(image_shape)
         if self.features == "histograms":

@@ -181,6 +181,9 @@ def train(
     signs = scaling.signs if isinstance(scaling, PatchRepresentation) else None
 
     network = recipe.network(X_train.shape[1], len(data.classes), config.seed, config.engine)
+    if recipe.first_layer == "patches" and data.image_shape is not None:
+        say("Learning patches for the first layer to begin with")
+        recipe.begin_with_patches(network, X_train, data.image_shape, config.seed)
     model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
     if recipe.average_views:
         model.average_mirror, model.average_shift = recipe.mirror, recipe.shift

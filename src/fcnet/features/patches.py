@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.types import Array
 
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
@@ -113,11 +114,9 @@ class PatchFeatures:
         eigenvalues, vectors = np.linalg.eigh(covariance.astype(np.float64))
         scales = 1 / np.sqrt(np.maximum(eigenvalues, 0) + WHITENING_EPSILON)
         whitening = (vectors * scales @ vectors.T).astype(np.float32)
-        patches = _of_length_one(patches @ whitening)
-        half = patches[rng.integers(len(patches), size=self.n_filters // 2)]
-        if self.dictionary == "kmeans":
-            for _ in range(self.n_iterations):
-                half = self._kmeans_step(patches, half, rng)
+        patches = unit_rows(patches @ whitening)
+        n_iterations = self.n_iterations if self.dictionary == "kmeans" else 0
+        half = spherical_kmeans(patches, self.n_filters // 2, n_iterations, rng, flip)
         self.set_filters(whitening @ np.concatenate([half, half[:, flip]]).T, image_shape)
         return self
 
@@ -229,30 +228,6 @@ class PatchFeatures:
         patches -= patches.mean(axis=1, keepdims=True)
         patches /= np.sqrt(np.square(patches).mean(axis=1, keepdims=True) + np.float32(self._contrast_epsilon()))
         return patches
-
-    def _kmeans_step(self, patches: Array, half: Array, rng: np.random.Generator) -> Array:
-        flip, n = self._flip(), len(half)
-        dictionary = np.concatenate([half, half[:, flip]]).T
-        sums = np.zeros_like(half)
-        for start in range(0, len(patches), TILE * 16):
-            block = patches[start : start + TILE * 16]
-            responses = block @ dictionary
-            nearest = np.abs(responses).argmax(axis=1)
-            weighted = block * responses[np.arange(len(block)), nearest, None]
-            weighted[nearest >= n] = weighted[nearest >= n][:, flip]
-            nearest %= n
-            order = np.argsort(nearest, kind="stable")
-            found, starts = np.unique(nearest[order], return_index=True)
-            sums[found] += np.add.reduceat(weighted[order], starts)
-        unused = np.flatnonzero(~sums.any(axis=1))
-        sums[unused] = patches[rng.integers(len(patches), size=len(unused))]
-        sums += half
-        return _of_length_one(sums)
-
-
-def _of_length_one(rows: Array) -> Array:
-    scaled: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
-    return scaled
 
 
 def _windows(n: int, grid: int, offsets: Sequence[int]) -> tuple[Array, Array]:

@@ -1,0 +1,54 @@
+"""Spherical k-means: directions that patches lie along."""
+
+import numpy as np
+
+from fcnet.types import Array
+
+ROWS_AT_ONCE = 4096
+
+
+def unit_rows(rows: Array) -> Array:
+    """Return the rows divided by their lengths; rows of no length stay zero."""
+    scaled: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
+    return scaled
+
+
+def spherical_kmeans(
+    rows: Array, n_directions: int, n_iterations: int, rng: np.random.Generator, flip: Array | None = None
+) -> Array:
+    """Return directions (n_directions, n) along which rows of length one (m, n) lie, either way.
+
+    Each iteration gives a row to the direction that it responds to most, on either side, and makes the directions
+    ``D ← D + Sᵀ X``, of length one, with S the responses (Coates & Ng 2012). It begins with random rows; a direction that no
+    row is given to begins anew.
+
+    Parameters
+    ----------
+    rows : float32 array (m, n)
+    n_directions : int
+    n_iterations : int
+    rng : numpy.random.Generator
+    flip : integer array (n,), optional
+        An order of the columns, of which twice is none, like that of a mirrored patch. A row may then respond in it too.
+    """
+    directions = rows[rng.integers(len(rows), size=n_directions)]
+    for _ in range(n_iterations):
+        both = directions if flip is None else np.concatenate([directions, directions[:, flip]])
+        sums = np.zeros_like(directions)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            block = rows[start : start + ROWS_AT_ONCE]
+            responses = block @ both.T
+            nearest = np.abs(responses).argmax(axis=1)
+            weighted = block * responses[np.arange(len(block)), nearest, None]
+            if flip is not None:
+                flipped = nearest >= n_directions
+                weighted[flipped] = weighted[flipped][:, flip]
+                nearest %= n_directions
+            order = np.argsort(nearest, kind="stable")
+            found, starts = np.unique(nearest[order], return_index=True)
+            sums[found] += np.add.reduceat(weighted[order], starts)
+        unused = np.flatnonzero(~sums.any(axis=1))
+        sums += directions
+        sums[unused] = rows[rng.integers(len(rows), size=len(unused))]
+        directions = unit_rows(sums)
+    return directions

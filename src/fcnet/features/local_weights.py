@@ -1,0 +1,50 @@
+"""First weights for a network that is to see images: each hidden unit begins with a look at one place."""
+
+import math
+
+import numpy as np
+
+from fcnet.features.kmeans import spherical_kmeans, unit_rows
+from fcnet.types import Array
+
+N_DIRECTIONS = 800
+N_ITERATIONS = 8
+N_PATCHES = 200_000
+N_ROWS = 2000
+
+
+def local_weights(X: Array, image_shape: tuple[int, ...], n_units: int, patch_size: int, rng: np.random.Generator) -> Array:
+    """Return weights (n_inputs, n_units) that are zero but for a patch, at a random place for each unit.
+
+    The patch is a direction of spherical k-means on random patches of the images, with a random sign. Every column is scaled so
+    that the unit's input has the mean square that He's initialisation gives it, ``2 · mean(X²)``. Labels are not used; the
+    weights are only where training begins, and all of them are trained.
+
+    Parameters
+    ----------
+    X : float array (n, height · width · channels)
+        Images as the network sees them; whitened ones have the most to tell.
+    image_shape : tuple of ints
+    n_units : int
+    patch_size : int
+        Height and width of the patches.
+    rng : numpy.random.Generator
+    """
+    height, width, channels = image_shape
+    n_down, n_across = height - patch_size + 1, width - patch_size + 1
+    corner = np.arange(math.prod(image_shape)).reshape(image_shape)[:patch_size, :patch_size].reshape(-1)
+
+    def places(n: int) -> Array:
+        tops, lefts = rng.integers(n_down, size=n), rng.integers(n_across, size=n)
+        return np.asarray(channels * (width * tops + lefts)[:, np.newaxis] + corner)
+
+    n = min(N_PATCHES, len(X) * n_down * n_across)
+    patches = unit_rows(X[rng.integers(len(X), size=n)[:, np.newaxis], places(n)])
+    directions = spherical_kmeans(patches, min(N_DIRECTIONS, n_units), N_ITERATIONS, rng)
+    chosen = directions[rng.integers(len(directions), size=n_units)] * rng.choice([-1, 1], size=(n_units, 1))
+    weights = np.zeros((n_units, math.prod(image_shape)), X.dtype)
+    np.put_along_axis(weights, places(n_units), chosen.astype(X.dtype), axis=1)
+    some = X[:N_ROWS]
+    squares = np.square(some @ weights.T).mean(axis=0)
+    weights *= np.sqrt(2 * np.square(some).mean() / np.where(squares > 0, squares, 1))[:, np.newaxis]
+    return np.ascontiguousarray(weights.T)
