@@ -59,7 +59,7 @@ def test_views_are_the_features_of_moved_images(passes, X, shift):
     views = features.views(X[:4])
     padded = np.pad(X[:4].reshape(4, *SHAPE), ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
     np.testing.assert_allclose(views[:, 0], features.transform(X[:4]), atol=1e-5)
-    corners = [(0, 0), (0, 2 * shift), (2 * shift, 0), (2 * shift, 2 * shift)]
+    corners = [(2 * shift, 2 * shift), (2 * shift, 0), (0, 2 * shift), (0, 0)]
     for view, (top, left) in enumerate(corners, 1):
         moved = padded[:, top : top + SHAPE[0], left : left + SHAPE[1]].reshape(4, -1)
         np.testing.assert_allclose(views[:, view], features.transform(moved), atol=1e-5)

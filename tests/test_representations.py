@@ -155,7 +155,7 @@ def test_averaging_over_views_of_pixels(digits, tmp_path):
     model = load(tmp_path / "run" / "model.safetensors")
     prepared = model.scaling.transform(digits.X_val).reshape(-1, 8, 8)
     padded = np.pad(prepared, ((0, 0), (1, 1), (1, 1)), mode="reflect")
-    moved = [prepared, *(padded[:, a : a + 8, b : b + 8] for a in (0, 2) for b in (0, 2))]
+    moved = [padded[:, a : a + 8, b : b + 8] for a in range(3) for b in range(3)]
     views = [view.reshape(-1, 64) for images in moved for view in (images, images[:, :, ::-1])]
     expected = np.mean([model.network.logits(view) for view in views], axis=0)
     np.testing.assert_allclose(model.logits(digits.X_val), expected, atol=1e-4)

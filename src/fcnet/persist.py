@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.features import PatchRepresentation, Preparation, Scaling, preparation_from
-from fcnet.features.views import diagonal_moves, image_views
+from fcnet.features.views import all_moves, image_views
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
 from fcnet.nn.losses import softmax
 from fcnet.nn.network import FullyConnectedNet
@@ -105,7 +105,8 @@ class Model:
     average_mirror : bool
         Whether logits are the mean of those of the image and of its mirror image.
     average_shift : int
-        With it logits are the mean of those of the image and of copies moved by so many pixels along both diagonals.
+        With it logits are the mean of those of the image and of copies moved by up to so many pixels down and across; with
+        features of patches, of the copies that these know.
     """
 
     network: FullyConnectedNet
@@ -154,7 +155,7 @@ class Model:
         if self.image_shape is None or not (self.average_mirror or self.average_shift):
             yield prepared
             return
-        for places in image_views(self.image_shape, self.average_mirror, diagonal_moves(self.average_shift)):
+        for places in image_views(self.image_shape, self.average_mirror, all_moves(self.average_shift)):
             yield prepared[:, places]
 
     def predict_proba(self, X: ArrayLike) -> Array:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
+from fcnet.features.views import diagonal_moves
 from fcnet.types import Array
 
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
@@ -184,7 +185,7 @@ class PatchFeatures:
 
     def _extract_rows(self, X: Array, rows: Array, n_views: int, out: Array, normalise: Any, pool: Any) -> None:
         pad = self.shift if n_views > 1 else 0
-        offsets = [(0, 0), (-pad, -pad), (-pad, pad), (pad, -pad), (pad, pad)][:n_views]
+        offsets = [(-down, -across) for down, across in diagonal_moves(pad)]
         (row_blocks, down), (column_blocks, across) = (
             _windows(n, self.grid, moved) for n, moved in zip(self._positions, zip(*offsets, strict=True), strict=True)
         )
