@@ -40,7 +40,7 @@ def by_hand(features, image):
             rows = slice(i * n_down // grid, -(-(i + 1) * n_down // grid))
             columns = slice(j * n_across // grid, -(-(j + 1) * n_across // grid))
             for side, sign in enumerate((1, -1)):
-                out[i, j, side] = np.maximum(sign * z[rows, columns] - features.threshold, 0).mean(axis=(0, 1))
+                out[i, j, side] = np.sqrt(np.maximum(sign * z[rows, columns] - features.threshold, 0).mean(axis=(0, 1)))
     return out.reshape(-1)
 
 
@@ -50,7 +50,7 @@ def test_features_are_those_of_the_equation(passes, X, n_filters, grid, threshol
     found = features.transform(X[:3])
     assert found.dtype == np.float32
     assert found.shape == (3, features.n_features)
-    np.testing.assert_allclose(found, [by_hand(features, image.reshape(SHAPE)) for image in X[:3]], atol=2e-5)
+    np.testing.assert_allclose(found, [by_hand(features, image.reshape(SHAPE)) for image in X[:3]], atol=2e-3)
 
 
 @pytest.mark.parametrize("shift", [1, 2])
@@ -58,11 +58,11 @@ def test_views_are_the_features_of_moved_images(passes, X, shift):
     features = PatchFeatures(12, 4, shift=shift, n_iterations=1).fit(X, SHAPE)
     views = features.views(X[:4])
     padded = np.pad(X[:4].reshape(4, *SHAPE), ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
-    np.testing.assert_allclose(views[:, 0], features.transform(X[:4]), atol=1e-5)
+    np.testing.assert_allclose(views[:, 0], features.transform(X[:4]), atol=1e-3)
     corners = [(2 * shift, 2 * shift), (2 * shift, 0), (0, 2 * shift), (0, 0)]
     for view, (top, left) in enumerate(corners, 1):
         moved = padded[:, top : top + SHAPE[0], left : left + SHAPE[1]].reshape(4, -1)
-        np.testing.assert_allclose(views[:, view], features.transform(moved), atol=1e-5)
+        np.testing.assert_allclose(views[:, view], features.transform(moved), atol=1e-3)
 
 
 @pytest.mark.parametrize("dictionary", ["kmeans", "patches"])
@@ -71,7 +71,7 @@ def test_mirroring_an_image_reorders_its_features(X, dictionary, grid):
     features = PatchFeatures(14, 3, grid=grid, dictionary=dictionary, n_iterations=2).fit(X, SHAPE)
     flipped = X.reshape(-1, *SHAPE)[:, :, ::-1].reshape(len(X), -1)
     mirrored = features.mirrored()
-    np.testing.assert_allclose(features.transform(flipped), features.transform(X)[:, mirrored], atol=1e-5)
+    np.testing.assert_allclose(features.transform(flipped), features.transform(X)[:, mirrored], atol=1e-3)
     np.testing.assert_array_equal(mirrored[mirrored], np.arange(features.n_features))
     assert (mirrored != np.arange(features.n_features)).all()
 
@@ -101,7 +101,7 @@ def test_the_seed_decides(X):
 def test_the_scale_of_the_pixels_can_be_told(X):
     bytes_, units = PatchFeatures(10, 4, n_iterations=2).fit(X, SHAPE), PatchFeatures(10, 4, n_iterations=2, max_value=1.0)
     units.fit(X / np.float32(255), SHAPE)
-    np.testing.assert_allclose(units.transform(X / np.float32(255)), bytes_.transform(X), atol=1e-3)
+    np.testing.assert_allclose(units.transform(X / np.float32(255)), bytes_.transform(X), atol=1e-2)
 
 
 def test_one_image_and_none(X):

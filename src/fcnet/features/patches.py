@@ -26,11 +26,12 @@ DICTIONARIES = ("kmeans", "patches")
 
 
 class PatchFeatures:
-    """Soft-thresholded responses of whitened patches to a dictionary, averaged over the cells of a grid.
+    """Soft-thresholded responses of whitened patches to a dictionary, pooled over the cells of a grid.
 
     Every patch of an image, its mean taken and its contrast divided out (``(p - mean) / sqrt(var + 10)``), is whitened by
-    ``ZCA = (C + 0.1 I)^(-1/2)`` and multiplied by K filters of length one. The features of a cell are the means of
-    ``max(z - threshold, 0)`` and ``max(-z - threshold, 0)`` over its positions (Coates, Ng & Lee 2011; Coates & Ng 2011).
+    ``ZCA = (C + 0.1 I)^(-1/2)`` and multiplied by K filters of length one. The features of a cell are the square roots of the
+    means of ``max(z - threshold, 0)`` and ``max(-z - threshold, 0)`` over its positions (Coates, Ng & Lee 2011; Coates & Ng
+    2011; the root, which keeps a patch that is repeated from outweighing the others, as in Perronnin et al. 2010).
     Filter ``K/2 + k`` is the mirror image of filter k, so that the features of a mirrored image are those of the image in
     another order, which `mirrored` gives.
 
@@ -207,7 +208,7 @@ class PatchFeatures:
                 np.matmul(patches, tile, out=z)
                 pool(z.reshape(n_down, n_across, n), self.threshold, row_blocks, column_blocks, s)
                 start = number * TILE
-                features[:, :, start : start + n] = (combine @ s.reshape(-1, 2 * n)).reshape(-1, 2, n)
+                features[:, :, start : start + n] = np.sqrt(combine @ s.reshape(-1, 2 * n)).reshape(-1, 2, n)
 
     def _contrast_epsilon(self) -> float:
         return CONTRAST_EPSILON * (self.max_value / 255) ** 2
