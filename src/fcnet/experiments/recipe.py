@@ -8,12 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fcnet.data.augment import random_signs, random_view
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.features import HistogramFeatures, PatchFeatures
-from fcnet.features.local_weights import local_weights
 from fcnet.features.scaling import SCALINGS
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
@@ -145,12 +142,6 @@ class Recipe:
             seed=seed,
             engine=engine,
         )
-
-    def begin_with_patches(self, network: FullyConnectedNet, X: Array, image_shape: tuple[int, ...], seed: int) -> None:
-        """Have each hidden unit of the first layer begin with a patch of images `X`; each size has its share of the units."""
-        rng, W = np.random.default_rng(seed), network.params["W1"]
-        for size, columns in zip(self.patch_sizes, np.array_split(np.arange(W.shape[1]), len(self.patch_sizes)), strict=True):
-            W[:, columns] = local_weights(X, image_shape, len(columns), size, rng)
 
     def patches(self, max_value: float = 255.0) -> list[dict[str, Any]]:
         """Return the arguments of the `PatchFeatures` of each patch size, which have their share of the filters."""

@@ -16,15 +16,14 @@ from fcnet.data import Dataset, load_dataset
 from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
+from fcnet.experiments.preparing import begin_with_patches, prepare
 from fcnet.experiments.recipe import Recipe
-from fcnet.experiments.representations import LearntRepresentation
-from fcnet.features import ZCA, HistogramFeatures, PatchRepresentation, Preparation, Scaling
+from fcnet.features import PatchRepresentation
 from fcnet.persist import Model, load, save, write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import accuracy
-from fcnet.types import Array
 
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",
@@ -174,7 +173,7 @@ def train(
     preparing = time.monotonic()
     recipe.check_images(data.image_shape)
     _begin(run, config, resume)
-    scaling, X_train = _prepare(recipe, data, config.seed, say)
+    scaling, X_train = prepare(recipe, data, config.seed, say)
     X_val = scaling.transform(data.X_val, recipe.dtype)
     feature_seconds = time.monotonic() - preparing
     y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
@@ -183,7 +182,7 @@ def train(
     network = recipe.network(X_train.shape[1], len(data.classes), config.seed, config.engine)
     if recipe.first_layer == "patches" and data.image_shape is not None:
         say("Learning patches for the first layer to begin with")
-        recipe.begin_with_patches(network, X_train, data.image_shape, config.seed)
+        begin_with_patches(network, X_train, data.image_shape, recipe.patch_sizes, config.seed)
     model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
     if recipe.average_views:
         # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
@@ -221,28 +220,6 @@ def train(
     save_predictions(run / PREDICTIONS, "validation", val_logits, data.X_val, data.y_val)
     _write_metrics(run, metrics)
     return metrics
-
-
-def _prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]) -> tuple[Preparation, Array]:
-    """Fit what the inputs go through on the training part, and return it with what the network trains on.
-
-    With moved copies of features there are several rows of an image, view by view.
-    """
-    if recipe.features == "patches" and data.image_shape is not None:
-        patches = recipe.patches(data.max_value)
-        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, recipe.n_components, seed, say)
-        representation = learnt.learn()
-        return representation, learnt.components(representation).astype(recipe.dtype, copy=False)
-    mirrored_shape = data.image_shape if recipe.mirror else None
-    scaling: Preparation
-    if recipe.features == "histograms" and data.image_shape is not None:
-        say("Histograms of gradients and hues")
-        scaling = HistogramFeatures(max_value=data.max_value).fit(data.X_train, data.image_shape)
-    elif recipe.scaling == "zca":
-        scaling = ZCA.fit(data.X_train, recipe.zca_regularisation, mirrored_shape)
-    else:
-        scaling = Scaling.fit(data.X_train, recipe.scaling, mirrored_shape)
-    return scaling, scaling.transform(data.X_train, recipe.dtype)
 
 
 def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""From raw data to what a network trains on, by a recipe."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fcnet.data import Dataset
+from fcnet.experiments.recipe import Recipe
+from fcnet.experiments.representations import LearntRepresentation
+from fcnet.features import ZCA, HistogramFeatures, Preparation, Scaling
+from fcnet.features.local_weights import local_weights
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
+
+
+def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]) -> tuple[Preparation, Array]:
+    """Fit what the inputs go through on the training part, and return it with what the network trains on.
+
+    With moved copies of features there are several rows of an image, view by view.
+    """
+    if recipe.features == "patches" and data.image_shape is not None:
+        patches = recipe.patches(data.max_value)
+        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, recipe.n_components, seed, say)
+        representation = learnt.learn()
+        return representation, learnt.components(representation).astype(recipe.dtype, copy=False)
+    mirrored_shape = data.image_shape if recipe.mirror else None
+    preparation: Preparation
+    if recipe.features == "histograms" and data.image_shape is not None:
+        say("Histograms of gradients and hues")
+        preparation = HistogramFeatures(max_value=data.max_value).fit(data.X_train, data.image_shape)
+    elif recipe.scaling == "zca":
+        preparation = ZCA.fit(data.X_train, recipe.zca_regularisation, mirrored_shape)
+    else:
+        preparation = Scaling.fit(data.X_train, recipe.scaling, mirrored_shape)
+    return preparation, preparation.transform(data.X_train, recipe.dtype)
+
+
+def begin_with_patches(
+    network: FullyConnectedNet, X: Array, image_shape: tuple[int, ...], patch_sizes: list[int], seed: int
+) -> None:
+    """Have each hidden unit of the first layer begin with a patch of images `X`; each size has its share of the units."""
+    rng, W = np.random.default_rng(seed), network.params["W1"]
+    for size, columns in zip(patch_sizes, np.array_split(np.arange(W.shape[1]), len(patch_sizes)), strict=True):
+        W[:, columns] = local_weights(X, image_shape, len(columns), size, rng)
