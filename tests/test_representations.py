@@ -53,7 +53,8 @@ def test_components_are_what_the_representation_gives(digits, cache):
     learning = learnt(digits, cache)
     representation = learning.learn()
     rows = learning.components(representation)
-    assert rows.shape == (5 * len(digits.X_train), 50)
+    assert rows.shape == (5 * len(digits.X_train), representation.n_outputs)
+    assert 40 < representation.n_outputs <= 50
     assert rows.dtype == np.float32
     views = representation.views(digits.X_train)
     for view in range(5):

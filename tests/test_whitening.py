@@ -7,6 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fcnet.errors import InputError
 from fcnet.features import MirrorCovariance, MirrorWhitening, whitening
+from fcnet.features.whitening import even_and_odd
 
 MIRRORED = np.arange(40).reshape(2, 20)[::-1].reshape(-1)
 
@@ -17,11 +18,11 @@ def F():
     return (5 + rng.standard_normal((600, 40)) @ rng.standard_normal((40, 40)) * np.linspace(0.2, 3, 40)).astype(np.float32)
 
 
-def fit(F, n_components):
-    covariance = MirrorCovariance(MIRRORED)
+def fit(F, n_components, **settings):
+    covariance = MirrorCovariance(20, 20)
     for start in range(0, len(F), 250):
-        covariance.add(F[start : start + 250])
-    return MirrorWhitening.fit(covariance, n_components)
+        covariance.add(*even_and_odd(F[start : start + 250], MIRRORED))
+    return MirrorWhitening.fit(MIRRORED, covariance, n_components, **settings)
 
 
 @pytest.mark.parametrize("exact_size", [4096, 8])
@@ -56,19 +57,39 @@ def test_a_constant_feature_and_more_components_than_there_are(F):
 
 
 def test_stopping_and_going_on_changes_nothing(F):
-    whole, first, second = (MirrorCovariance(MIRRORED) for _ in range(3))
+    whole, first, second = (MirrorCovariance(20, 20) for _ in range(3))
     for covariance in (whole, first):
-        covariance.add(F[:250])
+        covariance.add(*even_and_odd(F[:250], MIRRORED))
     second.load_arrays({name: array.copy(order="K") for name, array in first.arrays().items()})
     for covariance in (whole, second):
-        covariance.add(F[250:])
+        covariance.add(*even_and_odd(F[250:], MIRRORED))
     for name, array in whole.arrays().items():
         np.testing.assert_array_equal(second.arrays()[name], array)
 
 
 def test_what_does_not_fit_is_refused(F):
     with pytest.raises(InputError, match="at least 2 rows"):
-        MirrorWhitening.fit(MirrorCovariance(MIRRORED), 3)
+        MirrorWhitening.fit(MIRRORED, MirrorCovariance(20, 20), 3)
     whitened = fit(F, 4)
     with pytest.raises(InputError, match="do not fit 40 features"):
         MirrorWhitening(MIRRORED, whitened.even[:-1], whitened.odd, whitened.offset)
+
+
+def test_groups_that_are_joined_are_whitened_like_all_at_once(F):
+    rng = np.random.default_rng(1)
+    G = (F @ rng.standard_normal((40, 40)) + 3).astype(np.float32)
+    both, order = np.concatenate([F, G], axis=1), np.concatenate([MIRRORED, 40 + MIRRORED])
+    covariance = MirrorCovariance(40, 40)
+    covariance.add(*even_and_odd(both, order))
+    at_once = MirrorWhitening.fit(order, covariance, 30).transform(both)
+    parts = [fit(group, 40, regularisation=None) for group in (F, G)]
+    rows = [part.transform(group) for part, group in zip(parts, (F, G), strict=True)]
+    n_even = [part.even.shape[1] for part in parts]
+    even = np.concatenate([row[:, :n] for row, n in zip(rows, n_even, strict=True)], axis=1)
+    odd = np.concatenate([row[:, n:] for row, n in zip(rows, n_even, strict=True)], axis=1)
+    joint = MirrorCovariance(even.shape[1], odd.shape[1])
+    joint.add(even.copy(), odd)
+    joined = MirrorWhitening.join(parts, joint, 30)
+    found = joined.transform(both)
+    np.testing.assert_allclose(found @ found.T, at_once @ at_once.T, atol=1e-2)
+    np.testing.assert_allclose(joined.transform(both[:, order]), found * joined.signs, atol=1e-4)

@@ -13,8 +13,8 @@ import numpy as np
 from fcnet.data.cifar10 import cache_dir
 from fcnet.errors import FileFormatError
 from fcnet.features.patches import PatchFeatures
-from fcnet.features.representation import PatchRepresentation, extract, mirrored
-from fcnet.features.whitening import MirrorCovariance, MirrorWhitening
+from fcnet.features.representation import PatchRepresentation
+from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors
 from fcnet.types import Array
 
@@ -66,14 +66,12 @@ class LearntRepresentation:
         """Return the representation, learnt or read from the cache."""
         path = self.folder / "representation.safetensors"
         if path.exists():
-            return self._read(path)
+            arrays, metadata = load_tensors(path, FORMAT)
+            return PatchRepresentation.from_arrays(metadata["config"], arrays)
         patches = self._dictionaries()
-        covariance = self._covariance(patches)
-        self.say("Whitening the features")
-        whitening = MirrorWhitening.fit(covariance, self.n_components, self.seed)
-        representation = PatchRepresentation(patches, whitening)
+        representation = PatchRepresentation(patches, self._whitening(patches))
         save_tensors(path, representation.arrays(), {"config": representation.get_config()}, FORMAT)
-        for stage in self.folder.glob("covariance-*"):
+        for stage in self.folder.glob("*-covariance-*"):
             shutil.rmtree(stage)
         return representation
 
@@ -93,7 +91,7 @@ class LearntRepresentation:
 
     def _dictionaries(self) -> list[PatchFeatures]:
         path = self.folder / "dictionaries.safetensors"
-        patches = [PatchFeatures(**settings, seed=self.seed) for settings in self.patches]
+        patches = [PatchFeatures(**settings, seed=self.seed + i) for i, settings in enumerate(self.patches)]
         names = [f"filters{i}" for i in range(len(patches))]
         if path.exists():
             arrays, _ = load_tensors(path, FORMAT)
@@ -106,41 +104,78 @@ class LearntRepresentation:
         save_tensors(path, {name: part.filters for name, part in zip(names, patches, strict=True)}, {}, FORMAT)
         return patches
 
-    def _covariance(self, patches: list[PatchFeatures]) -> MirrorCovariance:
-        covariance = MirrorCovariance(mirrored(patches))
-        stages = [stage for stage in self.folder.glob("covariance-*") if stage.suffix != ".tmp"]
+    def _whitening(self, patches: list[PatchFeatures]) -> MirrorWhitening:
+        """Whiten the features of one dictionary at once; those of several are reduced one by one, then whitened together."""
+        orders = [part.mirrored() for part in patches]
+
+        def of_features(X: Array) -> list[tuple[Array, Array]]:
+            return [even_and_odd(part.transform(X), order) for part, order in zip(patches, orders, strict=True)]
+
+        halves = [part.n_features // 2 for part in patches]
+        covariances = [MirrorCovariance(half, half) for half in halves]
+        self._measure("Features", covariances, of_features)
+        self.say("Whitening the features")
+        if len(patches) == 1:
+            return MirrorWhitening.fit(orders[0], covariances[0], self.n_components, seed=self.seed)
+        reduced = [
+            MirrorWhitening.fit(order, covariances.pop(0), 2 * self.n_components // 3, None, self.seed) for order in orders
+        ]
+
+        def of_components(X: Array) -> list[tuple[Array, Array]]:
+            rows = [part.transform(patch.transform(X)) for part, patch in zip(reduced, patches, strict=True)]
+            n_even = [part.even.shape[1] for part in reduced]
+            return [
+                (
+                    np.concatenate([row[:, :n] for row, n in zip(rows, n_even, strict=True)], axis=1),
+                    np.concatenate([row[:, n:] for row, n in zip(rows, n_even, strict=True)], axis=1),
+                )
+            ]
+
+        joint = MirrorCovariance(sum(part.even.shape[1] for part in reduced), sum(part.odd.shape[1] for part in reduced))
+        self._measure("Reduced features", [joint], of_components)
+        return MirrorWhitening.join(reduced, joint, self.n_components, self.seed)
+
+    def _measure(
+        self, what: str, covariances: list[MirrorCovariance], rows_of: Callable[[Array], list[tuple[Array, Array]]]
+    ) -> None:
+        """Add the rows of all training images to the covariances, from where a stopped run has come to."""
+        stage = what.split(maxsplit=1)[0].lower() + "-covariance"
+        stages = [folder for folder in self.folder.glob(f"{stage}-*") if folder.suffix != ".tmp"]
         if stages:
-            furthest = max(stages, key=lambda stage: int(stage.name.removeprefix("covariance-")))
-            covariance.load_arrays({path.stem: _read_array(path) for path in furthest.iterdir()})
-        began, saved, saving = time.monotonic(), time.monotonic(), 1.0
-        n_before, told = covariance.n, time.monotonic()
-        for start in range(covariance.n, len(self.X), ROWS):
-            covariance.add(extract(patches, self.X[start : start + ROWS])[:, 0])
-            now = time.monotonic()
+            furthest = max(stages, key=lambda folder: int(folder.name.rpartition("-")[2]))
+            for i, covariance in enumerate(covariances):
+                covariance.load_arrays({path.stem: _read_array(path) for path in (furthest / str(i)).iterdir()})
+        n = n_before = covariances[0].n
+        began = told = saved = time.monotonic()
+        saving = 1.0
+        for start in range(n, len(self.X), ROWS):
+            for covariance, (even, odd) in zip(covariances, rows_of(self.X[start : start + ROWS]), strict=True):
+                covariance.add(even, odd)
+            n, now = covariances[0].n, time.monotonic()
             if now - told > 5 or start == n_before:
-                told, left = now, (now - began) / (covariance.n - n_before) * (len(self.X) - covariance.n)
-                self.say(f"Features of training images: {covariance.n:,} of {len(self.X):,}, {left / 60:.0f} min left")
-            if now - saved > SHARE_OF_SAVING * saving and covariance.n < len(self.X):
-                self._save_covariance(covariance)
+                told, left = now, (now - began) / (n - n_before) * (len(self.X) - n)
+                self.say(f"{what} of training images: {n:,} of {len(self.X):,}, {left / 60:.0f} min left")
+            if now - saved > SHARE_OF_SAVING * saving:
+                self._save(stage, covariances)
                 saved = time.monotonic()
                 saving = saved - now
-        return covariance
+        self._save(stage, covariances)
 
-    def _save_covariance(self, covariance: MirrorCovariance) -> None:
-        """Write a folder under a temporary name, rename it, and take the one before away."""
-        before = list(self.folder.glob("covariance-*"))
-        temporary = self.folder / "covariance-next.tmp"
+    def _save(self, stage: str, covariances: list[MirrorCovariance]) -> None:
+        """Write a folder under a temporary name, rename it, and take those before away."""
+        before = list(self.folder.glob(f"{stage}-*"))
+        temporary = self.folder / f"{stage}-next.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        for name, array in covariance.arrays().items():
-            np.save(temporary / f"{name}.npy", array)
-        temporary.rename(self.folder / f"covariance-{covariance.n}")
-        for stage in before:
-            shutil.rmtree(stage, ignore_errors=True)
-
-    def _read(self, path: Path) -> PatchRepresentation:
-        arrays, metadata = load_tensors(path, FORMAT)
-        return PatchRepresentation.from_arrays(metadata["config"], arrays)
+        for i, covariance in enumerate(covariances):
+            (temporary / str(i)).mkdir(parents=True)
+            for name, array in covariance.arrays().items():
+                np.save(temporary / str(i) / f"{name}.npy", array)
+        done = self.folder / f"{stage}-{covariances[0].n}"
+        if not done.exists():
+            temporary.rename(done)
+        for folder in before:
+            if folder != done:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_array(path: Path, array: Array) -> None:

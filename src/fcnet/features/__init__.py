@@ -5,7 +5,7 @@ from fcnet.features.patches import PatchFeatures
 from fcnet.features.preparation import Preparation, preparation_from
 from fcnet.features.representation import PatchRepresentation
 from fcnet.features.scaling import Scaling
-from fcnet.features.whitening import MirrorCovariance, MirrorWhitening
+from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.features.zca import ZCA
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "PatchRepresentation",
     "Preparation",
     "Scaling",
+    "even_and_odd",
     "preparation_from",
 ]

@@ -1,6 +1,6 @@
 """Regularised whitening of features that know their mirror image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,44 +13,40 @@ REGULARISATION = 1.0  # added to eigenvalues, as a share of the mean variance of
 EXACT_SIZE = 4096  # up to so many dimensions every eigenvector is computed
 N_ITERATIONS = 4
 EXTRA = 1.15  # subspace iteration carries so many times the components that are asked for
+BLOCK = 4096  # columns of a large matrix that are changed at once
 
 
 class MirrorCovariance:
     """Covariance of features over images and their mirror images, added up block by block.
 
-    With the even and odd combinations ``(f ± f[mirrored]) / √2`` of each pair of features that mirroring exchanges, it falls
-    into two parts of half the size, because mirroring changes the sign of the odd ones alone.
+    It is measured in combinations of the features that mirroring leaves as they are, the even ones, and in those whose sign it
+    changes, the odd ones: over images and their mirror images these have no covariance with each other.
 
     Parameters
     ----------
-    mirrored : integer array (n_features,)
-        The order in which the features of an image are those of its mirror image; no feature is its own.
+    n_even, n_odd : int
     """
 
-    def __init__(self, mirrored: Array) -> None:
-        self.mirrored, self._pairs = mirrored, pairs(mirrored)
-        size = len(mirrored) // 2
-        self.parts = [np.zeros((size, size), np.float32, order="F") for _ in range(2)]  # lower triangles
-        self.total = np.zeros(size)
+    def __init__(self, n_even: int, n_odd: int) -> None:
+        self.parts = [np.zeros((size, size), np.float32, order="F") for size in (n_even, n_odd)]  # lower triangles
+        self.total = np.zeros(n_even)
         self.n = 0
-        self.origin: Array | None = None
+        self.origin = np.zeros(n_even, np.float32)
 
-    def add(self, features: Array) -> None:
-        """Add a block of features, float32 (n, n_features)."""
+    def add(self, even: Array, odd: Array) -> None:
+        """Add a block of rows, float32 (n, n_even) and (n, n_odd); `even` is changed."""
         from scipy.linalg.blas import ssyrk
 
-        even, odd = even_and_odd(features, *self._pairs)
-        if self.origin is None:  # squares around a point among the data lose fewer digits
+        if self.n == 0:  # squares around a point among the data lose fewer digits
             self.origin = even.mean(axis=0)
         even -= self.origin
         self.total += even.sum(axis=0, dtype=np.float64)
-        self.n += len(features)
+        self.n += len(even)
         for part, rows in zip(self.parts, (even, odd), strict=True):
             ssyrk(1.0, rows.T, beta=1.0, c=part, lower=1, overwrite_c=1)
 
     def arrays(self) -> dict[str, Array]:
         """Return all that has been added up so far."""
-        assert self.origin is not None
         return {"even": self.parts[0], "odd": self.parts[1], "total": self.total, "n": np.array(self.n), "origin": self.origin}
 
     def load_arrays(self, arrays: Mapping[str, Array]) -> None:
@@ -58,38 +54,40 @@ class MirrorCovariance:
         self.parts = [np.asfortranarray(arrays[name]) for name in ("even", "odd")]
         self.total, self.n, self.origin = arrays["total"], int(arrays["n"]), arrays["origin"]
 
-    def finish(self) -> tuple[Array, Array, list[Array]]:
-        """Return the mean of the even combinations, the deviation of each feature, and the correlations of both parts."""
-        if self.n < 2 or self.origin is None:
+    def finish(self) -> tuple[Array, list[Array]]:
+        """Return the mean of the even combinations, and the covariances of both; this uses up what was added.
+
+        Raises
+        ------
+        InputError
+            If there were fewer than two rows.
+        """
+        if self.n < 2:
             raise InputError(f"A covariance needs at least 2 rows, got {self.n}.")
         centre = (self.total / self.n).astype(np.float32)
-        even, odd = self.parts
-        for start in range(0, len(centre), EXACT_SIZE):
-            rows = slice(start, start + EXACT_SIZE)
-            even[:, rows] -= self.n * np.outer(centre, centre[rows])
-        variance = (even.diagonal() + odd.diagonal()) / (2 * self.n)
-        std = np.sqrt(np.where(variance > 0, variance, 1))  # a constant feature becomes zero
         for part in self.parts:
-            for start in range(0, len(std), EXACT_SIZE):
-                rows = slice(start, start + EXACT_SIZE)
-                part[start:, rows] /= np.outer(std[start:] * self.n, std[rows])
+            for start in range(0, len(part), BLOCK):
+                rows, below = slice(start, start + BLOCK), slice(start + BLOCK, None)
+                part[start:, rows] /= self.n
+                if part is self.parts[0]:
+                    part[start:, rows] -= np.outer(centre[start:], centre[rows])
                 block = part[rows, rows]
                 block[...] = np.tril(block) + np.tril(block, -1).T
-                part[rows, start + EXACT_SIZE :] = part[start + EXACT_SIZE :, rows].T
-        return self.origin + centre, std, self.parts
+                part[rows, below] = part[below, rows].T
+        return self.origin + centre, self.parts
 
 
 @dataclass
 class MirrorWhitening:
     """Projection on the leading principal components of standardised features, divided by ``sqrt(eigenvalue + 1)``.
 
-    A component is made of even combinations of mirrored pairs of features, or of odd ones: mirroring an image changes the sign
-    of the odd components, and nothing else.
+    A component is made of even combinations ``(f + f[mirrored]) / √2`` of pairs of features that mirroring exchanges, or of odd
+    ones, ``(f - f[mirrored]) / √2``: mirroring an image changes the sign of the odd components, and nothing else.
 
     Parameters
     ----------
     mirrored : integer array (n_features,)
-        As in `MirrorCovariance`.
+        The order in which the features of an image are those of its mirror image; no feature is its own.
     even, odd : float32 arrays (n_features / 2, n_even) and (n_features / 2, n_odd)
         Standardisation, components and scales in one.
     offset : float32 array (n_even,)
@@ -103,39 +101,72 @@ class MirrorWhitening:
 
     def __post_init__(self) -> None:
         half = len(self.mirrored) // 2
-        if self.even.shape[0] != half or self.odd.shape[0] != half or self.offset.shape != self.even.shape[1:]:
+        if self.even.shape[:1] != (half,) or self.odd.shape[:1] != (half,) or self.offset.shape != self.even.shape[1:]:
             raise InputError(
                 f"the arrays even {self.even.shape}, odd {self.odd.shape} and offset {self.offset.shape} do not fit "
                 f"{2 * half} features."
             )
-        self._pairs = pairs(self.mirrored)
 
     @classmethod
-    def fit(cls, covariance: MirrorCovariance, n_components: int, seed: int = 0) -> "MirrorWhitening":
+    def fit(
+        cls,
+        mirrored: Array,
+        covariance: MirrorCovariance,
+        n_components: int,
+        regularisation: float | None = REGULARISATION,
+        seed: int = 0,
+    ) -> "MirrorWhitening":
         """Find the components, by subspace iteration where there are many features.
 
         Parameters
         ----------
+        mirrored : integer array (n_features,)
         covariance : MirrorCovariance
-            Used up by this.
+            Of the combinations that `even_and_odd` gives of the features; used up by this.
         n_components : int
+        regularisation : float, optional
+            What is added to eigenvalues; with None components are not divided by anything.
         seed : int
             Of the subspace that the iteration begins with.
         """
-        rng = np.random.default_rng(seed)
-        mean, std, parts = covariance.finish()
-        n_components = min(to_int("n_components", n_components, 1), 2 * len(std))
-        found = []
-        while parts:
-            found.append(leading_eigenvectors(parts.pop(0), n_components, rng))
-        lowest = np.sort(np.concatenate([values for values, _ in found]))[-n_components]
-        matrices = []
-        for values, vectors in found:
-            kept = values >= max(lowest, 0)
-            scales = 1 / np.sqrt(values[kept] + np.float32(REGULARISATION))
-            matrices.append(np.ascontiguousarray(vectors[:, kept] * scales / std[:, None], np.float32))
-        even, odd = matrices
-        return cls(covariance.mirrored, even, odd, mean @ even)
+        mean, parts = covariance.finish()
+        variance = (parts[0].diagonal() + parts[1].diagonal()) / 2
+        std = np.sqrt(np.where(variance > 0, variance, 1))  # a constant feature becomes zero
+        for part in parts:
+            for start in range(0, len(std), BLOCK):
+                columns = slice(start, start + BLOCK)
+                part[:, columns] /= np.outer(std, std[columns])
+        even, odd = _components(parts, n_components, regularisation, seed)
+        even, odd = even / std[:, np.newaxis], odd / std[:, np.newaxis]
+        return cls(mirrored, even, odd, mean @ even)
+
+    @classmethod
+    def join(
+        cls, parts: Sequence["MirrorWhitening"], covariance: MirrorCovariance, n_components: int, seed: int = 0
+    ) -> "MirrorWhitening":
+        """Whiten the components of several groups of features together.
+
+        It costs a small part of what whitening all features at once would, and what it loses are the components that `parts`
+        have left out.
+
+        Parameters
+        ----------
+        parts : sequence of MirrorWhitening
+            Fitted with a `regularisation` of None.
+        covariance : MirrorCovariance
+            Of the even and odd components of all of them; used up by this.
+        n_components, seed : int
+        """
+        mean, covariances = covariance.finish()
+        even, odd = _components(covariances, n_components, REGULARISATION, seed)
+        ends = np.cumsum([0, *(len(part.mirrored) for part in parts)])
+        mirrored = np.concatenate([end + part.mirrored for end, part in zip(ends, parts, strict=False)])
+        return cls(
+            mirrored,
+            _chain([part.even for part in parts], even),
+            _chain([part.odd for part in parts], odd),
+            (np.concatenate([part.offset for part in parts]) + mean) @ even,
+        )
 
     @property
     def n_components(self) -> int:
@@ -151,27 +182,44 @@ class MirrorWhitening:
         """Return the components, float32 (n, n_components), of features (n, n_features)."""
         features = np.asarray(features, np.float32)
         out = np.empty((len(features), self.n_components), np.float32)
-        even, odd = even_and_odd(features, *self._pairs)
+        even, odd = even_and_odd(features, self.mirrored)
         n_even = self.even.shape[1]
         np.matmul(odd, self.odd, out=out[:, n_even:])
         np.subtract(even @ self.even, self.offset, out=out[:, :n_even])
         return out
 
 
-def pairs(mirrored: Array) -> tuple[Array, Array]:
-    """Return the first and the second feature of every pair that mirroring exchanges."""
+def even_and_odd(features: Array, mirrored: Array) -> tuple[Array, Array]:
+    """Return ``(f + f[mirrored]) / √2`` and ``(f - f[mirrored]) / √2`` for the first feature of every pair."""
     first = np.flatnonzero(np.arange(len(mirrored)) < mirrored)
-    return first, mirrored[first]
-
-
-def even_and_odd(features: Array, first: Array, second: Array) -> tuple[Array, Array]:
-    """Return ``(f + f[mirrored]) / √2`` and ``(f - f[mirrored]) / √2`` for one feature of every pair."""
-    one, other = (features.take(columns, axis=1) for columns in (first, second))
+    one, other = (features.take(columns, axis=1) for columns in (first, mirrored[first]))
     one *= np.float32(0.5**0.5)
     other *= np.float32(0.5**0.5)
     even = one + other
     one -= other
     return even, one
+
+
+def _components(covariances: list[Array], n: int, regularisation: float | None, seed: int) -> tuple[Array, Array]:
+    """Return the leading eigenvectors of both matrices, n in all, with their scales; the list is emptied."""
+    rng = np.random.default_rng(seed)
+    n = min(to_int("n_components", n, 1), sum(len(part) for part in covariances))
+    found = []
+    while covariances:
+        found.append(leading_eigenvectors(covariances.pop(0), n, rng))
+    lowest = max(np.sort(np.concatenate([values for values, _ in found]))[-n], 0)
+    even, odd = (
+        vectors[:, values >= lowest]
+        / (1 if regularisation is None else np.sqrt(values[values >= lowest] + np.float32(regularisation)))
+        for values, vectors in found
+    )
+    return even, odd
+
+
+def _chain(matrices: Sequence[Array], following: Array) -> Array:
+    """Return the product of a block-diagonal matrix with another."""
+    rows = np.split(following, np.cumsum([matrix.shape[1] for matrix in matrices])[:-1])
+    return np.concatenate([matrix @ part for matrix, part in zip(matrices, rows, strict=True)])
 
 
 def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
