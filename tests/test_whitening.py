@@ -29,7 +29,7 @@ def fit(F, n_components, **settings):
 def test_scikit_learn_agrees(F, monkeypatch, exact_size):
     monkeypatch.setattr(whitening, "EXACT_SIZE", exact_size)
     monkeypatch.setattr(whitening, "N_ITERATIONS", 60)
-    monkeypatch.setattr(whitening, "EXTRA", 2)
+    monkeypatch.setattr(whitening, "CARRIED", 1)
     both = np.concatenate([F, F[:, MIRRORED]]).astype(np.float64)
     standard = StandardScaler().fit(both)
     pca = PCA(12).fit(standard.transform(both))
@@ -93,3 +93,20 @@ def test_groups_that_are_joined_are_whitened_like_all_at_once(F):
     found = joined.transform(both)
     np.testing.assert_allclose(found @ found.T, at_once @ at_once.T, atol=1e-2)
     np.testing.assert_allclose(joined.transform(both[:, order]), found * joined.signs, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 40, 150])
+def test_subspace_iteration_finds_as_many_components_of_either_part_as_there_are(monkeypatch, n):
+    rng = np.random.default_rng(2)
+    order = np.arange(600).reshape(2, 300)[::-1].reshape(-1)
+    F = rng.standard_normal((2000, 600)) @ (rng.standard_normal((600, 600)) * np.geomspace(3, 0.01, 600)[:, np.newaxis])
+    F += 0.5 * F[:, order]  # even combinations vary three times as much as odd ones
+    found = []
+    for exact_size in (4096, 8):
+        monkeypatch.setattr(whitening, "EXACT_SIZE", exact_size)
+        covariance = MirrorCovariance(300, 300)
+        covariance.add(*even_and_odd(F.astype(np.float32), order))
+        found.append(MirrorWhitening.fit(order, covariance, n).signs)
+    exact, iterated = ((signs > 0).sum() for signs in found)
+    assert len(found[0]) == len(found[1]) == n
+    assert abs(int(exact) - int(iterated)) <= 0.02 * n

@@ -19,6 +19,7 @@ from fcnet.persist import load_tensors, save_tensors
 from fcnet.types import Array
 
 FORMAT = "fcnet-representation-1"
+REVISION = 3  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
 ROWS = 500  # images at once
 CHUNK = 5000  # images whose components lie in one file
 SHARE_OF_SAVING = 20  # writing down how far the covariance has come takes at most one part in so many of the time
@@ -56,7 +57,8 @@ class LearntRepresentation:
     ) -> None:
         self.X, self.image_shape, self.say = X, image_shape, say
         self.patches, self.n_components, self.seed = list(patches), n_components, seed
-        identity = [FORMAT, image_shape, X.shape, str(X.dtype), self.patches, n_components, seed]
+        settings = [PatchFeatures(**part, seed=seed + i).get_config() for i, part in enumerate(self.patches)]
+        identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, n_components, seed]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(X).data)
         self.folder = (cache or cache_dir() / "features") / digest.hexdigest()[:16]

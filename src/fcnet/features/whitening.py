@@ -12,7 +12,7 @@ from fcnet.types import Array
 REGULARISATION = 1.0  # added to eigenvalues, as a share of the mean variance of the features, which are standardised
 EXACT_SIZE = 4096  # up to so many dimensions every eigenvector is computed
 N_ITERATIONS = 4
-EXTRA = 1.15  # subspace iteration carries so many times the components that are asked for
+CARRIED, GUARD = 0.75, 20  # subspace iteration carries so large a share of the components asked for in either part, and more
 BLOCK = 4096  # columns of a large matrix that are changed at once
 
 
@@ -234,8 +234,8 @@ def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator) -> tup
     n = min(n, size)
     if size <= EXACT_SIZE:
         return eigh(matrix, subset_by_index=[size - n, size - 1])  # type: ignore[no-any-return]
-    # Half of the components asked for come from either part, give or take a few.
-    carried = min(int(EXTRA * 0.5 * n), size)
+    # About half of the components asked for come from either part, more of them from the even one.
+    carried = min(int(CARRIED * n) + GUARD, size)
     basis = rng.standard_normal((size, carried), np.float32)
     for _ in range(N_ITERATIONS):
         basis, _ = qr(matrix @ basis, mode="economic", overwrite_a=True)
