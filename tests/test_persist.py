@@ -93,6 +93,14 @@ def test_tensors_that_do_not_fit_are_refused(model, tmp_path, change, message):
         ({"classes": ["a", "b"]}, "names 2 classes, its network has 3"),
         ({"image_shape": [5, 5, 3]}, "image shape"),
         ({"max_value": "white"}, "white"),
+        ({"max_value": 10**400}, "too large"),
+        ({"image_shape": "abc"}, "three whole numbers"),
+        ({"image_shape": [12]}, "three whole numbers"),
+        ({"average_shift": 10**6}, "moves images by 1000000 pixels"),
+        ({"average_shift": -1}, "moves images by -1 pixels"),
+        ({"average_shift": float("inf")}, "infinity"),
+        ({"average_mirror": True, "image_shape": None}, "averages over views, and has none"),
+        ({"scaling": {"kind": "zca"}}, "does not have the arrays|needs 'mean'|matrix"),
     ],
 )
 def test_metadata_that_do_not_fit_are_refused(model, tmp_path, change, message):
@@ -105,6 +113,30 @@ def test_metadata_that_do_not_fit_are_refused(model, tmp_path, change, message):
     save_tensors(path, tensors | {"scaling.mean": np.zeros(3)}, metadata, "fcnet-model-1")
     with pytest.raises(FileFormatError, match="its scaling"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"mean": np.zeros((12, 12)), "std": np.zeros((12, 12))},
+        {"mean": np.zeros(())},
+        {"std": np.ones(12)},
+        {"mean": np.zeros(12), "std": np.ones(7)},
+        {"mean": np.zeros(12, np.int64)},
+        {"mean": np.zeros(12), "colour": np.zeros(12)},
+        {"mean": np.zeros(12), "matrix": np.zeros(12)},
+    ],
+)
+def test_a_scaling_of_other_arrays_is_refused(model, tmp_path, arrays):
+    path = tmp_path / "m.safetensors"
+    save(path, model)
+    tensors, metadata = load_tensors(path, "fcnet-model-1")
+    params = {name: tensor for name, tensor in tensors.items() if not name.startswith("scaling.")}
+    for kind in ("scaling", "zca", "histograms", "patches"):
+        changed = metadata | {"scaling": {"kind": kind}}
+        save_tensors(path, params | {f"scaling.{name}": array for name, array in arrays.items()}, changed, "fcnet-model-1")
+        with pytest.raises(FileFormatError, match="does not describe a model"):
+            load(path)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from fcnet import load
 from fcnet.cli import main
 from fcnet.data import load_digits
-from fcnet.errors import FileFormatError
+from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments import representations, run
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.representations import LearntRepresentation
@@ -43,6 +44,10 @@ def learnt(digits, cache, said=None):
     return LearntRepresentation(digits.X_train, (8, 8, 1), PATCHES, 50, 3, say, cache)
 
 
+def changes(settings):
+    return [word for setting in settings.split("\n") for word in ("--set", setting)]
+
+
 def fcnet(*arguments, code=0):
     result = CliRunner().invoke(main, [str(a) for a in arguments])
     assert result.exit_code == code, result.output + repr(result.exception)
@@ -51,8 +56,7 @@ def fcnet(*arguments, code=0):
 
 def test_components_are_what_the_representation_gives(digits, cache):
     learning = learnt(digits, cache)
-    representation = learning.learn()
-    rows = learning.components(representation)
+    representation, rows = learning.learn()
     assert rows.shape == (5 * len(digits.X_train), representation.n_outputs)
     assert 40 < representation.n_outputs <= 50
     assert rows.dtype == np.float32
@@ -67,55 +71,97 @@ def test_components_are_what_the_representation_gives(digits, cache):
 
 def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
     first, second = [], []
-    one = learnt(digits, cache, first)
-    a = one.components(one.learn())
-    two = learnt(digits, cache, second)
-    b = two.components(two.learn())
+    one, two = learnt(digits, cache, first), learnt(digits, cache, second)
+    _, a = one.learn()
+    seconds = one.seconds
+    _, b = two.learn()
     assert len(first) >= 4
     assert second == []
+    assert two.seconds == seconds > 0
     np.testing.assert_array_equal(a, b)
-    other = LearntRepresentation(digits.X_train[:-1], (8, 8, 1), PATCHES, 50, 3, second.append, cache)
-    assert other.folder != one.folder
 
 
-@pytest.mark.parametrize("stop_at", range(1, 9))
-def test_stopped_anywhere_it_goes_on_to_the_same(digits, tmp_path, monkeypatch, stop_at):
-    monkeypatch.setattr(representations, "ROWS", 300)
-    monkeypatch.setattr(representations, "CHUNK", 400)
-    monkeypatch.setattr(representations, "SHARE_OF_SAVING", 0)
-    whole = learnt(digits, tmp_path / "whole")
-    expected = whole.components(whole.learn())
-    writes = 0
+@pytest.mark.parametrize(
+    "change", [{"n_components": 49}, {"seed": 4}, {"patches": PATCHES[:1]}, {"patches": [{**PATCHES[0], "threshold": 0.3}]}]
+)
+def test_other_settings_or_images_have_another_place_in_the_cache(digits, cache, change):
+    settings = {"X": digits.X_train, "image_shape": (8, 8, 1), "patches": PATCHES, "n_components": 50, "seed": 3, "say": print}
+    one = LearntRepresentation(**settings, cache=cache)
+    assert LearntRepresentation(**(settings | change), cache=cache).folder != one.folder
+    assert LearntRepresentation(**(settings | {"X": digits.X_train[::-1]}), cache=cache).folder != one.folder
+    assert LearntRepresentation(**settings, cache=cache).folder == one.folder
+
+
+def writes_until(monkeypatch, stop_at):
+    """Have the writing step of that number raise instead; return a list whose length is the number of steps so far."""
+    steps = []
 
     def stopping(function):
         def wrapper(*arguments, **settings):
-            nonlocal writes
-            writes += 1
-            if writes == stop_at:
+            steps.append(function)
+            if len(steps) == stop_at:
                 raise KeyboardInterrupt
             return function(*arguments, **settings)
 
         return wrapper
 
+    monkeypatch.setattr(representations, "save_tensors", stopping(save_tensors))
+    monkeypatch.setattr(representations, "write_atomic", stopping(representations.write_atomic))
+    monkeypatch.setattr(representations.np, "save", stopping(np.save))
+    monkeypatch.setattr(representations.shutil, "rmtree", stopping(representations.shutil.rmtree))
+    return steps
+
+
+def in_small_steps(monkeypatch):
+    monkeypatch.setattr(representations, "ROWS", 500)
+    monkeypatch.setattr(representations, "CHUNK", 600)
+    monkeypatch.setattr(representations, "SHARE_OF_SAVING", 0)
+
+
+@pytest.fixture(scope="module")
+def unbroken(digits, tmp_path_factory):
+    """Return what is learnt without a stop, and in how many writing steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        in_small_steps(patch)
+        steps = writes_until(patch, 0)
+        return learnt(digits, tmp_path_factory.mktemp("unbroken")).learn()[1], len(steps)
+
+
+@pytest.mark.parametrize("share", np.linspace(0, 1, 20))
+def test_stopped_anywhere_it_goes_on_to_the_same(digits, unbroken, tmp_path, monkeypatch, share):
+    expected, n_steps = unbroken
+    in_small_steps(monkeypatch)
     with monkeypatch.context() as patch:
-        patch.setattr(representations, "save_tensors", stopping(save_tensors))
-        patch.setattr(representations.np, "save", stopping(np.save))
-        patch.setattr(representations.shutil, "rmtree", stopping(representations.shutil.rmtree))
-        stopped = learnt(digits, tmp_path / "stopped")
+        writes_until(patch, 1 + round(share * (n_steps - 1)))
+        stopped = learnt(digits, tmp_path)
         with pytest.raises(KeyboardInterrupt):
-            stopped.components(stopped.learn())
-    resumed = learnt(digits, tmp_path / "stopped")
-    np.testing.assert_array_equal(resumed.components(resumed.learn()), expected)
-    assert not list(resumed.folder.glob("covariance-*"))
+            stopped.learn()
+    resumed = learnt(digits, tmp_path)
+    np.testing.assert_array_equal(resumed.learn()[1], expected)
+    assert not [path for path in resumed.folder.iterdir() if path.is_dir()]
 
 
 def test_a_damaged_file_of_the_cache_is_named(digits, cache):
     learning = learnt(digits, cache)
-    learning.components(learning.learn())
-    (learning.folder / "components-0.npy").write_bytes(b"no array")
-    again = learnt(digits, cache)
-    with pytest.raises(FileFormatError, match=r"components-0\.npy is damaged.*Delete it"):
-        again.components(again.learn())
+    learning.learn()
+    (learning.folder / "components-0.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(FileFormatError, match=r"components-0\.safetensors is damaged.*Delete the folder"):
+        learnt(digits, cache).learn()
+
+
+def test_two_runs_on_the_same_features_take_turns(tmp_path, digits):
+    commands = [
+        [sys.executable, "-m", "fcnet.cli", "train", "digits", "--out", str(tmp_path / f"run{i}"), *CHANGES] for i in range(3)
+    ]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for command in commands]
+    assert [process.communicate() and process.returncode for process in processes] == [0, 0, 0]
+    models = {(tmp_path / f"run{i}" / "model.safetensors").read_bytes() for i in range(3)}
+    assert len(models) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_named(monkeypatch, digits):
+    with pytest.raises(FcnetError, match="cannot be kept in /proc/none.*XDG_CACHE_HOME"):
+        learnt(digits, Path("/proc/none"))
 
 
 @pytest.fixture(scope="module")
@@ -194,10 +240,22 @@ def test_a_run_killed_while_features_are_learnt_resumes(finished, tmp_path, cach
     ("change", "message"),
     [
         (lambda tensors, config: tensors.pop("scaling.even"), "does not have the arrays"),
-        (lambda tensors, config: tensors.update({"scaling.odd": np.zeros((3, 3), np.float32)}), "do not fit"),
-        (lambda tensors, config: tensors.update({"scaling.filters0": np.zeros((3, 3), np.float32)}), "the filters must have"),
+        (
+            lambda tensors, config: tensors.update({"scaling.odd": np.zeros((3, 3), np.float32)}),
+            r"needs 'odd' as floats of shape \(128, 3\)",
+        ),
+        (
+            lambda tensors, config: tensors.update({"scaling.filters0": np.zeros((3, 3), np.float32)}),
+            r"needs 'filters0' as floats of shape \(9, 16\)",
+        ),
         (lambda tensors, config: config["patches"][0].update(colour="red"), "colour"),
         (lambda tensors, config: config.pop("image_shape"), "image_shape"),
+        (lambda tensors, config: config.update(image_shape=[8.0, 8, 1]), "three whole numbers"),
+        (lambda tensors, config: config.update(image_shape=[4, 16, 1]), "do not fit into images"),
+        (lambda tensors, config: config["patches"][0].update(grid=10**6), "do not fit into images"),
+        (lambda tensors, config: config["patches"][0].update(max_value=10**400), "too large"),
+        (lambda tensors, config: config.update(kind="wavelets"), "Unknown preparation"),
+        (lambda tensors, config: tensors.update({"scaling.offset": np.zeros(2)}), "needs 'offset'"),
     ],
 )
 def test_a_model_whose_features_do_not_fit_is_refused(finished, tmp_path, change, message):
@@ -220,13 +278,15 @@ def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_pa
     [
         ("features=patch", "Did you mean 'patches'"),
         ("patch_sizes=[9]", "do not fit into images"),
-        ("n_filters=1", "n_filters"),
+        ("n_filters=66", "n_filters must be a multiple of 2 for each of patch_sizes, got 66"),
+        ("mirror=false\nshift=0", "average_views needs mirror or shift"),
+        ("n_components=0", "n_components"),
         ("shift=9", "shift must be less than the side of an image, 8"),
         ("patch_sizes=[]", "patch_sizes"),
     ],
 )
 def test_settings_of_features_that_cannot_be_are_refused_before_a_run_is_replaced(finished, setting, message):
-    result = CliRunner().invoke(main, ["train", "digits", "--out", str(finished), "--force", *CHANGES, "--set", setting])
-    assert result.exit_code != 0
+    result = CliRunner().invoke(main, ["train", "digits", "--out", str(finished), "--force", *CHANGES, *changes(setting)])
+    assert result.exit_code == 2
     assert message in result.output
     assert (finished / "metrics.json").exists()

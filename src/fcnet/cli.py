@@ -203,15 +203,16 @@ def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
     pictures = picture_files(files)
     unreadable = 0
     for start in range(0, len(pictures), PICTURES_AT_ONCE):
-        read: dict[Path, Any] = {}
+        read: list[tuple[Path, Any]] = []
         for file in pictures[start : start + PICTURES_AT_ONCE]:
             try:
-                read[file] = read_image(file, model.image_shape, model.max_value)
+                read.append((file, read_image(file, model.image_shape, model.max_value)))
             except FileFormatError as error:
                 click.echo(f"Error: {error}", err=True)
                 unreadable += 1
         if read:
-            for file, row in zip(read, model.predict_proba(np.array(list(read.values()))), strict=True):
+            probabilities = model.predict_proba(np.array([image for _, image in read]))
+            for (file, _), row in zip(read, probabilities, strict=True):
                 _print_prediction(file, model.classes, row, as_json)
     sys.exit(1 if unreadable else 0)
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import FcnetError, FileFormatError
-from fcnet.features import PatchRepresentation, Preparation, Scaling, preparation_from
+from fcnet.errors import FcnetError, FileFormatError, InputError
+from fcnet.features import HistogramFeatures, PatchRepresentation, Preparation, Scaling, preparation_from
+from fcnet.features.scaling import image_shape_of
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
 from fcnet.nn.losses import softmax
@@ -205,25 +206,35 @@ def load(path: str | Path) -> Model:
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
         network = FullyConnectedNet(**{**metadata["network"], "engine": None}, params=tensors)
-        shape = metadata["image_shape"]
         scaling = dict(metadata.get("scaling", {"kind": "scaling"}))
         model = Model(
             network,
             preparation_from(scaling.pop("kind"), scaling, arrays),
             metadata["classes"],
-            tuple(shape) if shape else None,
+            image_shape_of(metadata["image_shape"]) if metadata["image_shape"] else None,
             float(metadata["max_value"]),
             bool(metadata.get("average_mirror", False)),
             int(metadata.get("average_shift", 0)),
         )
-    except (FcnetError, KeyError, IndexError, TypeError, ValueError) as error:
+        _check(model)
+    except (FcnetError, KeyError, IndexError, OverflowError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}") from None
-    n = network.layer_sizes[0]
-    if model.scaling.n_outputs not in (None, n) or math.prod(shape or [model.n_inputs]) != model.n_inputs:
-        raise FileFormatError(f"{path}: its scaling or image shape is not that of {n} inputs.")
-    if len(model.classes) != network.n_classes:
-        raise FileFormatError(f"{path} names {len(model.classes)} classes, its network has {network.n_classes}.")
     return model
+
+
+def _check(model: Model) -> None:
+    """Raise InputError unless the parts of a model fit one another."""
+    n, shape, prepared = model.network.layer_sizes[0], model.image_shape, model.scaling
+    if prepared.n_outputs not in (None, n) or math.prod(shape or [model.n_inputs]) != model.n_inputs:
+        raise InputError(f"its scaling or image shape is not that of {n} inputs.")
+    if getattr(prepared, "image_shape", shape) != shape:
+        raise InputError(f"its images are {shape}, those of its features another shape.")
+    if len(model.classes) != model.network.n_classes:
+        raise InputError(f"it names {len(model.classes)} classes, its network has {model.network.n_classes}.")
+    if (model.average_mirror or model.average_shift) and (shape is None or isinstance(prepared, HistogramFeatures)):
+        raise InputError("it averages over views, and has none.")
+    if not 0 <= model.average_shift < min((shape or (1, 1, 1))[:2]):
+        raise InputError(f"it moves images by {model.average_shift} pixels.")
 
 
 def check_tensors(path: str | Path, found: Mapping[str, Array], expected: Mapping[str, Array]) -> None:

@@ -1,5 +1,6 @@
 """From raw data to what a network trains on, by a recipe."""
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -13,26 +14,31 @@ from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
 
-def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]) -> tuple[Preparation, Array]:
-    """Fit what the inputs go through on the training part, and return it with what the network trains on.
+def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]) -> tuple[Preparation, Array, float]:
+    """Fit what the inputs go through on the training part; return it, what the network trains on, and the seconds it took.
 
-    With moved copies of features there are several rows of an image, view by view.
+    With moved copies of features there are several rows of an image, view by view. Features that are in the cache count with
+    the seconds that it took to learn them.
     """
+    began = time.monotonic()
     if recipe.features == "patches" and data.image_shape is not None:
         patches = recipe.patches(data.max_value)
         learnt = LearntRepresentation(data.X_train, data.image_shape, patches, recipe.n_components, seed, say)
-        representation = learnt.learn()
-        return representation, learnt.components(representation).astype(recipe.dtype, copy=False)
+        representation, components = learnt.learn()
+        return representation, components.astype(recipe.dtype, copy=False), learnt.seconds
     mirrored_shape = data.image_shape if recipe.mirror else None
     preparation: Preparation
     if recipe.features == "histograms" and data.image_shape is not None:
         say("Histograms of gradients and hues")
-        preparation = HistogramFeatures(max_value=data.max_value).fit(data.X_train, data.image_shape)
-    elif recipe.scaling == "zca":
+        histograms = HistogramFeatures(max_value=data.max_value)
+        rows = histograms.fit_transform(data.X_train, data.image_shape, recipe.dtype)
+        return histograms, rows, time.monotonic() - began
+    if recipe.scaling == "zca":
         preparation = ZCA.fit(data.X_train, recipe.zca_regularisation, mirrored_shape)
     else:
         preparation = Scaling.fit(data.X_train, recipe.scaling, mirrored_shape)
-    return preparation, preparation.transform(data.X_train, recipe.dtype)
+    rows = preparation.transform(data.X_train, recipe.dtype)
+    return preparation, rows, time.monotonic() - began
 
 
 def begin_with_patches(

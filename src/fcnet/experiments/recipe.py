@@ -107,15 +107,21 @@ class Recipe:
             raise unknown_name("features", self.features, FEATURES)
         if self.first_layer not in FIRST_LAYERS:
             raise unknown_name("first_layer", self.first_layer, FIRST_LAYERS)
-        if self.first_layer == "patches" and (self.features != "none" or not self.hidden):
-            raise SettingError("first_layer = patches needs hidden units, and features = none: it looks at pixels.")
+        if self.first_layer == "patches" and (self.features != "none" or [*self.hidden, 0][0] < len(self.patch_sizes)):
+            raise SettingError(
+                "first_layer = patches needs features = none, and hidden units, at least one for each patch size."
+            )
         check_range("zca_regularisation", self.zca_regularisation, 0)
         check_range("shift", self.shift, 0)
         check_range("n_components", self.n_components, 1)
+        if not self.patch_sizes or (self.features == "patches" and self.n_filters % (2 * len(self.patch_sizes))):
+            raise SettingError(
+                f"n_filters must be a multiple of 2 for each of patch_sizes, got {self.n_filters} for {self.patch_sizes}."
+            )
         for settings in self.patches():
             PatchFeatures(**settings)
-        if not self.patch_sizes:
-            raise SettingError("patch_sizes needs a size or more.")
+        if self.average_views and not (self.mirror or self.shift):
+            raise SettingError("average_views needs mirror or shift: there are no other views.")
         library = FEATURE_LIBRARIES.get(self.features)
         if library and not find_spec(library):
             raise SettingError(f'features = {self.features} needs {library}: pip install "fcnet[features]".')
@@ -128,6 +134,8 @@ class Recipe:
             idle |= PATCH_SETTINGS - ({"patch_sizes"} if self.first_layer == "patches" else set())
         if self.scaling != "zca" or self.features != "none":
             idle |= {"zca_regularisation"}
+        if self.features != "none":
+            idle |= {"scaling"}
         return {key: value for key, value in asdict(self).items() if key not in idle}
 
     def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:

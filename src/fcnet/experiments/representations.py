@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from fcnet.data.cifar10 import cache_dir
-from fcnet.errors import FileFormatError
+from fcnet.errors import FcnetError, FileFormatError
 from fcnet.features.patches import PatchFeatures
 from fcnet.features.representation import PatchRepresentation
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
-from fcnet.persist import load_tensors, save_tensors
+from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.types import Array
 
 FORMAT = "fcnet-representation-1"
@@ -62,41 +62,85 @@ class LearntRepresentation:
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(X).data)
         self.folder = (cache or cache_dir() / "features") / digest.hexdigest()[:16]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FcnetError(
+                f"Features cannot be kept in {self.folder}: {error}. Set XDG_CACHE_HOME to a folder that can be written to."
+            ) from None
 
-    def learn(self) -> PatchRepresentation:
-        """Return the representation, learnt or read from the cache."""
+    def learn(self) -> tuple[PatchRepresentation, Array]:
+        """Learn the representation, or read it from the cache.
+
+        Returns
+        -------
+        representation : PatchRepresentation
+        components : float32 array (n_views · n, n_components)
+            Those of all training images, view by view.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self.say("Another run learns the same features; this one waits for it")
+            lock.acquire()
+        with lock:
+            self._began = time.monotonic()
+            representation = self._representation()
+            for stage in self.folder.glob("*-covariance-*"):
+                shutil.rmtree(stage)
+            components = self._components(representation)
+        return representation, components
+
+    @property
+    def seconds(self) -> float:
+        """How long learning has taken, all sittings together."""
+        return float(json.loads((self.folder / "seconds.json").read_text(encoding="utf-8")))
+
+    def _count_seconds(self) -> None:
+        path, now = self.folder / "seconds.json", time.monotonic()
+        write_atomic(path, json.dumps(now - self._began + (self.seconds if path.exists() else 0)))
+        self._began = now
+
+    def _representation(self) -> PatchRepresentation:
         path = self.folder / "representation.safetensors"
         if path.exists():
-            arrays, metadata = load_tensors(path, FORMAT)
+            arrays, metadata = self._load(path)
             return PatchRepresentation.from_arrays(metadata["config"], arrays)
         patches = self._dictionaries()
         representation = PatchRepresentation(patches, self._whitening(patches))
         save_tensors(path, representation.arrays(), {"config": representation.get_config()}, FORMAT)
-        for stage in self.folder.glob("*-covariance-*"):
-            shutil.rmtree(stage)
+        self._count_seconds()
         return representation
 
-    def components(self, representation: PatchRepresentation) -> Array:
-        """Return the components of all training images, float32 (n_views · n, n_components), view by view."""
+    def _components(self, representation: PatchRepresentation) -> Array:
         n, n_views = len(self.X), representation.patches[0].n_views
-        out = np.empty((n_views, n, representation.whitening.n_components), np.float32)
+        out = np.empty((n_views, n, representation.n_outputs), np.float32)
         for start in range(0, n, CHUNK):
             stop = min(start + CHUNK, n)
-            path = self.folder / f"components-{start}.npy"
+            path = self.folder / f"components-{start}.safetensors"
             if not path.exists():
                 self.say(f"Components of training images {start:,} to {stop:,} of {n:,}")
                 views = representation.views(self.X[start:stop], np.float16)
-                _write_array(path, np.ascontiguousarray(views.swapaxes(0, 1)))
-            out[:, start:stop] = _read_array(path, (n_views, stop - start, out.shape[2]))
+                save_tensors(path, {"components": views.swapaxes(0, 1)}, {}, FORMAT)
+                self._count_seconds()
+            out[:, start:stop] = self._load(path)[0]["components"]
         return out.reshape(-1, out.shape[2])
+
+    def _load(self, path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+        try:
+            return load_tensors(path, FORMAT)
+        except FileFormatError as error:
+            raise FileFormatError(f"{error} Delete the folder {self.folder}; it will be made again.") from None
 
     def _dictionaries(self) -> list[PatchFeatures]:
         path = self.folder / "dictionaries.safetensors"
         patches = [PatchFeatures(**settings, seed=self.seed + i) for i, settings in enumerate(self.patches)]
         names = [f"filters{i}" for i in range(len(patches))]
         if path.exists():
-            arrays, _ = load_tensors(path, FORMAT)
+            arrays, _ = self._load(path)
             for name, part in zip(names, patches, strict=True):
                 part.set_filters(arrays[name], self.image_shape)
             return patches
@@ -104,6 +148,7 @@ class LearntRepresentation:
             self.say(f"Learning {part.n_filters:,} filters of {part.patch_size} × {part.patch_size} pixels")
             part.fit(self.X, self.image_shape)
         save_tensors(path, {name: part.filters for name, part in zip(names, patches, strict=True)}, {}, FORMAT)
+        self._count_seconds()
         return patches
 
     def _whitening(self, patches: list[PatchFeatures]) -> MirrorWhitening:
@@ -119,9 +164,8 @@ class LearntRepresentation:
         self.say("Whitening the features")
         if len(patches) == 1:
             return MirrorWhitening.fit(orders[0], covariances[0], self.n_components, seed=self.seed)
-        reduced = [
-            MirrorWhitening.fit(order, covariances.pop(0), 2 * self.n_components // 3, None, self.seed) for order in orders
-        ]
+        n = 2 * self.n_components // 3 + 2
+        reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, self.seed) for order in orders]
 
         def of_components(X: Array) -> list[tuple[Array, Array]]:
             rows = [part.transform(patch.transform(X)) for part, patch in zip(reduced, patches, strict=True)]
@@ -144,9 +188,7 @@ class LearntRepresentation:
         stage = what.split(maxsplit=1)[0].lower() + "-covariance"
         stages = [folder for folder in self.folder.glob(f"{stage}-*") if folder.suffix != ".tmp"]
         if stages:
-            furthest = max(stages, key=lambda folder: int(folder.name.rpartition("-")[2]))
-            for i, covariance in enumerate(covariances):
-                covariance.load_arrays({path.stem: _read_array(path) for path in (furthest / str(i)).iterdir()})
+            self._go_on(max(stages, key=lambda folder: int(folder.name.rpartition("-")[2])), covariances)
         n = n_before = covariances[0].n
         began = told = saved = time.monotonic()
         saving = 1.0
@@ -157,41 +199,38 @@ class LearntRepresentation:
             if now - told > 5 or start == n_before:
                 told, left = now, (now - began) / (n - n_before) * (len(self.X) - n)
                 self.say(f"{what} of training images: {n:,} of {len(self.X):,}, {left / 60:.0f} min left")
-            if now - saved > SHARE_OF_SAVING * saving:
+            if now - saved > SHARE_OF_SAVING * saving or n == len(self.X):
                 self._save(stage, covariances)
                 saved = time.monotonic()
                 saving = saved - now
-        self._save(stage, covariances)
+
+    def _go_on(self, stage: Path, covariances: list[MirrorCovariance]) -> None:
+        try:
+            for i, covariance in enumerate(covariances):
+                covariance.load_arrays({path.stem: np.load(path, allow_pickle=False) for path in (stage / str(i)).iterdir()})
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise FileFormatError(
+                f"{stage} is damaged: {error}. Delete the folder {self.folder}; it will be made again."
+            ) from None
 
     def _save(self, stage: str, covariances: list[MirrorCovariance]) -> None:
-        """Write a folder under a temporary name, rename it, and take those before away."""
+        """Write a folder under a temporary name, rename it, and take those before away; on a full disk, say so and go on."""
+        done = self.folder / f"{stage}-{covariances[0].n}"
+        if done.exists():
+            return
         before = list(self.folder.glob(f"{stage}-*"))
         temporary = self.folder / f"{stage}-next.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
-        for i, covariance in enumerate(covariances):
-            (temporary / str(i)).mkdir(parents=True)
-            for name, array in covariance.arrays().items():
-                np.save(temporary / str(i) / f"{name}.npy", array)
-        done = self.folder / f"{stage}-{covariances[0].n}"
-        if not done.exists():
+        try:
+            for i, covariance in enumerate(covariances):
+                (temporary / str(i)).mkdir(parents=True)
+                for name, array in covariance.arrays().items():
+                    np.save(temporary / str(i) / f"{name}.npy", array)  # safetensors would hold it in memory twice
             temporary.rename(done)
+        except OSError as error:
+            self.say(f"How far this has come could not be kept in {self.folder}: {error}. It goes on.")
+            shutil.rmtree(temporary, ignore_errors=True)
+            return
+        self._count_seconds()
         for folder in before:
-            if folder != done:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write_array(path: Path, array: Array) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        np.save(file, array)
-    temporary.replace(path)
-
-
-def _read_array(path: Path, shape: tuple[int, ...] | None = None) -> Array:
-    try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FileFormatError(f"{path} is damaged: {error}. Delete it; it will be made again.") from None
-    if shape is not None and array.shape != shape:
-        raise FileFormatError(f"{path} has shape {array.shape}, not {shape}. Delete it; it will be made again.")
-    return array
+            shutil.rmtree(folder, ignore_errors=True)

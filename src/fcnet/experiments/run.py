@@ -170,12 +170,10 @@ def train(
     began = time.monotonic()
     recipe = config.settings
     data = load_dataset(config.dataset, data_dir, n_test=0, verify=config.verify)
-    preparing = time.monotonic()
     recipe.check_images(data.image_shape)
     _begin(run, config, resume)
-    scaling, X_train = prepare(recipe, data, config.seed, say)
+    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say)
     X_val = scaling.transform(data.X_val, recipe.dtype)
-    feature_seconds = time.monotonic() - preparing
     y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
     signs = scaling.signs if isinstance(scaling, PatchRepresentation) else None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, SettingError, to_float, to_int
-from fcnet.features.scaling import Scaling
+from fcnet.features.scaling import Scaling, check_arrays, image_shape_of
 from fcnet.types import Array
 
 
@@ -77,9 +77,15 @@ class HistogramFeatures:
         InputError
             If cells do not fit into the images, or `X` does not have their shape.
         """
-        self.set_shape(image_shape)
-        self.scaling = Scaling.fit(self._histograms(X))
+        self.fit_transform(X, image_shape)
         return self
+
+    def fit_transform(self, X: ArrayLike, image_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        """Do what `fit` does, and return the features of the same images."""
+        self.set_shape(image_shape)
+        histograms = self._histograms(X)
+        self.scaling = Scaling.fit(histograms)
+        return self.scaling.transform(histograms, dtype)
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the features (n, n_features) of images (n, height · width · channels)."""
@@ -91,9 +97,11 @@ class HistogramFeatures:
         return math.prod(self.image_shape)
 
     @property
-    def n_outputs(self) -> int | None:
-        """Features."""
-        return self.scaling.n_outputs
+    def n_outputs(self) -> int:
+        """Features of an image."""
+        height, width, channels = self.image_shape
+        blocks = (height // self.cell - 1) * (width // self.cell - 1)
+        return 4 * blocks * self.orientations + (self.grid**2 * self.hues if channels == 3 else 0)
 
     def arrays(self) -> dict[str, Array]:
         """Return ``mean`` and ``std`` of the features."""
@@ -101,11 +109,12 @@ class HistogramFeatures:
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "HistogramFeatures":
-        """Make fitted features of what `get_config` and `arrays` returned."""
+        """Make fitted features of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
         settings = dict(config)
         shape = settings.pop("image_shape")
         features = cls(**settings)
-        features.set_shape(tuple(shape))
+        features.set_shape(image_shape_of(shape))
+        check_arrays("histograms", arrays, dict.fromkeys(("mean", "std"), (features.n_outputs,)))
         features.scaling = Scaling(**arrays)
         return features
 
@@ -120,7 +129,7 @@ class HistogramFeatures:
         rows = [
             np.concatenate([hog(image, channel_axis=2, **settings), *self._hues(image)]).astype(np.float32) for image in images
         ]
-        return np.array(rows)
+        return np.array(rows, np.float32).reshape(len(X), self.n_outputs)
 
     def _hues(self, image: Array) -> list[Array]:
         if image.shape[2] != 3:

@@ -11,6 +11,7 @@ N_DIRECTIONS = 800
 N_ITERATIONS = 8
 N_PATCHES = 200_000
 N_ROWS = 2000
+SIGNS = np.array([-1, 1], np.float32)
 
 
 def local_weights(X: Array, image_shape: tuple[int, ...], n_units: int, patch_size: int, rng: np.random.Generator) -> Array:
@@ -41,7 +42,7 @@ def local_weights(X: Array, image_shape: tuple[int, ...], n_units: int, patch_si
     n = min(N_PATCHES, len(X) * n_down * n_across)
     patches = unit_rows(X[rng.integers(len(X), size=n)[:, np.newaxis], places(n)])
     directions = spherical_kmeans(patches, min(N_DIRECTIONS, n_units), N_ITERATIONS, rng)
-    chosen = directions[rng.integers(len(directions), size=n_units)] * rng.choice([-1, 1], size=(n_units, 1))
+    chosen = directions[rng.integers(len(directions), size=n_units)] * rng.choice(SIGNS, size=(n_units, 1))
     weights = np.zeros((n_units, math.prod(image_shape)), X.dtype)
     np.put_along_axis(weights, places(n_units), chosen.astype(X.dtype), axis=1)
     some = X[:N_ROWS]

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -266,12 +265,12 @@ def _threshold_and_pool(responses: Array, threshold: float, block_of_row: Array,
 
 @cache
 def _passes() -> tuple[Callable[..., None], Callable[..., None]]:
-    """Return the two passes beside the products: compiled where numba is installed."""
-    if find_spec("numba"):
+    """Return the two passes beside the products: compiled where numba can be used."""
+    try:
         from fcnet.features import patch_loops
-
-        return patch_loops.normalised_patches, patch_loops.threshold_and_pool
-    return _normalised_patches, _threshold_and_pool
+    except ImportError:  # not installed, or not for this NumPy
+        return _normalised_patches, _threshold_and_pool
+    return patch_loops.normalised_patches, patch_loops.threshold_and_pool
 
 
 def _n_threads() -> int:

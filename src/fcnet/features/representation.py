@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError
 from fcnet.features.patches import PatchFeatures
+from fcnet.features.scaling import check_arrays, image_shape_of
 from fcnet.features.whitening import MirrorWhitening
 from fcnet.types import Array
 
@@ -37,6 +38,11 @@ class PatchRepresentation:
     def n_inputs(self) -> int:
         """Values of a raw image."""
         return math.prod(self.patches[0].image_shape)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of the images."""
+        return self.patches[0].image_shape
 
     @property
     def n_outputs(self) -> int:
@@ -85,9 +91,16 @@ class PatchRepresentation:
         InputError
             If names or shapes do not fit.
         """
-        patches, shape = [PatchFeatures(**settings) for settings in config["patches"]], tuple(config["image_shape"])
-        if set(arrays) != {f"filters{i}" for i in range(len(patches))} | {"even", "odd", "offset"}:
-            raise InputError(f"a representation does not have the arrays {', '.join(sorted(arrays))}.")
+        patches, shape = [PatchFeatures(**settings) for settings in config["patches"]], image_shape_of(config["image_shape"])
+        for part in patches:
+            part.set_shape(shape)
+        half = sum(part.n_features for part in patches) // 2
+        filters = {f"filters{i}": (part.patch_size**2 * shape[2], part.n_filters) for i, part in enumerate(patches)}
+        n_even, n_odd = (arrays[name].shape[-1] if name in arrays and arrays[name].ndim else 0 for name in ("even", "odd"))
+        whitened = {"even": (half, n_even), "odd": (half, n_odd), "offset": (n_even,)}
+        check_arrays("representation", arrays, filters | whitened)
+        if any(array.dtype != np.float32 for array in arrays.values()):
+            raise InputError("a representation has arrays of float32.")
         for i, part in enumerate(patches):
             part.set_filters(arrays[f"filters{i}"], shape)
         whitening = MirrorWhitening(mirrored(patches), arrays["even"], arrays["odd"], arrays["offset"])

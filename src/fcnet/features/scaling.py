@@ -1,6 +1,6 @@
 """Scaling of inputs, fitted on the training part alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from fcnet.errors import InputError, unknown_name
 from fcnet.types import Array
 
 SCALINGS = ("none", "mean", "standard")
+LARGEST_SIDE = 1 << 14
 ROWS_AT_ONCE = 1024  # float copies of uint8 rows are made in blocks that stay in the cache
 
 
@@ -27,9 +28,6 @@ class Scaling:
     std: Array | None = None
 
     kind = "scaling"
-
-    def __post_init__(self) -> None:
-        check_rows("scaling", self.arrays())
 
     @property
     def n_inputs(self) -> int | None:
@@ -100,7 +98,16 @@ class Scaling:
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "Scaling":
-        """Make a scaling of what `arrays` returned."""
+        """Make a scaling of what `arrays` returned.
+
+        Raises
+        ------
+        InputError
+            If names, shapes or dtypes are not those of a scaling.
+        """
+        if list(arrays) == ["std"]:
+            raise InputError("its scaling has a std and no mean.")
+        check_arrays("scaling", arrays, dict.fromkeys(arrays, (len(next(iter(arrays.values()), [])),)), ("mean", "std"))
         return cls(**arrays)
 
     def arrays(self) -> dict[str, Array]:
@@ -108,8 +115,20 @@ class Scaling:
         return {name: array for name, array in (("mean", self.mean), ("std", self.std)) if array is not None}
 
 
-def check_rows(name: str, arrays: Mapping[str, Array]) -> None:
-    """Raise InputError unless all arrays have one and the same length along every side."""
-    shapes = {key: array.shape for key, array in arrays.items()}
-    if len({side for shape in shapes.values() for side in shape}) > 1:
-        raise InputError(f"its {name} has arrays of unequal sides, {shapes}.")
+def image_shape_of(value: Any) -> tuple[int, int, int]:
+    """Return a shape as read from a file, or raise InputError unless it is three whole numbers that an image may have."""
+    sides = list(value)
+    if len(sides) != 3 or any(type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides):
+        raise InputError(f"an image shape must be three whole numbers from 1 to {LARGEST_SIDE}, got {value}.")
+    return sides[0], sides[1], sides[2]
+
+
+def check_arrays(
+    what: str, arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]], names: Sequence[str] = ()
+) -> None:
+    """Raise InputError unless the arrays are of floats and have these shapes, and these names or those of `shapes`."""
+    if not set(arrays) <= set(names or shapes) or not set(arrays) >= set(shapes):
+        raise InputError(f"its {what} does not have the arrays {', '.join(sorted(arrays)) or 'none'}.")
+    for name, array in arrays.items():
+        if array.shape != shapes[name] or array.dtype not in (np.float32, np.float64):
+            raise InputError(f"its {what} needs {name!r} as floats of shape {shapes[name]}, got {array.dtype} {array.shape}.")

@@ -43,7 +43,8 @@ class MirrorCovariance:
         self.total += even.sum(axis=0, dtype=np.float64)
         self.n += len(even)
         for part, rows in zip(self.parts, (even, odd), strict=True):
-            ssyrk(1.0, rows.T, beta=1.0, c=part, lower=1, overwrite_c=1)
+            if rows.shape[1]:
+                ssyrk(1.0, rows.T, beta=1.0, c=part, lower=1, overwrite_c=1)
 
     def arrays(self) -> dict[str, Array]:
         """Return all that has been added up so far."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, check_range
-from fcnet.features.scaling import check_rows
+from fcnet.features.scaling import check_arrays
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
@@ -37,9 +37,6 @@ class ZCA:
     matrix: Array
 
     kind = "zca"
-
-    def __post_init__(self) -> None:
-        check_rows("scaling", self.arrays())
 
     @property
     def n_inputs(self) -> int:
@@ -110,7 +107,9 @@ class ZCA:
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ZCA":
-        """Make a whitening of what `arrays` returned."""
+        """Make a whitening of what `arrays` returned, or raise InputError if they are not of one."""
+        n = arrays["mean"].size
+        check_arrays("whitening", arrays, {"mean": (n,), "matrix": (n, n)})
         return cls(**arrays)
 
     def arrays(self) -> dict[str, Array]:
