@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fcnet import load
+from fcnet import FullyConnectedNet, load, save
 from fcnet.cli import main
-from fcnet.errors import InputError
+from fcnet.errors import FileFormatError, InputError
 from fcnet.features import HistogramFeatures
+from fcnet.persist import Model, load_tensors, save_tensors
 
 SHAPE = (16, 16, 3)
 
@@ -51,12 +52,30 @@ def test_what_does_not_fit_is_refused():
         HistogramFeatures().fit(np.zeros((2, 700)), SHAPE)
 
 
-def test_a_run_on_histograms_predicts_from_pixels(tmp_path):
+def test_a_data_set_of_images_that_are_too_small_is_refused(tmp_path):
     command = ["train", "digits", "--out", str(tmp_path / "run"), "--set", "features=histograms", "--set", "epochs=3"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
     assert "do not fit into images of 8 × 8" in result.output
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_on_histograms_is_saved_and_loaded(tmp_path):
+    X = np.random.default_rng(0).integers(256, size=(20, 768)).astype(np.uint8)
+    features = HistogramFeatures(cell=4, hues=5)
+    rows = features.fit_transform(X, SHAPE)
+    np.testing.assert_array_equal(features.transform(X), rows)
+    assert features.transform(X[:0]).shape == (0, features.n_outputs)
+    model = Model(FullyConnectedNet([rows.shape[1], 10, 3], seed=0), features, image_shape=SHAPE)
+    save(tmp_path / "m.safetensors", model)
+    found = load(tmp_path / "m.safetensors")
+    assert found.n_inputs == 768
+    np.testing.assert_array_equal(found.logits(X), model.network.logits(rows))
+    tensors, metadata = load_tensors(tmp_path / "m.safetensors", "fcnet-model-1")
+    metadata["scaling"]["hues"] = 6
+    save_tensors(tmp_path / "m.safetensors", tensors, metadata, "fcnet-model-1")
+    with pytest.raises(FileFormatError, match="its histograms needs 'mean'"):
+        load(tmp_path / "m.safetensors")
 
 
 @pytest.mark.cifar10

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
+from fcnet.features.views import random_places
 from fcnet.types import Array
 
 N_DIRECTIONS = 800
@@ -31,20 +32,13 @@ def local_weights(X: Array, image_shape: tuple[int, ...], n_units: int, patch_si
         Height and width of the patches.
     rng : numpy.random.Generator
     """
-    height, width, channels = image_shape
-    n_down, n_across = height - patch_size + 1, width - patch_size + 1
-    corner = np.arange(math.prod(image_shape)).reshape(image_shape)[:patch_size, :patch_size].reshape(-1)
-
-    def places(n: int) -> Array:
-        tops, lefts = rng.integers(n_down, size=n), rng.integers(n_across, size=n)
-        return np.asarray(channels * (width * tops + lefts)[:, np.newaxis] + corner)
-
-    n = min(N_PATCHES, len(X) * n_down * n_across)
-    patches = unit_rows(X[rng.integers(len(X), size=n)[:, np.newaxis], places(n)])
+    n = min(N_PATCHES, len(X) * (image_shape[0] - patch_size + 1) * (image_shape[1] - patch_size + 1))
+    places = random_places(n, patch_size, image_shape, rng)
+    patches = unit_rows(X[rng.integers(len(X), size=n)[:, np.newaxis], places])
     directions = spherical_kmeans(patches, min(N_DIRECTIONS, n_units), N_ITERATIONS, rng)
     chosen = directions[rng.integers(len(directions), size=n_units)] * rng.choice(SIGNS, size=(n_units, 1))
     weights = np.zeros((n_units, math.prod(image_shape)), X.dtype)
-    np.put_along_axis(weights, places(n_units), chosen.astype(X.dtype), axis=1)
+    np.put_along_axis(weights, random_places(n_units, patch_size, image_shape, rng), chosen.astype(X.dtype), axis=1)
     some = X[:N_ROWS]
     squares = np.square(some @ weights.T).mean(axis=0)
     weights *= np.sqrt(2 * np.square(some).mean() / np.where(squares > 0, squares, 1))[:, np.newaxis]

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
-from fcnet.features.views import diagonal_moves
+from fcnet.features.views import diagonal_moves, random_places
 from fcnet.types import Array
 
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
@@ -221,11 +221,8 @@ class PatchFeatures:
     def _random_patches(self, X: Array, rng: np.random.Generator) -> Array:
         """Return normalised patches of random images at random places, (N_PATCHES, patch_size² · channels)."""
         n = min(N_PATCHES, len(X) * math.prod(self._positions))
-        images, tops, lefts = (rng.integers(high, size=n) for high in (len(X), *self._positions))
-        _, width, channels = self.image_shape
-        corner = np.arange(math.prod(self.image_shape)).reshape(self.image_shape)[: self.patch_size, : self.patch_size]
-        places = channels * (width * tops + lefts)[:, None] + corner.reshape(-1)
-        patches: Array = X[images[:, None], places].astype(np.float32)
+        places = random_places(n, self.patch_size, self.image_shape, rng)
+        patches: Array = X[rng.integers(len(X), size=n)[:, np.newaxis], places].astype(np.float32)
         patches -= patches.mean(axis=1, keepdims=True)
         patches /= np.sqrt(np.square(patches).mean(axis=1, keepdims=True) + np.float32(self._contrast_epsilon()))
         return patches
