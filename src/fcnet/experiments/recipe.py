@@ -186,7 +186,6 @@ class Recipe:
         signs : array, optional
             What mirroring multiplies the inputs by, where they are components of features; moved copies of these are rows of
             their own.
-
         """
         if signs is not None:
             return random_signs(signs) if self.mirror else None
