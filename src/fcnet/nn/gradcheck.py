@@ -176,6 +176,10 @@ def _entries_error(f: Callable[[Array], float], x: Array, analytic: Array, h: fl
         for factor in OTHER_STEPS:
             if error > SUSPICIOUS:
                 error = min(error, relative_error(analytic[i], _slope(f, x, i, factor * h)))
+        if error > SUSPICIOUS:
+            # Of order h⁴ (Richardson), so that steps may be long and rounding is small beside the smallest slopes.
+            extrapolated = (4 * _slope(f, x, i, 100 * h) - _slope(f, x, i, 200 * h)) / 3
+            error = min(error, relative_error(analytic[i], extrapolated))
         largest = max(largest, error)
     return largest
 
