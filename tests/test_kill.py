@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-SETTINGS = ["epochs=400", "hidden=[64,32]", "input_dropout=0.1", "update=adam", "learning_rate=0.002"]
+SETTINGS = ["epochs=1200", "hidden=[64,32]", "input_dropout=0.1", "update=adam", "learning_rate=0.002"]
 
 
 def command(run):

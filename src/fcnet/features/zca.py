@@ -29,7 +29,7 @@ class ZCA:
     Examples
     --------
     >>> X = np.random.default_rng(0).standard_normal((1000, 3)) @ np.array([[3, 1, 0], [0, 1, 2], [0, 0, 1]])
-    >>> np.abs(np.cov(ZCA.fit(X, 0).transform(X, "float64"), rowvar=False) - np.eye(3)).max() < 0.01
+    >>> bool(np.abs(np.cov(ZCA.fit(X, 0).transform(X, "float64"), rowvar=False) - np.eye(3)).max() < 0.01)
     True
     """
 
