@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.features import HistogramFeatures, PatchRepresentation, Preparation, Scaling, preparation_from
-from fcnet.features.scaling import image_shape_of
+from fcnet.features.checks import image_shape_of
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
 from fcnet.nn.losses import softmax

@@ -25,9 +25,8 @@ from fcnet.types import Array
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components"}
-FEATURES = ("none", "histograms", "patches")
 FIRST_LAYERS = ("random", "patches")
-FEATURE_LIBRARIES = {"histograms": "skimage", "patches": "scipy"}
+FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
 
@@ -103,8 +102,8 @@ class Recipe:
         self.trainer(0, None)
         if self.scaling not in (*SCALINGS, "zca"):
             raise unknown_name("scaling", self.scaling, (*SCALINGS, "zca"))
-        if self.features not in FEATURES:
-            raise unknown_name("features", self.features, FEATURES)
+        if self.features not in FEATURE_LIBRARIES:
+            raise unknown_name("features", self.features, FEATURE_LIBRARIES)
         if self.first_layer not in FIRST_LAYERS:
             raise unknown_name("first_layer", self.first_layer, FIRST_LAYERS)
         if self.first_layer == "patches" and (self.features != "none" or [*self.hidden, 0][0] < len(self.patch_sizes)):
@@ -122,9 +121,9 @@ class Recipe:
             PatchFeatures(**settings)
         if self.average_views and not (self.mirror or self.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
-        library = FEATURE_LIBRARIES.get(self.features)
-        if library and not find_spec(library):
-            raise SettingError(f'features = {self.features} needs {library}: pip install "fcnet[features]".')
+        for library in FEATURE_LIBRARIES[self.features]:
+            if not find_spec(library):
+                raise SettingError(f'features = {self.features} needs {library}: pip install "fcnet[features]".')
         check_range("patience", self.patience, 0)
 
     def in_effect(self) -> dict[str, Any]:

@@ -56,8 +56,9 @@ class LearntRepresentation:
         cache: Path | None = None,
     ) -> None:
         self.X, self.image_shape, self.say = X, image_shape, say
-        self.patches, self.n_components, self.seed = list(patches), n_components, seed
-        settings = [PatchFeatures(**part, seed=seed + i).get_config() for i, part in enumerate(self.patches)]
+        self.patches = [PatchFeatures(**settings, seed=seed + i) for i, settings in enumerate(patches)]
+        self.n_components, self.seed = n_components, seed
+        settings = [part.get_config() for part in self.patches]
         identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, n_components, seed]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(X).data)
@@ -137,8 +138,7 @@ class LearntRepresentation:
 
     def _dictionaries(self) -> list[PatchFeatures]:
         path = self.folder / "dictionaries.safetensors"
-        patches = [PatchFeatures(**settings, seed=self.seed + i) for i, settings in enumerate(self.patches)]
-        names = [f"filters{i}" for i in range(len(patches))]
+        patches, names = self.patches, [f"filters{i}" for i in range(len(self.patches))]
         if path.exists():
             arrays, _ = self._load(path)
             for name, part in zip(names, patches, strict=True):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.errors import InputError, SettingError, to_float, to_int
-from fcnet.features.scaling import Scaling, check_arrays, image_shape_of
+from fcnet.errors import SettingError, to_float, to_int
+from fcnet.features.checks import check_arrays, check_images, image_shape_of
+from fcnet.features.scaling import Scaling
 from fcnet.types import Array
 
 
@@ -121,9 +122,7 @@ class HistogramFeatures:
     def _histograms(self, X: ArrayLike) -> Array:
         from skimage.feature import hog
 
-        X = np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != math.prod(self.image_shape):
-            raise InputError(f"X must have shape (n, {math.prod(self.image_shape)}), got {X.shape}.")
+        X = check_images(X, self.image_shape)
         images = X.reshape(-1, *self.image_shape).astype(np.float32) / np.float32(self.max_value)
         settings = {"orientations": self.orientations, "pixels_per_cell": (self.cell, self.cell), "cells_per_block": (2, 2)}
         rows = [

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.features.checks import check_images
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.features.views import diagonal_moves, random_places
 from fcnet.types import Array
@@ -154,7 +155,7 @@ class PatchFeatures:
     @property
     def n_views(self) -> int:
         """Copies of an image that `views` gives: 1, or 5 with a shift."""
-        return 5 if self.shift else 1
+        return len(diagonal_moves(self.shift))
 
     def mirrored(self) -> Array:
         """Return the order (n_features,) in which the features of an image are those of its mirror image."""
@@ -171,9 +172,7 @@ class PatchFeatures:
         return self._extract(X, self.n_views)
 
     def _extract(self, X: ArrayLike, n_views: int) -> Array:
-        X = np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != np.prod(self.image_shape):
-            raise InputError(f"X must have shape (n, {np.prod(self.image_shape)}), got {X.shape}.")
+        X = check_images(X, self.image_shape)
         out = np.empty((len(X), n_views, self.n_features), np.float32)
         passes = _passes()
         # Each thread has images of its own and products of one thread: the pass behind a product finds it in its cache.
@@ -223,8 +222,7 @@ class PatchFeatures:
         n = min(N_PATCHES, len(X) * math.prod(self._positions))
         places = random_places(n, self.patch_size, self.image_shape, rng)
         patches: Array = X[rng.integers(len(X), size=n)[:, np.newaxis], places].astype(np.float32)
-        patches -= patches.mean(axis=1, keepdims=True)
-        patches /= np.sqrt(np.square(patches).mean(axis=1, keepdims=True) + np.float32(self._contrast_epsilon()))
+        _normalise(patches, self._contrast_epsilon())
         return patches
 
 
@@ -249,8 +247,12 @@ def _windows(n: int, grid: int, offsets: Sequence[int]) -> tuple[Array, Array]:
 def _normalised_patches(image: Array, size: int, epsilon: float, out: Array) -> None:
     patches = sliding_window_view(image, (size, size), axis=(0, 1))
     out.reshape(*patches.shape[:2], size, size, -1)[...] = np.moveaxis(patches, 2, 4)
-    out -= out.mean(axis=1, keepdims=True)
-    out /= np.sqrt(np.square(out).mean(axis=1, keepdims=True) + np.float32(epsilon))
+    _normalise(out, epsilon)
+
+
+def _normalise(patches: Array, epsilon: float) -> None:
+    patches -= patches.mean(axis=1, keepdims=True)
+    patches /= np.sqrt(np.square(patches).mean(axis=1, keepdims=True) + np.float32(epsilon))
 
 
 def _threshold_and_pool(responses: Array, threshold: float, block_of_row: Array, block_of_column: Array, sums: Array) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError
+from fcnet.features.checks import check_arrays, image_shape_of
 from fcnet.features.patches import PatchFeatures
-from fcnet.features.scaling import check_arrays, image_shape_of
-from fcnet.features.whitening import MirrorWhitening
+from fcnet.features.whitening import MirrorWhitening, side_by_side
 from fcnet.types import Array
 
 BLOCK_BYTES = 1 << 28  # of features at once
@@ -103,7 +103,9 @@ class PatchRepresentation:
             raise InputError("a representation has arrays of float32.")
         for i, part in enumerate(patches):
             part.set_filters(arrays[f"filters{i}"], shape)
-        whitening = MirrorWhitening(mirrored(patches), arrays["even"], arrays["odd"], arrays["offset"])
+        whitening = MirrorWhitening(
+            side_by_side([part.mirrored() for part in patches]), arrays["even"], arrays["odd"], arrays["offset"]
+        )
         return cls(patches, whitening)
 
 
@@ -111,9 +113,3 @@ def extract(patches: Sequence[PatchFeatures], X: Array, moved: bool = False) -> 
     """Return the features of all dictionaries side by side, float32 (n, n_views, n_features)."""
     parts = [part.views(X) if moved else part.transform(X)[:, np.newaxis] for part in patches]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def mirrored(patches: Sequence[PatchFeatures]) -> Array:
-    """Return the order in which the features of all dictionaries are those of the mirrored image."""
-    starts = np.cumsum([0, *(part.n_features for part in patches)])
-    return np.concatenate([start + part.mirrored() for start, part in zip(starts, patches, strict=False)])

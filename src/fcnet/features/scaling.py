@@ -1,6 +1,6 @@
 """Scaling of inputs, fitted on the training part alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, unknown_name
+from fcnet.features.checks import check_arrays
 from fcnet.types import Array
 
 SCALINGS = ("none", "mean", "standard")
-LARGEST_SIDE = 1 << 14
 ROWS_AT_ONCE = 1024  # float copies of uint8 rows are made in blocks that stay in the cache
 
 
@@ -113,22 +113,3 @@ class Scaling:
     def arrays(self) -> dict[str, Array]:
         """Return what there is of ``mean`` and ``std``."""
         return {name: array for name, array in (("mean", self.mean), ("std", self.std)) if array is not None}
-
-
-def image_shape_of(value: Any) -> tuple[int, int, int]:
-    """Return a shape as read from a file, or raise InputError unless it is three whole numbers that an image may have."""
-    sides = list(value)
-    if len(sides) != 3 or any(type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides):
-        raise InputError(f"an image shape must be three whole numbers from 1 to {LARGEST_SIDE}, got {value}.")
-    return sides[0], sides[1], sides[2]
-
-
-def check_arrays(
-    what: str, arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]], names: Sequence[str] = ()
-) -> None:
-    """Raise InputError unless the arrays are of floats and have these shapes, and these names or those of `shapes`."""
-    if not set(arrays) <= set(names or shapes) or not set(arrays) >= set(shapes):
-        raise InputError(f"its {what} does not have the arrays {', '.join(sorted(arrays)) or 'none'}.")
-    for name, array in arrays.items():
-        if array.shape != shapes[name] or array.dtype not in (np.float32, np.float64):
-            raise InputError(f"its {what} needs {name!r} as floats of shape {shapes[name]}, got {array.dtype} {array.shape}.")

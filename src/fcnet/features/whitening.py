@@ -160,10 +160,8 @@ class MirrorWhitening:
         """
         mean, covariances = covariance.finish()
         even, odd = _components(covariances, n_components, REGULARISATION, seed)
-        ends = np.cumsum([0, *(len(part.mirrored) for part in parts)])
-        mirrored = np.concatenate([end + part.mirrored for end, part in zip(ends, parts, strict=False)])
         return cls(
-            mirrored,
+            side_by_side([part.mirrored for part in parts]),
             _chain([part.even for part in parts], even),
             _chain([part.odd for part in parts], odd),
             (np.concatenate([part.offset for part in parts]) + mean) @ even,
@@ -188,6 +186,12 @@ class MirrorWhitening:
         np.matmul(odd, self.odd, out=out[:, n_even:])
         np.subtract(even @ self.even, self.offset, out=out[:, :n_even])
         return out
+
+
+def side_by_side(orders: Sequence[Array]) -> Array:
+    """Return the order in which groups of features that stand side by side are those of the mirror image."""
+    starts = np.cumsum([0, *(len(order) for order in orders)])
+    return np.concatenate([start + order for start, order in zip(starts, orders, strict=False)])
 
 
 def even_and_odd(features: Array, mirrored: Array) -> tuple[Array, Array]:
@@ -234,7 +238,8 @@ def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator) -> tup
     size = len(matrix)
     n = min(n, size)
     if size <= EXACT_SIZE:
-        return eigh(matrix, subset_by_index=[size - n, size - 1])  # type: ignore[no-any-return]
+        values, vectors = eigh(matrix, subset_by_index=[size - n, size - 1])
+        return values, vectors
     # About half of the components asked for come from either part, more of them from the even one.
     carried = min(int(CARRIED * n) + GUARD, size)
     basis = rng.standard_normal((size, carried), np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, check_range
-from fcnet.features.scaling import check_arrays
+from fcnet.features.checks import check_arrays
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
