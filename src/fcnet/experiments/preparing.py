@@ -26,13 +26,13 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]
         learnt = LearntRepresentation(data.X_train, data.image_shape, patches, recipe.n_components, seed, say)
         representation, components = learnt.learn()
         return representation, components.astype(recipe.dtype, copy=False), learnt.seconds
-    mirrored_shape = data.image_shape if recipe.mirror else None
-    preparation: Preparation
     if recipe.features == "histograms" and data.image_shape is not None:
         say("Histograms of gradients and hues")
         histograms = HistogramFeatures(max_value=data.max_value)
         rows = histograms.fit_transform(data.X_train, data.image_shape, recipe.dtype)
         return histograms, rows, time.monotonic() - began
+    mirrored_shape = data.image_shape if recipe.mirror else None
+    preparation: Preparation
     if recipe.scaling == "zca":
         preparation = ZCA.fit(data.X_train, recipe.zca_regularisation, mirrored_shape)
     else:
