@@ -133,7 +133,7 @@ def _weights(model: Model) -> dict[str, Any] | None:
     height, width, channels = model.image_shape
     weights, of = model.network.params["W1"], "hidden units"
     if isinstance(model.scaling, PatchRepresentation):
-        patches = model.scaling.patches[0]
+        patches = model.scaling.patches[0].of_pixels
         height = width = patches.patch_size
         weights, of = patches.filters[:, : patches.n_filters // 2], "filters of patches"  # the others are their mirror images
     images = plots.weight_images(weights, (height, width, channels))

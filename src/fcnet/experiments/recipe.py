@@ -10,7 +10,8 @@ from typing import Any
 
 from fcnet.data.augment import random_signs, random_view
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
-from fcnet.features import HistogramFeatures, PatchFeatures
+from fcnet.features import HistogramFeatures
+from fcnet.features.representation import patches_of
 from fcnet.features.scaling import SCALINGS
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
@@ -25,6 +26,7 @@ from fcnet.types import Array
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components"}
+MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels"}
 FIRST_LAYERS = ("random", "patches")
 FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
@@ -46,6 +48,9 @@ class Recipe:
     patch_sizes: list[int] = field(default_factory=lambda: [6])
     threshold: float = 0.25
     grid: int = 2
+    map_filters: int = 0
+    map_patch_size: int = 5
+    map_channels: int = 64
     n_components: int = 3072
     scaling: str = "standard"
     zca_regularisation: float = 0.1
@@ -118,7 +123,7 @@ class Recipe:
                 f"n_filters must be a multiple of 2 for each of patch_sizes, got {self.n_filters} for {self.patch_sizes}."
             )
         for settings in self.patches():
-            PatchFeatures(**settings)
+            patches_of(settings)
         if self.average_views and not (self.mirror or self.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
         for library in FEATURE_LIBRARIES[self.features]:
@@ -131,6 +136,8 @@ class Recipe:
         idle = RULE_SETTINGS - setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
         if self.features != "patches":
             idle |= PATCH_SETTINGS - ({"patch_sizes"} if self.first_layer == "patches" else set())
+        if self.features != "patches" or not self.map_filters:
+            idle |= MAP_SETTINGS
         if self.scaling != "zca" or self.features != "none":
             idle |= {"zca_regularisation"}
         if self.features != "none":
@@ -151,9 +158,14 @@ class Recipe:
         )
 
     def patches(self, max_value: float = 255.0) -> list[dict[str, Any]]:
-        """Return the arguments of the `PatchFeatures` of each patch size, which have their share of the filters."""
+        """Return the arguments of the features of each patch size, which have their share of the filters.
+
+        They are those of `PatchFeatures`, or with `map_filters` those of `StackedPatches`.
+        """
         n_filters = self.n_filters // max(1, len(self.patch_sizes))
-        common = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
+        common: dict[str, Any] = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
+        if self.map_filters:
+            common |= {name: getattr(self, name) for name in MAP_SETTINGS}
         return [{"n_filters": n_filters, "patch_size": size, **common} for size in self.patch_sizes]
 
     def check_images(self, image_shape: tuple[int, ...] | None) -> None:
@@ -170,7 +182,7 @@ class Recipe:
             raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {self.shift}.")
         if "patches" in (self.features, self.first_layer):
             for settings in self.patches():
-                PatchFeatures(**settings).set_shape(image_shape)
+                patches_of(settings).set_shape(image_shape)
         if self.features == "histograms":
             HistogramFeatures().set_shape(image_shape)
             if self.mirror or self.shift:

@@ -12,8 +12,7 @@ import numpy as np
 
 from fcnet.data.cifar10 import cache_dir
 from fcnet.errors import FcnetError, FileFormatError
-from fcnet.features.patches import PatchFeatures
-from fcnet.features.representation import PatchRepresentation
+from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.types import Array
@@ -35,7 +34,7 @@ class LearntRepresentation:
         The training images.
     image_shape : tuple of ints
     patches : list of dict
-        Arguments of each `PatchFeatures`.
+        Arguments of each `PatchFeatures` or, where it has `map_filters`, `StackedPatches`.
     n_components : int
         Of the whitening.
     seed : int
@@ -56,7 +55,7 @@ class LearntRepresentation:
         cache: Path | None = None,
     ) -> None:
         self.X, self.image_shape, self.say = X, image_shape, say
-        self.patches = [PatchFeatures(**settings, seed=seed + i) for i, settings in enumerate(patches)]
+        self.patches = [patches_of({**settings, "seed": seed + i}) for i, settings in enumerate(patches)]
         self.n_components, self.seed = n_components, seed
         settings = [part.get_config() for part in self.patches]
         identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, n_components, seed]
@@ -136,22 +135,23 @@ class LearntRepresentation:
         except FileFormatError as error:
             raise FileFormatError(f"{error} Delete the folder {self.folder}; it will be made again.") from None
 
-    def _dictionaries(self) -> list[PatchFeatures]:
+    def _dictionaries(self) -> list[Patches]:
         path = self.folder / "dictionaries.safetensors"
-        patches, names = self.patches, [f"filters{i}" for i in range(len(self.patches))]
+        patches = self.patches
         if path.exists():
             arrays, _ = self._load(path)
-            for name, part in zip(names, patches, strict=True):
-                part.set_filters(arrays[name], self.image_shape)
+            for i, part in enumerate(patches):
+                part.set_shape(self.image_shape)
+                part.set_arrays({name: arrays[f"{name}{i}"] for name in part.array_shapes()})
             return patches
         for part in patches:
-            self.say(f"Learning {part.n_filters:,} filters of {part.patch_size} × {part.patch_size} pixels")
+            self.say(f"Learning {part.description}")
             part.fit(self.X, self.image_shape)
-        save_tensors(path, {name: part.filters for name, part in zip(names, patches, strict=True)}, {}, FORMAT)
+        save_tensors(path, numbered([part.arrays() for part in patches]), {}, FORMAT)
         self._count_seconds()
         return patches
 
-    def _whitening(self, patches: list[PatchFeatures]) -> MirrorWhitening:
+    def _whitening(self, patches: list[Patches]) -> MirrorWhitening:
         """Whiten the features of one dictionary at once; those of several are reduced one by one, then whitened together."""
         orders = [part.mirrored() for part in patches]
 

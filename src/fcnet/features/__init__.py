@@ -5,6 +5,7 @@ from fcnet.features.patches import PatchFeatures
 from fcnet.features.preparation import Preparation, preparation_from
 from fcnet.features.representation import PatchRepresentation
 from fcnet.features.scaling import Scaling
+from fcnet.features.stacked import StackedPatches
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.features.zca import ZCA
 
@@ -17,6 +18,7 @@ __all__ = [
     "PatchRepresentation",
     "Preparation",
     "Scaling",
+    "StackedPatches",
     "even_and_odd",
     "preparation_from",
 ]

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
-from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.errors import SettingError, to_float, to_int, unknown_name
 from fcnet.features.checks import check_images
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.features.views import diagonal_moves, random_places
@@ -21,6 +21,7 @@ from fcnet.types import Array
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
 WHITENING_EPSILON = 0.1
 N_PATCHES = 400_000
+N_VALUES = 1 << 27  # in all patches that are learnt from
 TILE = 256  # filters at once: their responses to an image stay in the second-level cache
 DICTIONARIES = ("kmeans", "patches")
 
@@ -79,6 +80,7 @@ class PatchFeatures:
         self.patch_size = to_int("patch_size", patch_size, 1)
         self.threshold = to_float("threshold", threshold, 0)
         self.grid = to_int("grid", grid, 1)
+        self.cells = (self.grid, self.grid)
         if dictionary not in DICTIONARIES:
             raise unknown_name("dictionary", dictionary, DICTIONARIES)
         self.dictionary = dictionary
@@ -92,7 +94,7 @@ class PatchFeatures:
         names = ("n_filters", "patch_size", "threshold", "grid", "dictionary", "n_iterations", "shift", "max_value", "seed")
         return {name: getattr(self, name) for name in names}
 
-    def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "PatchFeatures":
+    def fit(self, X: ArrayLike, image_shape: tuple[int, ...], mirrored_channels: Array | None = None) -> "PatchFeatures":
         """Learn whitening and dictionary from random patches of images, and return self.
 
         Parameters
@@ -101,6 +103,8 @@ class PatchFeatures:
             Pixels from 0 to `max_value`.
         image_shape : tuple of ints
             (height, width, channels).
+        mirrored_channels : integer array (channels,), optional
+            The order that the channels of a mirrored image come in, where mirroring exchanges some.
 
         Raises
         ------
@@ -110,7 +114,7 @@ class PatchFeatures:
         self.set_shape(image_shape)
         rng = np.random.default_rng(self.seed)
         patches = self._random_patches(np.asarray(X), rng)
-        flip = self._flip()
+        flip = self._flip(mirrored_channels)
         covariance = patches.T @ patches / len(patches)
         covariance = (covariance + covariance[flip[:, None], flip]) / 2
         eigenvalues, vectors = np.linalg.eigh(covariance.astype(np.float64))
@@ -119,38 +123,46 @@ class PatchFeatures:
         patches = unit_rows(patches @ whitening)
         n_iterations = self.n_iterations if self.dictionary == "kmeans" else 0
         half = spherical_kmeans(patches, self.n_filters // 2, n_iterations, rng, flip)
-        self.set_filters(whitening @ np.concatenate([half, half[:, flip]]).T, image_shape)
+        self.set_arrays({"filters": whitening @ np.concatenate([half, half[:, flip]]).T})
         return self
 
-    def set_filters(self, filters: Array, image_shape: tuple[int, ...]) -> None:
-        """Take filters that were fitted before, to images of this shape.
+    def arrays(self) -> dict[str, Array]:
+        """Return what was learnt."""
+        return {"filters": self.filters}
 
-        Raises
-        ------
-        InputError
-            If the shapes do not fit.
-        """
-        self.set_shape(image_shape)
-        expected = (self.patch_size**2 * self.image_shape[2], self.n_filters)
-        if filters.shape != expected:
-            raise InputError(f"the filters must have shape {expected}, got {filters.shape}.")
-        self.filters = filters
-        self._tiles = [np.ascontiguousarray(filters[:, k : k + TILE]) for k in range(0, self.n_filters, TILE)]
+    def array_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes that `arrays` have to have; `set_shape` comes first."""
+        return {"filters": (self.patch_size**2 * self.image_shape[2], self.n_filters)}
+
+    def set_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Take what `arrays` returned; `set_shape` comes first."""
+        self.filters = arrays["filters"]
+        self._tiles = [np.ascontiguousarray(self.filters[:, k : k + TILE]) for k in range(0, self.n_filters, TILE)]
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
         height, width, _ = self.image_shape = tuple(image_shape)
         self._positions = (height - self.patch_size + 1, width - self.patch_size + 1)
-        if min(self._positions) < self.grid or self.shift >= min(height, width):
+        if any(n < cells for n, cells in zip(self._positions, self.cells, strict=True)) or self.shift >= min(height, width):
             raise SettingError(
-                f"Patches of {self.patch_size} pixels, {self.grid} cells and a shift of {self.shift} do not fit into images "
-                f"of {height} × {width}."
+                f"Patches of {self.patch_size} pixels, {self.cells[0]} × {self.cells[1]} cells and a shift of {self.shift} do not "
+                f"fit into images of {height} × {width}."
             )
+
+    @property
+    def of_pixels(self) -> "PatchFeatures":
+        """The features whose filters are patches of pixels."""
+        return self
+
+    @property
+    def description(self) -> str:
+        """What is learnt, in words."""
+        return f"{self.n_filters:,} filters of {self.patch_size} × {self.patch_size} pixels"
 
     @property
     def n_features(self) -> int:
         """Features of an image: two of every filter in every cell."""
-        return 2 * self.n_filters * self.grid**2
+        return 2 * self.n_filters * math.prod(self.cells)
 
     @property
     def n_views(self) -> int:
@@ -159,47 +171,50 @@ class PatchFeatures:
 
     def mirrored(self) -> Array:
         """Return the order (n_features,) in which the features of an image are those of its mirror image."""
-        order = np.arange(self.n_features).reshape(self.grid, self.grid, 2, 2, -1)
+        order = np.arange(self.n_features).reshape(*self.cells, 2, 2, -1)
         mirrored: Array = order[:, ::-1, :, ::-1].reshape(-1)
         return mirrored
 
     def transform(self, X: ArrayLike) -> Array:
         """Return the features, float32 (n, n_features), of images (n, height · width · channels)."""
-        return self._extract(X, 1)[:, 0]
+        return self._extract(X, 0)[:, 0]
 
     def views(self, X: ArrayLike) -> Array:
         """Return the features, float32 (n, n_views, n_features), of images and their moved copies; the image is view 0."""
-        return self._extract(X, self.n_views)
+        return self.views_with_border(bordered(X, self.image_shape, self.shift))
 
-    def _extract(self, X: ArrayLike, n_views: int) -> Array:
-        X = check_images(X, self.image_shape)
-        out = np.empty((len(X), n_views, self.n_features), np.float32)
+    def views_with_border(self, X: ArrayLike) -> Array:
+        """Return what `views` does, of images that have a border of `shift` pixels already."""
+        return self._extract(X, self.shift)
+
+    def _extract(self, X: ArrayLike, shift: int) -> Array:
+        height, width, channels = self.image_shape
+        shape = (height + 2 * shift, width + 2 * shift, channels)
+        images = check_images(X, shape).reshape(-1, *shape)
+        out = np.empty((len(images), len(diagonal_moves(shift)), self.n_features), np.float32)
         passes = _passes()
         # Each thread has images of its own and products of one thread: the pass behind a product finds it in its cache.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_n_threads()) as pool:
-            parts = np.array_split(np.arange(len(X)), _n_threads())
-            for _ in pool.map(lambda rows: self._extract_rows(X, rows, n_views, out, *passes), parts):
+            parts = np.array_split(np.arange(len(images)), _n_threads())
+            for _ in pool.map(lambda rows: self._extract_rows(images, rows, shift, out, *passes), parts):
                 pass
         return out
 
-    def _extract_rows(self, X: Array, rows: Array, n_views: int, out: Array, normalise: Any, pool: Any) -> None:
-        pad = self.shift if n_views > 1 else 0
-        offsets = [(-down, -across) for down, across in diagonal_moves(pad)]
+    def _extract_rows(self, images: Array, rows: Array, shift: int, out: Array, normalise: Any, pool: Any) -> None:
+        offsets = [(-down, -across) for down, across in diagonal_moves(shift)]
         (row_blocks, down), (column_blocks, across) = (
-            _windows(n, self.grid, moved) for n, moved in zip(self._positions, zip(*offsets, strict=True), strict=True)
+            _windows(n, cells, moved)
+            for n, cells, moved in zip(self._positions, self.cells, zip(*offsets, strict=True), strict=True)
         )
         # Means over the cells of every view from the sums over blocks of positions that no border of a cell runs through.
-        combine = np.einsum("vib,vjc->vijbc", down, across).reshape(n_views * self.grid**2, -1)
+        combine = np.einsum("vib,vjc->vijbc", down, across).reshape(len(offsets) * math.prod(self.cells), -1)
         n_down, n_across = len(row_blocks), len(column_blocks)
         patches = np.empty((n_down * n_across, len(self.filters)), np.float32)
         responses = np.empty((len(patches), TILE), np.float32)
         sums = np.empty((row_blocks[-1] + 1, column_blocks[-1] + 1, 2, TILE), np.float32)
         for row in rows:
-            image = X[row].reshape(self.image_shape).astype(np.float32)
-            if pad:
-                image = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
-            normalise(image, self.patch_size, self._contrast_epsilon(), patches)
-            features = out[row].reshape(n_views * self.grid**2, 2, self.n_filters)
+            normalise(images[row].astype(np.float32), self.patch_size, self._contrast_epsilon(), patches)
+            features = out[row].reshape(len(combine), 2, self.n_filters)
             for number, tile in enumerate(self._tiles):
                 n = tile.shape[1]
                 z, s = (responses, sums) if n == TILE else (responses[:, :n].copy(), sums[..., :n].copy())
@@ -211,34 +226,41 @@ class PatchFeatures:
     def _contrast_epsilon(self) -> float:
         return CONTRAST_EPSILON * (self.max_value / 255) ** 2
 
-    def _flip(self) -> Array:
+    def _flip(self, mirrored_channels: Array | None) -> Array:
         """Return the order in which the values of a patch are those of its mirror image."""
-        order = np.arange(self.patch_size**2 * self.image_shape[2])
-        flipped: Array = order.reshape(self.patch_size, self.patch_size, -1)[:, ::-1].reshape(-1)
+        order = np.arange(self.patch_size**2 * self.image_shape[2]).reshape(self.patch_size, self.patch_size, -1)[:, ::-1]
+        flipped: Array = (order if mirrored_channels is None else order[..., mirrored_channels]).reshape(-1)
         return flipped
 
     def _random_patches(self, X: Array, rng: np.random.Generator) -> Array:
         """Return normalised patches of random images at random places, (N_PATCHES, patch_size² · channels)."""
-        n = min(N_PATCHES, len(X) * math.prod(self._positions))
+        n = min(N_PATCHES, len(X) * math.prod(self._positions), N_VALUES // self.array_shapes()["filters"][0])
         places = random_places(n, self.patch_size, self.image_shape, rng)
         patches: Array = X[rng.integers(len(X), size=n)[:, np.newaxis], places].astype(np.float32)
         _normalise(patches, self._contrast_epsilon())
         return patches
 
 
-def _windows(n: int, grid: int, offsets: Sequence[int]) -> tuple[Array, Array]:
+def bordered(X: ArrayLike, image_shape: tuple[int, ...], width: int) -> Array:
+    """Return images (n, height · width · channels) with a border in which they are mirrored, in rows as well."""
+    images = check_images(X, image_shape).reshape(-1, *image_shape)
+    padded = np.pad(images, ((0, 0), (width, width), (width, width), (0, 0)), mode="reflect")
+    return padded.reshape(len(images), -1)
+
+
+def _windows(n: int, cells: int, offsets: Sequence[int]) -> tuple[Array, Array]:
     """Cut one side of n positions, and of copies moved by `offsets`, where a cell begins or ends.
 
     Returns
     -------
     block_of : integer array (n + 2 · largest offset,)
         The block that a position of the image and its border lies in.
-    averages : float32 array (len(offsets), grid, n_blocks)
+    averages : float32 array (len(offsets), cells, n_blocks)
         The weights by which the sums over blocks become the means over cells.
     """
     pad = max(map(abs, offsets))
-    cells = np.array([(i * n // grid, -(-(i + 1) * n // grid)) for i in range(grid)])
-    starts, stops = np.moveaxis(cells + np.reshape(offsets, (-1, 1, 1)) + pad, 2, 0)[..., None]
+    borders = np.array([(i * n // cells, -(-(i + 1) * n // cells)) for i in range(cells)])
+    starts, stops = np.moveaxis(borders + np.reshape(offsets, (-1, 1, 1)) + pad, 2, 0)[..., None]
     edges = np.unique([starts, stops])
     averages = (starts <= edges[:-1]) & (edges[:-1] < stops)
     return np.searchsorted(edges, np.arange(n + 2 * pad), side="right") - 1, (averages / (stops - starts)).astype(np.float32)

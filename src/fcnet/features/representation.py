@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -11,10 +11,14 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.errors import InputError
 from fcnet.features.checks import check_arrays, image_shape_of
 from fcnet.features.patches import PatchFeatures
+from fcnet.features.stacked import StackedPatches
 from fcnet.features.whitening import MirrorWhitening, side_by_side
 from fcnet.types import Array
 
 BLOCK_BYTES = 1 << 28  # of features at once
+
+Patches = PatchFeatures | StackedPatches
+Named = TypeVar("Named")
 
 
 @dataclass
@@ -23,13 +27,13 @@ class PatchRepresentation:
 
     Parameters
     ----------
-    patches : list of PatchFeatures
+    patches : list of PatchFeatures or StackedPatches
         Fitted, for images of one shape.
     whitening : MirrorWhitening
         Fitted on the features of all of them.
     """
 
-    patches: list[PatchFeatures]
+    patches: list[Patches]
     whitening: MirrorWhitening
 
     kind = "patches"
@@ -80,7 +84,7 @@ class PatchRepresentation:
     def arrays(self) -> dict[str, Array]:
         """Return the dictionaries and the whitening."""
         whitening = {name: getattr(self.whitening, name) for name in ("even", "odd", "offset")}
-        return {f"filters{i}": patches.filters for i, patches in enumerate(self.patches)} | whitening
+        return numbered([part.arrays() for part in self.patches]) | whitening
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "PatchRepresentation":
@@ -91,25 +95,35 @@ class PatchRepresentation:
         InputError
             If names or shapes do not fit.
         """
-        patches, shape = [PatchFeatures(**settings) for settings in config["patches"]], image_shape_of(config["image_shape"])
+        patches, shape = [patches_of(settings) for settings in config["patches"]], image_shape_of(config["image_shape"])
         for part in patches:
             part.set_shape(shape)
         half = sum(part.n_features for part in patches) // 2
-        filters = {f"filters{i}": (part.patch_size**2 * shape[2], part.n_filters) for i, part in enumerate(patches)}
+        learnt = numbered([part.array_shapes() for part in patches])
         n_even, n_odd = (arrays[name].shape[-1] if name in arrays and arrays[name].ndim else 0 for name in ("even", "odd"))
         whitened = {"even": (half, n_even), "odd": (half, n_odd), "offset": (n_even,)}
-        check_arrays("representation", arrays, filters | whitened)
+        check_arrays("representation", arrays, learnt | whitened)
         if any(array.dtype != np.float32 for array in arrays.values()):
             raise InputError("a representation has arrays of float32.")
         for i, part in enumerate(patches):
-            part.set_filters(arrays[f"filters{i}"], shape)
+            part.set_arrays({name: arrays[f"{name}{i}"] for name in part.array_shapes()})
         whitening = MirrorWhitening(
             side_by_side([part.mirrored() for part in patches]), arrays["even"], arrays["odd"], arrays["offset"]
         )
         return cls(patches, whitening)
 
 
-def extract(patches: Sequence[PatchFeatures], X: Array, moved: bool = False) -> Array:
+def patches_of(settings: Mapping[str, Any]) -> Patches:
+    """Return the unfitted features of patches with these settings: of maps where there are some for maps."""
+    return StackedPatches(**settings) if "map_filters" in settings else PatchFeatures(**settings)
+
+
+def numbered(parts: Sequence[Mapping[str, Named]]) -> dict[str, Named]:
+    """Return all that the parts have, each name with the number of its part."""
+    return {f"{name}{i}": value for i, part in enumerate(parts) for name, value in part.items()}
+
+
+def extract(patches: Sequence[Patches], X: Array, moved: bool = False) -> Array:
     """Return the features of all dictionaries side by side, float32 (n, n_views, n_features)."""
     parts = [part.views(X) if moved else part.transform(X)[:, np.newaxis] for part in patches]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

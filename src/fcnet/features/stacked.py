@@ -1,0 +1,240 @@
+"""Patch features of maps: a second layer of patches on the pooled responses of a first, both learnt without labels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fcnet.errors import SettingError, to_int
+from fcnet.features.checks import check_images
+from fcnet.features.patches import PatchFeatures, bordered
+from fcnet.types import Array
+
+POOLING = 2  # positions of the first layer, down and across, that become one of the maps
+MAP_STD = 18.0  # of the maps: 10, by which the contrast of a patch is regularised, is then 3 % of their variance
+N_IMAGES = 5000  # whose maps are learnt from
+IMAGES_AT_ONCE = 250
+BLOCK_BYTES = 1 << 26  # of responses of the first layer at once
+
+
+class StackedPatches:
+    """`PatchFeatures` of maps, which are the features of small patches in cells of 2 × 2 positions.
+
+    The responses of the first layer to an image, pooled over such cells, are reduced to their leading principal components, the
+    channels of the maps. The second layer takes these for an image: its patches of 3 × 3 see 10 × 10 pixels (Coates & Ng 2011;
+    Mairal 2016, with kernels instead of dictionaries).
+
+    Mirroring an image exchanges channel c with channel ``c + C/2`` of its mirrored maps, so that here, too, the features of a
+    mirrored image are those of the image in another order.
+
+    Parameters
+    ----------
+    n_filters, patch_size, threshold, grid
+        Those of the second layer.
+    map_filters : int
+        Filters of the first layer, even.
+    map_patch_size : int
+        Height and width of its patches, in pixels.
+    map_threshold : float
+    map_channels : int
+        C, even: channels of the maps.
+    shift : int
+        As of `PatchFeatures`, in pixels: a multiple of 2.
+    max_value : float
+        The value of white.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        n_filters: int = 1600,
+        patch_size: int = 3,
+        *,
+        threshold: float = 0.5,
+        grid: int = 2,
+        map_filters: int = 200,
+        map_patch_size: int = 5,
+        map_threshold: float = 0.25,
+        map_channels: int = 64,
+        shift: int = 0,
+        max_value: float = 255.0,
+        seed: int = 0,
+    ) -> None:
+        self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, max_value=max_value, seed=seed)
+        self.shift = to_int("shift", shift, 0)
+        if self.shift % POOLING:
+            raise SettingError(f"shift must be a multiple of {POOLING} where patches are of maps, got {shift}.")
+        self.second = PatchFeatures(
+            n_filters, patch_size, threshold=threshold, grid=grid, shift=self.shift // POOLING, seed=seed
+        )
+        self.map_channels = 2 * to_int("half of map_channels", map_channels // 2, 1)
+        if self.map_channels > 2 * self.first.n_filters:
+            raise SettingError(
+                f"map_channels must be at most twice map_filters, {2 * self.first.n_filters}, got {map_channels}."
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal, unfitted object."""
+        of_second = {name: getattr(self.second, name) for name in ("n_filters", "patch_size", "threshold", "grid", "seed")}
+        of_first = {f"map_{name}": getattr(self.first, name) for name in ("n_filters", "patch_size", "threshold")}
+        of_first["map_filters"] = of_first.pop("map_n_filters")
+        return {
+            **of_second,
+            **of_first,
+            "map_channels": self.map_channels,
+            "shift": self.shift,
+            "max_value": self.first.max_value,
+        }
+
+    def set_shape(self, image_shape: tuple[int, ...]) -> None:
+        """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
+        self.first.set_shape(image_shape)
+        height, width, _ = self.image_shape = self.first.image_shape
+        positions = (height - self.first.patch_size + 1, width - self.first.patch_size + 1)
+        if any(n % POOLING for n in positions):
+            raise SettingError(
+                f"Patches of {self.first.patch_size} pixels have {positions[0]} × {positions[1]} places in images of {height} "
+                f"× {width}, which cannot be divided into cells of {POOLING} × {POOLING}: choose another map_patch_size."
+            )
+        self.map_shape = (positions[0] // POOLING, positions[1] // POOLING, self.map_channels)
+        self.second.set_shape(self.map_shape)
+
+    def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "StackedPatches":
+        """Learn both dictionaries and the channels between them from images, and return self.
+
+        Parameters
+        ----------
+        X : array (n, height · width · channels)
+            Pixels from 0 to `max_value`.
+        image_shape : tuple of ints
+            (height, width, channels).
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit.
+        SettingError
+            If patches or cells do not fit into the images.
+        """
+        self.set_shape(image_shape)
+        X = check_images(X, self.image_shape)
+        self.first.fit(X, self.image_shape)
+        rng = np.random.default_rng(self.second.seed)
+        X = X[rng.permutation(len(X))[:N_IMAGES]]
+        self.channels, self.offset = self._principal_channels(X)
+        half = self.map_channels // 2
+        exchanged = np.roll(np.arange(self.map_channels), half)
+        self.second.fit(self._maps(X, 0), self.map_shape, exchanged)
+        return self
+
+    def _principal_channels(self, X: Array) -> tuple[Array, Array]:
+        """Return the matrix (responses, channels) and the offset (channels,) that make maps of responses.
+
+        Half of the channels are sums of an even and an odd principal component, the other half, their mirror images, the
+        differences.
+        """
+        mirrored = self._mirrored_responses()
+        total, n = np.zeros(len(mirrored)), 0
+        products = np.zeros((len(mirrored), len(mirrored)))
+        for start in range(0, len(X), IMAGES_AT_ONCE):
+            rows = self._responses(X[start : start + IMAGES_AT_ONCE], 0)
+            total += rows.sum(axis=0, dtype=np.float64)
+            products += rows.T @ rows
+            n += len(rows)
+        mean = (total + total[mirrored]) / (2 * n)
+        covariance = (products + products[np.ix_(mirrored, mirrored)]) / (2 * n) - np.outer(mean, mean)
+        half = len(mirrored) // 2
+        first = np.flatnonzero(np.arange(len(mirrored)) < mirrored)
+        same, other = covariance[first[:, None], first], covariance[first[:, None], mirrored[first]]
+        leading = [np.linalg.eigh(part)[1][:, half - self.map_channels // 2 :] for part in (same + other, same - other)]
+        channels = np.empty((len(mirrored), self.map_channels // 2))
+        channels[first], channels[mirrored[first]] = leading[0] + leading[1], leading[0] - leading[1]
+        variance = np.einsum("ic,ij,jc->c", channels, covariance, channels).mean()
+        channels *= MAP_STD / np.sqrt(variance) if variance > 0 else 1
+        both = np.concatenate([channels, channels[mirrored]], axis=1)
+        return both.astype(np.float32), (mean @ both).astype(np.float32)
+
+    def _mirrored_responses(self) -> Array:
+        """Return the order of the first layer's responses, (2 sides · filters), to a patch's mirror image."""
+        n = self.first.n_filters
+        order: Array = np.arange(2 * n).reshape(2, 2, n // 2)[:, ::-1].reshape(-1)
+        return order
+
+    def _responses(self, X: Array, border: int) -> Array:
+        """Return the first layer's pooled responses (positions of all images, 2 · map_filters)."""
+        height, width, channels = self.image_shape
+        layer = PatchFeatures(**self.first.get_config())
+        layer.cells = self._map_sides(border)
+        layer.set_shape((height + 2 * border, width + 2 * border, channels))
+        layer.set_arrays(self.first.arrays())
+        return layer.transform(X).reshape(-1, 2 * self.first.n_filters)
+
+    def _map_sides(self, border: int) -> tuple[int, int]:
+        return self.map_shape[0] + 2 * border // POOLING, self.map_shape[1] + 2 * border // POOLING
+
+    def _maps(self, X: Array, border: int) -> Array:
+        """Return the maps of images that have a border of so many pixels, one row each."""
+        down, across = self._map_sides(border)
+        at_once = max(1, BLOCK_BYTES // (8 * self.first.n_filters * self.map_shape[0] * self.map_shape[1]))
+        maps = np.empty((len(X), down * across, self.map_channels), np.float32)
+        for start in range(0, len(X), at_once):
+            responses = self._responses(X[start : start + at_once], border)
+            maps[start : start + at_once] = (responses @ self.channels - self.offset).reshape(-1, *maps.shape[1:])
+        return maps.reshape(len(X), down * across * self.map_channels)
+
+    @property
+    def of_pixels(self) -> PatchFeatures:
+        """The features whose filters are patches of pixels."""
+        return self.first
+
+    @property
+    def description(self) -> str:
+        """What is learnt, in words."""
+        return f"{self.first.description}, and {self.second.n_filters:,} on maps of them"
+
+    @property
+    def n_features(self) -> int:
+        """Features of an image."""
+        return self.second.n_features
+
+    @property
+    def n_views(self) -> int:
+        """Copies of an image that `views` gives."""
+        return self.second.n_views
+
+    def mirrored(self) -> Array:
+        """Return the order (n_features,) in which the features of an image are those of its mirror image."""
+        return self.second.mirrored()
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Return the features, float32 (n, n_features), of images (n, height · width · channels)."""
+        return self.second.transform(self._maps(check_images(X, self.image_shape), 0))
+
+    def views(self, X: ArrayLike) -> Array:
+        """Return the features, float32 (n, n_views, n_features), of images and their moved copies; the image is view 0."""
+        return self.second.views_with_border(self._maps(bordered(X, self.image_shape, self.shift), self.shift))
+
+    def arrays(self) -> dict[str, Array]:
+        """Return what was learnt."""
+        return {
+            "filters": self.second.filters,
+            "map_filters": self.first.filters,
+            "channels": self.channels,
+            "offset": self.offset,
+        }
+
+    def array_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes that `arrays` have to have; `set_shape` comes first."""
+        return {
+            **self.second.array_shapes(),
+            "map_filters": self.first.array_shapes()["filters"],
+            "channels": (2 * self.first.n_filters, self.map_channels),
+            "offset": (self.map_channels,),
+        }
+
+    def set_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Take what `arrays` returned; `set_shape` comes first."""
+        self.first.set_arrays({"filters": arrays["map_filters"]})
+        self.second.set_arrays({"filters": arrays["filters"]})
+        self.channels, self.offset = arrays["channels"], arrays["offset"]

@@ -1,0 +1,109 @@
+"""Patches of maps: what they are made of, and the promises that they share with patches of pixels."""
+
+import numpy as np
+import pytest
+
+from fcnet.errors import InputError, SettingError
+from fcnet.features import PatchFeatures, StackedPatches
+
+SHAPE = (14, 16, 3)
+SETTINGS = {"n_filters": 12, "map_filters": 10, "map_patch_size": 3, "map_channels": 6}
+
+
+@pytest.fixture(scope="module")
+def X():
+    rng = np.random.default_rng(0)
+    smooth = rng.integers(256, size=(80, 7, 8, 3)).repeat(2, axis=1).repeat(2, axis=2)
+    return (smooth // 2 + rng.integers(100, size=(80, *SHAPE))).reshape(80, -1).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def features(X):
+    return StackedPatches(**SETTINGS, shift=2).fit(X, SHAPE)
+
+
+def test_the_second_layer_sees_principal_components_of_the_first(X, features):
+    first = PatchFeatures(10, 3)
+    first.cells = (6, 7)
+    first.set_shape(SHAPE)
+    first.set_arrays(features.first.arrays())
+    responses = first.transform(X).reshape(-1, 20)
+    maps = responses @ features.channels - features.offset
+    np.testing.assert_allclose(maps.mean(), 0, atol=0.1)
+    np.testing.assert_allclose(maps.var(axis=0).mean(), 18**2, rtol=0.02)
+    # The channels span as much variance as any six combinations can that are even or odd, three of either kind.
+    mirrored = np.arange(20).reshape(2, 2, 5)[:, ::-1].reshape(-1)
+    both = np.concatenate([responses, responses[:, mirrored]])
+    even, odd = both + both[:, mirrored], both - both[:, mirrored]
+    best = sum(np.linalg.eigvalsh(np.cov(part, rowvar=False, ddof=0) / 4)[-3:].sum() for part in (even, odd))
+    q, _ = np.linalg.qr(features.channels)
+    found = np.trace(q.T @ np.cov(both, rowvar=False, ddof=0) @ q)
+    np.testing.assert_allclose(found, best, rtol=1e-3)
+    second = PatchFeatures(12, 3, threshold=0.5)
+    second.set_shape((6, 7, 6))
+    second.set_arrays(features.second.arrays())
+    np.testing.assert_allclose(features.transform(X), second.transform(maps.reshape(len(X), -1)), atol=1e-4)
+
+
+def test_mirroring_an_image_reorders_its_features(X, features):
+    flipped = X.reshape(-1, *SHAPE)[:, :, ::-1].reshape(len(X), -1)
+    found, mirrored = features.transform(X), features.mirrored()
+    np.testing.assert_allclose(features.transform(flipped), found[:, mirrored], atol=2e-3)
+    assert np.abs(found - found[:, mirrored]).max() > 0.1
+    assert (mirrored != np.arange(features.n_features)).all()
+
+
+def test_views_are_the_features_of_moved_images(X, features):
+    views = features.views(X[:4])
+    assert views.shape == (4, features.n_views, features.n_features)
+    padded = np.pad(X[:4].reshape(4, *SHAPE), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    for view, (top, left) in enumerate([(2, 2), (4, 4), (4, 0), (0, 4), (0, 0)]):
+        moved = padded[:, top : top + SHAPE[0], left : left + SHAPE[1]].reshape(4, -1)
+        np.testing.assert_allclose(views[:, view], features.transform(moved), atol=1e-3)
+
+
+def test_the_seed_decides(X):
+    first, again, other = (StackedPatches(**SETTINGS, seed=seed).fit(X, SHAPE).arrays() for seed in (0, 0, 1))
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, again[name])
+    assert not np.array_equal(first["filters"], other["filters"])
+
+
+def test_what_was_learnt_can_be_put_back(X, features):
+    other = StackedPatches(**features.get_config())
+    other.set_shape(SHAPE)
+    assert {name: array.shape for name, array in features.arrays().items()} == other.array_shapes()
+    other.set_arrays(features.arrays())
+    np.testing.assert_array_equal(other.transform(X[:3]), features.transform(X[:3]))
+    assert other.transform(X[:0]).shape == (0, features.n_features)
+
+
+def test_the_scale_of_the_pixels_can_be_told(X):
+    whole = StackedPatches(**SETTINGS).fit(X, SHAPE)
+    units = StackedPatches(**SETTINGS, max_value=1.0).fit(X / np.float32(255), SHAPE)
+    np.testing.assert_allclose(units.transform(X / np.float32(255)), whole.transform(X), atol=2e-2)
+
+
+def test_flat_images_give_finite_features():
+    X = np.full((3, 14 * 16 * 3), 128, np.uint8)
+    assert np.isfinite(StackedPatches(**SETTINGS).fit(X, SHAPE).transform(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"shift": 1}, "shift must be a multiple of 2"),
+        ({"map_channels": 22}, "map_channels must be at most twice map_filters, 20"),
+        ({"map_patch_size": 4}, "choose another map_patch_size"),
+        ({"patch_size": 7}, "do not fit"),
+        ({"map_channels": 1}, "map_channels"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(X, settings, message):
+    with pytest.raises(SettingError, match=message):
+        StackedPatches(**(SETTINGS | settings)).fit(X, SHAPE)
+
+
+def test_images_of_another_size_are_refused(X, features):
+    with pytest.raises(InputError, match=r"shape \(n, 672\)"):
+        features.transform(X[:, :-1])
