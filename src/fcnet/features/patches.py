@@ -145,8 +145,8 @@ class PatchFeatures:
         self._positions = (height - self.patch_size + 1, width - self.patch_size + 1)
         if any(n < cells for n, cells in zip(self._positions, self.cells, strict=True)) or self.shift >= min(height, width):
             raise SettingError(
-                f"Patches of {self.patch_size} pixels, {self.cells[0]} × {self.cells[1]} cells and a shift of {self.shift} do not "
-                f"fit into images of {height} × {width}."
+                f"Patches of {self.patch_size} pixels, {self.cells[0]} × {self.cells[1]} cells and a shift of {self.shift} "
+                f"do not fit into images of {height} × {width}."
             )
 
     @property
