@@ -17,12 +17,12 @@ from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments import representations, run
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.representations import LearntRepresentation
-from fcnet.features import PatchRepresentation
+from fcnet.features import PatchRepresentation, StackedPatches
 from fcnet.persist import Model, load_tensors, save, save_tensors
 
 PATCHES = [
-    {"n_filters": 12, "patch_size": 3, "shift": 1, "max_value": 16.0, "n_iterations": 2},
-    {"n_filters": 8, "patch_size": 5, "grid": 1, "shift": 1, "max_value": 16.0, "n_iterations": 2},
+    {"n_filters": 12, "patch_size": 3, "shift": 2, "max_value": 16.0, "n_iterations": 2},
+    {"n_filters": 8, "patch_size": 2, "grid": 1, "map_filters": 6, "map_patch_size": 3, "map_channels": 4, "shift": 2},
 ]
 SETTINGS = ["features=patches", "n_filters=32", "patch_sizes=[3,4]", "n_components=60", "mirror=true", "shift=1", "epochs=4"]
 CHANGES = [word for setting in [*SETTINGS, "average_views=true"] for word in ("--set", setting)]
@@ -186,6 +186,25 @@ def test_a_run_on_features_is_a_run_like_any_other(finished, digits, tmp_path):
     assert (tmp_path / "again" / "report.html").stat().st_size > 10_000
 
 
+def test_a_run_on_patches_of_maps(digits, tmp_path):
+    settings = "map_filters=10\nmap_patch_size=3\nmap_channels=8\npatch_sizes=[2]\nshift=2\nthreshold=0.5"
+    fcnet("train", "digits", "--out", tmp_path / "run", *CHANGES, *changes(settings))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["val_accuracy"] > 0.9
+    model = load(tmp_path / "run" / "model.safetensors")
+    assert isinstance(model.scaling, PatchRepresentation)
+    assert isinstance(model.scaling.patches[0], StackedPatches)
+    assert np.mean(model.predict(digits.X_val) == digits.y_val) == metrics["val_accuracy"]
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "filters of patches" in report
+    assert "map_channels" in report
+    tensors, metadata = load_tensors(tmp_path / "run" / "model.safetensors", "fcnet-model-1")
+    tensors["scaling.channels0"] = tensors["scaling.channels0"][:, :-1]
+    save_tensors(tmp_path / "m.safetensors", tensors, metadata, "fcnet-model-1")
+    with pytest.raises(FileFormatError, match=r"needs 'channels0' as floats of shape \(20, 8\)"):
+        load(tmp_path / "m.safetensors")
+
+
 def test_the_model_averages_over_views(finished, digits):
     model = load(finished / "model.safetensors")
     X = digits.X_val[:7]
@@ -283,6 +302,9 @@ def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_pa
         ("n_components=0", "n_components"),
         ("shift=9", "shift must be less than the side of an image, 8"),
         ("patch_sizes=[]", "patch_sizes"),
+        ("map_filters=10\nmap_channels=8", "shift must be a multiple of 2"),
+        ("map_filters=10\nmap_channels=8\nshift=2\nmap_patch_size=4", "choose another map_patch_size"),
+        ("map_filters=-2", "map_filters"),
     ],
 )
 def test_settings_of_features_that_cannot_be_are_refused_before_a_run_is_replaced(finished, setting, message):
