@@ -61,6 +61,8 @@ class StackedPatches:
         max_value: float = 255.0,
         seed: int = 0,
     ) -> None:
+        to_int("half of map_filters", map_filters // 2, 1)
+        to_int("map_patch_size", map_patch_size, 1)
         self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, max_value=max_value, seed=seed)
         self.shift = to_int("shift", shift, 0)
         if self.shift % POOLING:
