@@ -41,7 +41,7 @@ def digits():
 
 def learnt(digits, cache, said=None):
     say = (lambda line: None) if said is None else said.append
-    return LearntRepresentation(digits.X_train, (8, 8, 1), PATCHES, 50, 3, say, cache)
+    return LearntRepresentation(digits.X_train, (8, 8, 1), PATCHES, 50, 1.0, 3, say, cache)
 
 
 def changes(settings):
@@ -82,10 +82,18 @@ def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
 
 
 @pytest.mark.parametrize(
-    "change", [{"n_components": 49}, {"seed": 4}, {"patches": PATCHES[:1]}, {"patches": [{**PATCHES[0], "threshold": 0.3}]}]
+    "change",
+    [
+        {"n_components": 49},
+        {"regularisation": 2.0},
+        {"seed": 4},
+        {"patches": PATCHES[:1]},
+        {"patches": [{**PATCHES[0], "threshold": 0.3}]},
+    ],
 )
 def test_other_settings_or_images_have_another_place_in_the_cache(digits, cache, change):
-    settings = {"X": digits.X_train, "image_shape": (8, 8, 1), "patches": PATCHES, "n_components": 50, "seed": 3, "say": print}
+    settings = {"X": digits.X_train, "image_shape": (8, 8, 1), "patches": PATCHES, "n_components": 50, "regularisation": 1.0}
+    settings |= {"seed": 3, "say": print}
     one = LearntRepresentation(**settings, cache=cache)
     assert LearntRepresentation(**(settings | change), cache=cache).folder != one.folder
     assert LearntRepresentation(**(settings | {"X": digits.X_train[::-1]}), cache=cache).folder != one.folder

@@ -33,9 +33,10 @@ def test_scikit_learn_agrees(F, monkeypatch, exact_size):
     both = np.concatenate([F, F[:, MIRRORED]]).astype(np.float64)
     standard = StandardScaler().fit(both)
     pca = PCA(12).fit(standard.transform(both))
-    whitened = fit(F, 12)
+    whitened = fit(F, 12, regularisation=5.0)
     eigenvalues = pca.explained_variance_ * (len(both) - 1) / len(both)
-    expected = pca.transform(standard.transform(F)) / np.sqrt(eigenvalues + 1)
+    expected = pca.transform(standard.transform(F)) / np.sqrt(eigenvalues + 5)
+    expected *= np.sqrt(0.5 / np.mean(eigenvalues / (eigenvalues + 5)))
     found = whitened.transform(F)
     assert found.dtype == np.float32
     # Components may come in another order and with the other sign; the distances between rows may not differ.

@@ -23,7 +23,8 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]
     began = time.monotonic()
     if recipe.features == "patches" and data.image_shape is not None:
         patches = recipe.patches(data.max_value)
-        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, recipe.n_components, seed, say)
+        whitening = (recipe.n_components, recipe.pca_regularisation)
+        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, *whitening, seed, say)
         representation, components = learnt.learn()
         return representation, components.astype(recipe.dtype, copy=False), learnt.seconds
     if recipe.features == "histograms" and data.image_shape is not None:

@@ -25,7 +25,7 @@ from fcnet.types import Array
 
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
-PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components"}
+PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components", "pca_regularisation"}
 MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels"}
 FIRST_LAYERS = ("random", "patches")
 FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
@@ -52,6 +52,7 @@ class Recipe:
     map_patch_size: int = 5
     map_channels: int = 64
     n_components: int = 3072
+    pca_regularisation: float = 1.0
     scaling: str = "standard"
     zca_regularisation: float = 0.1
     mirror: bool = False
@@ -118,6 +119,7 @@ class Recipe:
         check_range("zca_regularisation", self.zca_regularisation, 0)
         check_range("shift", self.shift, 0)
         check_range("n_components", self.n_components, 1)
+        check_range("pca_regularisation", self.pca_regularisation, 0)
         if not self.patch_sizes or (self.features == "patches" and self.n_filters % (2 * len(self.patch_sizes))):
             raise SettingError(
                 f"n_filters must be a multiple of 2 for each of patch_sizes, got {self.n_filters} for {self.patch_sizes}."

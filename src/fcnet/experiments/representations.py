@@ -18,7 +18,7 @@ from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.types import Array
 
 FORMAT = "fcnet-representation-1"
-REVISION = 3  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
+REVISION = 4  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
 ROWS = 500  # images at once
 CHUNK = 5000  # images whose components lie in one file
 SHARE_OF_SAVING = 20  # writing down how far the covariance has come takes at most one part in so many of the time
@@ -36,6 +36,7 @@ class LearntRepresentation:
     patches : list of dict
         Arguments of each `PatchFeatures` or, where it has `map_filters`, `StackedPatches`.
     n_components : int
+    regularisation : float
         Of the whitening.
     seed : int
     say : callable
@@ -50,15 +51,16 @@ class LearntRepresentation:
         image_shape: tuple[int, ...],
         patches: Sequence[dict[str, Any]],
         n_components: int,
+        regularisation: float,
         seed: int,
         say: Say,
         cache: Path | None = None,
     ) -> None:
         self.X, self.image_shape, self.say = X, image_shape, say
         self.patches = [patches_of({**settings, "seed": seed + i}) for i, settings in enumerate(patches)]
-        self.n_components, self.seed = n_components, seed
+        self.n_components, self.regularisation, self.seed = n_components, regularisation, seed
         settings = [part.get_config() for part in self.patches]
-        identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, n_components, seed]
+        identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, n_components, regularisation, seed]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(X).data)
         self.folder = (cache or cache_dir() / "features") / digest.hexdigest()[:16]
@@ -163,7 +165,7 @@ class LearntRepresentation:
         self._measure("Features", covariances, of_features)
         self.say("Whitening the features")
         if len(patches) == 1:
-            return MirrorWhitening.fit(orders[0], covariances[0], self.n_components, seed=self.seed)
+            return MirrorWhitening.fit(orders[0], covariances[0], self.n_components, self.regularisation, self.seed)
         n = 2 * self.n_components // 3 + 2
         reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, self.seed) for order in orders]
 
@@ -179,7 +181,7 @@ class LearntRepresentation:
 
         joint = MirrorCovariance(sum(part.even.shape[1] for part in reduced), sum(part.odd.shape[1] for part in reduced))
         self._measure("Reduced features", [joint], of_components)
-        return MirrorWhitening.join(reduced, joint, self.n_components, self.seed)
+        return MirrorWhitening.join(reduced, joint, self.n_components, self.regularisation, self.seed)
 
     def _measure(
         self, what: str, covariances: list[MirrorCovariance], rows_of: Callable[[Array], list[tuple[Array, Array]]]
