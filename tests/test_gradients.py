@@ -32,24 +32,41 @@ def batch(n, n_inputs, n_classes, seed=0):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [[], [7], [8, 6, 5]])
+@pytest.mark.parametrize("normalisation", ["none", "layer"])
 @pytest.mark.parametrize("method", ["entries", "projections"])
-def test_numeric_gradients_agree(activation, hidden, method):
-    net = FullyConnectedNet([6, *hidden, 4], activation=activation, dropout=0.3, input_dropout=0.2, seed=1)
+def test_numeric_gradients_agree(activation, hidden, normalisation, method):
+    settings = {"activation": activation, "normalisation": normalisation, "dropout": 0.3, "input_dropout": 0.2}
+    net = FullyConnectedNet([6, *hidden, 4], **settings, seed=1)
     errors = gradient_check(net, *batch(9, 6, 4), l2=0.1, label_smoothing=0.1, method=method)
     assert list(errors) == list(net.params)
     assert max(errors.values()) < 1e-5
 
 
+def off_their_beginnings(net):
+    """Give every parameter that begins at 0 or 1 another value, which a forgotten factor would show in."""
+    rng = np.random.default_rng(5)
+    for p in net.params.values():
+        p += 0.3 * rng.standard_normal(p.shape)
+    return net
+
+
+@pytest.mark.parametrize("normalisation", ["none", "layer"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_autograd_agrees(activation):
-    net = FullyConnectedNet([6, 8, 7, 4], activation=activation, seed=2, dtype=np.float64)
+def test_autograd_agrees(activation, normalisation):
+    net = FullyConnectedNet([6, 8, 7, 4], activation=activation, normalisation=normalisation, seed=2, dtype=np.float64)
+    off_their_beginnings(net)
     X, y = batch(10, 6, 4)
     smoothed = 0.9 * np.eye(4)[y] + 0.1 / 4
 
     def loss_of(params):
         out = X
         for i in (1, 2):
-            out = ACTIVATION_OF[activation](out @ params[f"W{i}"] + params[f"b{i}"])
+            out = out @ params[f"W{i}"] + params[f"b{i}"]
+            if normalisation == "layer":
+                out = out - anp.mean(out, axis=1, keepdims=True)
+                out = out / anp.sqrt(anp.mean(out**2, axis=1, keepdims=True) + 1e-5)
+                out = params[f"gamma{i}"] * out + params[f"beta{i}"]
+            out = ACTIVATION_OF[activation](out)
         logits = out @ params["W3"] + params["b3"]
         log_p = logits - anp.log(anp.sum(anp.exp(logits), axis=1, keepdims=True))
         penalty = sum(anp.sum(params[f"W{i}"] ** 2) for i in (1, 2, 3))
@@ -63,9 +80,10 @@ def test_autograd_agrees(activation):
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("normalisation", ["none", "layer"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
-def test_pytorch_agrees(activation, label_smoothing):
+def test_pytorch_agrees(activation, normalisation, label_smoothing):
     import torch
     from torch.nn import functional
 
@@ -75,12 +93,16 @@ def test_pytorch_agrees(activation, label_smoothing):
         "tanh": torch.tanh,
         "gelu": lambda z: functional.gelu(z, approximate="tanh"),
     }[activation]
-    net = FullyConnectedNet([6, 8, 7, 4], activation=activation, seed=2, dtype=np.float64)
+    net = FullyConnectedNet([6, 8, 7, 4], activation=activation, normalisation=normalisation, seed=2, dtype=np.float64)
+    off_their_beginnings(net)
     X, y = batch(10, 6, 4)
     params = {name: torch.tensor(p, requires_grad=True) for name, p in net.params.items()}
     out = torch.tensor(X)
     for i in (1, 2):
-        out = act(out @ params[f"W{i}"] + params[f"b{i}"])
+        out = out @ params[f"W{i}"] + params[f"b{i}"]
+        if normalisation == "layer":
+            out = functional.layer_norm(out, out.shape[1:], params[f"gamma{i}"], params[f"beta{i}"])
+        out = act(out)
     logits = out @ params["W3"] + params["b3"]
     expected = functional.cross_entropy(logits, torch.tensor(y), label_smoothing=label_smoothing)
     expected = expected + 0.5 * 0.3 * sum((params[f"W{i}"] ** 2).sum() for i in (1, 2, 3))

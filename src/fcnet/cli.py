@@ -1,5 +1,6 @@
 """The command line: words and options to calls."""
 
+import itertools
 import json
 import sys
 import time
@@ -257,22 +258,26 @@ def data(dataset: str, data_dir: str | None) -> None:
 def gradcheck(seed: int, as_json: bool) -> None:
     """Check every hand-written gradient against a numeric one.
 
-    Small networks by every entry, a large one by random projections; all activations, with dropout, label smoothing and L2.
+    Small networks by every entry, a large one by random projections; all activations, with and without layer normalisation,
+    with dropout, label smoothing and L2.
     """
     import numpy as np
 
     from fcnet.nn.gradcheck import gradient_check
     from fcnet.nn.layers import ACTIVATIONS
-    from fcnet.nn.network import FullyConnectedNet
+    from fcnet.nn.network import NORMALISATIONS, FullyConnectedNet
 
+    sizes_and_methods = (([12, 16, 10, 4], "entries"), ([3072, 200, 100, 10], "projections"))
     rows: list[dict[str, Any]] = []
-    for activation in ACTIVATIONS:
-        for sizes, method in (([12, 16, 10, 4], "entries"), ([3072, 200, 100, 10], "projections")):
-            rng = np.random.default_rng(seed)
-            net = FullyConnectedNet(sizes, activation=activation, dropout=0.3, input_dropout=0.1, seed=rng)
-            X, y = rng.standard_normal((20, sizes[0])), rng.integers(sizes[-1], size=20)
-            errors = gradient_check(net, X, y, l2=0.1, label_smoothing=0.1, method=method, seed=seed)
-            rows.append({"activation": activation, "layers": sizes, "method": method, "relative_error": max(errors.values())})
+    for activation, normalisation, (sizes, method) in itertools.product(ACTIVATIONS, NORMALISATIONS, sizes_and_methods):
+        rng = np.random.default_rng(seed)
+        net = FullyConnectedNet(
+            sizes, activation=activation, normalisation=normalisation, dropout=0.3, input_dropout=0.1, seed=rng
+        )
+        X, y = rng.standard_normal((20, sizes[0])), rng.integers(sizes[-1], size=20)
+        errors = gradient_check(net, X, y, l2=0.1, label_smoothing=0.1, method=method, seed=seed)
+        kind = {"activation": activation, "normalisation": normalisation, "layers": sizes, "method": method}
+        rows.append(kind | {"relative_error": max(errors.values())})
     passed = all(row["relative_error"] < GRADIENT_TOLERANCE for row in rows)
     if as_json:
         click.echo(json.dumps({"passed": passed, "checks": rows}))
@@ -280,7 +285,8 @@ def gradcheck(seed: int, as_json: bool) -> None:
         for row in rows:
             layers = "-".join(map(str, row["layers"]))
             click.echo(
-                f"{row['activation']:<12}{layers:<18}{row['method']:<13}largest relative error {row['relative_error']:.1e}"
+                f"{row['activation']:<12}{row['normalisation']:<7}{layers:<18}{row['method']:<13}"
+                f"largest relative error {row['relative_error']:.1e}"
             )
         click.echo("All gradients are right." if passed else f"Wrong: an error is above {GRADIENT_TOLERANCE:.0e}.")
     sys.exit(0 if passed else 1)

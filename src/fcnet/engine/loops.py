@@ -37,6 +37,48 @@ def relu_backward(dout: Array, out: Array) -> None:
 
 
 @compiled
+def layer_norm(x: Array, gamma: Array, beta: Array, epsilon: float, scales: Array, out: Array) -> None:
+    """Normalise the rows of `x`, and write what they were multiplied by and ``γ x + β``."""
+    n, d = x.shape
+    real = x.dtype.type
+    for i in range(n):
+        row, y = x[i], out[i]
+        total, squares = real(0), real(0)
+        for j in range(d):
+            total += row[j]
+        mean = total / real(d)
+        for j in range(d):
+            row[j] -= mean
+            squares += row[j] * row[j]
+        scale = real(1) / np.sqrt(squares / real(d) + real(epsilon))
+        scales[i, 0] = scale
+        for j in range(d):
+            row[j] *= scale
+            y[j] = gamma[j] * row[j] + beta[j]
+
+
+@compiled
+def layer_norm_backward(dout: Array, z: Array, scales: Array, gamma: Array, dgamma: Array, dbeta: Array) -> None:
+    """Replace `dout` by the gradient of the input, and write those of γ and β."""
+    n, d = z.shape
+    real = z.dtype.type
+    dgamma[:] = real(0)
+    dbeta[:] = real(0)
+    for i in range(n):
+        g, row = dout[i], z[i]
+        total, along = real(0), real(0)
+        for j in range(d):
+            dgamma[j] += g[j] * row[j]
+            dbeta[j] += g[j]
+            g[j] *= gamma[j]
+            total += g[j]
+            along += g[j] * row[j]
+        mean, slope, scale = total / real(d), along / real(d), scales[i, 0]
+        for j in range(d):
+            g[j] = scale * (g[j] - mean - slope * row[j])
+
+
+@compiled
 def softmax_cross_entropy(logits: Array, y: Array, losses: Array, label_smoothing: float) -> None:
     """Write the loss of each row, and replace `logits` by the gradient of their mean."""
     n, n_classes = logits.shape

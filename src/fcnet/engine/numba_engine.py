@@ -27,6 +27,12 @@ class NumbaEngine(NumpyEngine):
 
     name = "numba"
 
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, scales: Array, out: Array, /) -> None:
+        _loops().layer_norm(x, gamma, beta, epsilon, scales, out)
+
+    def layer_norm_backward(self, dout: Array, z: Array, scales: Array, gamma: Array, dgamma: Array, dbeta: Array, /) -> None:
+        _loops().layer_norm_backward(dout, z, scales, gamma, dgamma, dbeta)
+
     def relu_backward(self, dout: Array, out: Array, /) -> Array:
         _loops().relu_backward(dout, out)
         return dout

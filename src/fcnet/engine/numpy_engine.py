@@ -86,6 +86,30 @@ class NumpyEngine:
             dw += l2 * w
         return 0.5 * l2 * squares
 
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, scales: Array, out: Array, /) -> None:
+        """Replace the rows of `x` by their normalised values z; write what they were multiplied by and ``γ z + β``."""
+        x -= x.mean(axis=1, keepdims=True)
+        np.square(x, out=out)
+        np.mean(out, axis=1, keepdims=True, out=scales)
+        scales += epsilon
+        np.sqrt(scales, out=scales)
+        np.divide(1, scales, out=scales)
+        x *= scales
+        np.multiply(x, gamma, out=out)
+        out += beta
+
+    def layer_norm_backward(self, dout: Array, z: Array, scales: Array, gamma: Array, dgamma: Array, dbeta: Array, /) -> None:
+        """Replace `dout` by the gradient of the input, and write those of γ and β; `z` and `scales` are `layer_norm`'s."""
+        np.sum(dout, axis=0, out=dbeta)
+        product = np.multiply(dout, z, out=self.buffer("layer norm", z.shape))
+        np.sum(product, axis=0, out=dgamma)
+        dout *= gamma
+        np.multiply(dout, z, out=product)
+        along = product.mean(axis=1, keepdims=True)
+        dout -= dout.mean(axis=1, keepdims=True)
+        dout -= np.multiply(z, along, out=product)
+        dout *= scales
+
     def relu(self, z: Array) -> Array:
         """Replace `z` by ``max(z, 0)``."""
         return np.maximum(z, 0, out=z)

@@ -60,6 +60,7 @@ class Recipe:
     average_views: bool = False
     hidden: list[int] = field(default_factory=lambda: [100])
     activation: str = "relu"
+    normalisation: str = "none"
     dropout: float = 0.0
     input_dropout: float = 0.0
     weight_init: str | float = "he"
@@ -151,6 +152,7 @@ class Recipe:
         return FullyConnectedNet(
             [n_inputs, *self.hidden, n_classes],
             activation=self.activation,
+            normalisation=self.normalisation,
             dropout=self.dropout,
             input_dropout=self.input_dropout,
             weight_init=self.weight_init,

@@ -46,6 +46,35 @@ class Affine:
         return dx, {self.W: dW, self.b: db}
 
 
+class LayerNorm:
+    """``out = γ z + β`` with ``z = (x - mean) / sqrt(var + 1e-5)``, mean and variance over the units of a row.
+
+    Layer normalisation (Ba, Kiros & Hinton 2016); γ and β are (d_in,).
+    """
+
+    epsilon = 1e-5
+
+    def __init__(self, number: int) -> None:
+        self.gamma, self.beta = f"gamma{number}", f"beta{number}"
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        gamma = params[self.gamma]
+        out = engine.buffer(f"out {self.gamma}", x.shape)
+        scales = engine.buffer(f"scales {self.gamma}", (len(x), 1))
+        engine.layer_norm(x, gamma, params[self.beta], self.epsilon, scales, out)
+        return out, (x, scales, gamma)
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dγ = Σ_rows dout z``, ``dβ = Σ_rows dout``, ``dx = (d - mean(d) - z mean(d z)) / sqrt(var + 1e-5)``.
+
+        d is ``γ dout``.
+        """
+        z, scales, gamma = cache
+        dgamma, dbeta = (engine.buffer(f"d{name}", gamma.shape) for name in (self.gamma, self.beta))
+        engine.layer_norm_backward(dout, z, scales, gamma, dgamma, dbeta)
+        return dout, {self.gamma: dgamma, self.beta: dbeta}
+
+
 class Dropout:
     """``out = x m / (1 - p)``, each entry of the mask m being 0 with probability p, else 1.
 

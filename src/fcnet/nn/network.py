@@ -10,23 +10,26 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.engine import default_engine, get_engine
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_labels
-from fcnet.nn.layers import Affine, Dropout, Layer, get_activation
+from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, get_activation
 from fcnet.nn.losses import softmax, softmax_cross_entropy
 from fcnet.types import Array, Params
 
+NORMALISATIONS = ("none", "layer")
 DTYPES = ("float32", "float64")
 
 
 class FullyConnectedNet:
     """Affine layers with an activation between them, for classification by softmax.
 
-    ``X → [dropout] → affine → activation → [dropout] → … → affine → logits``
+    ``X → [dropout] → affine → [normalisation] → activation → [dropout] → … → affine → logits``
 
     Parameters
     ----------
     layer_sizes : sequence of at least two ints
         Inputs, hidden units of each layer, classes: ``[3072, 50, 10]`` is the two-layer network of the exercise.
     activation : {"relu", "leaky_relu", "tanh", "gelu"}
+    normalisation : {"none", "layer"}
+        Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).
     dropout, input_dropout : float in [0, 1)
         Probability that a hidden unit, or an input, is dropped in training.
     weight_init : "he", "glorot" or float
@@ -43,7 +46,8 @@ class FullyConnectedNet:
     Attributes
     ----------
     params : dict of arrays
-        ``W1`` (layer_sizes[0], layer_sizes[1]), ``b1`` (layer_sizes[1],), ``W2`` …
+        ``W1`` (layer_sizes[0], layer_sizes[1]), ``b1`` (layer_sizes[1],), with a normalisation ``gamma1`` and ``beta1``
+        (layer_sizes[1],), ``W2`` …
 
     Raises
     ------
@@ -66,6 +70,7 @@ class FullyConnectedNet:
         layer_sizes: Sequence[int],
         *,
         activation: str = "relu",
+        normalisation: str = "none",
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         weight_init: str | float = "he",
@@ -82,7 +87,9 @@ class FullyConnectedNet:
         if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
             raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
-        self.activation, self.weight_init = activation, weight_init
+        if normalisation not in NORMALISATIONS:
+            raise unknown_name("normalisation", normalisation, NORMALISATIONS)
+        self.activation, self.normalisation, self.weight_init = activation, normalisation, weight_init
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self.layers = self._make_layers()
         self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
@@ -96,21 +103,30 @@ class FullyConnectedNet:
                 layers.append(Dropout(number, p))
             layers.append(Affine(number))
             if number < depth:
+                if self.normalisation == "layer":
+                    layers.append(LayerNorm(number))
                 layers.append(get_activation(self.activation, number))
         return layers
 
     def _draw_params(self, rng: np.random.Generator) -> Params:
         params: Params = {}
-        for number, (d_in, d_out) in enumerate(pairwise(self.layer_sizes), 1):
-            scale = self._weight_scale(d_in, d_out)
-            params[f"W{number}"] = (scale * rng.standard_normal((d_in, d_out))).astype(self.dtype)
-            params[f"b{number}"] = np.zeros(d_out, self.dtype)
+        for name, shape in self._param_shapes().items():
+            if name.startswith("W"):
+                params[name] = (self._weight_scale(*shape) * rng.standard_normal(shape)).astype(self.dtype)
+            else:
+                params[name] = np.full(shape, name.startswith("gamma"), self.dtype)
         return params
 
-    def _check_params(self, params: Params) -> Params:
-        expected: dict[str, tuple[int, ...]] = {}
+    def _param_shapes(self) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {}
         for number, sizes in enumerate(pairwise(self.layer_sizes), 1):
-            expected |= {f"W{number}": sizes, f"b{number}": sizes[1:]}
+            shapes |= {f"W{number}": sizes, f"b{number}": sizes[1:]}
+            if self.normalisation == "layer" and number < len(self.layer_sizes) - 1:
+                shapes |= {f"gamma{number}": sizes[1:], f"beta{number}": sizes[1:]}
+        return shapes
+
+    def _check_params(self, params: Params) -> Params:
+        expected = self._param_shapes()
         found = {name: p.shape for name, p in params.items()}
         if found != expected:
             raise InputError(f"params must have the shapes {expected}, got {found}.")
@@ -142,6 +158,7 @@ class FullyConnectedNet:
         return {
             "layer_sizes": self.layer_sizes,
             "activation": self.activation,
+            "normalisation": self.normalisation,
             "dropout": self.dropout,
             "input_dropout": self.input_dropout,
             "weight_init": self.weight_init,
