@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from fcnet import FullyConnectedNet, load, save
+from fcnet import FullyConnectedNet, Trainer, load, save
 from fcnet.errors import FileFormatError
 from fcnet.features.scaling import Scaling
 from fcnet.persist import Model, load_tensors, save_tensors, write_atomic
@@ -31,6 +31,20 @@ def test_a_loaded_model_is_the_saved_one(model, tmp_path):
     np.testing.assert_array_equal(found.predict(X), model.predict_proba(X).argmax(axis=1))
     assert found.network.get_config() == model.network.get_config()
     assert (found.classes, found.image_shape, found.max_value) == (model.classes, (2, 2, 3), 255.0)
+
+
+@pytest.mark.parametrize("settings", [{"normalisation": "layer", "layer_sizes": [4, 6, 6, 3]}, {"members": 3}])
+def test_networks_of_every_kind_train_and_can_be_saved(settings, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 4)).astype(np.float32)
+    y = (X @ rng.standard_normal((4, 3))).argmax(axis=1)
+    net = FullyConnectedNet(**({"layer_sizes": [4, 18, 3]} | settings))
+    Trainer(epochs=30, batch_size=20, learning_rate=0.05).fit(net, X, y)
+    assert np.mean(net.predict(X) == y) > 0.9
+    save(tmp_path / "m.safetensors", net)
+    found = load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(found.logits(X), net.logits(X))
+    assert found.network.get_config() == net.get_config()
 
 
 def test_a_bare_network_can_be_saved(tmp_path):

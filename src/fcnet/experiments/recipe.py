@@ -63,6 +63,7 @@ class Recipe:
     normalisation: str = "none"
     dropout: float = 0.0
     input_dropout: float = 0.0
+    members: int = 1
     weight_init: str | float = "he"
     first_layer: str = "random"
     dtype: str = "float32"
@@ -155,6 +156,7 @@ class Recipe:
             normalisation=self.normalisation,
             dropout=self.dropout,
             input_dropout=self.input_dropout,
+            members=self.members,
             weight_init=self.weight_init,
             dtype=self.dtype,
             seed=seed,

@@ -46,6 +46,39 @@ class Affine:
         return dx, {self.W: dW, self.b: db}
 
 
+class MemberAffine:
+    """``out_m = x_m W_m + b`` for the members m of an ensemble, each with its share of the units.
+
+    W (d_in, d_out) holds the members' weights below each other; ``out`` is (members · n, d_out), member by member.
+    """
+
+    def __init__(self, number: int, members: int) -> None:
+        self.W, self.b, self.members = f"W{number}", f"b{number}", members
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        W, b = params[self.W], params[self.b]
+        out = engine.buffer(f"out {self.W}", (self.members, len(x), W.shape[1]))
+        engine.affine(self._by_member(x), W.reshape(self.members, -1, W.shape[1]), b, out)
+        return out.reshape(-1, W.shape[1]), (x, W)
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dW_m = x_mᵀ dout_m``, ``db = Σ_m Σ_rows dout_m``, ``dx_m = dout_m W_mᵀ``."""
+        x, W = cache
+        xp = engine.xp
+        dW = engine.buffer(f"d{self.W}", W.shape)
+        W_m, dW_m = (w.reshape(self.members, -1, W.shape[1]) for w in (W, dW))
+        dout_m = dout.reshape(self.members, len(x), -1)
+        xp.matmul(self._by_member(x).transpose(0, 2, 1), dout_m, out=dW_m)
+        db = xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
+        dx = engine.buffer(f"dx {self.W}", x.shape) if input_gradient else None
+        if dx is not None:
+            xp.matmul(dout_m, W_m.transpose(0, 2, 1), out=self._by_member(dx))
+        return dx, {self.W: dW, self.b: db}
+
+    def _by_member(self, x: Array) -> Array:
+        return x.reshape(len(x), self.members, -1).transpose(1, 0, 2)
+
+
 class LayerNorm:
     """``out = γ z + β`` with ``z = (x - mean) / sqrt(var + 1e-5)``, mean and variance over the units of a row.
 

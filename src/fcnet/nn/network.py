@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.engine import default_engine, get_engine
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_labels
-from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, get_activation
+from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, get_activation
 from fcnet.nn.losses import softmax, softmax_cross_entropy
 from fcnet.types import Array, Params
 
@@ -32,6 +32,9 @@ class FullyConnectedNet:
         Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).
     dropout, input_dropout : float in [0, 1)
         Probability that a hidden unit, or an input, is dropped in training.
+    members : int
+        With more than one, the units of the hidden layer, which there has to be one of, are those of so many networks, trained
+        side by side on the same batches. The logits are the mean of theirs, the loss is the sum; the last bias is one for all.
     weight_init : "he", "glorot" or float
         Weights are drawn from a normal distribution of mean 0 and standard deviation ``sqrt(2 / d_in)`` (He et al. 2015),
         ``sqrt(2 / (d_in + d_out))`` (Glorot & Bengio 2010), or the given number. Biases start at zero.
@@ -73,6 +76,7 @@ class FullyConnectedNet:
         normalisation: str = "none",
         dropout: float = 0.0,
         input_dropout: float = 0.0,
+        members: int = 1,
         weight_init: str | float = "he",
         dtype: DTypeLike = np.float32,
         seed: int | np.random.Generator = 0,
@@ -84,6 +88,12 @@ class FullyConnectedNet:
             raise SettingError(f"layer_sizes needs two or more numbers, got {self.layer_sizes}.")
         self.dropout = to_float("dropout", dropout, 0, 1, below=True)
         self.input_dropout = to_float("input_dropout", input_dropout, 0, 1, below=True)
+        self.members = to_int("members", members, 1)
+        if self.members > 1 and (len(self.layer_sizes) != 3 or self.layer_sizes[1] % self.members or normalisation != "none"):
+            raise SettingError(
+                f"{members} members need one hidden layer without normalisation whose units they can share, got layer_sizes "
+                f"{self.layer_sizes} and the normalisation {normalisation}."
+            )
         if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
             raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
@@ -101,7 +111,7 @@ class FullyConnectedNet:
             p = self.input_dropout if number == 1 else self.dropout
             if p:
                 layers.append(Dropout(number, p))
-            layers.append(Affine(number))
+            layers.append(Affine(number) if number < depth or self.members == 1 else MemberAffine(number, self.members))
             if number < depth:
                 if self.normalisation == "layer":
                     layers.append(LayerNorm(number))
@@ -112,7 +122,8 @@ class FullyConnectedNet:
         params: Params = {}
         for name, shape in self._param_shapes().items():
             if name.startswith("W"):
-                params[name] = (self._weight_scale(*shape) * rng.standard_normal(shape)).astype(self.dtype)
+                d_in = shape[0] // (self.members if name == f"W{len(self.layer_sizes) - 1}" else 1)
+                params[name] = (self._weight_scale(d_in, shape[1]) * rng.standard_normal(shape)).astype(self.dtype)
             else:
                 params[name] = np.full(shape, name.startswith("gamma"), self.dtype)
         return params
@@ -161,6 +172,7 @@ class FullyConnectedNet:
             "normalisation": self.normalisation,
             "dropout": self.dropout,
             "input_dropout": self.input_dropout,
+            "members": self.members,
             "weight_init": self.weight_init,
             "dtype": str(self.dtype),
             "engine": self.engine.name,
@@ -196,7 +208,8 @@ class FullyConnectedNet:
         out = np.empty((len(X), self.n_classes), self.dtype)
         for start in range(0, len(X), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            out[rows] = self._forward(X[rows].astype(self.dtype, copy=False), None)[0]
+            logits = self._forward(X[rows].astype(self.dtype, copy=False), None)[0]
+            out[rows] = logits.reshape(self.members, -1, self.n_classes).mean(axis=0) if self.members > 1 else logits
         return out
 
     def predict_proba(self, X: ArrayLike) -> Array:
@@ -216,7 +229,7 @@ class FullyConnectedNet:
         label_smoothing: float = 0.0,
         rng: np.random.Generator | None = None,
     ) -> tuple[float, Params]:
-        """Mean cross-entropy ``+ l2/2 · ΣW²``, and its gradient in every parameter.
+        """Mean cross-entropy ``+ l2/2 · ΣW²``, and its gradient in every parameter; of members, the sum of theirs.
 
         Parameters
         ----------
@@ -235,7 +248,12 @@ class FullyConnectedNet:
             Buffers that the next call writes over; copy what has to last.
         """
         logits, caches = self._forward(X, rng)
+        if self.members > 1:
+            y = np.tile(y, self.members)
         loss, dout = softmax_cross_entropy(logits, y, self.engine, label_smoothing)
+        if self.members > 1:
+            loss *= self.members
+            dout *= self.members
         grads = self._backward(dout, caches)
         if l2:
             for name, W in self.params.items():
