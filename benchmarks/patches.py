@@ -2,7 +2,8 @@
 
     python benchmarks/patches.py
 
-The floor: 108 × filters multiplications for each of an image's 729 patches, as one large product on all threads of the BLAS.
+The floor of patches of pixels: 108 × filters multiplications for each of an image's 729 patches, as one large product on all
+threads of the BLAS. That of patches of maps: the products of both layers and of the channels between them.
 """
 
 import time
@@ -13,9 +14,10 @@ import fcnet  # noqa: F401  # before NumPy, whose threads it tells not to spin
 # isort: split
 import numpy as np
 
-from fcnet.features import PatchFeatures, patches
+from fcnet.features import PatchFeatures, StackedPatches, patches
 
 N_IMAGES, ROUNDS = 200, 7
+AT_ONCE = 8  # images in one product of the floor
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -25,25 +27,59 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def products(features: PatchFeatures | StackedPatches) -> list[tuple[int, int, int]]:
+    """Return rows of an image, inner dimension and columns of each product that the features need."""
+    first = features.of_pixels
+    positions = (33 - first.patch_size) ** 2
+    shapes = [(positions, *first.filters.shape)]
+    if isinstance(features, StackedPatches):
+        cells, channels = features.map_shape[0], features.channels.shape
+        of_maps = ((cells - features.second.patch_size + 1) ** 2, *features.second.filters.shape)
+        shapes += [(cells**2, *channels), of_maps]
+    return shapes
+
+
+def floor(shapes: list[tuple[int, int, int]], rng: np.random.Generator) -> Callable[[], None]:
+    """Return the products alone, of all images."""
+    operands = [
+        (
+            rng.standard_normal((AT_ONCE * n, inner), np.float32),
+            rng.standard_normal((inner, columns), np.float32),
+            np.empty((AT_ONCE * n, columns), np.float32),
+        )
+        for n, inner, columns in shapes
+    ]
+
+    def multiply() -> None:
+        for _ in range(N_IMAGES // AT_ONCE):
+            for left, right, out in operands:
+                np.matmul(left, right, out=out)
+
+    return multiply
+
+
 def main() -> None:
     """Print the median and the range of each ratio."""
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(N_IMAGES, 3072)).astype(np.uint8)
     patches.N_PATCHES = 20_000
-    print("| filters | floor, ms an image | features, times the floor | with four moved copies |\n| --- | --- | --- | --- |")
-    for n_filters in (1600, 3200, 6400):
-        features = PatchFeatures(n_filters, 6, shift=2, dictionary="patches").fit(images, (32, 32, 3))
-        rows, out = rng.standard_normal((8 * 729, 108), np.float32), np.empty((8 * 729, n_filters), np.float32)
+    kinds = [PatchFeatures(n, 6, shift=2, dictionary="patches") for n in (1600, 3200, 6400)]
+    print(
+        "| patches of | filters | floor, ms an image | features, times the floor | with four moved copies |\n| --- | --- | --- | --- | --- |"
+    )
+    for unfitted in (*kinds, *(StackedPatches(n, shift=2) for n in (1600, 3200, 6400))):
+        features = unfitted.fit(images, (32, 32, 3))
         work = {
-            "floor": lambda rows=rows, out=out, f=features: [np.matmul(rows, f.filters, out=out) for _ in range(N_IMAGES // 8)],
+            "floor": floor(products(features), rng),
             "features": lambda f=features: f.transform(images),
             "views": lambda f=features: f.views(images),
         }
         times = np.array([[seconds(function) for function in work.values()] for _ in range(ROUNDS + 1)])[1:]
-        floor = times[:, 0]
-        ratios = [np.percentile(times[:, i] / floor, (50, 0, 100)) for i in (1, 2)]
+        ratios = [np.percentile(times[:, i] / times[:, 0], (50, 0, 100)) for i in (1, 2)]
         cells = [f"{median:.2f} ({least:.2f}–{most:.2f})" for median, least, most in ratios]
-        print(f"| {n_filters:,} | {1000 * np.median(floor) / N_IMAGES:.2f} | {' | '.join(cells)} |", flush=True)
+        what = ("maps", features.second) if isinstance(features, StackedPatches) else ("pixels", features)
+        milliseconds = 1000 * np.median(times[:, 0]) / N_IMAGES
+        print(f"| {what[0]} | {what[1].n_filters:,} | {milliseconds:.2f} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
