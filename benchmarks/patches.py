@@ -64,9 +64,8 @@ def main() -> None:
     images = rng.integers(256, size=(N_IMAGES, 3072)).astype(np.uint8)
     patches.N_PATCHES = 20_000
     kinds = [PatchFeatures(n, 6, shift=2, dictionary="patches") for n in (1600, 3200, 6400)]
-    print(
-        "| patches of | filters | floor, ms an image | features, times the floor | with four moved copies |\n| --- | --- | --- | --- | --- |"
-    )
+    print("| patches of | filters | floor, ms an image | features, times the floor | with four moved copies |")
+    print("| --- | --- | --- | --- | --- |")
     for unfitted in (*kinds, *(StackedPatches(n, shift=2) for n in (1600, 3200, 6400))):
         features = unfitted.fit(images, (32, 32, 3))
         work = {
