@@ -89,6 +89,8 @@ def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
         {"seed": 4},
         {"patches": PATCHES[:1]},
         {"patches": [{**PATCHES[0], "threshold": 0.3}]},
+        {"patches": [PATCHES[0], {**PATCHES[1], "map_channels": 2}]},
+        {"patches": [PATCHES[0], {**PATCHES[1], "map_threshold": 0.3}]},
     ],
 )
 def test_other_settings_or_images_have_another_place_in_the_cache(digits, cache, change):
@@ -211,6 +213,12 @@ def test_a_run_on_patches_of_maps(digits, tmp_path):
     save_tensors(tmp_path / "m.safetensors", tensors, metadata, "fcnet-model-1")
     with pytest.raises(FileFormatError, match=r"needs 'channels0' as floats of shape \(20, 8\)"):
         load(tmp_path / "m.safetensors")
+
+
+def test_settings_of_maps_have_no_effect_where_there_are_none(digits):
+    recipe = load_recipe("pixels", ["map_filters=10", "shift=1", "patch_sizes=[6]"])
+    recipe.check("numpy")
+    recipe.check_images((8, 8, 1))
 
 
 def test_the_model_averages_over_views(finished, digits):

@@ -23,8 +23,7 @@ def features(X):
 
 
 def test_the_second_layer_sees_principal_components_of_the_first(X, features):
-    first = PatchFeatures(10, 3)
-    first.cells = (6, 7)
+    first = PatchFeatures(10, 3, grid=(6, 7))
     first.set_shape(SHAPE)
     first.set_arrays(features.first.arrays())
     responses = first.transform(X).reshape(-1, 20)
@@ -70,12 +69,21 @@ def test_the_seed_decides(X):
 
 
 def test_what_was_learnt_can_be_put_back(X, features):
+    settings = {"threshold": 0.3, "grid": 1, "map_threshold": 0.1, "shift": 4, "max_value": 2.0, "seed": 7, "patch_size": 2}
+    assert StackedPatches(**(SETTINGS | settings)).get_config() == SETTINGS | settings
     other = StackedPatches(**features.get_config())
+    with pytest.raises(AttributeError):
+        other.set_arrays(features.arrays())
     other.set_shape(SHAPE)
     assert {name: array.shape for name, array in features.arrays().items()} == other.array_shapes()
     other.set_arrays(features.arrays())
     np.testing.assert_array_equal(other.transform(X[:3]), features.transform(X[:3]))
     assert other.transform(X[:0]).shape == (0, features.n_features)
+    assert other.views(X[:0]).shape == (0, 5, features.n_features)
+    with pytest.raises(InputError, match="'channels'"):
+        other.set_arrays(features.arrays() | {"channels": features.channels[1:]})
+    with pytest.raises(InputError, match="'filters'"):
+        other.set_arrays(features.arrays() | {"filters": features.second.filters[1:]})
 
 
 def test_the_scale_of_the_pixels_can_be_told(X):
@@ -95,8 +103,11 @@ def test_flat_images_give_finite_features():
         ({"shift": 1}, "shift must be a multiple of 2"),
         ({"map_channels": 22}, "map_channels must be at most twice map_filters, 20"),
         ({"map_patch_size": 4}, "choose another map_patch_size"),
-        ({"patch_size": 7}, "do not fit"),
+        ({"patch_size": 7}, "Patches of 7 places, 2 × 2 cells and a shift of 0 pixels do not fit into maps of 6 × 7 places"),
+        ({"map_patch_size": 15}, "Patches of 15 pixels.*choose another map_patch_size"),
         ({"map_channels": 1}, "map_channels"),
+        ({"map_channels": 5}, "map_channels must be even, got 5"),
+        ({"map_filters": 9}, "map_filters must be even, got 9"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(X, settings, message):

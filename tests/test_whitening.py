@@ -57,6 +57,17 @@ def test_a_constant_feature_and_more_components_than_there_are(F):
     assert out.shape[1] <= 40
 
 
+@pytest.mark.parametrize("regularisation", [1.0, 100.0])
+def test_features_without_variance_give_finite_components(regularisation):
+    whitened = fit(np.full((50, 40), 3, np.float32), 5, regularisation=regularisation)
+    assert np.isfinite(whitened.transform(np.full((3, 40), 3, np.float32))).all()
+
+
+def test_rounding_is_not_taken_for_a_component(F):
+    F = (F[:, :4] @ np.random.default_rng(1).standard_normal((4, 40))).astype(np.float32)
+    assert fit(F, 40, regularisation=1e-6).n_components <= 8
+
+
 def test_stopping_and_going_on_changes_nothing(F):
     whole, first, second = (MirrorCovariance(20, 20) for _ in range(3))
     for covariance in (whole, first):

@@ -37,9 +37,9 @@ class Recipe:
     """The settings of a training; each has the name and meaning it has in the class that it goes to.
 
     `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
-    of `fcnet.features.PatchFeatures`; `mirror` and `shift` change images at random, and `average_views` has predictions
-    averaged over such changes; `hidden` lists the hidden layers; `patience` is that of early stopping, with 0 for none. The
-    settings of features, update rules and schedules that are not chosen have no effect.
+    of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
+    and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `patience` is that of
+    early stopping, with 0 for none. The settings of features, update rules and schedules that are not chosen have no effect.
     """
 
     description: str = ""
@@ -121,7 +121,7 @@ class Recipe:
         check_range("zca_regularisation", self.zca_regularisation, 0)
         check_range("shift", self.shift, 0)
         check_range("n_components", self.n_components, 1)
-        check_range("pca_regularisation", self.pca_regularisation, 0)
+        check_range("pca_regularisation", self.pca_regularisation, 1e-6)
         if not self.patch_sizes or (self.features == "patches" and self.n_filters % (2 * len(self.patch_sizes))):
             raise SettingError(
                 f"n_filters must be a multiple of 2 for each of patch_sizes, got {self.n_filters} for {self.patch_sizes}."
@@ -170,7 +170,7 @@ class Recipe:
         """
         n_filters = self.n_filters // max(1, len(self.patch_sizes))
         common: dict[str, Any] = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
-        if self.map_filters:
+        if self.map_filters and self.features == "patches":
             common |= {name: getattr(self, name) for name in MAP_SETTINGS}
         return [{"n_filters": n_filters, "patch_size": size, **common} for size in self.patch_sizes]
 

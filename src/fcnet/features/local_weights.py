@@ -33,12 +33,13 @@ def local_weights(X: Array, image_shape: tuple[int, ...], n_units: int, patch_si
     rng : numpy.random.Generator
     """
     n = min(N_PATCHES, len(X) * (image_shape[0] - patch_size + 1) * (image_shape[1] - patch_size + 1))
-    places = random_places(n, patch_size, image_shape, rng)
-    patches = unit_rows(X[rng.integers(len(X), size=n)[:, np.newaxis], places])
+    starts, corner = random_places(n, patch_size, image_shape, rng)
+    patches = unit_rows(X[rng.integers(len(X), size=n)[:, np.newaxis], starts + corner])
     directions = spherical_kmeans(patches, min(N_DIRECTIONS, n_units), N_ITERATIONS, rng)
     chosen = directions[rng.integers(len(directions), size=n_units)] * rng.choice(SIGNS, size=(n_units, 1))
     weights = np.zeros((n_units, math.prod(image_shape)), X.dtype)
-    np.put_along_axis(weights, random_places(n_units, patch_size, image_shape, rng), chosen.astype(X.dtype), axis=1)
+    starts, corner = random_places(n_units, patch_size, image_shape, rng)
+    np.put_along_axis(weights, starts + corner, chosen.astype(X.dtype), axis=1)
     some = X[:N_ROWS]
     squares = np.square(some @ weights.T).mean(axis=0)
     weights *= np.sqrt(2 * np.square(some).mean() / np.where(squares > 0, squares, 1))[:, np.newaxis]

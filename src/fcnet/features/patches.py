@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
-from fcnet.features.checks import check_images
+from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.features.views import diagonal_moves, random_places
 from fcnet.types import Array
@@ -21,6 +21,7 @@ from fcnet.types import Array
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
 WHITENING_EPSILON = 0.1
 N_PATCHES = 400_000
+PATCHES_AT_ONCE = 20_000
 N_VALUES = 1 << 27  # in all patches that are learnt from
 TILE = 256  # filters at once: their responses to an image stay in the second-level cache
 DICTIONARIES = ("kmeans", "patches")
@@ -43,7 +44,7 @@ class PatchFeatures:
     patch_size : int
         Height and width of a patch, in pixels.
     threshold : float
-    grid : int
+    grid : int, or pair of ints
         Cells down and across; where the positions cannot be divided evenly, neighbouring cells share a row of them.
     dictionary : {"kmeans", "patches"}
         Filters by spherical k-means, ``D ← D + X Sᵀ`` with a patch given to the filter that it responds to most, on either
@@ -69,7 +70,7 @@ class PatchFeatures:
         patch_size: int = 6,
         *,
         threshold: float = 0.25,
-        grid: int = 2,
+        grid: int | Sequence[int] = 2,
         dictionary: str = "kmeans",
         n_iterations: int = 10,
         shift: int = 0,
@@ -79,8 +80,9 @@ class PatchFeatures:
         self.n_filters = 2 * to_int("half of n_filters", n_filters // 2, 1)
         self.patch_size = to_int("patch_size", patch_size, 1)
         self.threshold = to_float("threshold", threshold, 0)
-        self.grid = to_int("grid", grid, 1)
-        self.cells = (self.grid, self.grid)
+        self.grid = grid
+        down, across = (grid, grid) if isinstance(grid, int) else grid
+        self.cells = (to_int("grid", down, 1), to_int("grid", across, 1))
         if dictionary not in DICTIONARIES:
             raise unknown_name("dictionary", dictionary, DICTIONARIES)
         self.dictionary = dictionary
@@ -135,7 +137,14 @@ class PatchFeatures:
         return {"filters": (self.patch_size**2 * self.image_shape[2], self.n_filters)}
 
     def set_arrays(self, arrays: Mapping[str, Array]) -> None:
-        """Take what `arrays` returned; `set_shape` comes first."""
+        """Take what `arrays` returned; `set_shape` comes first.
+
+        Raises
+        ------
+        InputError
+            If the shape is not that of `array_shapes`.
+        """
+        check_arrays("dictionary", arrays, self.array_shapes())
         self.filters = arrays["filters"]
         self._tiles = [np.ascontiguousarray(self.filters[:, k : k + TILE]) for k in range(0, self.n_filters, TILE)]
 
@@ -208,6 +217,8 @@ class PatchFeatures:
         )
         # Means over the cells of every view from the sums over blocks of positions that no border of a cell runs through.
         combine = np.einsum("vib,vjc->vijbc", down, across).reshape(len(offsets) * math.prod(self.cells), -1)
+        # Of one view and cells that share no position, each mean is that of one block.
+        own = combine.diagonal()[:, np.newaxis] if np.array_equal(combine, np.diag(combine.diagonal())) else None
         n_down, n_across = len(row_blocks), len(column_blocks)
         patches = np.empty((n_down * n_across, len(self.filters)), np.float32)
         responses = np.empty((len(patches), TILE), np.float32)
@@ -221,7 +232,9 @@ class PatchFeatures:
                 np.matmul(patches, tile, out=z)
                 pool(z.reshape(n_down, n_across, n), self.threshold, row_blocks, column_blocks, s)
                 start = number * TILE
-                features[:, :, start : start + n] = np.sqrt(combine @ s.reshape(-1, 2 * n)).reshape(-1, 2, n)
+                flat = s.reshape(-1, 2 * n)
+                means = combine @ flat if own is None else own * flat
+                features[:, :, start : start + n] = np.sqrt(means).reshape(-1, 2, n)
 
     def _contrast_epsilon(self) -> float:
         return CONTRAST_EPSILON * (self.max_value / 255) ** 2
@@ -235,8 +248,12 @@ class PatchFeatures:
     def _random_patches(self, X: Array, rng: np.random.Generator) -> Array:
         """Return normalised patches of random images at random places, (N_PATCHES, patch_size² · channels)."""
         n = min(N_PATCHES, len(X) * math.prod(self._positions), N_VALUES // self.array_shapes()["filters"][0])
-        places = random_places(n, self.patch_size, self.image_shape, rng)
-        patches: Array = X[rng.integers(len(X), size=n)[:, np.newaxis], places].astype(np.float32)
+        starts, corner = random_places(n, self.patch_size, self.image_shape, rng)
+        rows = rng.integers(len(X), size=(n, 1))
+        patches = np.empty((n, len(corner)), np.float32)
+        for start in range(0, n, PATCHES_AT_ONCE):
+            some = slice(start, start + PATCHES_AT_ONCE)
+            patches[some] = X[rows[some], starts[some] + corner]
         _normalise(patches, self._contrast_epsilon())
         return patches
 
@@ -245,7 +262,7 @@ def bordered(X: ArrayLike, image_shape: tuple[int, ...], width: int) -> Array:
     """Return images (n, height · width · channels) with a border in which they are mirrored, in rows as well."""
     images = check_images(X, image_shape).reshape(-1, *image_shape)
     padded = np.pad(images, ((0, 0), (width, width), (width, width), (0, 0)), mode="reflect")
-    return padded.reshape(len(images), -1)
+    return padded.reshape(len(images), math.prod(padded.shape[1:]))
 
 
 def _windows(n: int, cells: int, offsets: Sequence[int]) -> tuple[Array, Array]:

@@ -1,5 +1,6 @@
 """Patch features of maps: a second layer of patches on the pooled responses of a first, both learnt without labels."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,14 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import SettingError, to_int
-from fcnet.features.checks import check_images
+from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.patches import PatchFeatures, bordered
 from fcnet.types import Array
 
 POOLING = 2  # positions of the first layer, down and across, that become one of the maps
 MAP_STD = 18.0  # of the maps: 10, by which the contrast of a patch is regularised, is then 3 % of their variance
-N_IMAGES = 5000  # whose maps are learnt from
-IMAGES_AT_ONCE = 250
+N_IMAGES, N_VALUES = 5000, 1 << 26  # of the maps that are learnt from, at most
 BLOCK_BYTES = 1 << 26  # of responses of the first layer at once
 
 
@@ -61,7 +61,9 @@ class StackedPatches:
         max_value: float = 255.0,
         seed: int = 0,
     ) -> None:
-        to_int("half of map_filters", map_filters // 2, 1)
+        for name, value in (("map_filters", map_filters), ("map_channels", map_channels)):
+            if to_int(name, value, 2) % 2:
+                raise SettingError(f"{name} must be even, got {value}: half of them are the mirror images of the others.")
         to_int("map_patch_size", map_patch_size, 1)
         self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, max_value=max_value, seed=seed)
         self.shift = to_int("shift", shift, 0)
@@ -70,8 +72,8 @@ class StackedPatches:
         self.second = PatchFeatures(
             n_filters, patch_size, threshold=threshold, grid=grid, shift=self.shift // POOLING, seed=seed
         )
-        self.map_channels = 2 * to_int("half of map_channels", map_channels // 2, 1)
-        if self.map_channels > 2 * self.first.n_filters:
+        self.map_channels = map_channels
+        if map_channels > 2 * self.first.n_filters:
             raise SettingError(
                 f"map_channels must be at most twice map_filters, {2 * self.first.n_filters}, got {map_channels}."
             )
@@ -91,16 +93,28 @@ class StackedPatches:
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
-        self.first.set_shape(image_shape)
-        height, width, _ = self.image_shape = self.first.image_shape
-        positions = (height - self.first.patch_size + 1, width - self.first.patch_size + 1)
-        if any(n % POOLING for n in positions):
+        height, width, n_colours = self.image_shape = tuple(image_shape)
+        down, across = height - self.first.patch_size + 1, width - self.first.patch_size + 1
+        if min(down, across) < 1 or down % POOLING or across % POOLING or self.shift >= min(height, width):
             raise SettingError(
-                f"Patches of {self.first.patch_size} pixels have {positions[0]} × {positions[1]} places in images of {height} "
-                f"× {width}, which cannot be divided into cells of {POOLING} × {POOLING}: choose another map_patch_size."
+                f"Patches of {self.first.patch_size} pixels and a shift of {self.shift} do not fit into images of {height} × "
+                f"{width}, or their places not into cells of {POOLING} × {POOLING}: choose another map_patch_size."
             )
-        self.map_shape = (positions[0] // POOLING, positions[1] // POOLING, self.map_channels)
-        self.second.set_shape(self.map_shape)
+        self.map_shape = (down // POOLING, across // POOLING, self.map_channels)
+        try:
+            self.second.set_shape(self.map_shape)
+        except SettingError:
+            second, (rows, columns, _) = self.second, self.map_shape
+            raise SettingError(
+                f"Patches of {second.patch_size} places, {second.cells[0]} × {second.cells[1]} cells and a shift of "
+                f"{self.shift} pixels do not fit into maps of {rows} × {columns} places."
+            ) from None
+        self._first_of = {}
+        for border in (0, self.shift):
+            grid = tuple(n + 2 * border // POOLING for n in self.map_shape[:2])
+            self._first_of[border] = layer = PatchFeatures(**(self.first.get_config() | {"grid": grid}))
+            layer.set_shape((height + 2 * border, width + 2 * border, n_colours))
+        self.first.set_shape(self.image_shape)
 
     def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "StackedPatches":
         """Learn both dictionaries and the channels between them from images, and return self.
@@ -121,14 +135,17 @@ class StackedPatches:
         """
         self.set_shape(image_shape)
         X = check_images(X, self.image_shape)
-        self.first.fit(X, self.image_shape)
+        self._set_first(self.first.fit(X, self.image_shape).arrays())
         rng = np.random.default_rng(self.second.seed)
-        X = X[rng.permutation(len(X))[:N_IMAGES]]
+        X = X[rng.permutation(len(X))[: min(N_IMAGES, N_VALUES // math.prod(self.map_shape) + 1)]]
         self.channels, self.offset = self._principal_channels(X)
-        half = self.map_channels // 2
-        exchanged = np.roll(np.arange(self.map_channels), half)
+        exchanged = np.roll(np.arange(self.map_channels), self.map_channels // 2)
         self.second.fit(self._maps(X, 0), self.map_shape, exchanged)
         return self
+
+    def _set_first(self, arrays: Mapping[str, Array]) -> None:
+        for layer in (self.first, *self._first_of.values()):
+            layer.set_arrays(arrays)
 
     def _principal_channels(self, X: Array) -> tuple[Array, Array]:
         """Return the matrix (responses, channels) and the offset (channels,) that make maps of responses.
@@ -139,8 +156,8 @@ class StackedPatches:
         mirrored = self._mirrored_responses()
         total, n = np.zeros(len(mirrored)), 0
         products = np.zeros((len(mirrored), len(mirrored)))
-        for start in range(0, len(X), IMAGES_AT_ONCE):
-            rows = self._responses(X[start : start + IMAGES_AT_ONCE], 0)
+        for start in range(0, len(X), at_once := self._images_at_once()):
+            rows = self._responses(X[start : start + at_once], 0)
             total += rows.sum(axis=0, dtype=np.float64)
             products += rows.T @ rows
             n += len(rows)
@@ -164,26 +181,20 @@ class StackedPatches:
         return order
 
     def _responses(self, X: Array, border: int) -> Array:
-        """Return the first layer's pooled responses (positions of all images, 2 · map_filters)."""
-        height, width, channels = self.image_shape
-        layer = PatchFeatures(**self.first.get_config())
-        layer.cells = self._map_sides(border)
-        layer.set_shape((height + 2 * border, width + 2 * border, channels))
-        layer.set_arrays(self.first.arrays())
-        return layer.transform(X).reshape(-1, 2 * self.first.n_filters)
+        """Return the first layer's pooled responses (places of all maps, 2 · map_filters)."""
+        return self._first_of[border].transform(X).reshape(-1, 2 * self.first.n_filters)
 
-    def _map_sides(self, border: int) -> tuple[int, int]:
-        return self.map_shape[0] + 2 * border // POOLING, self.map_shape[1] + 2 * border // POOLING
+    def _images_at_once(self) -> int:
+        return max(1, BLOCK_BYTES // (8 * self.first.n_filters * math.prod(self.map_shape[:2])))
 
     def _maps(self, X: Array, border: int) -> Array:
         """Return the maps of images that have a border of so many pixels, one row each."""
-        down, across = self._map_sides(border)
-        at_once = max(1, BLOCK_BYTES // (8 * self.first.n_filters * self.map_shape[0] * self.map_shape[1]))
-        maps = np.empty((len(X), down * across, self.map_channels), np.float32)
+        places, at_once = math.prod(self._first_of[border].cells), self._images_at_once()
+        maps = np.empty((len(X), places, self.map_channels), np.float32)
         for start in range(0, len(X), at_once):
             responses = self._responses(X[start : start + at_once], border)
             maps[start : start + at_once] = (responses @ self.channels - self.offset).reshape(-1, *maps.shape[1:])
-        return maps.reshape(len(X), down * across * self.map_channels)
+        return maps.reshape(len(X), places * self.map_channels)
 
     @property
     def of_pixels(self) -> PatchFeatures:
@@ -237,6 +248,8 @@ class StackedPatches:
 
     def set_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take what `arrays` returned; `set_shape` comes first."""
-        self.first.set_arrays({"filters": arrays["map_filters"]})
+        own = {name: shape for name, shape in self.array_shapes().items() if name in ("channels", "offset")}
+        check_arrays("maps", {name: arrays[name] for name in own}, own)
+        self._set_first({"filters": arrays["map_filters"]})
         self.second.set_arrays({"filters": arrays["filters"]})
         self.channels, self.offset = arrays["channels"], arrays["offset"]

@@ -57,10 +57,9 @@ def image_views(image_shape: tuple[int, ...], mirror: bool, moves: Sequence[Move
     )
 
 
-def random_places(n: int, patch_size: int, image_shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Return where in an image's row the values of n random patches lie, integers (n, patch_size² · channels)."""
+def random_places(n: int, patch_size: int, image_shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return where in an image's row n random patches begin, (n, 1), and from there their values, (patch_size² · channels,)."""
     height, width, channels = image_shape
     tops, lefts = (rng.integers(side - patch_size + 1, size=n) for side in (height, width))
     corner = np.arange(height * width * channels).reshape(image_shape)[:patch_size, :patch_size].reshape(-1)
-    places: Array = channels * (width * tops + lefts)[:, np.newaxis] + corner
-    return places
+    return channels * (width * tops + lefts)[:, np.newaxis], corner

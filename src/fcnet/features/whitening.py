@@ -221,12 +221,15 @@ def _components(covariances: list[Array], n: int, regularisation: float | None, 
     found = []
     while covariances:
         found.append(leading_eigenvectors(covariances.pop(0), n, rng))
-    lowest = max(np.sort(np.concatenate([values for values, _ in found]))[-n], 0)
+    everything = np.concatenate([values for values, _ in found])
+    noise = np.finfo(np.float32).eps * len(everything) * max(everything.max(), 0)  # eigenvalues that are 0 but for rounding
+    lowest = max(np.sort(everything)[-n], noise)
     found = [(values[values >= lowest], vectors[:, values >= lowest]) for values, vectors in found]
     if regularisation is None:
         return found[0][1], found[1][1]
     eigenvalues = np.concatenate([values for values, _ in found])
-    scale = np.sqrt(MEAN_VARIANCE / np.mean(eigenvalues / (eigenvalues + regularisation)))
+    variance = np.mean(eigenvalues / (eigenvalues + regularisation))
+    scale = np.sqrt(MEAN_VARIANCE / variance) if variance > 0 else 1.0
     even, odd = ((vectors * (scale / np.sqrt(values + regularisation))).astype(np.float32) for values, vectors in found)
     return even, odd
 

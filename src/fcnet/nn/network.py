@@ -91,8 +91,8 @@ class FullyConnectedNet:
         self.members = to_int("members", members, 1)
         if self.members > 1 and (len(self.layer_sizes) != 3 or self.layer_sizes[1] % self.members or normalisation != "none"):
             raise SettingError(
-                f"{members} members need one hidden layer without normalisation whose units they can share, got layer_sizes "
-                f"{self.layer_sizes} and the normalisation {normalisation}."
+                f"{members} members need one hidden layer without normalisation whose units they can share, got hidden "
+                f"layers of {self.layer_sizes[1:-1]} units and the normalisation {normalisation}."
             )
         if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
             raise unknown_name("dtype", str(dtype), DTYPES)
