@@ -30,13 +30,18 @@ class StackedPatches:
 
     Parameters
     ----------
-    n_filters, patch_size, threshold, grid
-        Those of the second layer.
+    n_filters, patch_size : int
+        Those of the second layer, even and in places of the maps.
+    threshold : float
+        Of the second layer.
+    grid : int
+        Of the second layer.
     map_filters : int
         Filters of the first layer, even.
     map_patch_size : int
         Height and width of its patches, in pixels.
     map_threshold : float
+        Of the first layer.
     map_channels : int
         C, even: channels of the maps.
     shift : int
