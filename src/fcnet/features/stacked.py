@@ -70,7 +70,7 @@ class StackedPatches:
             if to_int(name, value, 2) % 2:
                 raise SettingError(f"{name} must be even, got {value}: half of them are the mirror images of the others.")
         to_int("map_patch_size", map_patch_size, 1)
-        self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, max_value=max_value, seed=seed)
+        self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, grid=1, max_value=max_value, seed=seed)
         self.shift = to_int("shift", shift, 0)
         if self.shift % POOLING:
             raise SettingError(f"shift must be a multiple of {POOLING} where patches are of maps, got {shift}.")
@@ -158,7 +158,7 @@ class StackedPatches:
         Half of the channels are sums of an even and an odd principal component, the other half, their mirror images, the
         differences.
         """
-        mirrored = self._mirrored_responses()
+        mirrored = self.first.mirrored()
         total, n = np.zeros(len(mirrored)), 0
         products = np.zeros((len(mirrored), len(mirrored)))
         for start in range(0, len(X), at_once := self._images_at_once()):
@@ -178,12 +178,6 @@ class StackedPatches:
         channels *= MAP_STD / np.sqrt(variance) if variance > 0 else 1
         both = np.concatenate([channels, channels[mirrored]], axis=1)
         return both.astype(np.float32), (mean @ both).astype(np.float32)
-
-    def _mirrored_responses(self) -> Array:
-        """Return the order of the first layer's responses, (2 sides · filters), to a patch's mirror image."""
-        n = self.first.n_filters
-        order: Array = np.arange(2 * n).reshape(2, 2, n // 2)[:, ::-1].reshape(-1)
-        return order
 
     def _responses(self, X: Array, border: int) -> Array:
         """Return the first layer's pooled responses (places of all maps, 2 · map_filters)."""
