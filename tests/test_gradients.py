@@ -13,7 +13,7 @@ from fcnet.errors import SettingError
 from fcnet.nn import layers
 from fcnet.nn.gradcheck import numerical_gradient, numerical_projections, relative_error
 from fcnet.nn.layers import ACTIVATIONS
-from fcnet.nn.network import softmax
+from fcnet.nn.losses import softmax
 
 pytestmark = pytest.mark.usefixtures("engine_name")
 
@@ -21,6 +21,8 @@ ACTIVATION_OF = {
     "relu": lambda z: anp.maximum(z, 0),
     "leaky_relu": lambda z: anp.where(z > 0, z, 0.01 * z),
     "tanh": anp.tanh,
+    "logistic": lambda z: 1 / (1 + anp.exp(-z)),
+    "identity": lambda z: z,
     "gelu": lambda z: 0.5 * z * (1 + anp.tanh(anp.sqrt(2 / anp.pi) * (z + 0.044715 * z**3))),
 }
 
@@ -91,6 +93,8 @@ def test_pytorch_agrees(activation, normalisation, label_smoothing):
         "relu": functional.relu,
         "leaky_relu": functional.leaky_relu,
         "tanh": torch.tanh,
+        "logistic": torch.sigmoid,
+        "identity": torch.nn.Identity(),
         "gelu": lambda z: functional.gelu(z, approximate="tanh"),
     }[activation]
     net = FullyConnectedNet([6, 8, 7, 4], activation=activation, normalisation=normalisation, seed=2, dtype=np.float64)

@@ -9,7 +9,6 @@ from cs231n.classifiers.neural_net import init_two_layer_model, two_layer_net
 from fcnet import FullyConnectedNet, gradient_check
 from fcnet.errors import InputError, SettingError
 from fcnet.nn.layers import ACTIVATIONS
-from fcnet.nn.losses import cross_entropy
 from fcnet.persist import Model
 
 pytestmark = pytest.mark.usefixtures("engine_name")
@@ -37,7 +36,7 @@ def test_scikit_learn_computes_the_same(activation):
     np.testing.assert_allclose(net.predict_proba(X), peer.predict_proba(X), rtol=1e-10)
     np.testing.assert_array_equal(net.predict(X), peer.predict(X))
     assert net.loss_and_gradients(X, y)[0] == pytest.approx(log_loss(y, peer.predict_proba(X)), rel=1e-10)
-    assert cross_entropy(net.logits(X), y) == pytest.approx(log_loss(y, peer.predict_proba(X)), rel=1e-10)
+    assert net.loss.value(net.logits(X), y) == pytest.approx(log_loss(y, peer.predict_proba(X)), rel=1e-10)
 
 
 def test_many_rows_predict_as_each_alone():

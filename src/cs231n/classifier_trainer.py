@@ -8,6 +8,7 @@ import numpy as np
 
 from fcnet.engine import default_engine, get_engine
 from fcnet.errors import DivergedError
+from fcnet.nn.losses import LOSSES
 from fcnet.training.callbacks import Callback
 from fcnet.training.schedules import Schedule
 from fcnet.training.state import TrainingState
@@ -25,6 +26,7 @@ class _FunctionModel:
     def __init__(self, params: Model, loss_function: LossFunction, reg: float) -> None:
         self.params, self.loss_function, self.reg = params, loss_function, reg
         self.engine = get_engine(default_engine(), "float64")
+        self.loss = LOSSES["cross_entropy"]
 
     def logits(self, X: Array) -> Array:
         return np.asarray(self.loss_function(X, self.params))

@@ -16,7 +16,6 @@ from fcnet.features import HistogramFeatures, PatchRepresentation, Preparation, 
 from fcnet.features.checks import image_shape_of
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
-from fcnet.nn.losses import softmax
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
@@ -160,12 +159,12 @@ class Model:
             yield prepared[:, places]
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs)."""
-        return softmax(self.logits(X))
+        """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs); of a regression the values."""
+        return self.network.loss.mean(self.logits(X))
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return the class number (n,) of raw inputs (n, n_inputs)."""
-        return np.asarray(self.logits(X).argmax(axis=1))
+        """Return the class number (n,) of raw inputs (n, n_inputs); for other losses labels or values, (n, n_classes)."""
+        return self.network.loss.predict(self.logits(X))
 
 
 def save(path: str | Path, model: Model | FullyConnectedNet) -> None:

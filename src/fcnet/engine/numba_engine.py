@@ -37,13 +37,17 @@ class NumbaEngine(NumpyEngine):
         _loops().relu_backward(dout, out)
         return dout
 
-    def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float) -> float:
+    def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float, weights: Array | None = None) -> float:
         n, n_classes = logits.shape
         if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < -n_classes or y.max() >= n_classes:  # loops check no bounds
             raise IndexError(f"The labels must be {n} whole numbers from 0 to {n_classes - 1}.")
         losses = self.buffer("losses", (n,))
         _loops().softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, label_smoothing)
-        return float(losses.mean())
+        if weights is None:
+            return float(losses.mean())
+        shares = weights / weights.sum()
+        logits *= (n * shares)[:, np.newaxis]
+        return float(shares @ losses)
 
     def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
         return self._step("add_l2", (dW, W), (l2,))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.types import Array
+from fcnet.types import Array, is_sparse
 
 BLOCK_BYTES = 1 << 15  # so that the few arrays of an update fit in a core's second-level cache
 THREADED_FLOPS = 8e6  # a product of so many operations takes about as long on one thread as on two that were asleep
@@ -75,8 +75,18 @@ class NumpyEngine:
 
     def affine(self, x: Array, W: Array, b: Array, out: Array) -> Array:
         """Write ``x W + b`` to `out`."""
-        np.matmul(x, W, out=out)
+        if is_sparse(x):
+            out[...] = x @ W
+        else:
+            np.matmul(x, W, out=out)
         return np.add(out, b, out=out)
+
+    def weight_gradient(self, x: Array, dout: Array, out: Array) -> Array:
+        """Write ``xᵀ dout`` to `out`."""
+        if is_sparse(x):
+            out[...] = x.T @ dout
+            return out
+        return np.matmul(x.T, dout, out=out)
 
     def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
         """Add ``l2 · W`` to `dW` and return ``l2/2 · ΣW²``, whose gradient that is."""
@@ -119,10 +129,10 @@ class NumpyEngine:
         on = np.greater(out, 0, out=self.buffer("relu on", out.shape, np.bool_))
         return np.multiply(dout, on, out=dout)  # np.copyto with a mask takes fifteen times as long
 
-    def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float) -> float:
+    def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float, weights: Array | None = None) -> float:
         """Replace `logits` by the gradient of the mean cross-entropy; return its value.
 
-        Equations in `fcnet.nn.losses.softmax_cross_entropy`.
+        Equations in `fcnet.nn.losses.CrossEntropy`.
         """
         n, n_classes = logits.shape
         rows = np.arange(n)
@@ -134,12 +144,12 @@ class NumpyEngine:
             at_target += off * logits.sum(axis=1)
         np.exp(logits, out=logits)
         totals = logits.sum(axis=1, keepdims=True)
-        loss = float(np.mean(np.log(totals[:, 0]) - at_target))
+        loss = float(np.average(np.log(totals[:, 0]) - at_target, weights=weights))
         logits /= totals
         logits[rows, y] -= on
         if off:
             logits -= off
-        logits *= 1.0 / n
+        logits *= 1.0 / n if weights is None else (weights / weights.sum())[:, np.newaxis]
         return loss
 
     # The steps of the update rules, whose equations stand in `fcnet.training.updates`. Each takes ``g + l2 p`` for the gradient

@@ -1,35 +1,45 @@
 """Checks of inputs and labels, with errors that say what is wrong and where."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import InputError
-from fcnet.types import Array
+from fcnet.types import Array, is_sparse
 
 ROWS_AT_ONCE = 4096  # inputs are gone through in blocks, so that memory does not grow with the number of rows
 
 
-def check_inputs(X: ArrayLike, n_inputs: int, name: str = "X") -> Array:
-    """Return `X` as an array (n, n_inputs) of finite numbers, in the dtype it has.
+def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:
+    """Return `X` as an array, or CSR matrix, (n, n_inputs) of finite numbers, in the dtype it has.
 
     Raises
     ------
     InputError
         If its shape does not fit, or it holds anything but finite numbers.
     """
-    X = np.asarray(X)
+    X = X.tocsr() if is_sparse(X) else np.asarray(X)
+    _check_numbers(X, n_inputs, name)
+    return X  # type: ignore[no-any-return]
+
+
+def _check_numbers(X: Any, n_inputs: int, name: str) -> None:
     if X.ndim != 2 or X.shape[1] != n_inputs:
         raise InputError(f"{name} must have shape (n, {n_inputs}) for this network, got {X.shape}.")
     if X.dtype.kind not in "fiub":
         raise InputError(f"{name} must hold numbers, got dtype {X.dtype}.")
     if X.dtype.kind != "f":
-        return X
+        return
+    if is_sparse(X):
+        if not np.isfinite(X.data).all():
+            raise InputError(f"{name} holds NaN or infinite values: remove or replace them.")
+        return
     for start in range(0, len(X), ROWS_AT_ONCE):
         finite = np.isfinite(X[start : start + ROWS_AT_ONCE])
         if not finite.all():
             row, column = np.argwhere(~finite)[0] + (start, 0)
             raise InputError(f"{name}[{row}, {column}] is {X[row, column]}: remove or replace values that are not finite.")
-    return X
 
 
 def check_labels(y: ArrayLike, n: int, n_classes: int, name: str = "y") -> Array:
@@ -48,4 +58,29 @@ def check_labels(y: ArrayLike, n: int, n_classes: int, name: str = "y") -> Array
     wrong = np.flatnonzero((y < 0) | (y >= n_classes))
     if len(wrong):
         raise InputError(f"{name}[{wrong[0]}] is {y[wrong[0]]}, but the {n_classes} classes are numbered 0 to {n_classes - 1}.")
+    return y
+
+
+def check_targets(y: ArrayLike, n: int, n_outputs: int, name: str = "y", low: float = -np.inf, high: float = np.inf) -> Array:
+    """Return `y` as an array (n, n_outputs) of finite numbers from `low` to `high`; with one output it may be (n,).
+
+    Raises
+    ------
+    InputError
+        If its shape, its dtype or a value does not fit.
+    """
+    y = np.asarray(y)
+    if n_outputs == 1 and y.shape == (n,):
+        y = y[:, np.newaxis]
+    if y.shape != (n, n_outputs):
+        raise InputError(f"{name} must have shape ({n}, {n_outputs}), a row of targets for each row, got {y.shape}.")
+    if y.dtype.kind not in "fiub":
+        raise InputError(f"{name} must hold numbers, got dtype {y.dtype}.")
+    wrong = np.argwhere(~np.isfinite(y) | (y < low) | (y > high))
+    if len(wrong):
+        row, column = wrong[0]
+        raise InputError(
+            f"{name}[{row}, {column}] is {y[row, column]}, but targets have to be finite"
+            + ("." if low == -np.inf else f" and at least {low:g}" + ("." if high == np.inf else f" and at most {high:g}."))
+        )
     return y

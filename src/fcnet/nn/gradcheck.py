@@ -88,6 +88,7 @@ def gradient_check(
     *,
     l2: float = 0.0,
     label_smoothing: float = 0.0,
+    weights: ArrayLike | None = None,
     method: str = "auto",
     n_projections: int = 8,
     h: float = 1e-5,
@@ -107,9 +108,11 @@ def gradient_check(
     net : FullyConnectedNet
         Left as it is.
     X : array (n, n_inputs)
-    y : integer array (n,)
+    y : integer array (n,), or array (n, n_outputs)
     l2, label_smoothing : float
         As in training.
+    weights : array (n,), optional
+        Of the rows.
     method : {"auto", "entries", "projections"}
         Every entry of every parameter, or random directions in each parameter, which costs two evaluations a direction
         however large the parameter is. "auto" takes the entries up to 5,000 parameters.
@@ -143,13 +146,15 @@ def gradient_check(
         raise SettingError(f"n_projections and h must be positive, got {n_projections} and {h}.")
     net = net.astype(np.float64)
     X, y = net.check_data(X, y)
+    row_weights = None if weights is None else np.asarray(weights, np.float64)
     directions_rng = np.random.default_rng(seed)
     for name, param in net.params.items():
         if name.startswith("b"):
             param[param == 0] = 0.01 * directions_rng.standard_normal(int((param == 0).sum()))
 
     def evaluate() -> tuple[float, dict[str, Any]]:
-        return net.loss_and_gradients(X, y, l2=l2, label_smoothing=label_smoothing, rng=np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        return net.loss_and_gradients(X, y, l2=l2, label_smoothing=label_smoothing, rng=rng, weights=row_weights)
 
     analytic = {name: grad.copy() for name, grad in evaluate()[1].items()}
     by_entry = method == "entries" or (method == "auto" and net.n_parameters <= ENTRIES_AT_MOST)

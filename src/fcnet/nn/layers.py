@@ -14,7 +14,7 @@ import numpy as np
 
 from fcnet.engine import NumpyEngine, blocks
 from fcnet.errors import unknown_name
-from fcnet.types import Array, Params
+from fcnet.types import Array, Params, is_sparse
 
 
 class Layer(Protocol):
@@ -33,14 +33,14 @@ class Affine:
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         W, b = params[self.W], params[self.b]
-        out = engine.buffer(f"out {self.W}", (len(x), W.shape[1]))
+        out = engine.buffer(f"out {self.W}", (x.shape[0], W.shape[1]))
         return engine.affine(x, W, b, out), (x, W)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dW = xᵀ dout``, ``db = Σ_rows dout``, ``dx = dout Wᵀ``."""
         x, W = cache
         xp = engine.xp
-        dW = xp.matmul(x.T, dout, out=engine.buffer(f"d{self.W}", W.shape))
+        dW = engine.weight_gradient(x, dout, engine.buffer(f"d{self.W}", W.shape))
         db = xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
         dx = xp.matmul(dout, W.T, out=engine.buffer(f"dx {self.W}", x.shape)) if input_gradient else None
         return dx, {self.W: dW, self.b: db}
@@ -120,6 +120,10 @@ class Dropout:
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         if rng is None:
             return x, None
+        if is_sparse(x):
+            kept = x.copy()
+            kept.data = self.forward(x.data, params, engine, rng)[0].copy()
+            return kept, None
         scale = engine.buffer(f"{self.name} scale", x.shape)
         rng.random(out=scale, dtype=scale.dtype.type)
         xp = engine.xp
@@ -139,6 +143,17 @@ class Activation:
 
     def __init__(self, number: int) -> None:
         self.name = f"activation {number}"
+
+
+class Identity(Activation):
+    """``out = x``: hidden layers then are a linear bottleneck."""
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        return x, None
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout``."""
+        return dout, {}
 
 
 class ReLU(Activation):
@@ -185,6 +200,24 @@ class Tanh(Activation):
         return dout, {}
 
 
+class Logistic(Activation):
+    """``out = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2``, in place."""
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        for (out,) in blocks(x):
+            out *= 0.5
+            engine.xp.tanh(out, out=out)
+            out *= 0.5
+            out += 0.5
+        return x, x
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout out (1 - out)``."""
+        for d, out in blocks(dout, cache):
+            d *= out * (1 - out)
+        return dout, {}
+
+
 class GELU(Activation):
     """``out = x (1 + t) / 2`` with ``t = tanh(√(2/π) (x + 0.044715 x³))`` (Hendrycks & Gimpel 2016, eq. 2).
 
@@ -207,17 +240,26 @@ class GELU(Activation):
         return dout, {}
 
 
-ACTIVATIONS: dict[str, Callable[[int], Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "gelu": GELU}
+ACTIVATIONS: dict[str, Callable[[int], Layer]] = {
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "tanh": Tanh,
+    "gelu": GELU,
+    "logistic": Logistic,
+    "identity": Identity,
+}
 
 
-def get_activation(name: str, number: int) -> Layer:
-    """Return a new activation layer by its name, for the affine layer of that number.
+def get_activation(name: str | Callable[[int], Layer], number: int) -> Layer:
+    """Return a new activation layer by its name or class, for the affine layer of that number.
 
     Raises
     ------
     SettingError
         If there is no activation of that name.
     """
+    if callable(name):
+        return name(number)
     if name not in ACTIVATIONS:
         raise unknown_name("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name](number)

@@ -1,6 +1,6 @@
 """A fully-connected network: layers in a row, and the gradient of its loss."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine import default_engine, get_engine
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
-from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_labels
+from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
 from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, get_activation
-from fcnet.nn.losses import softmax, softmax_cross_entropy
+from fcnet.nn.losses import get_loss
 from fcnet.types import Array, Params
 
 NORMALISATIONS = ("none", "layer")
@@ -19,15 +19,18 @@ DTYPES = ("float32", "float64")
 
 
 class FullyConnectedNet:
-    """Affine layers with an activation between them, for classification by softmax.
+    """Affine layers with an activation between them, and a loss that says what their logits mean.
 
     ``X → [dropout] → affine → [normalisation] → activation → [dropout] → … → affine → logits``
 
     Parameters
     ----------
     layer_sizes : sequence of at least two ints
-        Inputs, hidden units of each layer, classes: ``[3072, 50, 10]`` is the two-layer network of the exercise.
-    activation : {"relu", "leaky_relu", "tanh", "gelu"}
+        Inputs, hidden units of each layer, classes or outputs: ``[3072, 50, 10]`` is the two-layer network of the exercise.
+    loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "poisson"}
+        Classes by softmax; labels that a row has or has not, each by a sigmoid; numbers; counts, with a logarithmic link.
+    activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity"} or callable
+        A callable makes a layer of its own from the number of the affine layer before it, see `fcnet.nn.layers`.
     normalisation : {"none", "layer"}
         Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).
     dropout, input_dropout : float in [0, 1)
@@ -72,7 +75,8 @@ class FullyConnectedNet:
         self,
         layer_sizes: Sequence[int],
         *,
-        activation: str = "relu",
+        loss: str = "cross_entropy",
+        activation: str | Callable[[int], Layer] = "relu",
         normalisation: str = "none",
         dropout: float = 0.0,
         input_dropout: float = 0.0,
@@ -100,6 +104,7 @@ class FullyConnectedNet:
         if normalisation not in NORMALISATIONS:
             raise unknown_name("normalisation", normalisation, NORMALISATIONS)
         self.activation, self.normalisation, self.weight_init = activation, normalisation, weight_init
+        self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self.layers = self._make_layers()
         self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
@@ -156,7 +161,7 @@ class FullyConnectedNet:
 
     @property
     def n_classes(self) -> int:
-        """Number of logits."""
+        """Number of logits: of classes, or of outputs."""
         return self.layer_sizes[-1]
 
     @property
@@ -168,6 +173,7 @@ class FullyConnectedNet:
         """Return the arguments that make an equal network, but for the values of its parameters."""
         return {
             "layer_sizes": self.layer_sizes,
+            "loss": self.loss.name,
             "activation": self.activation,
             "normalisation": self.normalisation,
             "dropout": self.dropout,
@@ -184,7 +190,7 @@ class FullyConnectedNet:
         return FullyConnectedNet(**(self.get_config() | {"dtype": dtype}), params=params)
 
     def check_data(self, X: ArrayLike, y: ArrayLike, X_name: str = "X", y_name: str = "y") -> tuple[Array, Array]:
-        """Return inputs (n, n_inputs) in the network's dtype, and labels (n,).
+        """Return inputs (n, n_inputs) in the network's dtype, and labels (n,) or targets (n, n_outputs).
 
         Raises
         ------
@@ -192,9 +198,10 @@ class FullyConnectedNet:
             If a shape, a dtype or a value does not fit, or there are no rows; it says which and where.
         """
         X = check_inputs(X, self.layer_sizes[0], X_name).astype(self.dtype, copy=False)
-        if len(X) == 0:
+        if X.shape[0] == 0:
             raise InputError(f"{X_name} must have at least 1 row, got shape {X.shape}.")
-        return X, check_labels(y, len(X), self.n_classes, y_name)
+        y = self.loss.check_targets(y, X.shape[0], self.n_classes, y_name)
+        return X, y.astype(self.dtype, copy=False) if y.ndim == 2 else y
 
     def logits(self, X: ArrayLike) -> Array:
         """Return the scores of each class before the softmax, (n, n_classes), for inputs (n, n_inputs).
@@ -205,20 +212,21 @@ class FullyConnectedNet:
             If the shape does not fit, or `X` holds anything but finite numbers.
         """
         X = check_inputs(X, self.layer_sizes[0])
-        out = np.empty((len(X), self.n_classes), self.dtype)
-        for start in range(0, len(X), ROWS_AT_ONCE):
+        n = X.shape[0]
+        out = np.empty((n, self.n_classes), self.dtype)
+        for start in range(0, n, ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             logits = self._forward(X[rows].astype(self.dtype, copy=False), None)[0]
             out[rows] = logits.reshape(self.members, -1, self.n_classes).mean(axis=0) if self.members > 1 else logits
         return out
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Return the probability of each class, (n, n_classes)."""
-        return softmax(self.logits(X))
+        """Return the probability of each class or label, (n, n_classes); of a regression its values."""
+        return self.loss.mean(self.logits(X))
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return the number of the most probable class, (n,)."""
-        return np.asarray(self.logits(X).argmax(axis=1))
+        """Return the number of the most probable class, (n,); for other losses labels or values, (n, n_classes)."""
+        return self.loss.predict(self.logits(X))
 
     def loss_and_gradients(
         self,
@@ -228,18 +236,22 @@ class FullyConnectedNet:
         l2: float = 0.0,
         label_smoothing: float = 0.0,
         rng: np.random.Generator | None = None,
+        weights: Array | None = None,
     ) -> tuple[float, Params]:
-        """Mean cross-entropy ``+ l2/2 · ΣW²``, and its gradient in every parameter; of members, the sum of theirs.
+        """Mean loss ``+ l2/2 · ΣW²``, and its gradient in every parameter; of members, the sum of theirs.
 
         Parameters
         ----------
         X : array (n, n_inputs) of the network's dtype
-        y : integer array (n,)
+        y : integer array (n,), or array (n, n_outputs) of the network's dtype
+            As `check_data` returns it.
         l2 : float
             Strength of the L2 penalty on the weights.
         label_smoothing : float in [0, 1)
         rng : numpy.random.Generator, optional
             Draws the dropout masks; without it nothing is dropped.
+        weights : array (n,), optional
+            How much each row counts in the mean.
 
         Returns
         -------
@@ -249,8 +261,9 @@ class FullyConnectedNet:
         """
         logits, caches = self._forward(X, rng)
         if self.members > 1:
-            y = np.tile(y, self.members)
-        loss, dout = softmax_cross_entropy(logits, y, self.engine, label_smoothing)
+            y = np.concatenate([y] * self.members)
+            weights = None if weights is None else np.tile(weights, self.members)
+        loss, dout = self.loss.gradient(logits, y, self.engine, label_smoothing, weights), logits
         if self.members > 1:
             loss *= self.members
             dout *= self.members

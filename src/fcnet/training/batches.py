@@ -9,23 +9,25 @@ from typing import Literal
 import numpy as np
 
 from fcnet.engine import NumpyEngine
-from fcnet.types import Array
+from fcnet.types import Array, is_sparse
 
-BatchKind = Literal["shuffled", "sampled", "full"]
+BatchKind = Literal["shuffled", "sampled", "ordered", "full"]
 Augmentation = Callable[[Array, np.random.Generator], None]
 THREAD_BYTES = 1 << 18  # a smaller batch is made sooner than a thread wakes
 
 
 class Batches:
-    """The batches of every epoch, one at a time: `X` and `y` are the current one.
+    """The batches of every epoch, one at a time: `X`, `y` and, if there are any, `weights` are the current one.
 
     Parameters
     ----------
-    data, labels : arrays (n, n_inputs) and (n,)
+    data, labels : array or CSR matrix (n, n_inputs), and array (n,) or (n, n_outputs)
     kind, batch_size, augment
         As in `Trainer`.
     engine : NumpyEngine
         Holds the memory of the batch, which the next one overwrites.
+    weights : array (n,), optional
+        Of the rows.
 
     Examples
     --------
@@ -43,15 +45,24 @@ class Batches:
     """
 
     def __init__(
-        self, data: Array, labels: Array, kind: BatchKind, batch_size: int, augment: Augmentation | None, engine: NumpyEngine
+        self,
+        data: Array,
+        labels: Array,
+        kind: BatchKind,
+        batch_size: int,
+        augment: Augmentation | None,
+        engine: NumpyEngine,
+        weights: Array | None = None,
     ) -> None:
-        self.data = np.ascontiguousarray(data)  # rows of another order would be copied whole for every batch
-        self.labels, self.kind, self.augment, self.engine = labels, kind, augment, engine
-        self.batch_size = len(data) if kind == "full" else batch_size
-        self.per_epoch = max(1, len(data) // batch_size) if kind == "sampled" else math.ceil(len(data) / self.batch_size)
-        self.X, self.y = data, labels
-        is_large = self.batch_size * data[:1].nbytes >= THREAD_BYTES
-        self._wants_thread = is_large and self.per_epoch > 1
+        self.sparse, self.n = is_sparse(data), data.shape[0]
+        # Rows of another order would be copied whole for every batch.
+        self.data = data if self.sparse else np.ascontiguousarray(data)
+        self.labels, self.kind, self.augment, self.engine, self.all_weights = labels, kind, augment, engine, weights
+        self.batch_size = self.n if kind == "full" else batch_size
+        self.per_epoch = max(1, self.n // batch_size) if kind == "sampled" else math.ceil(self.n / self.batch_size)
+        self.X, self.y, self.weights = self.data, labels, weights
+        row_bytes = data.data.nbytes / self.n if self.sparse else data[:1].nbytes
+        self._wants_thread = self.batch_size * row_bytes >= THREAD_BYTES and self.per_epoch > 1
         self._thread: _Helper | None = None
 
     def begin_epoch(self, rng: np.random.Generator) -> None:
@@ -60,7 +71,9 @@ class Batches:
         if self._wants_thread and self._thread is None:
             self._thread = _Helper()
         if self.kind == "shuffled":
-            self._order = rng.permutation(len(self.data))
+            self._order = rng.permutation(self.n)
+        elif self.kind == "ordered":
+            self._order = np.arange(self.n)
         self._make()
 
     def make_next(self) -> "Batches":
@@ -90,18 +103,24 @@ class Batches:
         if self.kind == "full":
             if self.augment is None:
                 return
-            self.X = self._buffer(len(self.data))
+            self.X = self._buffer(self.n)
             self.X[...] = self.data
         else:
             rows = self._rows()
-            self.X, self.y = self._buffer(len(rows)), self.labels[rows]
-            self.data.take(rows, 0, self.X, "clip")  # without "clip", NumPy writes to a copy first
+            self.y = self.labels[rows]
+            if self.all_weights is not None:
+                self.weights = self.all_weights[rows]
+            if self.sparse:
+                self.X = self.data[rows]
+            else:
+                self.X = self._buffer(len(rows))
+                self.data.take(rows, 0, self.X, "clip")  # without "clip", NumPy writes to a copy first
         if self.augment is not None:
             self.augment(self.X, self._rng)
 
     def _rows(self) -> Array:
         if self.kind == "sampled":
-            return self._rng.integers(len(self.data), size=self.batch_size)
+            return self._rng.integers(self.n, size=self.batch_size)
         start = self._number * self.batch_size
         return self._order[start : start + self.batch_size]
 

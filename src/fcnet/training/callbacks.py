@@ -42,7 +42,7 @@ class EarlyStopping(Callback):
         self.patience = to_int("patience", patience, 1)
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        if state.best_accuracy is None:
+        if state.best_score is None:
             raise InputError("EarlyStopping needs validation data: give X_val and y_val to fit.")
         if state.epoch - state.best_epoch >= self.patience:
             state.stop(f"validation accuracy has not risen for {self.patience} epochs")

@@ -14,7 +14,7 @@ from fcnet.training.state import TrainingState
 from fcnet.types import Array
 
 CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
-SCALARS = ("epoch", "iteration", "best_accuracy", "best_epoch", "seconds", "stop_reason")
+SCALARS = ("epoch", "iteration", "best_score", "best_epoch", "seconds", "stop_reason")
 
 
 def _tensors(state: TrainingState) -> dict[str, Array]:

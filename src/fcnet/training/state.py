@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fcnet.engine import NumpyEngine
+from fcnet.nn.losses import Loss
 from fcnet.training.history import History
 from fcnet.types import Array, Params
 
@@ -20,9 +21,17 @@ class Trainable(Protocol):
 
     params: Params
     engine: NumpyEngine
+    loss: Loss
 
     def loss_and_gradients(
-        self, X: Array, y: Array, *, l2: float, label_smoothing: float, rng: np.random.Generator | None
+        self,
+        X: Array,
+        y: Array,
+        *,
+        l2: float,
+        label_smoothing: float,
+        rng: np.random.Generator | None,
+        weights: Array | None = None,
     ) -> tuple[float, Params]: ...
 
     def logits(self, X: Array) -> Array: ...
@@ -43,7 +52,7 @@ class TrainingState:
     history: History = field(default_factory=History)
     epoch: int = 0
     iteration: int = 0
-    best_accuracy: float | None = None
+    best_score: float | None = None
     best_epoch: int = 0
     seconds: float = 0.0
     loss: float = math.nan

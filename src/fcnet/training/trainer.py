@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import DivergedError, InputError, to_float, to_int, unknown_name
-from fcnet.nn.losses import cross_entropy
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
@@ -21,9 +20,9 @@ from fcnet.training.history import History
 from fcnet.training.schedules import Schedule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
 from fcnet.training.updates import FusedRule, UpdateRule, get_update
-from fcnet.types import Array
+from fcnet.types import Array, Params, is_sparse
 
-TRAIN_ROWS = 1000  # the training accuracy of an epoch is measured on so many random rows
+TRAIN_ROWS = 1000
 
 
 @dataclass
@@ -43,14 +42,16 @@ class Trainer:
     l2 : float
         Strength of the penalty ``l2/2 · ΣW²`` in the loss; biases are not regularised.
     label_smoothing : float in [0, 1)
-    batches : {"shuffled", "sampled", "full"}
+    batches : {"shuffled", "sampled", "ordered", "full"}
         Every row once an epoch in random order; rows drawn with replacement, ``n // batch_size`` batches an epoch, as in the
-        exercise; or all rows in one batch.
+        exercise; every row once in the order they have; or all rows in one batch.
     augment : callable, optional
         ``augment(X, rng)`` changes a batch in place before it is used. It may be called in another thread, while the
         parameters are updated, so it must not use the network.
-    seed : int
+    seed : int or numpy.random.Generator
         Of the one generator that every random draw of the training comes from.
+    train_rows : int
+        On so many random rows the training accuracy of an epoch is measured; 0 leaves it out.
     callbacks : sequence of Callback
 
     Examples
@@ -73,7 +74,8 @@ class Trainer:
     label_smoothing: float = 0.0
     batches: BatchKind = "shuffled"
     augment: Augmentation | None = None
-    seed: int = 0
+    seed: int | np.random.Generator = 0
+    train_rows: int = TRAIN_ROWS
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +97,9 @@ class Trainer:
         X_val: Array | None = None,
         y_val: ArrayLike | None = None,
         *,
+        sample_weight: ArrayLike | None = None,
+        val_weight: ArrayLike | None = None,
+        update_state: Params | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_seconds: float = 10.0,
         resume: bool = False,
@@ -104,11 +109,16 @@ class Trainer:
         Parameters
         ----------
         network : FullyConnectedNet
-        X : array (n, n_inputs)
-        y : integer array (n,)
-            Class numbers from 0.
-        X_val, y_val : arrays (m, n_inputs) and (m,), optional
-            With them the parameters of the epoch with the best validation accuracy are kept, else the last.
+        X : array or CSR matrix (n, n_inputs)
+        y : integer array (n,), or array (n, n_outputs)
+            Class numbers from 0, or what the network's loss asks for.
+        X_val, y_val : arrays (m, n_inputs) and (m,) or (m, n_outputs), optional
+            With them the parameters of the epoch with the best validation accuracy are kept, of a regression with the best R²;
+            else the last.
+        sample_weight, val_weight : arrays (n,) and (m,), optional
+            How much each row counts in the losses, and in the validation accuracy.
+        update_state : dict of arrays, optional
+            What the update rule remembers, by its `init`; changed in place, so that a later `fit` can go on from it.
         checkpoint : path, optional
             Where to keep the state of the training, at the ends of epochs.
         checkpoint_seconds : float
@@ -132,11 +142,16 @@ class Trainer:
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None and y_val is not None:
             X_val, y_val = network.check_data(X_val, y_val, "X_val", "y_val")
-        fingerprint = {} if checkpoint is None else self._fingerprint(network, X, y)
-        batches = Batches(X, y, self.batches, self.batch_size, self.augment, network.engine)
+        weights = None if sample_weight is None else _check_weights(sample_weight, X, "sample_weight")
+        if val_weight is not None:
+            val_weight = _check_weights(val_weight, X if X_val is None else X_val, "val_weight")
+        if is_sparse(X) and self.augment is not None:
+            raise InputError("augment changes rows of an array, and X is sparse.")
+        fingerprint = {} if checkpoint is None else self._fingerprint(network, X, y, weights)
+        batches = Batches(X, y, self.batches, self.batch_size, self.augment, network.engine, weights)
         state = TrainingState(
             network=network,
-            update_state=self._update.init(network.params),
+            update_state=self._update.init(network.params) if update_state is None else update_state,
             best_params={name: p.copy() for name, p in network.params.items()},
             rng=np.random.default_rng(self.seed),
             n_epochs=self.epochs,
@@ -147,15 +162,14 @@ class Trainer:
         save = None if checkpoint is None else partial(save_checkpoint, checkpoint, state, fingerprint)
         largest = max(W.size for W in network.params.values())
         with network.engine.threads_for(2 * batches.batch_size * largest):
-            self._train(state, batches, X_val, y_val, save, checkpoint_seconds)
+            self._train(state, batches, (X_val, y_val, val_weight), save, checkpoint_seconds)
         return state.history
 
     def _train(
         self,
         state: TrainingState,
         batches: Batches,
-        X_val: Array | None,
-        y_val: Any,
+        validation: tuple[Array | None, Any, Array | None],
         save: Callable[[], None] | None,
         save_seconds: float,
     ) -> None:
@@ -169,7 +183,7 @@ class Trainer:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     batch_rows = self._train_epoch(state, batches)
                 state.epoch += 1
-                self._end_epoch(state, batch_rows, batches.data, batches.labels, X_val, y_val)
+                self._end_epoch(state, batch_rows, batches, validation)
                 state.seconds = time.monotonic() - started
                 self._call("on_epoch_end", state)
                 last = state.epoch == self.epochs or state.stop_reason is not None
@@ -191,8 +205,14 @@ class Trainer:
         for _ in range(batches.per_epoch):
             scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
             state.learning_rate = learning_rate = self.learning_rate * scale
+            weights = {} if batches.weights is None else {"weights": batches.weights}
             loss, grads = network.loss_and_gradients(
-                batches.X, batches.y, l2=0.0 if fused else self.l2, label_smoothing=self.label_smoothing, rng=state.rng
+                batches.X,
+                batches.y,
+                l2=0.0 if fused else self.l2,
+                label_smoothing=self.label_smoothing,
+                rng=state.rng,
+                **weights,
             )
             with batches.make_next():
                 if fused and isinstance(update, FusedRule):
@@ -221,41 +241,47 @@ class Trainer:
         self,
         state: TrainingState,
         batch_rows: list[dict[str, Any]],
-        X: Array,
-        y: Array,
-        X_val: Array | None,
-        y_val: Any,
+        batches: Batches,
+        validation: tuple[Array | None, Any, Array | None],
     ) -> None:
-        rows = state.rng.choice(len(X), TRAIN_ROWS, replace=False) if len(X) > TRAIN_ROWS else slice(None)
+        measure = state.network.loss.measure
         row = {
             "epoch": state.epoch,
             "iteration": state.iteration,
             "loss": math.fsum(batch["loss"] for batch in batch_rows) / len(batch_rows),
-            "train_accuracy": self._evaluate(state, X[rows], y[rows])[1],
-            "learning_rate": state.learning_rate,
         }
+        n = batches.data.shape[0]
+        if self.train_rows:
+            rows = state.rng.choice(n, self.train_rows, replace=False) if n > self.train_rows else slice(None)
+            row[f"train_{measure}"] = self._evaluate(state, batches.data[rows], batches.labels[rows], None)[1]
+        row["learning_rate"] = state.learning_rate
+        score, (X_val, y_val, val_weight) = None, validation
         if X_val is not None:
-            row["val_loss"], row["val_accuracy"] = self._evaluate(state, X_val, y_val)
-        val_accuracy = row.get("val_accuracy")
-        if val_accuracy is None or state.best_accuracy is None or val_accuracy > state.best_accuracy:
-            state.best_accuracy, state.best_epoch = val_accuracy, state.epoch
+            row["val_loss"], score = self._evaluate(state, X_val, y_val, val_weight)
+            row[f"val_{measure}"] = score
+        if score is None or state.best_score is None or score > state.best_score:
+            state.best_score, state.best_epoch = score, state.epoch
             for name, p in state.network.params.items():
                 state.best_params[name][...] = p
         state.history.append(row | {"batches": batch_rows})
 
-    def _evaluate(self, state: TrainingState, X: Array, y: Array) -> tuple[float, float]:
-        """Return cross-entropy and accuracy."""
+    def _evaluate(self, state: TrainingState, X: Array, y: Any, weights: Array | None) -> tuple[float, float]:
+        """Return the loss without penalty and label smoothing, and the accuracy or R²."""
+        measured = state.network.loss
         with np.errstate(over="ignore", invalid="ignore"):
             logits = state.network.logits(X)
-            loss = cross_entropy(logits, y)
+            loss = measured.value(logits, y, weights)
         if not math.isfinite(loss):
             raise DivergedError(self._divergence(state, "scores", state.iteration))
-        return loss, accuracy(logits, y)
+        return loss, measured.score(logits, y, weights)
 
-    def _fingerprint(self, network: Trainable, X: Array, y: Array) -> dict[str, Any]:
+    def _fingerprint(self, network: Trainable, X: Array, y: Array, weights: Array | None) -> dict[str, Any]:
         """Return what makes this training another than others, for its checkpoints."""
         settings = {field.name: _describe(getattr(self, field.name)) for field in fields(self) if field.name != "callbacks"}
-        data = zlib.crc32(np.ascontiguousarray(y).data, zlib.crc32(np.ascontiguousarray(X).data))
+        parts = [X.data, X.indices, X.indptr] if is_sparse(X) else [X]
+        data = 0
+        for part in [*parts, y, *([] if weights is None else [weights])]:
+            data = zlib.crc32(np.ascontiguousarray(part).data, data)
         return settings | {"network": _describe(network), "data": data}
 
     def _call(self, hook: str, state: TrainingState) -> None:
@@ -270,6 +296,13 @@ def _describe(value: Any) -> Any:
     if hasattr(value, "get_config"):
         return value.get_config()
     return repr(value) if is_dataclass(value) else type(value).__name__
+
+
+def _check_weights(weights: ArrayLike, X: Array, name: str) -> Array:
+    weights = np.asarray(weights, X.dtype)
+    if weights.shape != X.shape[:1] or not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+        raise InputError(f"{name} must hold a finite number of at least 0 for each of {X.shape[0]} rows, and not only zeros.")
+    return weights
 
 
 def accuracy(logits: Array, y: Array) -> float:
