@@ -10,6 +10,8 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
 
 if TYPE_CHECKING:
     from fcnet.data.cifar10 import load_cifar10 as load_cifar10
+    from fcnet.estimators import FCNetClassifier as FCNetClassifier
+    from fcnet.estimators import FCNetRegressor as FCNetRegressor
     from fcnet.nn.gradcheck import gradient_check as gradient_check
     from fcnet.nn.network import FullyConnectedNet as FullyConnectedNet
     from fcnet.persist import load as load
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "FCNetClassifier": "fcnet.estimators",
+    "FCNetRegressor": "fcnet.estimators",
     "FullyConnectedNet": "fcnet.nn.network",
     "Trainer": "fcnet.training.trainer",
     "gradient_check": "fcnet.nn.gradcheck",
@@ -27,6 +31,8 @@ _HOME = {
     "save": "fcnet.persist",
 }
 __all__ = [
+    "FCNetClassifier",
+    "FCNetRegressor",
     "FullyConnectedNet",
     "Trainer",
     "__version__",

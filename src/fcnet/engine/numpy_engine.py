@@ -54,6 +54,9 @@ class NumpyEngine:
         self.dtype = np.dtype(dtype)
         self._buffers: dict[tuple[str, DTypeLike | None], tuple[Array, Array]] = {}  # memory, and the array last made of it
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_buffers": {}}  # what a copy in another process would only carry along
+
     def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
         """Return an uninitialised array of `shape`; the same memory at every call with `name`.
 

@@ -52,6 +52,8 @@ class Trainer:
         Of the one generator that every random draw of the training comes from.
     train_rows : int
         On so many random rows the training accuracy of an epoch is measured; 0 leaves it out.
+    keep_best : bool
+        With validation data, whether the network is left with the parameters of its best epoch; else with the last.
     callbacks : sequence of Callback
 
     Examples
@@ -76,6 +78,7 @@ class Trainer:
     augment: Augmentation | None = None
     seed: int | np.random.Generator = 0
     train_rows: int = TRAIN_ROWS
+    keep_best: bool = True
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
@@ -113,8 +116,8 @@ class Trainer:
         y : integer array (n,), or array (n, n_outputs)
             Class numbers from 0, or what the network's loss asks for.
         X_val, y_val : arrays (m, n_inputs) and (m,) or (m, n_outputs), optional
-            With them the parameters of the epoch with the best validation accuracy are kept, of a regression with the best R²;
-            else the last.
+            Measured after every epoch. With `keep_best` the parameters of the epoch with the best accuracy are kept, of a
+            regression with the best R²; without validation data the last.
         sample_weight, val_weight : arrays (n,) and (m,), optional
             How much each row counts in the losses, and in the validation accuracy.
         update_state : dict of arrays, optional
@@ -259,7 +262,7 @@ class Trainer:
         if X_val is not None:
             row["val_loss"], score = self._evaluate(state, X_val, y_val, val_weight)
             row[f"val_{measure}"] = score
-        if score is None or state.best_score is None or score > state.best_score:
+        if score is None or not self.keep_best or state.best_score is None or score > state.best_score:
             state.best_score, state.best_epoch = score, state.epoch
             for name, p in state.network.params.items():
                 state.best_params[name][...] = p

@@ -1,0 +1,267 @@
+"""A classifier with the parameters of scikit-learn's `MLPClassifier`, and more."""
+
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils import compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import column_or_1d
+
+from fcnet.errors import InputError
+from fcnet.estimators.base import _FCNetEstimator, _not_lbfgs, assign
+from fcnet.estimators.callbacks import with_callbacks
+from fcnet.types import Array
+
+
+class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
+    """Classification by a fully-connected network, in place of scikit-learn's `MLPClassifier`.
+
+    What `MLPClassifier` has goes by the same names and means the same. Two classes are told apart by the sigmoid of one output,
+    more by a softmax; of several labels to a row (an indicator matrix `y`) each has a sigmoid of its own.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of ints
+    activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity"} or callable
+        A callable makes a layer of its own, see `fcnet.nn.layers`.
+    solver : {"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "lbfgs"} or UpdateRule
+        An object like those of `fcnet.training.updates` brings its own settings, as ``AdamW(weight_decay=0.05)``.
+    alpha : float
+        Strength of the L2 penalty, divided by the weights of the rows of a batch: ``alpha / 2 / n · ΣW²``.
+    batch_size : int or "auto"
+        "auto" is 200, or all rows if they are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive", "exponential", "step", "cosine", "one_cycle"} or Schedule
+        How the rate changes; an object like those of `fcnet.training.schedules` brings its own settings.
+    learning_rate_init : float
+    power_t : float
+        Exponent of "invscaling".
+    max_iter : int
+        Most epochs, of L-BFGS most iterations.
+    shuffle : bool
+    random_state : int, RandomState or None
+        Seeds the one generator that every random draw comes from.
+    tol : float
+    verbose : bool
+        Print the loss of every epoch.
+    warm_start : bool
+        Go on from the parameters of the last `fit`.
+    momentum : float
+    nesterovs_momentum : bool
+    early_stopping : bool
+        Stop by the validation accuracy, and keep the parameters of the best epoch.
+    validation_fraction : float
+        What `early_stopping` sets aside, stratified, where `fit` is given no validation rows.
+    beta_1, beta_2, epsilon : float
+        Of Adam.
+    n_iter_no_change : int or inf
+        It stops after more than so many epochs without an improvement by `tol`.
+    max_fun : int
+        Most evaluations of L-BFGS.
+    dropout, input_dropout : float in [0, 1)
+        Probability that a hidden unit, or an input, is dropped in training.
+    normalisation : {"none", "layer"}
+    label_smoothing : float in [0, 1)
+    class_weight : dict, "balanced" or None
+        Weights of classes, by which those of rows are multiplied.
+    callbacks : list of Callback, optional
+        See `fcnet.training.callbacks`. Those of scikit-learn's own protocol are set by `set_callbacks`.
+    progress : bool
+        Show a bar.
+    checkpoint : path, optional
+        Where the state of the training is kept, and from where a stopped `fit` on the same data goes on, with the same
+        `random_state`.
+    dtype : {"float32", "float64"}, optional
+        Of parameters and results; that of `X` where nothing is given.
+    engine : {"numba", "numpy"}, optional
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+    network_ : FullyConnectedNet
+    coefs_, intercepts_ : lists of arrays
+        The parameters of the network, not copies.
+    n_iter_, n_layers_, n_outputs_, n_features_in_, t_ : int
+    feature_names_in_ : array of str
+        With a data frame.
+    out_activation_ : str
+    loss_, best_loss_ : float
+    loss_curve_ : list of float
+        Mean loss of every epoch, penalty included.
+    validation_scores_, best_validation_score_ : list of float, and float
+        Accuracies, None without validation rows.
+    validation_loss_curve_ : list of float
+        Loss on the validation rows, without penalty; None without any.
+    history_ : History
+        Of the last `fit`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), FCNetClassifier(dropout=0.1, max_iter=50, learning_rate="one_cycle",
+    ...                                                         learning_rate_init=0.01, random_state=0))
+    >>> model.fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    _y_numeric = False
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_FCNetEstimator._parameter_constraints,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        normalisation: str = "none",
+        label_smoothing: float = 0.0,
+        class_weight: Any = None,
+        callbacks: Any = None,
+        progress: bool = False,
+        checkpoint: Any = None,
+        dtype: Any = None,
+        engine: str | None = None,
+    ) -> None:
+        assign(self, locals())
+
+    @available_if(_not_lbfgs)
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def partial_fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch more on these rows, with what the solver remembers of those before.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or data frame (n, n_features)
+        y : array (n,) or (n, n_labels)
+        sample_weight : array (n,), optional
+        classes : array (n_classes,), optional
+            All classes that will come; needed at the first call.
+
+        Returns
+        -------
+        self
+        """
+        if self.class_weight == "balanced":
+            raise InputError('class_weight="balanced" needs all rows at once: give partial_fit a dict of weights.')
+        if _check_partial_fit_first_call(self, classes):
+            self._multilabel = type_of_target(y).startswith("multilabel")
+            self.classes_ = np.arange(np.shape(y)[1]) if self._multilabel else unique_labels(classes)
+        return self._fit(X, y, sample_weight, (None, None), incremental=True)
+
+    def _read_targets(self, y: Array, first: bool) -> Array:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if first and not hasattr(self, "network_") and hasattr(self, "classes_") and hasattr(self, "_multilabel"):
+            first = False  # partial_fit was told the classes
+        if first:
+            check_classification_targets(y)
+            kind = type_of_target(y)
+            if kind == "multiclass-multioutput":
+                raise InputError("y has several columns of more than two values: fit one classifier to each.")
+            self._multilabel = kind.startswith("multilabel")
+            self.classes_ = np.arange(y.shape[1]) if self._multilabel else np.unique(y)
+        if self._multilabel:
+            if y.ndim != 2 or y.shape[1] != len(self.classes_):
+                raise InputError(f"y must have a column for each of {len(self.classes_)} labels, got shape {y.shape}.")
+            return np.asarray(y).astype(np.float32)
+        self._check_known(unique_labels(y))
+        codes = np.searchsorted(self.classes_, y)
+        return codes if len(self.classes_) > 2 else codes[:, np.newaxis].astype(np.float32)
+
+    def _check_known(self, labels: Array) -> None:
+        if self.warm_start and set(labels) != set(self.classes_):
+            raise InputError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit."
+                f" Previously got {self.classes_}, `y` has {labels}"
+            )
+        if len(np.setdiff1d(labels, self.classes_)):
+            raise InputError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. `y` has {labels}.")
+
+    def _loss_name(self) -> str:
+        return "cross_entropy" if not self._multilabel and len(self.classes_) > 2 else "binary_cross_entropy"
+
+    def _n_logits(self, targets: Array) -> int:
+        return len(self.classes_) if targets.ndim == 1 else int(targets.shape[1])
+
+    def _label_smoothing(self) -> float:
+        return float(self.label_smoothing)
+
+    def _row_weights(self, y: Array, sample_weight: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return sample_weight
+        of_classes = compute_sample_weight(self.class_weight, y)
+        return of_classes if sample_weight is None else sample_weight * of_classes
+
+    def _stratify(self, targets: Array) -> Array | None:
+        if self._multilabel:
+            return None
+        return targets if targets.ndim == 1 else targets[:, 0].astype(bool)
+
+    @property
+    def n_outputs_(self) -> int:
+        """Logits: one for two classes."""
+        return int(self.coefs_[-1].shape[1])
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class (n,) of each row, or its labels (n, n_labels)."""
+        logits = self._logits(X)
+        if self._multilabel:
+            return (logits > 0).astype(int)
+        return self.classes_[logits.argmax(axis=1) if logits.shape[1] > 1 else self._second(logits)]
+
+    def _second(self, logits: Array) -> Array:
+        return np.asarray(logits[:, 0] > 0).astype(int) if len(self.classes_) > 1 else np.zeros(len(logits), int)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, or of each label, (n, n_classes)."""
+        logits = self._logits(X)
+        p = self.network_.loss.mean(logits)
+        if self._multilabel or p.shape[1] > 1:
+            return p
+        return np.hstack([1 - p, p]) if len(self.classes_) > 1 else np.ones_like(p)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of `predict_proba`."""
+        p = self.predict_proba(X)
+        return np.log(p, out=p)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

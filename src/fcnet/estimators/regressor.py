@@ -1,0 +1,148 @@
+"""A regressor with the parameters of scikit-learn's `MLPRegressor`, and more."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import column_or_1d
+
+from fcnet.errors import InputError
+from fcnet.estimators.base import _FCNetEstimator, assign
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
+
+
+class FCNetRegressor(RegressorMixin, _FCNetEstimator):
+    """Regression by a fully-connected network, in place of scikit-learn's `MLPRegressor`.
+
+    What `MLPRegressor` has goes by the same names and means the same, but for the scale of the targets: with `scale_target` the
+    network is trained on ``(y - mean) / std`` of the first `fit`, and its last layer put back to the scale of y afterwards.
+    `loss_curve_`, `tol` and `alpha` are then in that scale.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}
+        Half the squared error, or half the Poisson deviance with the exponential of the output, for ``y >= 0``.
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
+random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, \
+epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, callbacks, progress, checkpoint, dtype, engine
+        As in `FCNetClassifier`; `early_stopping` goes by R².
+    scale_target : bool
+        Whether targets are standardised in training; those of "poisson" never are.
+
+    Attributes
+    ----------
+    network_, coefs_, intercepts_, n_iter_, n_layers_, n_outputs_, n_features_in_, feature_names_in_, t_, out_activation_, \
+loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, validation_loss_curve_, history_
+        As in `FCNetClassifier`; scores are R².
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = FCNetRegressor(solver="lbfgs", alpha=10, max_iter=50, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.5)
+    True
+    """
+
+    _y_numeric = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_FCNetEstimator._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+        "scale_target": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        normalisation: str = "none",
+        scale_target: bool = True,
+        callbacks: Any = None,
+        progress: bool = False,
+        checkpoint: Any = None,
+        dtype: Any = None,
+        engine: str | None = None,
+    ) -> None:
+        assign(self, locals())
+
+    def _read_targets(self, y: Array, first: bool) -> Array:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if first:
+            self._one_column = y.ndim == 1
+        if y.ndim == 1:
+            y = y[:, np.newaxis]
+        if not first and y.shape[1] != self.n_outputs_:
+            raise InputError(f"y must have {self.n_outputs_} columns as before, got {y.shape[1]}.")
+        if self.loss == "poisson" and (y < 0).any():
+            raise InputError(f"Some value(s) of y are out of the valid range of the loss 'poisson': the least is {y.min()}.")
+        return y
+
+    def _measure_targets(self, targets: Array, weights: Array | None) -> None:
+        y = targets.astype(np.float64)
+        self._target_mean, self._target_std = np.zeros(y.shape[1]), np.ones(y.shape[1])
+        if self.scale_target and self.loss == "squared_error":
+            self._target_mean = np.average(y, axis=0, weights=weights)
+            std = np.sqrt(np.average(np.square(y - self._target_mean), axis=0, weights=weights))
+            self._target_std = np.where(std > 0, std, 1)
+
+    def _loss_name(self) -> str:
+        return str(self.loss)
+
+    def _scaled(self, targets: Array) -> Array:
+        return np.asarray((targets - self._target_mean) / self._target_std)
+
+    def _enter_scale(self, network: FullyConnectedNet) -> None:
+        W, b = list(network.params.values())[-2:]
+        W /= self._target_std
+        b -= self._target_mean
+        b /= self._target_std
+
+    def _leave_scale(self, network: FullyConnectedNet) -> None:
+        W, b = list(network.params.values())[-2:]
+        W *= self._target_std
+        b *= self._target_std
+        b += self._target_mean
+
+    @property
+    def n_outputs_(self) -> int:
+        """Columns of y."""
+        return int(self.coefs_[-1].shape[1])
+
+    def predict(self, X: Any) -> Array:
+        """Return the value of each row, (n,), or (n, n_outputs) as `y` was."""
+        logits = self._logits(X)
+        values = self.network_.loss.mean(logits)
+        return values[:, 0] if self._one_column else values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
