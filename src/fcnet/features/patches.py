@@ -210,13 +210,9 @@ class PatchFeatures:
         return out
 
     def _extract_rows(self, images: Array, rows: Array, shift: int, out: Array, normalise: Any, pool: Any) -> None:
-        offsets = [(-down, -across) for down, across in diagonal_moves(shift)]
-        (row_blocks, down), (column_blocks, across) = (
-            _windows(n, cells, moved)
-            for n, cells, moved in zip(self._positions, self.cells, zip(*offsets, strict=True), strict=True)
-        )
+        (row_blocks, down), (column_blocks, across) = self._blocks(shift)
         # Means over the cells of every view from the sums over blocks of positions that no border of a cell runs through.
-        combine = np.einsum("vib,vjc->vijbc", down, across).reshape(len(offsets) * math.prod(self.cells), -1)
+        combine = np.einsum("vib,vjc->vijbc", down, across).reshape(len(down) * math.prod(self.cells), -1)
         # Of one view and cells that share no position, each mean is that of one block.
         own = combine.diagonal()[:, np.newaxis] if np.array_equal(combine, np.diag(combine.diagonal())) else None
         n_down, n_across = len(row_blocks), len(column_blocks)
@@ -224,7 +220,7 @@ class PatchFeatures:
         responses = np.empty((len(patches), TILE), np.float32)
         sums = np.empty((row_blocks[-1] + 1, column_blocks[-1] + 1, 2, TILE), np.float32)
         for row in rows:
-            normalise(images[row].astype(np.float32), self.patch_size, self._contrast_epsilon(), patches)
+            normalise(images[row].astype(np.float32), self.patch_size, self.contrast_epsilon, patches)
             features = out[row].reshape(len(combine), 2, self.n_filters)
             for number, tile in enumerate(self._tiles):
                 n = tile.shape[1]
@@ -236,8 +232,25 @@ class PatchFeatures:
                 means = combine @ flat if own is None else own * flat
                 features[:, :, start : start + n] = np.sqrt(means).reshape(-1, 2, n)
 
-    def _contrast_epsilon(self) -> float:
+    @property
+    def contrast_epsilon(self) -> float:
+        """What is added to the variance of a patch before its contrast is divided out."""
         return CONTRAST_EPSILON * (self.max_value / 255) ** 2
+
+    def pooling(self, shift: int) -> Array:
+        """Return the weights, float32 (n_views · n_cells, n_positions), of the means over the cells of moved copies.
+
+        Positions are those of an image with a border of `shift` pixels.
+        """
+        blocks, averages = zip(*self._blocks(shift), strict=True)
+        down, across = (means[..., block_of] for means, block_of in zip(averages, blocks, strict=True))
+        weights: Array = np.einsum("viy,vjx->vijyx", down, across)
+        return weights.reshape(-1, len(blocks[0]) * len(blocks[1]))
+
+    def _blocks(self, shift: int) -> tuple[tuple[Array, Array], ...]:
+        """Return how positions down and across are cut into blocks, see `_windows`."""
+        offsets = zip(*((-down, -across) for down, across in diagonal_moves(shift)), strict=True)
+        return tuple(_windows(n, cells, moved) for n, cells, moved in zip(self._positions, self.cells, offsets, strict=True))
 
     def _flip(self, mirrored_channels: Array | None) -> Array:
         """Return the order in which the values of a patch are those of its mirror image."""
@@ -254,7 +267,7 @@ class PatchFeatures:
         for start in range(0, n, PATCHES_AT_ONCE):
             some = slice(start, start + PATCHES_AT_ONCE)
             patches[some] = X[rows[some], starts[some] + corner]
-        _normalise(patches, self._contrast_epsilon())
+        _normalise(patches, self.contrast_epsilon)
         return patches
 
 

@@ -1,0 +1,131 @@
+"""A model as one ONNX graph, checked against the model before it is written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from fcnet.errors import FcnetError
+from fcnet.features import ZCA
+from fcnet.onnx_export.graph import Graph
+from fcnet.onnx_export.network import add_label, add_mean, add_network
+from fcnet.onnx_export.preparation import add_preparation
+from fcnet.persist import Model, write_atomic
+from fcnet.types import Array
+
+TOLERANCE = 1e-5
+N_CHECKED = 16
+
+
+def export_onnx(model: Model, path: str | Path) -> float:
+    """Write a model as an ONNX file that takes raw inputs, once onnxruntime has given what the model gives.
+
+    The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows. Its outputs are
+    ``logits`` (rows, n), and
+
+    - of classes, ``probabilities`` (rows, n) and ``label`` (rows,), the name of the most probable class, or its number where
+      classes have no names;
+    - of labels that a row has or has not, ``probabilities`` (rows, n) and ``label`` (rows, n), 1 or 0;
+    - of a regression, ``values`` (rows, n).
+
+    The names of the classes, the shape of images, the loss and the version of fcnet are in its metadata.
+
+    Parameters
+    ----------
+    model : Model
+    path : str or Path
+
+    Returns
+    -------
+    difference : float
+        The largest difference of the probabilities or values from those of `model` on random rows; where values are above 1,
+        relative to the largest.
+
+    Raises
+    ------
+    InputError
+        If something in the model has no equivalent in ONNX.
+    FcnetError
+        If onnxruntime gives something else than the model, or the extra ``onnx`` is not installed.
+    OSError
+        If the file cannot be written; an older one at `path` is then unharmed.
+    """
+    graph = Graph()
+    network = model.network
+    x = add_preparation(graph, model, graph.input("inputs", network.dtype, model.n_inputs))
+    has_views = bool(model.average_mirror or model.average_shift) or model.scaling.kind == "patches"
+    logits = add_network(graph, network, x)
+    if has_views:
+        logits = graph.add("ReduceMean", logits, axes=[1], keepdims=0)
+    _add_outputs(graph, model, logits)
+    content: bytes = graph.model(_metadata(model)).SerializeToString(deterministic=True)
+    difference = _check(content, model)
+    write_atomic(path, content)
+    return difference
+
+
+def _add_outputs(graph: Graph, model: Model, logits: str) -> None:
+    network, n = model.network, model.network.n_classes
+    graph.output("logits", logits, network.dtype, n)
+    mean = add_mean(graph, network.loss.name, logits)
+    if network.loss.measure == "r2":
+        graph.output("values", mean, network.dtype, n)
+        return
+    graph.output("probabilities", mean, network.dtype, n)
+    label = add_label(graph, network.loss.name, logits, network.dtype.type)
+    if network.loss.name != "cross_entropy":
+        graph.output("label", label, np.int64, n)
+    elif model.classes == [str(i) for i in range(n)]:
+        graph.output("label", label, np.int64)
+    else:
+        graph.output("label", graph.add("Gather", np.array(model.classes, object), label), object)
+
+
+def _metadata(model: Model) -> dict[str, str]:
+    return {
+        "loss": model.network.loss.name,
+        "classes": json.dumps(model.classes, ensure_ascii=False),
+        "image_shape": json.dumps(model.image_shape),
+        "max_value": json.dumps(model.max_value),
+    }
+
+
+def _check(content: bytes, model: Model) -> float:
+    """Return the largest difference of probabilities or values, or raise FcnetError where one is too large."""
+    rows = _random_rows(model, np.random.default_rng(0))
+    logits = model.logits(rows)
+    found = _run(content, rows)
+    difference = 0.0
+    for name, values, other in zip(("logits", "results"), (logits, model.network.loss.mean(logits)), found, strict=True):
+        # Of probabilities this is absolute, of large numbers relative to the largest.
+        difference = float(np.abs(other - values).max() / max(1, np.abs(values).max()))
+        if not difference <= TOLERANCE:
+            raise FcnetError(
+                f"The ONNX graph gives other {name} than the model: the largest difference is {difference:.2g}, and at most "
+                f"{TOLERANCE:g} is allowed. It was not written."
+            )
+    return difference
+
+
+def _run(content: bytes, rows: Array) -> list[Array]:
+    """Return logits, and probabilities or values, as onnxruntime computes them."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs() if output.name != "label"]
+    found: list[Array] = session.run(names, {"inputs": rows})
+    return found
+
+
+def _random_rows(model: Model, rng: np.random.Generator) -> Array:
+    """Return raw inputs of about the range that the model was made for."""
+    shape, scaling = (N_CHECKED, model.n_inputs), model.scaling
+    if model.image_shape is not None:
+        rows = rng.uniform(0, model.max_value, shape)
+        return (np.rint(rows) if model.max_value > 1 else rows).astype(model.network.dtype)
+    rows = rng.standard_normal(shape)
+    mean = getattr(scaling, "mean", None)
+    if mean is not None:
+        std = 1 / scaling.matrix.diagonal() if isinstance(scaling, ZCA) else getattr(scaling, "std", None)
+        rows = mean + rows * (1 if std is None else std)
+    return rows.astype(model.network.dtype)

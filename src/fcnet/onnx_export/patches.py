@@ -1,0 +1,74 @@
+"""Nodes of patch features, of pixels and of maps, and of their whitening."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fcnet.features import PatchFeatures, PatchRepresentation, StackedPatches
+from fcnet.features.stacked import POOLING
+from fcnet.onnx_export.graph import Graph
+from fcnet.types import Array
+
+
+def add_components(graph: Graph, representation: PatchRepresentation, x: str, moved: bool) -> str:
+    """Add the whitened components of images, float32 (rows, n_views, n_components)."""
+    images = graph.cast(x, np.float32)
+    parts = [_add_features(graph, patches, images, moved) for patches in representation.patches]
+    features = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=2)
+    whitening = representation.whitening
+    first = np.flatnonzero(np.arange(len(whitening.mirrored)) < whitening.mirrored)
+    one, other = (
+        graph.add("Mul", graph.add("Gather", features, places, axis=2), np.float32(0.5**0.5))
+        for places in (first, whitening.mirrored[first])
+    )
+    even = graph.add("Sub", graph.add("MatMul", graph.add("Add", one, other), whitening.even), whitening.offset)
+    odd = graph.add("MatMul", graph.add("Sub", one, other), whitening.odd)
+    return graph.add("Concat", even, odd, axis=2)
+
+
+def _add_features(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
+    """Add the features of images and, if so asked, of their moved copies, float32 (rows, n_views, n_features)."""
+    border = patches.shift if moved else 0
+    places = _bordered_places(patches.image_shape, border)
+    if isinstance(patches, StackedPatches):
+        first = patches.first
+        grid = [n + 2 * border // POOLING for n in patches.map_shape[:2]]
+        layer = PatchFeatures(**(first.get_config() | {"grid": grid}))
+        layer.set_shape(places.shape)
+        layer.set_arrays(first.arrays())
+        responses = _add_pooled(graph, layer, images, places, border=0)
+        maps = graph.add("Sub", graph.add("MatMul", responses, patches.channels), patches.offset)
+        rows, columns = grid
+        images = graph.add("Reshape", maps, np.array([0, rows * columns * patches.map_channels]))
+        places = np.arange(rows * columns * patches.map_channels).reshape(rows, columns, -1)
+        patches, border = patches.second, border // POOLING
+    pooled = _add_pooled(graph, patches, images, places, border)
+    n_views = patches.n_views if moved else 1
+    return graph.add("Reshape", pooled, np.array([0, n_views, patches.n_features]))
+
+
+def _bordered_places(image_shape: Sequence[int], border: int) -> Array:
+    """Return where in an image's row the values of the image are that has a border in which it is mirrored."""
+    places = np.arange(math.prod(image_shape)).reshape(image_shape)
+    return np.pad(places, ((border, border), (border, border), (0, 0)), mode="reflect")
+
+
+def _add_pooled(graph: Graph, patches: PatchFeatures, images: str, places: Array, border: int) -> str:
+    """Add the features of the cells of all views, float32 (rows, n_views · n_cells, 2 · n_filters).
+
+    The patches are those of images whose values are at `places` in their rows, border included.
+    """
+    size = patches.patch_size
+    windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(places, (size, size), axis=(0, 1)), 2, 4)
+    x = graph.add("Gather", images, windows.reshape(-1, patches.filters.shape[0]), axis=1)
+    x = graph.add("Sub", x, graph.add("ReduceMean", x, axes=[2]))
+    variance = graph.add("ReduceMean", graph.add("Mul", x, x), axes=[2])
+    x = graph.add("Div", x, graph.add("Sqrt", graph.add("Add", variance, np.float32(patches.contrast_epsilon))))
+    responses = graph.add("MatMul", x, patches.filters)
+    weights = patches.pooling(border)
+    sides = []
+    for side in (responses, graph.add("Neg", responses)):
+        beyond = graph.add("Relu", graph.add("Sub", side, np.float32(patches.threshold)))
+        sides.append(graph.add("Sqrt", graph.add("MatMul", weights, beyond)))
+    return graph.add("Concat", *sides, axis=2)
