@@ -2,7 +2,9 @@
 
 import json
 import math
+import mmap
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,9 @@ from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
 MODEL_FORMAT = "fcnet-model-1"
+
+NO_CHECKSUM = "00000000"  # stands in the place of a checksum while it is computed
+BEFORE_CHECKSUM = rb"{\"checksum\": \""  # as it is in a file, where JSON is a string within JSON
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> None:
@@ -61,7 +66,20 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mappi
     # safetensors writes memory as it lies, so an array in another order has to be laid out anew.
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     # One entry of metadata: safetensors writes several in an order that differs from process to process.
-    write_atomic(path, to_bytes(arrays, {"fcnet": json.dumps({"format": format, **metadata})}))
+    content = to_bytes(arrays, {"fcnet": json.dumps({"checksum": NO_CHECKSUM, "format": format, **metadata})})
+    start, stop, checksum = _checksum(content)
+    write_atomic(path, b"".join((content[:start], checksum.encode(), content[stop:])))
+
+
+def _checksum(content: bytes | mmap.mmap) -> tuple[int, int, str]:
+    """Return where the checksum of a file is in it, and what it should be: of all bytes, its own being zeros.
+
+    It finds damage, not deceit: who changes a file on purpose can change its checksum as well.
+    """
+    start = content.find(BEFORE_CHECKSUM) + len(BEFORE_CHECKSUM)
+    stop = start + len(NO_CHECKSUM)
+    with memoryview(content) as view, view[:start] as before, view[stop:] as after:
+        return start, stop, f"{zlib.crc32(after, zlib.crc32(NO_CHECKSUM.encode(), zlib.crc32(before))):08x}"
 
 
 def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -77,14 +95,25 @@ def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(json.loads((file.metadata() or {}).get("fcnet", "{}")))
+            _verify(path, metadata)
             found = metadata.pop("format", None)
             if found != format:
                 raise FileFormatError(f"{path} is not a file of the format {format}, but of {found or 'another program'}.")
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118  # not a dict
     except FileNotFoundError:
         raise FileFormatError(f"There is no file {path}.") from None
-    except (SafetensorError, TypeError, ValueError) as error:
+    except (SafetensorError, RecursionError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path} is damaged or not a safetensors file: {error}.") from None
+
+
+def _verify(path: str | Path, metadata: dict[str, Any]) -> None:
+    """Take the checksum out of metadata, and raise ValueError unless it is that of the file; older files have none."""
+    first = next(iter(metadata), "format")
+    if first == "format":
+        return
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if first != "checksum" or metadata.pop(first) != _checksum(content)[2]:
+            raise ValueError("its checksum is that of another content")
 
 
 @dataclass
@@ -228,6 +257,8 @@ def _check(model: Model) -> None:
         raise InputError(f"its scaling or image shape is not that of {n} inputs.")
     if getattr(prepared, "image_shape", shape) != shape:
         raise InputError(f"its images are {shape}, those of its features another shape.")
+    if not all(isinstance(name, str) for name in model.classes):
+        raise InputError("its classes have names that are no text.")
     if len(model.classes) != model.network.n_classes:
         raise InputError(f"it names {len(model.classes)} classes, its network has {model.network.n_classes}.")
     if (model.average_mirror or model.average_shift) and (shape is None or isinstance(prepared, HistogramFeatures)):
