@@ -1,32 +1,38 @@
 """ONNX graphs give what the model gives, whatever it is made of, or are not written."""
 
+import json
+import subprocess
+import sys
+from functools import cache
 
 import numpy as np
 import pytest
 
+import fcnet
 from fcnet import FullyConnectedNet
+from fcnet.errors import FcnetError, InputError
 from fcnet.features import ZCA, HistogramFeatures, PatchFeatures, PatchRepresentation, Scaling, StackedPatches
+from fcnet.features.preparation import KINDS
 from fcnet.features.representation import extract
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd, side_by_side
-from fcnet.nn.layers import ACTIVATIONS
+from fcnet.nn.layers import ACTIVATIONS, ReLU
 from fcnet.nn.losses import LOSSES
+from fcnet.onnx_export import export, export_onnx, graph
+from fcnet.onnx_export.network import ACTIVATION_NODES
 from fcnet.persist import Model
 
-onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnx")
+pytest.importorskip("skimage")
 onnxruntime = pytest.importorskip("onnxruntime")
-from fcnet.onnx_export import export_onnx  # noqa: E402
-from fcnet.onnx_export.network import ACTIVATION_NODES  # noqa: E402
 
 SHAPE = (12, 12, 3)
-N = 432
 
 
-def images(n, shape=SHAPE, seed=0):
+def images(n, shape, seed=0):
     return np.random.default_rng(seed).integers(256, size=(n, int(np.prod(shape)))).astype(np.float32)
 
 
-def representation(*patches, X=None, shape=SHAPE):
-    X = images(60, shape) if X is None else X
+def representation(X, shape, *patches):
     for part in patches:
         part.fit(X, shape)
     features = extract(patches, X)[:, 0]
@@ -73,40 +79,40 @@ def test_every_activation_has_nodes():
     assert set(ACTIVATION_NODES) == set(ACTIVATIONS)
 
 
-def scalings():
-    X = images(80)
-    grey = images(80, (12, 10, 1))
-    small = {"n_filters": 6, "patch_size": 4}
-    maps = {"n_filters": 8, "patch_size": 2, "map_filters": 8, "map_patch_size": 3, "map_channels": 4}
-    yield "none", Scaling(), SHAPE
-    yield "mean", Scaling.fit(X, "mean"), SHAPE
-    yield "standard", Scaling.fit(X, image_shape=SHAPE), SHAPE
-    yield "zca", ZCA.fit(X, image_shape=SHAPE), SHAPE
-    yield "histograms", HistogramFeatures(cell=3, hues=6).fit(X, SHAPE), SHAPE
-    yield "grey histograms", HistogramFeatures(cell=4, orientations=4).fit(grey, (12, 10, 1)), (12, 10, 1)
-    yield "patches", representation(PatchFeatures(**small, shift=1)), SHAPE
-    yield (
-        "patches in uneven cells",
-        representation(PatchFeatures(6, 5, grid=3, shift=2), PatchFeatures(**small, shift=2)),
-        SHAPE,
-    )
-    grey_patches = PatchFeatures(**small, grid=(1, 3), max_value=255, shift=1)
-    yield "grey patches", representation(grey_patches, X=grey, shape=(12, 10, 1)), (12, 10, 1)
-    yield "maps", representation(StackedPatches(**maps, shift=2), PatchFeatures(**small, shift=2)), SHAPE
+GREY = (12, 10, 1)
+FEW = {"n_filters": 6, "patch_size": 4}
+MAPS = {"n_filters": 8, "patch_size": 2, "map_filters": 8, "map_patch_size": 3, "map_channels": 4}
+PREPARATIONS = {
+    "none": lambda X, shape: Scaling(),
+    "mean": lambda X, shape: Scaling.fit(X, "mean"),
+    "standard": lambda X, shape: Scaling.fit(X, image_shape=shape),
+    "zca": lambda X, shape: ZCA.fit(X, image_shape=shape),
+    "histograms": lambda X, shape: HistogramFeatures(cell=3, hues=6).fit(X, shape),
+    "patches": lambda X, shape: representation(X, shape, PatchFeatures(**FEW, shift=1)),
+    "uneven cells": lambda X, shape: representation(X, shape, PatchFeatures(6, 5, grid=(3, 1), shift=2)),
+    "two dictionaries": lambda X, shape: representation(X, shape, PatchFeatures(**FEW), PatchFeatures(6, 5)),
+    "maps": lambda X, shape: representation(X, shape, StackedPatches(**MAPS, shift=2), PatchFeatures(**FEW, shift=2)),
+}
+# Without a shift that is known to the patches there are no moved views.
+VIEWS = {"histograms": [(False, 0)], "two dictionaries": [(False, 0), (True, 0)]}
+CASES = [
+    (name, shape, views)
+    for name in PREPARATIONS
+    for shape in (SHAPE, GREY)
+    for views in VIEWS.get(name, [(False, 0), (True, 0), (False, 1), (True, 1)])
+]
 
 
-SCALINGS = {name: (scaling, shape) for name, scaling, shape in scalings()}
+@cache
+def preparation(name, shape):
+    return PREPARATIONS[name](images(80, shape), shape)
 
 
-@pytest.mark.parametrize("views", [(False, 0), (True, 0), (False, 1), (True, 1)], ids=str)
-@pytest.mark.parametrize("name", SCALINGS)
-def test_every_preparation_and_view(name, views, tmp_path):
-    scaling, shape = SCALINGS[name]
-    if any(views) and scaling.kind == "histograms":
-        pytest.skip("histograms have no views")
-    n_inputs = int(np.prod(shape))
+@pytest.mark.parametrize(("name", "shape", "views"), CASES, ids=str)
+def test_every_preparation_and_view(name, shape, views, tmp_path):
+    scaling, n_inputs = preparation(name, shape), int(np.prod(shape))
     net = FullyConnectedNet([scaling.n_outputs or n_inputs, 7, 4], seed=1)
-    if scaling.n_outputs is None:
+    if scaling.kind == "scaling" and scaling.std is None:
         net.params["W1"] /= 255
     model = Model(net, scaling, list("äbcd"), shape, 255.0, *views)
     found, X = assert_equal_to_onnx(model, tmp_path / "m.onnx", lambda n: images(n, shape, seed=n))
@@ -115,8 +121,78 @@ def test_every_preparation_and_view(name, views, tmp_path):
         assert np.abs(Model(net, scaling, model.classes, shape).logits(X) - model.logits(X)).max() > 1e-3
 
 
+def test_every_kind_of_preparation_is_tested():
+    assert {preparation(name, SHAPE).kind for name in PREPARATIONS} == set(KINDS)
+
+
+@pytest.mark.parametrize("orientations", [1, 2, 4, 6, 9])
+def test_borders_of_bins_are_those_of_the_histograms(orientations, tmp_path):
+    # Few values: equal gradients of two channels, directions and hues at the border of two bins, grey and black pixels abound.
+    X = np.random.default_rng(0).choice([0, 0, 51, 102, 255], size=(300, 432)).astype(np.float32)
+    scaling = HistogramFeatures(cell=4, orientations=orientations, hues=12, grid=3).fit(X, SHAPE)
+    model = Model(FullyConnectedNet([scaling.n_outputs, 7, 4]), scaling, [], SHAPE)
+    assert_equal_to_onnx(model, tmp_path / "m.onnx", lambda n: X[:n])
+
+
 @pytest.mark.parametrize("name", ["standard", "zca", "histograms", "maps"])
 def test_networks_of_float64_have_prepared_inputs_too(name, tmp_path):
-    scaling, shape = SCALINGS[name]
+    scaling = preparation(name, SHAPE)
     net = FullyConnectedNet([scaling.n_outputs, 7, 4], seed=1, dtype="float64")
-    assert_equal_to_onnx(Model(net, scaling, [], shape), tmp_path / "m.onnx", lambda n: images(n, shape, seed=n))
+    assert_equal_to_onnx(Model(net, scaling, [], SHAPE), tmp_path / "m.onnx", lambda n: images(n, SHAPE, seed=n))
+
+
+def test_a_graph_that_gives_something_else_is_not_written(tmp_path, monkeypatch):
+    path = tmp_path / "m.onnx"
+    path.write_text("older")
+    model = Model(FullyConnectedNet([5, 4, 3]))
+    run = export._run
+    monkeypatch.setattr(export, "_run", lambda content, rows: [found + 2e-5 for found in run(content, rows)])
+    with pytest.raises(FcnetError, match=r"by up to 2e-05.*more than 1e-05"):
+        export_onnx(model, path)
+    assert path.read_text() == "older"
+    assert export_onnx(model, path, tolerance=1e-4) == pytest.approx(2e-5, rel=0.1)
+    assert path.read_bytes() != b"older"
+    monkeypatch.setattr(export, "_run", lambda content, rows: [run(content, rows)[0], np.full((16, 3), np.nan)])
+    with pytest.raises(FcnetError, match="by up to nan"):
+        export_onnx(model, tmp_path / "other.onnx")
+    assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_what_has_no_onnx_form_is_refused_in_a_line(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"activation .* function of your own, .*\.$"):
+        export_onnx(Model(FullyConnectedNet([5, 4, 3], activation=ReLU)), tmp_path / "m.onnx")
+    monkeypatch.setattr(Scaling, "kind", "spectra")
+    with pytest.raises(InputError, match=r"prepared by 'spectra' cannot be exported"):
+        export_onnx(Model(FullyConnectedNet([5, 4, 3])), tmp_path / "m.onnx")
+    monkeypatch.undo()
+    monkeypatch.setattr(graph, "LARGEST_FILE", 100)
+    with pytest.raises(InputError, match="an ONNX file holds at most 2 GB"):
+        export_onnx(Model(FullyConnectedNet([5, 4, 3])), tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_file_says_where_it_is_from(tmp_path):
+    model = Model(FullyConnectedNet([12, 3]), Scaling(), ["ä", "b", "c"], (2, 2, 3), 1.0)
+    export_onnx(model, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata.pop("fcnet_version") == fcnet.__version__
+    found = {name: json.loads(text) for name, text in metadata.items() if name != "loss"}
+    assert found == {"classes": ["ä", "b", "c"], "image_shape": [2, 2, 3], "max_value": 1.0}
+    assert metadata["loss"] == "cross_entropy"
+    assert session.get_inputs()[0].shape == ["rows", 12]
+    content = (tmp_path / "m.onnx").read_bytes()
+    export_onnx(model, tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == content
+
+
+def test_onnx_is_imported_only_where_it_is_used():
+    code = "import sys, fcnet.cli, fcnet.onnx_export; print({'onnx', 'onnxruntime', 'skl2onnx'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+
+
+def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(FcnetError, match=r"needs onnxruntime: pip install 'fcnet\[onnx\]'"):
+        export_onnx(Model(FullyConnectedNet([5, 3])), tmp_path / "m.onnx")

@@ -238,6 +238,52 @@ def report(runs: Sequence[Path]) -> None:
 
 
 @main.command()
+@run_argument
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to: a name that ends in .onnx, .safetensors or .md says what is written.",
+)
+@click.option(
+    "--tolerance",
+    default=1e-5,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="How far what an ONNX graph gives may be from what the model gives.",
+)
+def export(run: Path, to: Path, tolerance: float) -> None:
+    """Write the model of RUN for use elsewhere.
+
+    As an ONNX graph that takes raw inputs, checked against the model; as a copy of the safetensors file; or as a model card in
+    Markdown. A file of that name is replaced.
+    """
+    from fcnet.experiments.run import MODEL, Config
+    from fcnet.persist import load, write_atomic
+
+    Config.read(run)  # says so where this is no run folder
+    if not to.parent.is_dir():
+        raise FcnetError(f"There is no folder {to.parent}.")
+    if to.suffix == ".onnx":
+        from fcnet.onnx_export import export_onnx
+
+        difference = export_onnx(load(run / MODEL), to, tolerance=tolerance)
+        click.echo(f"{to}: onnxruntime gives what the model gives, but for {difference:.1e} at most.")
+    elif to.suffix == ".safetensors":
+        load(run / MODEL)  # a damaged one is not handed on
+        write_atomic(to, (run / MODEL).read_bytes())
+        click.echo(to)
+    elif to.suffix == ".md":
+        from fcnet.model_card import model_card
+
+        write_atomic(to, model_card(run))
+        click.echo(to)
+    else:
+        raise SettingError(f"--to {to} must end in .onnx, .safetensors or .md, which says what is written.")
+
+
+@main.command()
 @click.argument("dataset", type=click.Choice(["cifar10"]))
 @data_dir_option
 def data(dataset: str, data_dir: str | None) -> None:

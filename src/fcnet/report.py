@@ -26,6 +26,7 @@ from fcnet.features import HistogramFeatures, PatchRepresentation
 from fcnet.persist import Model, load, write_atomic
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
+from fcnet.words import duration_words, setting_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,9 +65,9 @@ def write_report(run: Path) -> Path:
         run=run.resolve().name,
         description=settings.pop("description"),
         metrics=metrics,
-        fit_time=_duration(metrics["fit_seconds"]),
+        fit_time=duration_words(metrics["fit_seconds"]),
         timings=_timings(metrics),
-        settings={key: _words(value) for key, value in settings.items()},
+        settings={key: setting_words(value) for key, value in settings.items()},
         charts=charts,
         sample=TRAIN_ROWS,
         weights=_weights(model),
@@ -79,23 +80,9 @@ def write_report(run: Path) -> Path:
     return run / REPORT
 
 
-def _words(setting: Any) -> str:
-    """Return a setting as a person would write it."""
-    if isinstance(setting, bool):
-        return "yes" if setting else "no"
-    if isinstance(setting, list):
-        return ", ".join(map(str, setting)) or "none"
-    return f"{setting:.12g}".replace("e-0", "e-") if isinstance(setting, float) else str(setting)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.2g} s"
-
-
 def _timings(metrics: dict[str, Any]) -> dict[str, str]:
     names = {"training": "fit_seconds", "preparing the inputs": "feature_seconds", "in all": "total_seconds"}
-    timings = {name: _duration(metrics[key]) for name, key in names.items()}
+    timings = {name: duration_words(metrics[key]) for name, key in names.items()}
     if metrics["peak_memory_mb"] is not None:  # not every system tells
         timings["peak memory"] = f"{metrics['peak_memory_mb']:,.0f} MB"
     return timings

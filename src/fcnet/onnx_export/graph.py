@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 from fcnet.errors import FcnetError, InputError
 from fcnet.types import Array
 
-OPSETS = {"": 17, "ai.onnx.ml": 3}  # the first with layer normalisation: read by onnxruntime from 1.12 on, and by most others
+OPSETS = {"": 17, "ai.onnx.ml": 3}  # the first with layer normalisation: read by onnxruntime from 1.13 on, and by most others
 IR_VERSION = 8  # that of the release of ONNX which brought those
 LARGEST_FILE = (1 << 31) - (1 << 20)  # what a protocol buffer may hold, less some room for the nodes
 

@@ -1,0 +1,156 @@
+"""The model card: what a model is, how well it does and what it cannot do, in a page of Markdown to put beside it."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fcnet.experiments.run import MODEL, Config, read_metrics
+from fcnet.persist import Model, load
+from fcnet.words import duration_words, setting_words
+
+CITATIONS = {
+    "cifar10": (
+        "Krizhevsky, A. (2009). *Learning Multiple Layers of Features from Tiny Images.* Technical report, University of "
+        "Toronto. <https://www.cs.toronto.edu/~kriz/cifar.html>"
+    ),
+    "digits": (
+        "Alpaydin, E. & Kaynak, C. (1998). *Optical Recognition of Handwritten Digits.* UCI Machine Learning Repository. "
+        "<https://doi.org/10.24432/C50P49>"
+    ),
+}
+PARTS = {"train": "training", "val": "validation", "test": "test"}
+MEASURES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC"}
+NAMED_CLASSES = 100  # at most
+
+
+def model_card(run: str | Path) -> str:
+    """Return the model card of a finished run, in Markdown.
+
+    Every figure of how well it does is one that ``metrics.json`` has.
+
+    Raises
+    ------
+    FileFormatError
+        If the run is not finished, or a file of it is damaged.
+    """
+    run = Path(run)
+    metrics, config, model = read_metrics(run), Config.read(run), load(run / MODEL)
+    data = _plain(Path(config.dataset).name)
+    sections = {
+        "Data": _data(data, metrics, model),
+        "Metrics": _measured(metrics),
+        "Model": _network(metrics, model),
+        "Training": _training(metrics, config),
+        "Limits": _limits(data, metrics, model),
+        "Use": _use(model),
+        "Citation of the data": [
+            CITATIONS.get(config.dataset, f"fcnet knows of no publication of {data}: name its source here.")
+        ],
+    }
+    title = f"# {_plain(run.resolve().name)}"
+    trained = f"Trained by fcnet {config.fcnet} with the recipe {_plain(config.recipe)} on {data}."
+    texts = [f"## {name}\n\n" + "\n\n".join(texts) for name, texts in sections.items()]
+    return "\n\n".join([title, f"{_purpose(model)} {trained}", *texts]) + "\n"
+
+
+def _purpose(model: Model) -> str:
+    n, of = model.network.n_classes, "an image" if model.image_shape else "a row of numbers"
+    return {
+        "cross_entropy": f"A fully-connected neural network that says which of {n} classes {of} belongs to.",
+        "binary_cross_entropy": f"A fully-connected neural network that says which of {n} labels {of} has.",
+    }.get(model.network.loss.name, f"A fully-connected neural network that predicts {n} values from {of}.")
+
+
+def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
+    inputs = f"Each row has {model.n_inputs:,} values"
+    if model.image_shape:
+        height, width, channels = model.image_shape
+        inputs += f", those of an image of {height} × {width} pixels and {channels} channels, from 0 to {model.max_value:g}"
+    texts = [f"{data}. {inputs}."]
+    if model.network.loss.measure == "accuracy":
+        names = [_plain(name) for name in model.classes]
+        more = f" and {len(names) - NAMED_CLASSES} more" if len(names) > NAMED_CLASSES else ""
+        texts.append(f"Classes: {', '.join(names[:NAMED_CLASSES])}{more}.")
+    rows = ([name, f"{metrics[f'n_{part}']:,}"] for part, name in PARTS.items() if metrics.get(f"n_{part}") is not None)
+    return [*texts, _table(["part", "rows"], rows)]
+
+
+def _measured(metrics: dict[str, Any]) -> list[str]:
+    rows = []
+    for part, name in PARTS.items():
+        for key, value in metrics.items():
+            if key.startswith(f"{part}_") and isinstance(value, float | int):
+                rows.append([name, *_figure(key.removeprefix(f"{part}_"), value)])
+    tested = any(row[0] == "test" for row in rows)
+    test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
+    note = f"The test part {test}. The figures of the validation part, which chose the epoch, are somewhat too good."
+    return [_table(["part", "measure", "value"], rows), note]
+
+
+def _figure(measure: str, value: float) -> tuple[str, str]:
+    name = MEASURES.get(measure, measure.replace("_", " "))
+    return name, f"{value:.2%}" if "accuracy" in measure else f"{value:.4g}"
+
+
+def _network(metrics: dict[str, Any], model: Model) -> list[str]:
+    network = model.network
+    sizes = " → ".join(f"{size:,}" for size in network.layer_sizes)
+    members = f", the hidden units those of {network.members} networks whose logits are averaged" if network.members > 1 else ""
+    views = "; logits are averaged over mirrored and moved views" if model.average_mirror or model.average_shift else ""
+    parameters = metrics.get("n_parameters", network.n_parameters)
+    return [
+        f"Layers {sizes}, activation {network.activation}, normalisation {network.normalisation}{members}: {parameters:,} "
+        f"parameters of {network.dtype}. Inputs are prepared by `{model.scaling.kind}`{views}."
+    ]
+
+
+def _training(metrics: dict[str, Any], config: Config) -> list[str]:
+    settings = config.settings.in_effect()
+    description = settings.pop("description", "")
+    times = {"training": "fit_seconds", "preparing the inputs": "feature_seconds"}
+    took = " and ".join(f"{duration_words(metrics[key])} of {what}" for what, key in times.items())
+    texts = [
+        description,
+        f"It took {took} on the engine {config.engine}. Of {metrics['epochs']} epochs, epoch {metrics['best_epoch']} was the "
+        f"best on the validation part, and is the one kept. The seed was {config.seed}.",
+        _table(["setting", "value"], ([f"`{key}`", _plain(setting_words(value))] for key, value in settings.items())),
+    ]
+    return [text for text in texts if text]
+
+
+def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
+    limits = [
+        f"It has learnt from {metrics['n_train']:,} rows of {data} and from nothing else. The figures above are for rows of "
+        "the same source; on other data it has not been measured.",
+        "Nobody has examined whether it does equally well for all groups of people or things in the data, nor how it answers "
+        "inputs that were made to mislead it.",
+    ]
+    if model.network.loss.name == "cross_entropy":
+        limits.append("It names one of its classes whatever it is shown: it cannot say that none fits.")
+    if model.network.loss.measure == "accuracy":
+        limits.append("That its probabilities are those of being right has not been checked.")
+    if model.image_shape:
+        height, width, _ = model.image_shape
+        limits.append(
+            f"It sees {height} × {width} pixels: larger pictures have to be cut or scaled to look like those of the data."
+        )
+    return ["\n".join(f"- {limit}" for limit in limits)]
+
+
+def _use(model: Model) -> list[str]:
+    call = "predict" if model.network.loss.measure == "r2" else "predict_proba"
+    return [
+        "```python\nimport fcnet\n\n"
+        f'model = fcnet.load("{MODEL}")  # no pickle: nothing in the file is executed\n'
+        f"model.{call}(X)  # of raw rows (n, {model.n_inputs})\n```"
+    ]
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown takes as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(text.split()))
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))

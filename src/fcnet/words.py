@@ -1,0 +1,30 @@
+"""Settings and durations as people write them, for reports and model cards."""
+
+from typing import Any
+
+
+def setting_words(value: Any) -> str:
+    """Return a setting as a person would write it.
+
+    Examples
+    --------
+    >>> [setting_words(value) for value in (True, [50, 20], [], 1e-4)]
+    ['yes', '50, 20', 'none', '0.0001']
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:.12g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
+
+
+def duration_words(seconds: float) -> str:
+    """Return a duration in minutes and seconds.
+
+    Examples
+    --------
+    >>> duration_words(4.24), duration_words(61)
+    ('4.2 s', '1 min 1 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.2g} s"
