@@ -1,0 +1,126 @@
+"""The estimators in pipelines that skl2onnx converts."""
+
+from typing import Any
+
+import numpy as np
+
+from fcnet.errors import FcnetError, InputError
+from fcnet.onnx_export.graph import Graph, onnx_type, require_onnx
+from fcnet.onnx_export.network import add_label, add_mean, add_network
+from fcnet.types import Array
+
+LAYER_NORM_OPSET = 17
+
+
+def register_skl2onnx() -> None:
+    """Tell skl2onnx how `FCNetClassifier` and `FCNetRegressor` are converted, alone and in pipelines.
+
+    Options are those of scikit-learn's classifiers: ``zipmap``, ``nocl`` and ``output_class_labels``. Whatever the type of the
+    inputs, the network computes in its own: one that was fitted on float64 does so in float64.
+
+    Raises
+    ------
+    FcnetError
+        If the extra ``onnx`` or scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> from fcnet.estimators import FCNetRegressor
+    >>> from skl2onnx import to_onnx
+    >>> register_skl2onnx()
+    >>> X = np.eye(4, dtype=np.float32)
+    >>> graph = to_onnx(FCNetRegressor(hidden_layer_sizes=5, solver="lbfgs").fit(X, [1, 2, 3, 4]), X)
+    >>> [output.name for output in graph.graph.output]
+    ['variable']
+    """
+    require_onnx()
+    try:
+        from skl2onnx import update_registered_converter
+
+        from fcnet.estimators import FCNetClassifier, FCNetRegressor
+    except ImportError as error:
+        raise FcnetError(f"Converting pipelines needs {error.name}: pip install 'fcnet[onnx,sklearn]'.") from None
+    options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
+    update_registered_converter(FCNetClassifier, "FCNetClassifier", _classifier_shapes, _convert_classifier, options=options)
+    update_registered_converter(FCNetRegressor, "FCNetRegressor", _regressor_shapes, _convert_regressor)
+
+
+def _regressor_shapes(operator: Any) -> None:
+    operator.outputs[0].type.shape = [operator.inputs[0].get_first_dimension(), operator.raw_operator.n_outputs_]
+
+
+def _classifier_shapes(operator: Any) -> None:
+    from skl2onnx.common.data_types import Int64TensorType, StringTensorType
+
+    estimator, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    n = len(estimator.classes_)
+    label = Int64TensorType if _labels(operator).dtype == np.int64 else StringTensorType
+    operator.outputs[0].set_type(label([rows, n] if _is_multilabel(estimator) else [rows]))
+    operator.outputs[1].type.shape = [rows, n]
+
+
+def _is_multilabel(estimator: Any) -> bool:
+    return bool(estimator.network_.loss.name == "binary_cross_entropy" and estimator.n_outputs_ == len(estimator.classes_) > 1)
+
+
+def _labels(operator: Any) -> Array:
+    """Return the classes as ONNX can have them: whole numbers, or text."""
+    from skl2onnx.common.utils_classifier import get_label_classes
+
+    classes = np.asarray(get_label_classes(operator.scope_inst, operator.raw_operator))
+    if classes.dtype.kind in "OUS":
+        return classes.astype(str).astype(object)
+    if (classes != classes.astype(np.int64)).any():
+        raise InputError(f"ONNX has labels that are whole numbers or text, and these are {classes}.")
+    return classes.astype(np.int64)
+
+
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    graph, logits = _begin(scope, operator, container)
+    mean = add_mean(graph, operator.raw_operator.network_.loss.name, logits)
+    _finish(graph, operator, container, [mean])
+
+
+def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    graph, logits = _begin(scope, operator, container)
+    estimator = operator.raw_operator
+    network = estimator.network_
+    loss, number = network.loss.name, network.dtype.type
+    if len(estimator.classes_) == 1:
+        loss = "cross_entropy"  # of one logit, which gives the probability 1
+    mean, label = add_mean(graph, loss, logits), add_label(graph, loss, logits, number)
+    if not _is_multilabel(estimator):
+        if loss == "binary_cross_entropy":  # of the second of two classes
+            mean = graph.add("Concat", graph.add("Sub", number(1), mean), mean, axis=1)
+            label = graph.add("Reshape", label, np.array([-1]))
+        label = graph.add("Gather", _labels(operator), label)
+    _finish(graph, operator, container, [label, mean])
+
+
+def _begin(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
+    """Return a graph and the name of the logits in it."""
+    network = operator.raw_operator.network_
+    if network.normalisation == "layer" and container.target_opset < LAYER_NORM_OPSET:
+        raise InputError(
+            f"Layer normalisation needs target_opset={LAYER_NORM_OPSET} or above, and {container.target_opset} was asked for."
+        )
+    graph = Graph(scope.get_unique_variable_name("fcnet") + "_")
+    return graph, add_network(graph, network, graph.cast(operator.inputs[0].full_name, network.dtype))
+
+
+def _finish(graph: Graph, operator: Any, container: Any, outputs: list[str]) -> None:
+    """Hand the outputs and all nodes and constants on to skl2onnx."""
+    from onnx import helper
+    from skl2onnx.common.data_types import StringTensorType, guess_proto_type
+
+    for variable, value in zip(operator.outputs, outputs, strict=True):
+        if isinstance(variable.type, StringTensorType):
+            graph.add("Identity", value, output=variable.full_name)
+        else:
+            graph.add("Cast", value, to=guess_proto_type(variable.type), output=variable.full_name)
+    for name, array in graph.constants.items():
+        values = [text.encode() for text in array.ravel()] if array.dtype == object else array.ravel()
+        container.add_initializer(name, onnx_type(array.dtype), array.shape, values)
+    for node in graph.nodes:
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        container.add_node(node.op_type, list(node.input), list(node.output), node.domain, name=node.name, **attributes)
