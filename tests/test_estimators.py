@@ -1,12 +1,418 @@
 """The estimators as scikit-learn's users use them."""
 
+import os
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import log_loss, r2_score, recall_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fcnet import FCNetClassifier, FCNetRegressor
+from fcnet import FCNetClassifier, FCNetRegressor, Trainer
+from fcnet.engine import NumpyEngine
+from fcnet.nn.layers import Activation
+from fcnet.training.callbacks import Callback
+from fcnet.training.schedules import OneCycle
+from fcnet.training.updates import AdamW
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+IRIS = scale(load_iris().data), load_iris().target
+CANCER = scale(load_breast_cancer().data), load_breast_cancer().target
+DIABETES = scale(load_diabetes().data), load_diabetes().target
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks([FCNetClassifier(), FCNetRegressor()])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+NOT_OURS = {  # tests of scikit-learn's own networks that cannot apply, and why
+    "test_fit": "sets private attributes of scikit-learn's training before it begins",
+    "test_gradient": "calls the private _loss_grad_lbfgs",
+    "test_lbfgs_regression_maxfun": "ours has converged within the 10 evaluations after which it is to warn",
+    "test_learning_rate_warmstart": "looks at the private _optimizer",
+    "test_adaptive_learning_rate": "looks at the private _optimizer",
+}
+
+
+def test_scikit_learns_own_tests_of_its_networks_pass(tmp_path):
+    (tmp_path / "in_place.py").write_text(
+        "import sklearn.neural_network as nn\n"
+        "from fcnet import FCNetClassifier, FCNetRegressor\n"
+        "nn.MLPClassifier, nn.MLPRegressor = FCNetClassifier, FCNetRegressor\n"
+    )
+    pytest_here = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "in_place", "-c", os.devnull, "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        [*pytest_here, "--rootdir", str(tmp_path), "--pyargs", "sklearn.neural_network.tests.test_mlp"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    outcomes = re.findall(r"^(PASSED|FAILED|ERROR) .*::(\w+)", result.stdout, re.MULTILINE)
+    assert len(outcomes) >= 55, result.stdout + result.stderr
+    assert {name for outcome, name in outcomes if outcome != "PASSED"} == set(NOT_OURS), result.stdout[-3000:]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(FCNetClassifier, MLPClassifier), (FCNetRegressor, MLPRegressor)])
+def test_every_parameter_of_scikit_learn_is_there(ours, theirs):
+    mine, other = ours().get_params(), theirs().get_params()
+    assert set(other) <= set(mine)
+    assert {name for name in other if mine[name] != other[name]} == {"learning_rate"}  # "auto"; Adam has none in scikit-learn
+    data = IRIS if ours is FCNetClassifier else DIABETES
+    public = {name for name in vars(theirs(max_iter=5).fit(*data)) if name.endswith("_") and not name.startswith("_")}
+    fitted = ours(max_iter=5).fit(*data)
+    assert {name for name in public if not hasattr(fitted, name)} == set()
+
+
+def test_the_same_seed_gives_the_same_network_and_another_another():
+    one, two, other = (FCNetClassifier(max_iter=5, dropout=0.2, random_state=seed).fit(*IRIS) for seed in (0, 0, 1))
+    for a, b in zip(one.coefs_, two.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(one.coefs_[0], other.coefs_[0])
+
+
+def test_results_are_those_of_scikit_learn_where_training_is_the_same():
+    """Full batches, plain gradient descent and the same beginning leave nothing to chance."""
+    settings = {
+        "solver": "sgd",
+        "momentum": 0,
+        "batch_size": 150,
+        "max_iter": 30,
+        "tol": 0,
+        "learning_rate_init": 0.1,
+        "alpha": 0.5,
+    }
+    theirs = MLPClassifier(**settings, random_state=0).fit(*IRIS)
+    ours = FCNetClassifier(**(settings | {"max_iter": 1}), label_smoothing=0, random_state=0, warm_start=True).fit(*IRIS)
+    start = MLPClassifier(**(settings | {"max_iter": 1, "learning_rate_init": 1e-300}), random_state=0).fit(*IRIS)
+    for own, of_start in zip(ours.coefs_ + ours.intercepts_, start.coefs_ + start.intercepts_, strict=True):
+        own[...] = of_start
+    ours.set_params(max_iter=30).fit(*IRIS)
+    np.testing.assert_allclose(ours.predict_proba(IRIS[0]), theirs.predict_proba(IRIS[0]), rtol=1e-8)
+    np.testing.assert_allclose(ours.loss_curve_[1:], theirs.loss_curve_, rtol=1e-8)
+
+
+def test_dropout_makes_the_training_loss_larger():
+    plain, dropped = (FCNetClassifier(dropout=p, max_iter=30, random_state=0).fit(*CANCER) for p in (0.0, 0.5))
+    assert dropped.loss_ > plain.loss_
+    assert dropped.score(*CANCER) > 0.95
+
+
+def test_class_weights_move_the_recall():
+    X, y = CANCER
+    rare = np.concatenate([np.flatnonzero(y == 1), np.flatnonzero(y == 0)[:15]])
+    X, y = X[rare][:, :3], y[rare]
+    settings = {"max_iter": 60, "random_state": 0}
+    plain, balanced = (FCNetClassifier(class_weight=w, **settings).fit(X, y) for w in (None, "balanced"))
+    by_hand = FCNetClassifier(class_weight={0: len(y) / 30, 1: len(y) / 2 / (y == 1).sum()}, **settings).fit(X, y)
+    recall = [recall_score(y, model.predict(X), pos_label=0) for model in (plain, balanced, by_hand)]
+    assert recall[1] > recall[0] + 0.2
+    np.testing.assert_allclose(balanced.predict_proba(X), by_hand.predict_proba(X), rtol=1e-6)
+
+
+def test_own_validation_rows_are_used_and_their_curves_kept():
+    X, X_val, y, y_val = train_test_split(*CANCER, random_state=0)
+    seen = FCNetClassifier(max_iter=20, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
+    assert len(seen.validation_loss_curve_) == len(seen.validation_scores_) == seen.n_iter_ == 20
+    assert seen.validation_loss_curve_[-1] == pytest.approx(log_loss(y_val, seen.predict_proba(X_val)), rel=1e-6)
+    assert seen.validation_scores_[-1] == pytest.approx(seen.score(X_val, y_val))
+    unseen = FCNetClassifier(max_iter=20, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(seen.coefs_[0], unseen.coefs_[0])  # to look on changes nothing
+    stopped = FCNetClassifier(early_stopping=True, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
+    assert stopped.n_iter_ < 200
+    assert stopped.score(X_val, y_val) == stopped.best_validation_score_ == max(stopped.validation_scores_)
+
+
+def test_validation_rows_come_as_a_pair():
+    with pytest.raises(ValueError, match="X_val and y_val go together"):
+        FCNetClassifier().fit(*IRIS, X_val=IRIS[0])
+
+
+class StopAt(Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            state.stop("enough")
+
+
+class Interrupt(Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, state):
+        if state.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_callbacks_may_stop_and_an_interruption_keeps_what_there_is():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert FCNetClassifier(callbacks=[StopAt(3)]).fit(*IRIS).n_iter_ == 3
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = FCNetClassifier(callbacks=[Interrupt(4)], random_state=0).fit(*IRIS)
+    assert model.n_iter_ == 4
+    four = FCNetClassifier(callbacks=[StopAt(4)], random_state=0).fit(*IRIS)
+    np.testing.assert_array_equal(model.coefs_[0], four.coefs_[0])
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"learning_rate": "adaptive", "solver": "sgd", "tol": 0.1}])
+@pytest.mark.parametrize(("cls", "data"), [(FCNetClassifier, IRIS), (FCNetRegressor, DIABETES)])
+def test_a_stopped_fit_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, monkeypatch, cls, data, settings):
+    monkeypatch.setitem(Trainer.fit.__kwdefaults__, "checkpoint_seconds", 0)
+    settings = {"dropout": 0.1, "random_state": 3, "max_iter": 25, "batch_size": 50, "n_iter_no_change": 8, **settings}
+    whole = cls(**settings).fit(*data)
+    path = tmp_path / "state.safetensors"
+    with pytest.warns(UserWarning, match="interrupted"):
+        cls(**settings, checkpoint=path, callbacks=[Interrupt(6)]).fit(*data)
+    resumed = cls(**settings, checkpoint=path).fit(*data)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    for a, b in zip(resumed.coefs_, whole.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_checkpoint_of_other_data_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    FCNetClassifier(max_iter=2, random_state=0, checkpoint=str(path)).fit(*IRIS)
+    with pytest.raises(Exception, match="belongs to another training"):
+        FCNetClassifier(max_iter=2, random_state=0, checkpoint=str(path)).fit(*CANCER)
+
+
+def test_partial_fit_is_fit_epoch_by_epoch_with_weights_classes_and_dropout():
+    settings = {
+        "batch_size": 569,
+        "solver": "adam",
+        "learning_rate": "constant",
+        "random_state": 0,
+        "class_weight": {0: 3, 1: 1},
+    }
+    whole = FCNetClassifier(**settings, max_iter=15, tol=0).fit(*CANCER)
+    parts = FCNetClassifier(**settings)
+    for _ in range(15):
+        parts.partial_fit(*CANCER, classes=[0, 1])
+    np.testing.assert_allclose(parts.predict_proba(CANCER[0]), whole.predict_proba(CANCER[0]), rtol=1e-8)
+    assert parts.loss_curve_ == pytest.approx(whole.loss_curve_)
+    dropped = FCNetClassifier(dropout=0.2, learning_rate_init=0.01, random_state=0)
+    for _ in range(60):
+        dropped.partial_fit(*IRIS, classes=[0, 1, 2], sample_weight=np.ones(150))
+    assert dropped.score(*IRIS) > 0.9
+    with pytest.raises(ValueError, match="balanced"):
+        FCNetClassifier(class_weight="balanced").partial_fit(*IRIS, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "solver", ["adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "lbfgs", AdamW(weight_decay=0.1)]
+)
+@pytest.mark.parametrize("learning_rate", ["auto", "one_cycle", OneCycle(warmup=0.1)])
+def test_every_solver_learns(solver, learning_rate):
+    rate = 0.05 if solver in ("sgd", "momentum", "nesterov") else 0.003
+    model = FCNetClassifier(
+        solver=solver, learning_rate=learning_rate, learning_rate_init=rate, max_iter=80, batch_size=25, random_state=0
+    )
+    assert clone(model).fit(*IRIS).score(*IRIS) > 0.94
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu", "leaky_relu", "gelu"])
+@pytest.mark.parametrize("normalisation", ["none", "layer"])
+def test_every_activation_learns(activation, normalisation):
+    model = FCNetClassifier((20, 10), activation, normalisation=normalisation, learning_rate_init=0.01, random_state=0)
+    assert model.fit(*IRIS).score(*IRIS) > 0.94
+
+
+class Square(Activation):
+    """``out = x²``."""
+
+    def forward(self, x, params, engine, rng):
+        return x * x, x
+
+    def backward(self, dout, cache, engine, input_gradient):
+        return dout * 2 * cache, {}
+
+
+def test_an_activation_of_ones_own():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 2))
+    y = (X**2).sum(axis=1) > 1.5
+    model = FCNetClassifier(4, Square, learning_rate_init=0.02, random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.95
+    assert isinstance(model.network_.engine, NumpyEngine)
+    with pytest.raises(ValueError, match="activation"):
+        FCNetClassifier(activation="square").fit(X, y)
+
+
+def test_several_labels_to_a_row():
+    X, Y = make_multilabel_classification(300, 12, n_classes=4, random_state=0)
+    model = FCNetClassifier(max_iter=100, learning_rate_init=0.01, random_state=0).fit(scale(X), Y)
+    assert (model.predict(scale(X)) == Y).mean() > 0.9
+    assert model.predict_proba(scale(X)).shape == Y.shape
+    assert model.n_outputs_ == 4
+    assert model.out_activation_ == "logistic"
+
+
+def test_several_outputs_and_the_scale_of_each():
+    X, y = DIABETES
+    Y = np.column_stack([y, 1e4 * X[:, 2] + 1e6, np.full(len(y), 7.0)])
+    model = FCNetRegressor(solver="lbfgs", max_iter=60, alpha=0.1, random_state=0).fit(X, Y)
+    scores = r2_score(Y, model.predict(X), multioutput="raw_values")
+    assert scores[0] > 0.5
+    assert scores[1] > 0.99
+    np.testing.assert_allclose(model.predict(X)[:, 2], 7, atol=0.3)
+    hidden = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
+    np.testing.assert_allclose(hidden @ model.coefs_[1] + model.intercepts_[1], model.predict(X), rtol=1e-9)
+
+
+def test_the_scale_of_a_regressions_target_changes_nothing_but_the_scale():
+    X, y = DIABETES
+    plain = FCNetRegressor(max_iter=20, random_state=0).fit(X, y)
+    large = FCNetRegressor(max_iter=20, random_state=0).fit(X, 1000 * y - 5e4)
+    np.testing.assert_allclose(large.predict(X), 1000 * plain.predict(X) - 5e4, rtol=1e-7)
+    assert FCNetRegressor(max_iter=20, random_state=0, scale_target=False).fit(X, y).score(X, y) < plain.score(X, y)
+    parts = FCNetRegressor(random_state=0)
+    for _ in range(60):
+        parts.partial_fit(X, y)
+    assert parts.score(X, y) > 0.3
+
+
+def test_counts_by_the_poisson_loss():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (500, 2))
+    y = rng.poisson(np.exp(1 + X[:, 0] - 0.5 * X[:, 1]))
+    model = FCNetRegressor("poisson", 10, solver="lbfgs", alpha=1, random_state=0).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), np.exp(1 + X[:, 0] - 0.5 * X[:, 1]), rtol=0.25)
+    with pytest.raises(ValueError, match="poisson"):
+        FCNetRegressor("poisson").fit(X, y - 5)
+
+
+@pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csc_matrix])
+def test_sparse_rows(container):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] / 16, y[:300]
+    dense, sparse = (FCNetClassifier(max_iter=10, batch_size=64, random_state=0).fit(data, y) for data in (X, container(X)))
+    np.testing.assert_allclose(sparse.predict_proba(container(X)), dense.predict_proba(X), rtol=1e-6)
+    held = FCNetClassifier(early_stopping=True, max_iter=10, random_state=0).fit(container(X), y)
+    assert len(held.validation_scores_) == held.n_iter_
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_data_frames(frame):
+    data = load_iris()
+    X = frame(dict(zip(data.feature_names, data.data.T, strict=True)))
+    model = FCNetClassifier(max_iter=100, random_state=0).fit(X, data.target_names[data.target])
+    assert list(model.feature_names_in_) == data.feature_names
+    assert set(model.predict(X)) <= {"setosa", "versicolor", "virginica"}
+    if frame is pd.DataFrame:
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(X[X.columns[::-1]])
+
+
+def test_float32_stays_and_a_dtype_can_be_asked_for():
+    X = IRIS[0].astype(np.float32)
+    model = FCNetClassifier(max_iter=3).fit(X, IRIS[1])
+    assert {p.dtype for p in model.coefs_ + model.intercepts_} == {np.dtype("float32")}
+    assert model.predict_proba(X).dtype == np.float32
+    assert FCNetClassifier(max_iter=3, dtype="float32").fit(*IRIS).coefs_[0].dtype == np.float32
+
+
+def test_pickles_clones_and_unfitted_ones(tmp_path):
+    model = FCNetClassifier(max_iter=5, random_state=0).fit(*IRIS)
+    joblib.dump(model, tmp_path / "model.joblib")
+    for again in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "model.joblib")):
+        np.testing.assert_array_equal(again.predict_proba(IRIS[0]), model.predict_proba(IRIS[0]))
+        again.partial_fit(*IRIS)
+    assert not hasattr(clone(model), "coefs_")
+    with pytest.raises(NotFittedError):
+        clone(model).predict(IRIS[0])
+    assert not hasattr(FCNetClassifier(solver="lbfgs"), "partial_fit")
+
+
+def test_a_grid_search_over_a_pipeline_is_the_same_in_processes_and_threads():
+    grid = {"net__dropout": [0.0, 0.3], "net__solver": ["adam", AdamW(weight_decay=0.01)]}
+    net = FCNetClassifier(max_iter=15, random_state=0)
+    search = GridSearchCV(Pipeline([("scale", StandardScaler()), ("net", net)]), grid, cv=3)
+    found = []
+    for backend, n_jobs in (("loky", 2), ("threading", 2), ("loky", 1)):
+        with joblib.parallel_backend(backend, n_jobs=n_jobs):
+            found.append(clone(search).fit(*load_iris(return_X_y=True)).cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_two_jobs_do_not_take_more_threads_than_there_are_cores():
+    def threads_within(_model, _X, _y):
+        from threadpoolctl import threadpool_info
+
+        return max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
+    with joblib.parallel_backend("loky", n_jobs=2):
+        threads = cross_val_score(FCNetClassifier(max_iter=3), *IRIS, cv=2, scoring=threads_within)
+    assert 2 * threads.max() <= max(2, joblib.cpu_count())
+
+
+def test_the_callbacks_of_scikit_learn():
+    callback = pytest.importorskip("sklearn.callback")
+
+    class Note:
+        def __init__(self):
+            self.epochs, self.scores, self.ended = 0, [], False
+
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context):
+            self.ended = True
+
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+            if context.task_name == "epoch":
+                self.epochs += 1
+                self.scores.append(fitted_estimator.score(*IRIS))
+            return self.epochs == 7
+
+    assert isinstance(Note(), callback.FitCallback)
+    note = Note()
+    model = FCNetClassifier(random_state=0).set_callbacks(note).fit(*IRIS)
+    assert note.ended
+    assert model.n_iter_ == note.epochs == 7
+    assert note.scores[-1] == model.score(*IRIS)
+    search = GridSearchCV(FCNetRegressor(max_iter=3), {"alpha": [0.1, 1]}, cv=2)
+    assert search.set_callbacks(callback.ProgressBar()).fit(*DIABETES).best_score_ is not None
+
+
+def test_what_diverges_says_so():
+    X = IRIS[0] * 1e200
+    with pytest.raises(ValueError, match="need to be preprocessed"):
+        FCNetClassifier(solver="sgd", learning_rate_init=1e100).fit(X, IRIS[1])
+    with pytest.raises(ValueError, match="need to be preprocessed"):
+        FCNetRegressor(solver="lbfgs", scale_target=False, activation="identity").fit(X, np.full(150, 1e300))
+
+
+def test_what_has_not_converged_warns_and_what_has_an_end_does_not():
+    with pytest.warns(ConvergenceWarning, match="max_iter|Maximum iterations"):
+        FCNetClassifier(max_iter=2).fit(*IRIS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FCNetClassifier(max_iter=2, learning_rate="one_cycle").fit(*IRIS)
+
+
+def test_progress_is_shown(capsys):
+    FCNetClassifier(max_iter=2, progress=True).fit(*IRIS)
+    assert "epoch 2/2" in capsys.readouterr().err

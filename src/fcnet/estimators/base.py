@@ -24,7 +24,7 @@ from fcnet.nn.network import NORMALISATIONS, FullyConnectedNet
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import SCHEDULES, Schedule, get_schedule
+from fcnet.training.schedules import SCHEDULES, Constant, Cosine, Schedule, get_schedule
 from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Adaptive, InverseScaling, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
@@ -34,6 +34,7 @@ from fcnet.types import Array
 FLOATS = (np.float64, np.float32)
 BATCH_AUTO = 200
 ENDING_SCHEDULES = ("cosine", "one_cycle")  # they are done when their last epoch is: that is no want of convergence
+ADAPTIVE_SOLVERS = ("adam", "adamw", "rmsprop")
 
 
 def _not_lbfgs(estimator: Any) -> bool:
@@ -51,7 +52,7 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         "solver": [StrOptions({"lbfgs", *UPDATES}), HasMethods(["init", "step"])],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"invscaling", "adaptive", *SCHEDULES}), callable],
+        "learning_rate": [StrOptions({"auto", "invscaling", "adaptive", *SCHEDULES}), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -231,7 +232,7 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             normalisation=self.normalisation,
             dropout=self.dropout,
             input_dropout=self.input_dropout,
-            weight_init="he" if self.activation in ("relu", "leaky_relu", "gelu") else "glorot",
+            weight_init="glorot",
             dtype=self.dtype or X.dtype,
             seed=self._rng,
             engine=self.engine,
@@ -289,7 +290,7 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         batch_size = min(BATCH_AUTO if self.batch_size == "auto" else self.batch_size, n)
         if self.batch_size != "auto" and self.batch_size > n:
             warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=5)
-        update, schedule = self._update_rule(), self._schedule(n)
+        update, schedule = self._update_rule(), self._schedule(n, incremental)
         if self._update_state is None or not incremental:
             self._update_state = update.init(network.params)
         stop = StopWithoutImprovement(
@@ -368,9 +369,11 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             return Adam(self.beta_1, self.beta_2, self.epsilon)
         return get_update(self.solver, **{"beta1": self.beta_1, "beta2": self.beta_2} if self.solver == "adamw" else {})
 
-    def _schedule(self, n_rows: int) -> Schedule:
+    def _schedule(self, n_rows: int, incremental: bool) -> Schedule:
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
+        if self.learning_rate == "auto":
+            return Cosine(0.1) if self.solver in ADAPTIVE_SOLVERS and not incremental else Constant()
         if self.learning_rate == "invscaling":
             return InverseScaling(n_rows, self.power_t, self.t_)
         return Adaptive() if self.learning_rate == "adaptive" else get_schedule(self.learning_rate)

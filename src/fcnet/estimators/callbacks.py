@@ -6,9 +6,10 @@ from typing import Any
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 
+__all__ = ["CallbackSupportMixin", "HandOn", "PrintLoss", "with_callbacks"]
+
 try:  # scikit-learn 1.9 and newer
-    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
-    from sklearn.callback import with_callbacks as with_callbacks
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
 
     class _NoContext:

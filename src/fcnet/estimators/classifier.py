@@ -17,6 +17,8 @@ from fcnet.estimators.base import _FCNetEstimator, _not_lbfgs, assign
 from fcnet.estimators.callbacks import with_callbacks
 from fcnet.types import Array
 
+SMOOTHING = 0.05
+
 
 class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     """Classification by a fully-connected network, in place of scikit-learn's `MLPClassifier`.
@@ -35,8 +37,9 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         Strength of the L2 penalty, divided by the weights of the rows of a batch: ``alpha / 2 / n · ΣW²``.
     batch_size : int or "auto"
         "auto" is 200, or all rows if they are fewer.
-    learning_rate : {"constant", "invscaling", "adaptive", "exponential", "step", "cosine", "one_cycle"} or Schedule
-        How the rate changes; an object like those of `fcnet.training.schedules` brings its own settings.
+    learning_rate : {"auto", "constant", "invscaling", "adaptive", "exponential", "step", "cosine", "one_cycle"} or Schedule
+        How the rate changes over `max_iter` epochs; "auto" is down to a tenth along a cosine for Adam, AdamW and RMSProp, and
+        constant for others and for `partial_fit`. An object like those of `fcnet.training.schedules` brings its own settings.
     learning_rate_init : float
     power_t : float
         Exponent of "invscaling".
@@ -65,7 +68,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     dropout, input_dropout : float in [0, 1)
         Probability that a hidden unit, or an input, is dropped in training.
     normalisation : {"none", "layer"}
-    label_smoothing : float in [0, 1)
+    label_smoothing : float in [0, 1) or "auto"
+        "auto" is 0.05 for more than two classes, else 0.
     class_weight : dict, "balanced" or None
         Weights of classes, by which those of rows are multiplied.
     callbacks : list of Callback, optional
@@ -114,7 +118,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     _y_numeric = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **_FCNetEstimator._parameter_constraints,
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "label_smoothing": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -126,7 +130,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: Any = "constant",
+        learning_rate: Any = "auto",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -147,7 +151,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         normalisation: str = "none",
-        label_smoothing: float = 0.0,
+        label_smoothing: float | str = "auto",
         class_weight: Any = None,
         callbacks: Any = None,
         progress: bool = False,
@@ -220,6 +224,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         return len(self.classes_) if targets.ndim == 1 else int(targets.shape[1])
 
     def _label_smoothing(self) -> float:
+        if self.label_smoothing == "auto":
+            return SMOOTHING if self._loss_name() == "cross_entropy" else 0.0
         return float(self.label_smoothing)
 
     def _row_weights(self, y: Array, sample_weight: Array | None) -> Array | None:
@@ -231,7 +237,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     def _stratify(self, targets: Array) -> Array | None:
         if self._multilabel:
             return None
-        return targets if targets.ndim == 1 else targets[:, 0].astype(bool)
+        return targets if targets.ndim == 1 else targets.astype(bool)
 
     @property
     def n_outputs_(self) -> int:

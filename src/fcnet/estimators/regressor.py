@@ -62,7 +62,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: Any = "constant",
+        learning_rate: Any = "auto",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,

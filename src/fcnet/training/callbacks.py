@@ -50,9 +50,12 @@ class EarlyStopping(Callback):
 
 def describe(row: dict[str, Any], n_epochs: int) -> str:
     """Return the row of an epoch as a line to read."""
-    parts = [f"epoch {row['epoch']}/{n_epochs}", f"loss {row['loss']:.4f}", f"train {row['train_accuracy']:.1%}"]
-    if "val_accuracy" in row:
-        parts.append(f"val {row['val_accuracy']:.1%}")
+    parts = [f"epoch {row['epoch']}/{n_epochs}", f"loss {row['loss']:.4f}"]
+    for part in ("train", "val"):
+        if f"{part}_accuracy" in row:
+            parts.append(f"{part} {row[f'{part}_accuracy']:.1%}")
+        elif f"{part}_r2" in row:
+            parts.append(f"{part} R² {row[f'{part}_r2']:.3f}")
     return "  ".join([*parts, f"lr {row['learning_rate']:.2e}"])
 
 
