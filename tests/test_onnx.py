@@ -127,8 +127,9 @@ def test_every_kind_of_preparation_is_tested():
 
 @pytest.mark.parametrize("orientations", [1, 2, 4, 6, 9])
 def test_borders_of_bins_are_those_of_the_histograms(orientations, tmp_path):
-    # Few values: equal gradients of two channels, directions and hues at the border of two bins, grey and black pixels abound.
-    X = np.random.default_rng(0).choice([0, 0, 51, 102, 255], size=(300, 432)).astype(np.float32)
+    # Few values: gradients of two channels that are equally long, also by 3² + 4² = 5², directions and hues at the border of
+    # two bins, a hue so little below 0 that it becomes 1, grey and black pixels abound.
+    X = np.random.default_rng(0).choice([0, 0, 1e-6, 51, 153, 204, 255], size=(300, 432)).astype(np.float32)
     scaling = HistogramFeatures(cell=4, orientations=orientations, hues=12, grid=3).fit(X, SHAPE)
     model = Model(FullyConnectedNet([scaling.n_outputs, 7, 4]), scaling, [], SHAPE)
     assert_equal_to_onnx(model, tmp_path / "m.onnx", lambda n: X[:n])
