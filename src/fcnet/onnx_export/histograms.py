@@ -3,7 +3,10 @@
 Bins have sharp borders, and pixels are whole numbers that often lie on one: every step has the rounding of the library's own.
 """
 
+import math
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from fcnet.features import HistogramFeatures
 from fcnet.onnx_export.graph import Graph
@@ -24,59 +27,48 @@ def add_histograms(graph: Graph, features: HistogramFeatures, x: str) -> str:
 
 
 def _add_gradients(graph: Graph, features: HistogramFeatures, pixels: str) -> str:
-    height, width, channels = features.image_shape
-    places = np.arange(height * width * channels).reshape(height, width, channels)
-    down, across = (
-        graph.cast(
-            graph.add("Sub", *(graph.add("Gather", pixels, moved, axis=1) for moved in _neighbours(places, axis))), np.float64
-        )
-        for axis in (0, 1)
-    )  # (rows, height · width, channels)
-    squares = graph.add("Add", graph.add("Mul", down, down), graph.add("Mul", across, across))
-    # The channel of the longest gradient, compared in float32 as there.
-    longest = graph.add("ArgMax", graph.cast(graph.add("Sqrt", squares), np.float32), axis=2)
-    chosen = graph.cast(graph.add("Equal", longest, np.arange(channels)), np.float64)
-    down, across = (
-        graph.add("ReduceSum", graph.add("Mul", part, chosen), np.array([2])) for part in (down, across)
-    )  # (rows, height · width, 1)
+    """Add the histograms of cells, normalised over blocks of 2 × 2 cells."""
+    height, width, _ = features.image_shape
+    down, across = _add_longest_gradient(graph, features.image_shape, pixels)
     length = graph.add("Sqrt", graph.add("Add", graph.add("Mul", down, down), graph.add("Mul", across, across)))
+    lengths = graph.add("Mul", _add_directions(graph, features.orientations, down, across), length)
+    histograms = graph.add("MatMul", _cells(features), lengths)  # (rows, n_cells, orientations)
 
-    # The direction, from 0 to 180°, is at least that of a unit vector where their cross product is not negative.
-    zero = np.float64(0)
-    level = graph.add("And", graph.add("Equal", down, zero), graph.add("Less", across, zero))
-    turned = graph.add("Or", graph.add("Less", down, zero), level)
-    sign = graph.add("Where", turned, np.float64(-1), np.float64(1))
-    angles = np.pi * np.arange(features.orientations) / features.orientations
-    cross = graph.add(
-        "Sub",
-        graph.add("Mul", graph.add("Mul", down, sign), np.cos(angles)),
-        graph.add("Mul", graph.add("Mul", across, sign), np.sin(angles)),
-    )
-    beyond = graph.cast(graph.add("GreaterOrEqual", cross, zero), np.float64)
-    last = graph.add(
-        "Where", np.arange(features.orientations) == features.orientations - 1, zero, _next(graph, beyond, features)
-    )
-    binned = graph.add("Mul", graph.add("Sub", beyond, last), length)
-    histograms = graph.add("MatMul", _cells(features), binned)  # (rows, n_cells, orientations)
-
-    n_down, n_across = height // features.cell, width // features.cell
-    blocks = np.lib.stride_tricks.sliding_window_view(np.arange(n_down * n_across).reshape(n_down, n_across), (2, 2))
-    gathered = graph.add("Gather", histograms, blocks.reshape(-1, 4), axis=1)
-    x = graph.add("Reshape", gathered, np.array([0, blocks.size // 4, 4 * features.orientations]))
-    x = _unit(graph, graph.add("Min", _unit(graph, x), np.float64(LARGEST)))
+    cells = np.arange((height // features.cell) * (width // features.cell)).reshape(height // features.cell, -1)
+    blocks = sliding_window_view(cells, (2, 2)).reshape(-1, 4)
+    x = graph.add("Gather", histograms, blocks, axis=1)
+    x = graph.add("Reshape", x, np.array([0, len(blocks), 4 * features.orientations]))
+    x = _add_unit(graph, graph.add("Min", _add_unit(graph, x), np.float64(LARGEST)))
     return graph.cast(graph.add("Reshape", x, np.array([0, blocks.size * features.orientations])), np.float32)
 
 
-def _neighbours(places: Array, axis: int) -> tuple[Array, Array]:
-    """Return the places of the pixels after and before each along an axis; at the border twice its own."""
-    after, before = (np.moveaxis(places.copy(), axis, 0) for _ in range(2))
-    source = np.moveaxis(places, axis, 0)
-    after[1:-1], before[1:-1] = source[2:], source[:-2]
-    return tuple(np.moveaxis(moved, 0, axis).reshape(-1, places.shape[2]) for moved in (after, before))  # type: ignore[return-value]
+def _add_longest_gradient(graph: Graph, image_shape: tuple[int, ...], pixels: str) -> list[str]:
+    """Add the gradients down and across of every pixel, float64 (rows, height · width, 1), in the channel of the longest."""
+    channels = image_shape[2]
+    places = np.arange(math.prod(image_shape)).reshape(image_shape)
+    gradients = []
+    for axis, n in enumerate(image_shape[:2]):
+        after, before = np.r_[0, 2:n, n - 1], np.r_[0, 0 : n - 2, n - 1]  # at the border there is no difference
+        sides = (places.take(beside, axis).reshape(-1, channels) for beside in (after, before))
+        difference = graph.add("Sub", *(graph.add("Gather", pixels, side, axis=1) for side in sides))
+        gradients.append(graph.cast(difference, np.float64))
+    squares = graph.add("Add", *(graph.add("Mul", part, part) for part in gradients))
+    lengths = graph.cast(graph.add("Sqrt", squares), np.float32)  # as long as another is what is so in float32
+    chosen = graph.cast(graph.add("Equal", graph.add("ArgMax", lengths, axis=2), np.arange(channels)), np.float64)
+    return [graph.add("ReduceSum", graph.add("Mul", part, chosen), np.array([2])) for part in gradients]
 
 
-def _next(graph: Graph, beyond: str, features: HistogramFeatures) -> str:
-    return graph.add("Gather", beyond, np.roll(np.arange(features.orientations), -1), axis=2)
+def _add_directions(graph: Graph, n: int, down: str, across: str) -> str:
+    """Add the part of 180°, of n equal ones, that a gradient points to: ones and zeros, float64 (rows, height · width, n)."""
+    zero = np.float64(0)
+    level = graph.add("And", graph.add("Equal", down, zero), graph.add("Less", across, zero))
+    sign = graph.add("Where", graph.add("Or", graph.add("Less", down, zero), level), np.float64(-1), np.float64(1))
+    down, across = graph.add("Mul", down, sign), graph.add("Mul", across, sign)
+    # A direction from 0 to 180° is at least that of a unit vector where their cross product is not negative.
+    angles = np.pi * np.arange(n) / n
+    cross = graph.add("Sub", graph.add("Mul", down, np.cos(angles)), graph.add("Mul", across, np.sin(angles)))
+    beyond = graph.cast(graph.add("GreaterOrEqual", cross, zero), np.float64)
+    return graph.add("MatMul", beyond, np.eye(n) - np.eye(n, k=-1))  # beyond one border, and not beyond the next
 
 
 def _cells(features: HistogramFeatures) -> Array:
@@ -87,7 +79,8 @@ def _cells(features: HistogramFeatures) -> Array:
     return cells / features.cell**2
 
 
-def _unit(graph: Graph, x: str) -> str:
+def _add_unit(graph: Graph, x: str) -> str:
+    """Add rows divided by their lengths."""
     squares = graph.add("ReduceSum", graph.add("Mul", x, x), np.array([2]))
     return graph.add("Div", x, graph.add("Sqrt", graph.add("Add", squares, np.float64(EPSILON**2))))
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from fcnet.features import PatchFeatures, PatchRepresentation, StackedPatches
 from fcnet.features.stacked import POOLING
@@ -60,7 +61,7 @@ def _add_pooled(graph: Graph, patches: PatchFeatures, images: str, places: Array
     The patches are those of images whose values are at `places` in their rows, border included.
     """
     size = patches.patch_size
-    windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(places, (size, size), axis=(0, 1)), 2, 4)
+    windows = np.moveaxis(sliding_window_view(places, (size, size), axis=(0, 1)), 2, 4)
     x = graph.add("Gather", images, windows.reshape(-1, patches.filters.shape[0]), axis=1)
     x = graph.add("Sub", x, graph.add("ReduceMean", x, axes=[2]))
     variance = graph.add("ReduceMean", graph.add("Mul", x, x), axes=[2])
