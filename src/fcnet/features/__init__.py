@@ -1,5 +1,8 @@
 """Features: transformations of the inputs, fitted on the training part alone and without labels."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fcnet.features.histograms import HistogramFeatures
 from fcnet.features.patches import PatchFeatures
 from fcnet.features.preparation import Preparation, preparation_from
@@ -8,6 +11,14 @@ from fcnet.features.scaling import Scaling
 from fcnet.features.stacked import StackedPatches
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.features.zca import ZCA
+
+if TYPE_CHECKING:
+    from fcnet.features.transformers import HistogramTransformer as HistogramTransformer
+    from fcnet.features.transformers import PatchTransformer as PatchTransformer
+    from fcnet.features.transformers import PCAWhitening as PCAWhitening
+    from fcnet.features.transformers import ZCAWhitening as ZCAWhitening
+
+TRANSFORMERS = ("HistogramTransformer", "PCAWhitening", "PatchTransformer", "ZCAWhitening")
 
 __all__ = [
     "ZCA",
@@ -22,3 +33,19 @@ __all__ = [
     "even_and_odd",
     "preparation_from",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a transformer when it is first used: they subclass scikit-learn's, which features do without."""
+    if name not in TRANSFORMERS:
+        raise AttributeError(f"module 'fcnet.features' has no attribute {name!r}")
+    try:
+        return getattr(import_module("fcnet.features.transformers"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise ImportError(f'{name} needs scikit-learn: pip install "fcnet[sklearn]".') from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *TRANSFORMERS})
