@@ -68,6 +68,13 @@ def test_rounding_is_not_taken_for_a_component(F):
     assert fit(F, 40, regularisation=1e-6).n_components <= 8
 
 
+def test_one_large_component_hides_no_small_ones():
+    n = 1000
+    even = np.diag(np.concatenate([[2e4], np.ones(n - 1)])).astype(np.float32)
+    found = whitening._components([even, np.eye(n, dtype=np.float32)], 2 * n, 100.0, 0)
+    assert [part.shape[1] for part in found] == [n, n]
+
+
 def test_stopping_and_going_on_changes_nothing(F):
     whole, first, second = (MirrorCovariance(20, 20) for _ in range(3))
     for covariance in (whole, first):

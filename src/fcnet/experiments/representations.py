@@ -18,7 +18,7 @@ from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.types import Array
 
 FORMAT = "fcnet-representation-1"
-REVISION = 4  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
+REVISION = 5  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
 ROWS = 500  # images at once
 CHUNK = 5000  # images whose components lie in one file
 SHARE_OF_SAVING = 20  # writing down how far the covariance has come takes at most one part in so many of the time

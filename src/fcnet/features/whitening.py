@@ -222,7 +222,8 @@ def _components(covariances: list[Array], n: int, regularisation: float | None, 
     while covariances:
         found.append(leading_eigenvectors(covariances.pop(0), n, rng))
     everything = np.concatenate([values for values, _ in found])
-    noise = np.finfo(np.float32).eps * len(everything) * max(everything.max(), 0)  # eigenvalues that are 0 but for rounding
+    # Eigenvalues that are 0 but for rounding, whose errors add up as of a random walk: the largest is thousands of others.
+    noise = np.finfo(np.float32).eps * np.sqrt(len(everything)) * max(everything.max(), 0)
     lowest = max(np.sort(everything)[-n], noise)
     found = [(values[values >= lowest], vectors[:, values >= lowest]) for values, vectors in found]
     if regularisation is None:
