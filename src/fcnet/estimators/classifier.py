@@ -109,8 +109,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), FCNetClassifier(dropout=0.1, max_iter=50, learning_rate="one_cycle",
-    ...                                                         learning_rate_init=0.01, random_state=0))
+    >>> net = FCNetClassifier(dropout=0.1, max_iter=50, learning_rate="one_cycle", learning_rate_init=0.03, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), net)
     >>> model.fit(X, y).score(X, y) > 0.95
     True
     """

@@ -41,7 +41,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = FCNetRegressor(solver="lbfgs", alpha=10, max_iter=50, random_state=0)
+    >>> model = FCNetRegressor(solver="adamw", learning_rate="one_cycle", learning_rate_init=0.02, max_iter=50, random_state=0)
     >>> bool(model.fit(X, y).score(X, y) > 0.5)
     True
     """
