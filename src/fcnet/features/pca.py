@@ -6,8 +6,13 @@ from fcnet.errors import InputError
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
-ROUNDING = 1e-12  # of the largest variance: less than that is none,
-ROUNDING_OF_MEAN = 1e-28  # and less than that of a squared mean
+ROUNDING = 1e-12  # of the largest variance: less than that is none
+
+
+def check_varies(X: Array) -> None:
+    """Raise InputError if all rows of `X` are equal: rounded means can make a variance of none."""
+    if (X[0] == X).all():
+        raise InputError("X has no variance: all its rows are equal, and cannot be whitened.")
 
 
 def principal_components(X: Array) -> tuple[Array, Array, Array]:
@@ -33,21 +38,22 @@ def principal_components(X: Array) -> tuple[Array, Array, Array]:
     InputError
         If `X` has no variance.
     """
+    check_varies(X)
     n, n_inputs = X.shape
-    mean = X.mean(axis=0, dtype=np.float64)
+    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, n, ROWS_AT_ONCE)]
+    first = X[0].astype(np.float64)  # sums around a point among the data lose no digits: of a constant they are zero
+    mean = first + np.sum([(X[rows] - first).sum(axis=0) for rows in blocks], axis=0) / n
     if n < n_inputs:  # the covariance would be larger than the data
         _, lengths, components = np.linalg.svd(X - mean, full_matrices=False)
         variances = lengths**2 / (n - 1)
     else:
         covariance = np.zeros((n_inputs, n_inputs))
-        for start in range(0, n, ROWS_AT_ONCE):
-            centred = X[start : start + ROWS_AT_ONCE] - mean
+        for rows in blocks:
+            centred = X[rows] - mean
             covariance += centred.T @ centred
         ascending, vectors = np.linalg.eigh(covariance / (n - 1))
         variances, components = ascending[::-1], vectors.T[::-1]
-    kept = variances > max(ROUNDING * variances[0], ROUNDING_OF_MEAN * np.square(mean).max())
-    if not kept.any():
-        raise InputError("X has no variance: all its rows are equal, and cannot be whitened.")
+    kept = variances > ROUNDING * variances[0]
     variances, components = variances[kept], components[kept]
     largest = np.abs(components).argmax(axis=1)
     return mean, variances, components * np.sign(components[np.arange(len(largest)), largest, np.newaxis])

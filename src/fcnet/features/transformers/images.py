@@ -17,7 +17,7 @@ from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and
 from fcnet.types import Array
 
 SMALLEST_SIDE = 8  # of an image that is guessed: less is more likely a table
-CELL, PATCH_SIZE, GRID = 8, 6, 2  # where they fit
+CELL, PATCH_SIZE, GRID = 8, 6, 2  # of images that are large enough
 ROWS_AT_ONCE = 512
 
 
@@ -33,7 +33,7 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _shape(self, n_features: int, of_table: tuple[int, int, int]) -> tuple[int, int, int]:
         """Return (height, width, channels) of a row: as given, or guessed."""
         if self.image_shape is not None:
-            sides = [to_int("a side of image_shape", side, 1) for side in self.image_shape]
+            sides = np.ravel(self.image_shape).tolist()
             shape = image_shape_of([*sides, 1] if len(sides) == 2 else sides)
             if math.prod(shape) != n_features:
                 raise InputError(
@@ -48,8 +48,11 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return of_table
 
     def _white(self, X: Array) -> float:
-        # All pixels may be black, which has to be divided by something.
-        return (float(np.abs(X).max()) or 1.0) if self.max_value is None else to_float("max_value", self.max_value, 0)
+        if self.max_value is None:
+            return float(np.abs(X).max()) or 1.0  # black is divided by anything
+        if to_float("max_value", self.max_value, 0) == 0:
+            raise InputError("max_value must be above 0: pixels are divided by it.")
+        return float(self.max_value)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -68,7 +71,7 @@ class HistogramTransformer(_ImageTransformer):
         Of the images, rows of height · width · channels values. With None, a row of side² or 3 · side² values, from 8 × 8
         pixels, is a square image, grey or of three colours, and any other row one line of grey pixels.
     cell : int or None
-        Height and width of a cell of the gradients, in pixels; None is 8, or the most of which 2 × 2 fit.
+        Height and width of a cell of the gradients, in pixels; None is a quarter of the shorter side, at most 8.
     orientations : int
         Bins for the directions of gradients.
     hues : int
@@ -91,7 +94,7 @@ class HistogramTransformer(_ImageTransformer):
     --------
     >>> from sklearn.datasets import load_digits
     >>> X, _ = load_digits(return_X_y=True)
-    >>> HistogramTransformer(cell=2).fit_transform(X).shape
+    >>> HistogramTransformer().fit_transform(X).shape
     (1797, 324)
     """
 
@@ -140,7 +143,7 @@ class HistogramTransformer(_ImageTransformer):
         X = self._validated(X, reset=True)
         self.image_shape_ = self._shape(X.shape[1], (1, X.shape[1], 1))
         X, shape = self._drawn(X)
-        cell = min(CELL, min(shape[:2]) // 2) if self.cell is None else self.cell
+        cell = min(CELL, max(1, min(shape[:2]) // 4)) if self.cell is None else self.cell
         self.features_ = HistogramFeatures(cell, self.orientations, self.hues, grid=self.grid, max_value=self._white(X))
         return self.features_.fit_transform(X, shape)
 

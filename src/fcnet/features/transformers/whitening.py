@@ -8,7 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fcnet.errors import InputError, to_float, to_int
-from fcnet.features.pca import principal_components
+from fcnet.features.pca import check_varies, principal_components
 from fcnet.features.zca import ZCA
 from fcnet.types import Array
 
@@ -175,6 +175,7 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
             If `regularisation` is out of range, or `X` has fewer than two rows or no variance.
         """
         X = self._validated(X, reset=True)
+        check_varies(X)
         self.zca_ = ZCA.fit(X, to_float("regularisation", self.regularisation, 0))
         return self
 
