@@ -87,7 +87,7 @@ class HistogramTransformer(_ImageTransformer):
     image_shape_ : tuple of ints
         (height, width, channels).
     n_features_in_ : int
-    feature_names_in_ : array (n_features_in_,)
+    feature_names_in_ : array (n_features,)
         Where `X` was a data frame.
 
     Examples
@@ -204,7 +204,7 @@ class PatchTransformer(_ImageTransformer):
     image_shape_ : tuple of ints
         (height, width, channels).
     n_features_in_ : int
-    feature_names_in_ : array (n_features_in_,)
+    feature_names_in_ : array (n_features,)
         Where `X` was a data frame.
 
     Examples

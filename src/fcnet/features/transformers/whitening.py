@@ -40,17 +40,17 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         How many, at most as many as there are directions with variance; a float, from 0 to 1, is the share of the variance
         that they have to explain, and None are all.
     regularisation : float
-        The r above, at least 0, in the unit of the variances. (That of `ZCAWhitening` is a share of their mean.)
+        The r above, at least 0, in the unit of the variances; that of `ZCAWhitening` is a share of their mean.
 
     Attributes
     ----------
-    mean_ : float64 array (n_features_in_,)
-    components_ : float64 array (n_components_, n_features_in_)
+    mean_ : float64 array (n_features,)
+    components_ : float64 array (n_components, n_features)
         Of length one, largest variance first.
-    explained_variance_, explained_variance_ratio_ : float64 arrays (n_components_,)
+    explained_variance_, explained_variance_ratio_ : float64 arrays (n_components,)
     n_components_ : int
     n_features_in_ : int
-    feature_names_in_ : array (n_features_in_,)
+    feature_names_in_ : array (n_features,)
         Where `X` was a data frame.
 
     Examples
@@ -113,7 +113,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         return np.sqrt(self.explained_variance_ + self._regularisation)[:, np.newaxis]
 
     def transform(self, X: Any) -> Array:
-        """Return the whitened components (n, n_components_) of rows: float64 of float64, else float32."""
+        """Return the whitened components (n, n_components) of rows: float64 of float64, else float32."""
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         dtype = X.dtype if X.dtype == np.float64 else np.dtype(np.float32)
@@ -140,7 +140,7 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
     ----------
     zca_ : fcnet.features.ZCA
     n_features_in_ : int
-    feature_names_in_ : array (n_features_in_,)
+    feature_names_in_ : array (n_features,)
         Where `X` was a data frame.
 
     Examples
