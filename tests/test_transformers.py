@@ -173,6 +173,11 @@ def test_the_shape_of_images_is_guessed(n_features, of_histograms, of_patches):
     assert patches.transform(X).std(axis=0).max() > 0
 
 
+def test_a_line_of_pixels_is_drawn_twice():
+    ours, lines = HistogramTransformer((1, 64)).fit_transform(SMALL), np.concatenate([SMALL, SMALL], axis=1)
+    np.testing.assert_array_equal(ours, HistogramFeatures(1, max_value=16).fit_transform(lines, (2, 64, 1)))
+
+
 def test_a_shape_without_channels_is_of_grey_images():
     two, three, guessed = (HistogramTransformer(shape).fit_transform(SMALL) for shape in ((8, 8), [8, 8, 1], None))
     np.testing.assert_array_equal(two, three)
@@ -250,19 +255,20 @@ def test_dtypes(transformer, dtype):
 @each
 def test_frames_and_names(transformer):
     columns = [f"pixel{i}" for i in range(64)]
-    fitted = clone(transformer).fit(pd.DataFrame(SMALL, columns=columns))
+    X = pd.DataFrame(SMALL, columns=columns)
+    fitted = clone(transformer).fit(X)
     assert fitted.feature_names_in_.tolist() == columns
-    expected = fitted.transform(pd.DataFrame(SMALL, columns=columns))
-    prefix = type(transformer).__name__.lower()
-    out_names = [f"{prefix}{i}" for i in range(expected.shape[1])]
+    expected = fitted.transform(X)
+    out_names = [f"{type(transformer).__name__.lower()}{i}" for i in range(expected.shape[1])]
     if isinstance(transformer, ZCAWhitening):
         out_names = columns
     assert fitted.get_feature_names_out().tolist() == out_names
     for container, frame in (("pandas", pd.DataFrame), ("polars", pl.DataFrame)):
-        out = clone(transformer).set_output(transform=container).fit_transform(frame(dict(zip(columns, SMALL.T, strict=True))))
+        out = clone(transformer).set_output(transform=container).fit_transform(X)
         assert isinstance(out, frame)
         assert list(out.columns) == out_names
         np.testing.assert_allclose(out.to_numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(clone(transformer).fit_transform(pl.DataFrame(SMALL, columns)), expected, atol=1e-5)
 
 
 @each
