@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from fcnet import __version__
-from fcnet.errors import FcnetError, FileFormatError, SettingError, unknown_name
+from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError, unknown_name
 
 PICTURES_AT_ONCE = 256
 GRADIENT_TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by 1e-6 and less
@@ -73,6 +73,8 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
+@click.option("--target", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
+@click.option("--drop", multiple=True, metavar="COLUMN", help="A column of a table to leave out; may be repeated.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
 @click.option("--engine", metavar="NAME", help="What computes: numba or numpy.  [default: numba where it is installed]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
@@ -92,6 +94,8 @@ def train(
     recipe: str | None,
     changes: Sequence[str],
     out: Path | None,
+    target: str | None,
+    drop: Sequence[str],
     seed: int | None,
     engine: str | None,
     resume: bool,
@@ -101,12 +105,13 @@ def train(
     data_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Train a network on DATASET: digits or cifar10.
+    """Train a network on DATASET: digits, cifar10, or a path of a .csv, .parquet, .npz or of a folder of folders of pictures.
 
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
     until fcnet evaluate.
     """
-    from fcnet.data import DATASETS
+    from fcnet.data import DATASETS, is_path
+    from fcnet.data.own import checksum
     from fcnet.engine import default_engine
     from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
     from fcnet.experiments.run import CHECKPOINT, CONFIG, Config, check_run
@@ -114,19 +119,26 @@ def train(
     from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
 
-    if dataset not in DATASETS:
+    own = is_path(dataset)
+    if dataset not in DATASETS and not own:
         raise unknown_name("data set", dataset, DATASETS)
+    if (target or drop) and not own:
+        raise SettingError("--target and --drop are for tables.")
+    stem = Path(dataset).stem
+    dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     begun = Config.read(out) if resume and out and (out / CONFIG).exists() else None
     engine = engine or (begun.engine if begun else default_engine())
-    if out and begun and recipe is None and not changes and seed is None:
+    if out and begun and recipe is None and not changes and seed is None and not target and not drop:
         run, config = out, replace(begun, dataset=dataset, engine=engine)
     else:
-        recipe = recipe or DEFAULT_RECIPES[dataset]
+        recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
         name = Path(recipe).stem
-        run = out or Path("runs") / f"{dataset}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        config = Config(dataset, name, load_recipe(recipe, changes), seed or 0, engine, not no_verify)
+        run = out or Path("runs") / f"{stem}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        settings = load_recipe(recipe, changes)
+        columns = (target or "", list(drop), checksum(dataset)) if own else ()
+        config = Config(dataset, name, settings, seed or 0, engine, not no_verify, *columns)
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
     else:
@@ -184,12 +196,13 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 @main.command()
 @run_argument
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Of a table: write the predictions to a .csv.")
 @json_option
-def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
-    """Say what is on the pictures FILES, by the model of RUN; a folder stands for the pictures in it.
+def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
+    """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN; a folder stands for the pictures in it.
 
-    A picture of another size than the training images is scaled to theirs, and should look like them: for a model of the
-    digits light on dark, and cut close.
+    Of a table each row gives a line: its class, and the probability of each class, as CSV. A picture of another size than the
+    training images is scaled to theirs, and should look like them: for a model of the digits light on dark, and cut close.
     """
     import numpy as np
 
@@ -199,8 +212,15 @@ def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
 
     Config.read(run)  # says so where this is no run folder
     model = load(run / MODEL)
+    if model.scaling.kind == "table":
+        _predict_tables(model, files, out, as_json)
+        return
     if model.image_shape is None:
-        raise FcnetError(f"{run} was not trained on images.")
+        raise FcnetError(
+            f"{run} was trained neither on images nor on a table: call fcnet.load({str(run / MODEL)!r}).predict(X)."
+        )
+    if out:
+        raise SettingError("--out is for tables.")
     pictures = picture_files(files)
     unreadable = 0
     for start in range(0, len(pictures), PICTURES_AT_ONCE):
@@ -216,6 +236,35 @@ def predict(run: Path, files: Sequence[Path], as_json: bool) -> None:
             for (file, _), row in zip(read, probabilities, strict=True):
                 _print_prediction(file, model.classes, row, as_json)
     sys.exit(1 if unreadable else 0)
+
+
+def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
+    import csv
+    import io
+
+    from fcnet.data.table import read_table
+    from fcnet.persist import write_atomic
+
+    found = []
+    for file in files:
+        try:
+            found += model.predict_proba(read_table(file)).tolist()
+        except InputError as error:
+            raise FcnetError(f"{file}: {error}") from None
+    rows = [(model.classes[max(range(len(p)), key=p.__getitem__)], [round(value, 6) for value in p]) for p in found]
+    if as_json:
+        text = "".join(
+            json.dumps({"class": label, "probabilities": dict(zip(model.classes, p, strict=True))}) + "\n" for label, p in rows
+        )
+    else:
+        lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerows([["class", *model.classes], *([label, *p] for label, p in rows)])
+        text = lines.getvalue()
+    if out:
+        write_atomic(out, text)
+    else:
+        click.echo(text, nl=False)
 
 
 def _print_prediction(file: Path, classes: Sequence[str], probabilities: Any, as_json: bool) -> None:

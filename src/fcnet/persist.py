@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import FcnetError, FileFormatError, InputError
-from fcnet.features import HistogramFeatures, PatchRepresentation, Preparation, Scaling, preparation_from
+from fcnet.features import HistogramFeatures, PatchRepresentation, Preparation, Scaling, TableFeatures, preparation_from
 from fcnet.features.checks import image_shape_of
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
@@ -154,15 +154,19 @@ class Model:
         """Values of a raw input."""
         return self.network.layer_sizes[0] if self.scaling.n_inputs is None else self.scaling.n_inputs
 
-    def logits(self, X: ArrayLike) -> Array:
-        """Return the logits (n, n_classes) of raw inputs (n, n_inputs).
+    def rows(self, X: Any) -> Array:
+        """Return raw inputs as an array (n, n_inputs): of a table the rows of a polars data frame, encoded as numbers."""
+        return self.scaling.encode(X) if isinstance(self.scaling, TableFeatures) and hasattr(X, "columns") else X
+
+    def logits(self, X: Any) -> Array:
+        """Return the logits (n, n_classes) of raw inputs (n, n_inputs), or of a data frame for a model of tables.
 
         Raises
         ------
         InputError
             If the shape does not fit, or `X` holds anything but finite numbers.
         """
-        X = check_inputs(X, self.n_inputs)
+        X = check_inputs(self.rows(X), self.n_inputs)
         out = np.zeros((len(X), self.network.n_classes), self.network.dtype)
         for start in range(0, len(X), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)

@@ -1,18 +1,29 @@
 """Data sets, by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fcnet.data.cifar10 import load_cifar10
 from fcnet.data.dataset import Dataset
 from fcnet.data.digits import load_digits
-from fcnet.errors import unknown_name
+from fcnet.data.own import is_path, load_own
+from fcnet.errors import InputError, unknown_name
 
 DATASETS: dict[str, Callable[..., Dataset]] = {"digits": load_digits, "cifar10": load_cifar10}
 
 
-def load_dataset(name: str, data_dir: str | Path | None = None, *, n_test: int | None = None, verify: bool = True) -> Dataset:
-    """Load a data set in its standard split; `n_test` of 0 leaves its test part unread.
+def load_dataset(
+    name: str,
+    data_dir: str | Path | None = None,
+    *,
+    n_test: int | None = None,
+    verify: bool = True,
+    target: str = "",
+    drop: Sequence[str] = (),
+) -> Dataset:
+    """Load a data set in its standard split, or own data by its path; `n_test` of 0 leaves the test part unread.
+
+    `target` is the column of a table to learn, its last one by default, and `drop` are columns to leave out.
 
     Raises
     ------
@@ -21,10 +32,14 @@ def load_dataset(name: str, data_dir: str | Path | None = None, *, n_test: int |
     FileFormatError
         If its files cannot be used.
     """
+    if is_path(name):
+        return load_own(name, target=target, drop=drop, n_test=n_test)
+    if target or drop:
+        raise InputError(f"target and drop are for tables, and {name} is none.")
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     settings = {} if n_test is None else {"n_test": n_test}
     return DATASETS[name](data_dir, verify=verify, **settings)
 
 
-__all__ = ["DATASETS", "Dataset", "load_cifar10", "load_dataset", "load_digits"]
+__all__ = ["DATASETS", "Dataset", "is_path", "load_cifar10", "load_dataset", "load_digits"]

@@ -1,5 +1,6 @@
 """What a data set is once it is loaded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fcnet.types import Array
@@ -13,7 +14,7 @@ class Dataset:
     ----------
     name : str
     X_train, X_val, X_test : arrays (n, n_inputs)
-        Raw values, images as uint8.
+        Raw values, images as uint8; of a table polars data frames.
     y_train, y_val, y_test : int64 arrays (n,)
         Class numbers.
     classes : list of str
@@ -21,6 +22,8 @@ class Dataset:
         (height, width, channels) of an image, whose values lie in the row in this order.
     max_value : float
         The value of white.
+    notes : sequence of str
+        What was done to own data, in lines for people.
     """
 
     name: str
@@ -33,3 +36,4 @@ class Dataset:
     classes: list[str]
     image_shape: tuple[int, int, int] | None = None
     max_value: float = 255.0
+    notes: Sequence[str] = ()

@@ -41,6 +41,22 @@ def _pillow() -> ModuleType:
     return Image
 
 
+def image_size(file: Path) -> tuple[int, int, int]:
+    """Return (height, width, channels) of a picture, with 1 channel for grey and 3 for colours.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is not a picture.
+    """
+    Image = _pillow()
+    try:
+        with Image.open(file) as image:
+            return image.height, image.width, 1 if image.mode in ("1", "L", "LA") or image.mode.startswith("I") else 3
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise FileFormatError(f"{file} cannot be read as a picture: {error}") from None
+
+
 def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.0) -> Array:
     """Return a picture as a float32 row (height · width · channels,), scaled to the size of `image_shape`.
 

@@ -8,7 +8,7 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.representations import LearntRepresentation
-from fcnet.features import ZCA, HistogramFeatures, Preparation, Scaling
+from fcnet.features import ZCA, HistogramFeatures, Preparation, Scaling, TableFeatures
 from fcnet.features.local_weights import local_weights
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
@@ -32,6 +32,9 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]
         histograms = HistogramFeatures(max_value=data.max_value)
         rows = histograms.fit_transform(data.X_train, data.image_shape, recipe.dtype)
         return histograms, rows, time.monotonic() - began
+    if hasattr(data.X_train, "columns"):
+        table = TableFeatures.fit(data.X_train)
+        return table, table.transform(data.X_train, recipe.dtype), time.monotonic() - began
     mirrored_shape = data.image_shape if recipe.mirror else None
     preparation: Preparation
     if recipe.scaling == "zca":

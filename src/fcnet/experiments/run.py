@@ -13,6 +13,7 @@ import numpy as np
 
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
+from fcnet.data.own import checksum
 from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
@@ -39,7 +40,7 @@ LEFT_OVERS = {f".{name}.tmp" for name in RUN_FILES}  # of a write that was kille
 
 @dataclass(frozen=True)
 class Config:
-    """All that is needed to repeat a run."""
+    """All that is needed to repeat a run; `target`, `drop` and `checksum` are for own data."""
 
     dataset: str
     recipe: str
@@ -47,7 +48,22 @@ class Config:
     seed: int = 0
     engine: str = field(default_factory=default_engine)
     verify: bool = True
+    target: str = ""
+    drop: list[str] = field(default_factory=list)
+    checksum: str = ""
     fcnet: str = __version__
+
+    def load(self, data_dir: str | None = None, n_test: int | None = None) -> Dataset:
+        """Load the data; with an `n_test` of 0 its test part is not read.
+
+        Raises
+        ------
+        FcnetError
+            If it cannot be used, or is not what it was when the run was begun.
+        """
+        if self.checksum and checksum(self.dataset) != self.checksum:
+            raise FileFormatError(f"{self.dataset} is not there, or has changed since the run was begun: train anew.")
+        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, target=self.target, drop=self.drop)
 
     def to_toml(self) -> str:
         """Return the text of ``config.toml``."""
@@ -169,8 +185,10 @@ def train(
         return read_metrics(run)
     began = time.monotonic()
     recipe = config.settings
-    data = load_dataset(config.dataset, data_dir, n_test=0, verify=config.verify)
+    data = config.load(data_dir, n_test=0)
     recipe.check_images(data.image_shape)
+    for note in data.notes:
+        say(note)
     _begin(run, config, resume)
     scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say)
     X_val = scaling.transform(data.X_val, recipe.dtype)
@@ -215,7 +233,7 @@ def train(
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
     }
-    save_predictions(run / PREDICTIONS, "validation", val_logits, data.X_val, data.y_val)
+    save_predictions(run / PREDICTIONS, "validation", val_logits, model.rows(data.X_val), data.y_val)
     _write_metrics(run, metrics)
     return metrics
 
@@ -234,11 +252,11 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
     if metrics["test_accuracy"] is not None:
         return metrics
     model = load(run / MODEL)
-    data: Dataset = load_dataset(config.dataset, data_dir, verify=config.verify)
+    data = config.load(data_dir)
     logits = model.logits(data.X_test)
     metrics["test_accuracy"] = accuracy(logits, data.y_test)
     metrics["n_test"] = len(data.X_test)
-    save_predictions(run / PREDICTIONS, "test", logits, data.X_test, data.y_test)
+    save_predictions(run / PREDICTIONS, "test", logits, model.rows(data.X_test), data.y_test)
     _write_metrics(run, metrics)
     return metrics
 

@@ -9,6 +9,7 @@ from fcnet.features.preparation import Preparation, preparation_from
 from fcnet.features.representation import PatchRepresentation
 from fcnet.features.scaling import Scaling
 from fcnet.features.stacked import StackedPatches
+from fcnet.features.table import TableFeatures
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.features.zca import ZCA
 
@@ -30,6 +31,7 @@ __all__ = [
     "Preparation",
     "Scaling",
     "StackedPatches",
+    "TableFeatures",
     "even_and_odd",
     "preparation_from",
 ]

@@ -10,6 +10,7 @@ from fcnet.errors import unknown_name
 from fcnet.features.histograms import HistogramFeatures
 from fcnet.features.representation import PatchRepresentation
 from fcnet.features.scaling import Scaling
+from fcnet.features.table import TableFeatures
 from fcnet.features.zca import ZCA
 from fcnet.types import Array
 
@@ -42,6 +43,7 @@ KINDS: dict[str, Callable[[Mapping[str, Any], dict[str, Array]], Preparation]] =
     "zca": ZCA.from_arrays,
     "histograms": HistogramFeatures.from_arrays,
     "patches": PatchRepresentation.from_arrays,
+    "table": TableFeatures.from_arrays,
 }
 
 

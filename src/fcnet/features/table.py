@@ -1,0 +1,150 @@
+"""Rows of a table as numbers: standardised and one-hot, by what the training rows hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fcnet.errors import InputError
+from fcnet.features.checks import check_arrays
+from fcnet.types import Array
+
+Column = tuple[str, list[str] | None]
+
+
+@dataclass
+class TableFeatures:
+    """Numbers as ``(x - mean) / std``, with the median where one is missing; of a category its place among those known.
+
+    A category that is missing, or was not among the training rows, is zero in all its places.
+
+    Parameters
+    ----------
+    columns : list of (name, categories)
+        In the order of the encoded rows; categories are None for numbers.
+    median, mean, std : float64 arrays (n_numbers,)
+    """
+
+    columns: list[Column]
+    median: Array
+    mean: Array
+    std: Array
+
+    kind = "table"
+
+    def __post_init__(self) -> None:
+        self._numbers = [i for i, (_, categories) in enumerate(self.columns) if categories is None]
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns."""
+        return len(self.columns)
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers and categories."""
+        return sum(1 if categories is None else len(categories) for _, categories in self.columns)
+
+    @classmethod
+    def fit(cls, frame: Any) -> "TableFeatures":
+        """Measure the columns of a polars data frame of numbers and text."""
+        columns: list[Column] = []
+        numbers = []
+        for name in frame.columns:
+            if frame[name].dtype.is_numeric():
+                columns.append((name, None))
+                numbers.append(_numbers(frame[name]))
+            else:
+                columns.append((name, sorted(set(frame[name].drop_nulls().to_list()))))
+        values = np.array(numbers, np.float64).reshape(len(numbers), len(frame))
+        median = np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else 0.0 for row in values])
+        values = np.where(np.isfinite(values), values, median.reshape(-1, 1))
+        std = values.std(axis=1)
+        return cls(columns, median, values.mean(axis=1), np.where(std > 0, std, 1.0))
+
+    def encode(self, frame: Any) -> Array:
+        """Return the rows of a data frame, float64 (n, n_columns): numbers, and the number of each category, -1 for none.
+
+        Raises
+        ------
+        InputError
+            If a column is missing, or holds words instead of numbers.
+        """
+        missing = [name for name, _ in self.columns if name not in frame.columns]
+        if missing:
+            raise InputError(
+                f"There is no column {', '.join(map(repr, missing))}, which the model was trained on; there are "
+                f"{', '.join(map(repr, frame.columns))}."
+            )
+        out = np.empty((len(frame), len(self.columns)))
+        medians = iter(self.median)
+        for i, (name, categories) in enumerate(self.columns):
+            if categories is None:
+                values = _numbers(frame[name])
+                out[:, i] = np.where(np.isfinite(values), values, next(medians))
+            else:
+                places: dict[str | None, int] = {category: place for place, category in enumerate(categories)}
+                out[:, i] = [places.get(_text(value), -1) for value in frame[name].to_list()]
+        return out
+
+    def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
+        """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame."""
+        X = self.encode(X) if hasattr(X, "columns") else np.asarray(X)
+        out = np.zeros((len(X), self.n_outputs), dtype)
+        place = number = 0
+        for i, (_, categories) in enumerate(self.columns):
+            if categories is None:
+                out[:, place] = (X[:, i] - self.mean[number]) / self.std[number]
+                place, number = place + 1, number + 1
+                continue
+            known = np.flatnonzero(X[:, i] >= 0)
+            out[known, place + X[known, i].astype(np.intp)] = 1
+            place += len(categories)
+        return out
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what, with `arrays`, makes an equal one."""
+        return {"columns": self.columns}
+
+    def arrays(self) -> dict[str, Array]:
+        """Return what was measured of the numbers."""
+        return {"median": self.median, "mean": self.mean, "std": self.std}
+
+    @classmethod
+    def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "TableFeatures":
+        """Make one of what `get_config` and `arrays` returned.
+
+        Raises
+        ------
+        InputError
+            If they do not fit.
+        """
+        columns = [_column(column) for column in config["columns"]]
+        n = sum(categories is None for _, categories in columns)
+        check_arrays("table", arrays, dict.fromkeys(("median", "mean", "std"), (n,)))
+        return cls(columns, arrays["median"], arrays["mean"], arrays["std"])
+
+
+def _column(column: Sequence[Any]) -> Column:
+    name, categories = column
+    if not isinstance(name, str) or not (categories is None or all(isinstance(category, str) for category in categories)):
+        raise InputError("a column of a table needs a name, and categories that are text.")
+    return name, categories
+
+
+def _numbers(series: Any) -> Array:
+    """Return a column as float64, NaN where a value is missing."""
+    if not series.dtype.is_numeric():
+        words = series.drop_nulls()
+        if len(words):
+            raise InputError(f"The column {series.name!r} holds {words[0]!r}, and the model was trained on numbers there.")
+        return np.full(len(series), np.nan)
+    return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,298 @@
+"""Own data: tables, arrays and folders of pictures, from the file to predictions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn import datasets
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from fcnet import load
+from fcnet.cli import main
+from fcnet.data import load_dataset
+from fcnet.data.splits import split
+from fcnet.data.table import read_table
+from fcnet.errors import FcnetError, FileFormatError, InputError
+from fcnet.features import TableFeatures
+from fcnet.persist import load_tensors, save_tensors
+
+QUICK = ["--set", "epochs=4", "--set", "hidden=[16]"]
+
+
+def run(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def mixed(n=300, seed=0):
+    """A table whose label is plain from a number and a category."""
+    rng = np.random.default_rng(seed)
+    colour, size = rng.choice(["red", "green", "blue"], n), rng.normal(50, 10, n)
+    label = np.where((colour == "red") ^ (size > 50), "yes", "no")
+    return pl.DataFrame(
+        {"size": size.round(2), "colour": colour, "old": rng.random(n) < 0.5, "count": rng.integers(9, size=n), "label": label}
+    )
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "mixed.csv"
+    mixed(600).write_csv(path)
+    return path
+
+
+@pytest.fixture
+def trained(table, tmp_path):
+    result = run("train", table, "--out", tmp_path / "run", "--set", "epochs=30", "--json")
+    assert result.exit_code == 0, result.output
+    return tmp_path / "run"
+
+
+def test_a_table_is_trained_evaluated_and_predicted(trained, table, tmp_path):
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert (metrics["n_train"], metrics["n_val"], metrics["test_accuracy"]) == (420, 90, None)
+    assert json.loads(run("evaluate", trained, "--json").stdout)["test_accuracy"] > 0.9
+    rows = mixed(40, seed=1)
+    new = tmp_path / "new.csv"
+    rows.drop("label").select("count", "colour", "size", "old").write_csv(new)  # other order, no target
+    predicted = run("predict", trained, new)
+    said = pl.read_csv(predicted.stdout.encode())
+    assert said.columns == ["class", "no", "yes"]
+    assert (said["class"] == rows["label"]).mean() > 0.9
+    np.testing.assert_allclose(said["no"] + said["yes"], 1, atol=2e-6)
+    assert run("predict", trained, new, "--out", tmp_path / "said.csv").exit_code == 0
+    assert (tmp_path / "said.csv").read_text() == predicted.stdout
+    lines = run("predict", trained, new, "--json").stdout.splitlines()
+    assert [json.loads(line)["class"] for line in lines] == said["class"].to_list()
+    assert run("report", trained).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer"])
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_real_tables(tmp_path, name, ending):
+    frame = pl.from_pandas(getattr(datasets, f"load_{name}")(as_frame=True).frame)
+    path = tmp_path / f"{name}{ending}"
+    (frame.write_csv if ending == ".csv" else frame.write_parquet)(path)
+    result = run("train", path, "--out", tmp_path / "run", "--target", "target", "--set", "epochs=30", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["val_accuracy"] > 0.9
+
+
+def test_the_preparation_is_that_of_scikit_learn(table):
+    frame = read_table(table).drop("label")
+    frame = frame.with_columns(size=pl.when(pl.arange(0, pl.len()) % 7 == 0).then(None).otherwise(pl.col("size")))
+    train, rest = frame[:200], frame[200:]
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    peer = make_column_transformer(
+        (numbers, make_column_selector(dtype_include="number")),
+        (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), make_column_selector(dtype_exclude="number")),
+    )
+    expected = peer.fit(train.to_pandas()).transform(rest.to_pandas())
+    ours = TableFeatures.fit(train)
+    found = ours.transform(rest, np.float64)
+    in_order = [0, 6, 1, 2, 3, 4, 5]  # ours keeps the order of the columns, the peer puts numbers first
+    np.testing.assert_allclose(found[:, in_order], expected, rtol=1e-12)
+    assert found.dtype == np.float64
+    assert ours.transform(rest).dtype == np.float32
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.floats(-1e6, 1e6)), st.one_of(st.none(), st.text("abc é\"',\n", min_size=1, max_size=4))
+        ),
+        min_size=3,
+        max_size=30,
+    )
+)
+def test_any_table_is_prepared_and_saved_and_read_again(tmp_path_factory, rows):
+    frame = pl.DataFrame({"x": [x for x, _ in rows], "c": [c for _, c in rows]}, schema={"x": pl.Float64, "c": pl.String})
+    table = TableFeatures.fit(frame)
+    encoded = table.encode(frame)
+    out = table.transform(encoded)
+    assert np.isfinite(out).all()
+    assert (out[:, 1:].sum(axis=1) == [c is not None for _, c in rows]).all()
+    path = tmp_path_factory.mktemp("table") / "table.safetensors"
+    save_tensors(path, table.arrays(), table.get_config(), "test")
+    arrays, config = load_tensors(path, "test")
+    np.testing.assert_array_equal(TableFeatures.from_arrays(config, arrays).transform(frame), out)
+
+
+def test_unseen_and_missing_categories_are_no_category(trained, tmp_path):
+    model = load(trained / "model.safetensors")
+    rows = pl.DataFrame({"size": [50.0, None], "colour": ["violet", None], "old": ["true", "true"], "count": [1, 1]})
+    prepared = model.scaling.transform(rows)
+    colours = slice(1, 4)
+    assert (prepared[:, colours] == 0).all()
+    assert np.isfinite(model.predict_proba(rows)).all()
+
+
+def test_missing_values_are_told(tmp_path):
+    frame = mixed()
+    path = tmp_path / "gaps.csv"
+    frame.with_columns(size=pl.when(pl.arange(0, pl.len()) < 9).then(None).otherwise(pl.col("size"))).write_csv(path)
+    result = run("train", path, "--out", tmp_path / "run", *QUICK)
+    assert "9 of 300 values of 'size' are missing; they count as the median" in result.stderr
+    assert "Learning the column 'label' from 4 others: no, yes" in result.stderr
+
+
+def test_no_test_row_touches_a_fit(tmp_path):
+    frame = mixed()
+    y = (frame["label"] == "yes").to_numpy().astype(int)
+    test = split(y, ["no", "yes"], "x")[2]
+    noise = np.zeros(len(frame), bool)
+    noise[test] = True
+    changed = frame.with_columns(
+        size=pl.when(pl.Series(noise)).then(1e9).otherwise(pl.col("size")),
+        colour=pl.when(pl.Series(noise)).then(pl.lit("never seen")).otherwise(pl.col("colour")),
+    )
+    models = []
+    for name, rows in (("a", frame), ("b", changed)):
+        rows.write_csv(tmp_path / f"{name}.csv")
+        assert run("train", tmp_path / f"{name}.csv", "--out", tmp_path / name, *QUICK).exit_code == 0
+        models.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert models[0] == models[1]
+
+
+def test_the_split_is_stratified_and_always_the_same():
+    y = np.repeat([0, 1, 2], [200, 40, 3])
+    parts = split(y, ["a", "b", "c"], "x")
+    assert sorted(np.concatenate(parts)) == list(range(243))
+    assert [list(np.bincount(y[part])) for part in parts] == [[140, 28, 1], [30, 6, 1], [30, 6, 1]]
+    for part, again in zip(parts, split(y, ["a", "b", "c"], "x"), strict=True):
+        np.testing.assert_array_equal(part, again)
+
+
+def test_a_changed_file_is_noticed_and_a_stopped_run_goes_on(trained, table):
+    assert "finished already" in run("train", table, "--out", trained, "--resume").stderr
+    table.write_text(table.read_text() + "1,red,true,1,yes\n")
+    result = run("evaluate", trained)
+    assert result.exit_code == 1
+    assert "has changed since the run was begun" in result.stderr
+
+
+def test_new_rows_that_do_not_fit_are_refused(trained, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("size,old,count\n1,true,2\n")
+    assert "no column 'colour'" in run("predict", trained, path).stderr
+    path.write_text("size,colour,old,count\nlarge,red,true,2\n")
+    result = run("predict", trained, path)
+    assert "'size' holds 'large', and the model was trained on numbers" in result.stderr
+    assert result.exit_code == 1
+
+
+def lines(*rows):
+    return "\n".join(rows) + "\n"
+
+
+GOOD = [f"{i},{'ab'[i % 2]},{'xy'[i % 2]}" for i in range(20)]
+BAD = {
+    "empty": ("", "is empty"),
+    "header only": (lines("a,b,c"), "no rows"),
+    "one class": (lines("a,b,c", *(f"{i},a,x" for i in range(9))), "one class only"),
+    "one row": (lines("a,b,c", "1,a,x"), "one class only"),
+    "duplicate names": (lines("a,a,c", *GOOD), "several columns of the name 'a'"),
+    "mixed column": (lines("a,b,c", *GOOD, "many,a,x"), "row 21 has 'many'"),
+    "missing target": (lines("a,b,c", *GOOD, "1,a,", "1,b,NaN"), "missing in 2 of 22 rows, first in row 21"),
+    "small class": (lines("a,b,c", *GOOD, "1,a,z"), "the class 'z' has 1 row,"),
+    "dates": (lines("a,b,c", *(f"2024-01-{i + 1:02},a,{'xy'[i % 2]}" for i in range(20))), "holds dates"),
+    "free text": (lines("a,b,c", *(f"{i},word{i},{'xy'[i % 2]}" for i in range(50))), "--drop 'b'"),
+    "categories": (lines("a,b,c", *(f"1,{i % 2000}k,{'xy'[i % 2]}" for i in range(9000))), "2,000 different texts"),
+    "regression": (lines("a,b,c", *(f"{i},a,{i / 7}" for i in range(50))), "FCNetRegressor"),
+    "ragged": (lines("a,b,c", "1,a,x,4,5", *GOOD), "cannot be read as a table"),
+    "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "no column beside the target"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_tables_are_refused_in_a_line(tmp_path, kind):
+    text, words = BAD[kind]
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    result = run("train", path, "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 1, result.output
+    assert words in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("Error")]) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_ten_million_categories_are_refused(tmp_path):
+    path = tmp_path / "many.parquet"
+    n = 10_000_000
+    pl.DataFrame({"id": pl.arange(n, eager=True).cast(pl.String) + "k", "y": pl.arange(n, eager=True) % 2}).write_parquet(path)
+    with pytest.raises(InputError, match="10,000,000 different texts"):
+        load_dataset(str(path))
+
+
+def test_files_that_are_no_tables(tmp_path):
+    path = tmp_path / "latin.csv"
+    path.write_bytes("name,y\nMüller,1\n".encode("latin-1"))
+    with pytest.raises(FileFormatError, match="UTF-8"):
+        read_table(path)
+    path = tmp_path / "noise.parquet"
+    path.write_bytes(b"PAR1 nonsense")
+    with pytest.raises(FileFormatError, match="cannot be read as a table"):
+        read_table(path)
+    with pytest.raises(FileFormatError, match="There is no file"):
+        load_dataset(str(tmp_path / "none.csv"))
+
+
+def test_columns_are_named_dropped_and_misspelt(table, tmp_path):
+    result = run("train", table, "--target", "colour", "--drop", "label", "--drop", "old", "--out", tmp_path / "run", *QUICK)
+    assert "Learning the column 'colour' from 2 others: blue, green, red" in result.stderr
+    assert "Did you mean 'colour'" in run("train", table, "--target", "color").stderr
+    assert run("train", "digits", "--target", "x").exit_code == 2
+
+
+def test_arrays(tmp_path):
+    X, y = datasets.load_iris(return_X_y=True)
+    np.savez(tmp_path / "iris.npz", X=X, y=np.array(["setosa", "versicolor", "virginica"])[y])
+    result = run("train", tmp_path / "iris.npz", "--out", tmp_path / "run", "--set", "epochs=30", "--json")
+    assert json.loads(result.stdout)["val_accuracy"] > 0.85
+    assert load(tmp_path / "run/model.safetensors").classes == ["setosa", "versicolor", "virginica"]
+    assert run("evaluate", tmp_path / "run").exit_code == 0
+    bad = {
+        "pickled": {"X": np.array([{}], object), "y": np.zeros(1, int)},
+        "lengths": {"X": np.zeros((3, 2)), "y": np.zeros(4, int)},
+        "names": {"data": np.zeros(3)},
+        "kind": {"X": np.zeros((3, 2)), "y": np.zeros(3)},
+        "one class": {"X": np.zeros((3, 2)), "y": np.zeros(3, int)},
+    }
+    for name, arrays in bad.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        with pytest.raises(FcnetError):
+            load_dataset(str(tmp_path / f"{name}.npz"))
+    (tmp_path / "noise.npz").write_bytes((tmp_path / "iris.npz").read_bytes()[:900])
+    with pytest.raises(FileFormatError):
+        load_dataset(str(tmp_path / "noise.npz"))
+
+
+def test_a_folder_of_pictures(tmp_path):
+    digits = datasets.load_digits()
+    chosen = np.flatnonzero(digits.target < 3)[:150]
+    for i in chosen:
+        folder = tmp_path / "pictures" / f"class {digits.target[i]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((digits.images[i] * 15).astype(np.uint8)).save(folder / f"{i}.png")
+    pictures = tmp_path / "pictures"
+    result = run("train", pictures, "--out", tmp_path / "run", "--set", "epochs=20", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["val_accuracy"] > 0.9
+    assert load(tmp_path / "run/model.safetensors").image_shape == (8, 8, 1)
+    said = run("predict", tmp_path / "run", pictures / "class 0").stdout.splitlines()
+    assert sum(": class 0" in line for line in said) > 0.9 * len(said)
+    assert run("evaluate", tmp_path / "run").exit_code == 0
+    broken = next(Path(pictures / "class 1").iterdir())
+    broken.write_bytes(b"no picture")
+    assert f"{broken} cannot be read as a picture" in run("train", pictures, "--out", tmp_path / "other").stderr
+    (tmp_path / "bare").mkdir()
+    assert "needs a folder of pictures for each" in run("train", tmp_path / "bare").stderr
