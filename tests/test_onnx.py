@@ -6,12 +6,13 @@ import sys
 from functools import cache
 
 import numpy as np
+import polars as pl
 import pytest
 
 import fcnet
 from fcnet import FullyConnectedNet
 from fcnet.errors import FcnetError, InputError
-from fcnet.features import ZCA, HistogramFeatures, PatchFeatures, PatchRepresentation, Scaling, StackedPatches
+from fcnet.features import ZCA, HistogramFeatures, PatchFeatures, PatchRepresentation, Scaling, StackedPatches, TableFeatures
 from fcnet.features.preparation import KINDS
 from fcnet.features.representation import extract
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd, side_by_side
@@ -122,7 +123,35 @@ def test_every_preparation_and_view(name, shape, views, tmp_path):
 
 
 def test_every_kind_of_preparation_is_tested():
-    assert {preparation(name, SHAPE).kind for name in PREPARATIONS} == set(KINDS)
+    assert {preparation(name, SHAPE).kind for name in PREPARATIONS} | {"table"} == set(KINDS)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_table_has_an_input_for_each_column(dtype, tmp_path):
+    rng = np.random.default_rng(0)
+    n = 300
+    frame = pl.DataFrame(
+        {
+            "größe": [None if i % 9 == 0 else float(x) for i, x in enumerate(1e9 + 50 * rng.standard_normal(n))],
+            "colour": [[None, "red", "blue", "never", "grün"][i % 5] for i in range(n)],
+            "empty": pl.Series([None] * n, dtype=pl.String),
+            "constant": [3.0] * n,
+        }
+    )
+    table = TableFeatures.fit(frame.with_columns(colour=pl.col("colour").replace({"never": None})))
+    model = Model(FullyConnectedNet([table.n_outputs, 7, 2], seed=1, dtype=dtype), table, ["no", "yes"])
+    assert export_onnx(model, tmp_path / "m.onnx") < 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    for rows in (frame[:1], frame[:7], frame):
+        inputs = {
+            "größe": rows["größe"].fill_null(np.nan).to_numpy()[:, np.newaxis],
+            "colour": np.array(rows["colour"].fill_null("").to_list(), object)[:, np.newaxis],
+            "constant": rows["constant"].to_numpy()[:, np.newaxis],
+        }
+        logits, probabilities, label = session.run(["logits", "probabilities", "label"], inputs)
+        np.testing.assert_allclose(logits, model.logits(rows), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(probabilities, model.predict_proba(rows), rtol=1e-5, atol=1e-6)
+        assert label.tolist() == [model.classes[i] for i in model.predict(rows)]
 
 
 @pytest.mark.parametrize("orientations", [1, 2, 4, 6, 9])

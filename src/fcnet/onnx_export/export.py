@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from fcnet.errors import FcnetError
-from fcnet.features import ZCA, Scaling
+from fcnet.features import ZCA, Scaling, TableFeatures
 from fcnet.onnx_export.graph import Graph
 from fcnet.onnx_export.network import add_label, add_mean, add_network
 from fcnet.onnx_export.preparation import add_preparation
+from fcnet.onnx_export.table import add_table, random_rows, table_inputs
 from fcnet.persist import Model, write_atomic
 from fcnet.types import Array
 
@@ -19,7 +20,8 @@ N_CHECKED = 16
 def export_onnx(model: Model, path: str | Path, *, tolerance: float = 1e-5) -> float:
     """Write a model as an ONNX file that takes raw inputs, once onnxruntime has given what the model gives.
 
-    The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows. Its outputs are
+    The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows; of a table an input
+    (rows, 1) for each column by its name, float64 for numbers and strings for categories. Its outputs are
     ``logits`` (rows, n), and
 
     - of classes, ``probabilities`` (rows, n) and ``label`` (rows,), the name of the most probable class, or its number where
@@ -53,7 +55,10 @@ def export_onnx(model: Model, path: str | Path, *, tolerance: float = 1e-5) -> f
     """
     graph = Graph()
     network = model.network
-    x = add_preparation(graph, model, graph.input("inputs", network.dtype, model.n_inputs))
+    if isinstance(model.scaling, TableFeatures):
+        x = add_table(graph, model.scaling, network.dtype)
+    else:
+        x = add_preparation(graph, model, graph.input("inputs", network.dtype, model.n_inputs))
     has_views = bool(model.average_mirror or model.average_shift) or model.scaling.kind == "patches"
     logits = add_network(graph, network, x)
     if has_views:
@@ -95,7 +100,8 @@ def _check(content: bytes, model: Model, tolerance: float) -> float:
     """Return the largest difference of onnxruntime's outputs from the model's, or raise FcnetError where it is too large."""
     rows = _random_rows(model, np.random.default_rng(0))
     expected = model.logits(rows), model.predict_proba(rows)
-    pairs = zip(_run(content, rows), expected, strict=True)
+    table = model.scaling if isinstance(model.scaling, TableFeatures) else None
+    pairs = zip(_run(content, table_inputs(table, rows) if table else {"inputs": rows}), expected, strict=True)
     difference = float(np.max([np.abs(found - values).max() / max(1, np.abs(values).max()) for found, values in pairs]))
     if not difference <= tolerance:
         raise FcnetError(
@@ -105,19 +111,21 @@ def _check(content: bytes, model: Model, tolerance: float) -> float:
     return difference
 
 
-def _run(content: bytes, rows: Array) -> list[Array]:
+def _run(content: bytes, inputs: dict[str, Array]) -> list[Array]:
     """Return logits, and probabilities or values, as onnxruntime computes them."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs() if output.name != "label"]
-    found: list[Array] = session.run(names, {"inputs": rows})
+    found: list[Array] = session.run(names, inputs)
     return found
 
 
 def _random_rows(model: Model, rng: np.random.Generator) -> Array:
     """Return raw inputs of about the range that the model was made for."""
     shape, scaling = (N_CHECKED, model.n_inputs), model.scaling
+    if isinstance(scaling, TableFeatures):
+        return random_rows(scaling, N_CHECKED, rng)
     rows = rng.standard_normal(shape)
     if isinstance(scaling, Scaling | ZCA) and scaling.mean is not None:
         std = 1 / scaling.matrix.diagonal() if isinstance(scaling, ZCA) else scaling.std
