@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.experiments.run import MODEL, Config, read_metrics
+from fcnet.features import TableFeatures
 from fcnet.persist import Model, load
 from fcnet.words import duration_words, setting_words
 
@@ -55,7 +56,8 @@ def model_card(run: str | Path) -> str:
 
 
 def _purpose(model: Model) -> str:
-    n, of = model.network.n_classes, "an image" if model.image_shape else "a row of numbers"
+    n = model.network.n_classes
+    of = "an image" if model.image_shape else "a row of a table" if model.scaling.kind == "table" else "a row of numbers"
     return {
         "cross_entropy": f"A fully-connected neural network that says which of {n} classes {of} belongs to.",
         "binary_cross_entropy": f"A fully-connected neural network that says which of {n} labels {of} has.",
@@ -67,6 +69,8 @@ def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
     if model.image_shape:
         height, width, channels = model.image_shape
         inputs += f", those of an image of {height} × {width} pixels and {channels} channels, from 0 to {model.max_value:g}"
+    if isinstance(model.scaling, TableFeatures):
+        inputs += f": {', '.join(_plain(name) for name, _ in model.scaling.columns)}"
     texts = [f"{data}. {inputs}."]
     if model.network.loss.measure == "accuracy":
         names = [_plain(name) for name in model.classes]
@@ -139,6 +143,8 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
 
 
 def _use(model: Model) -> list[str]:
+    if model.scaling.kind == "table":
+        return ["```console\n$ fcnet predict RUN new.csv  # the classes of raw rows and their probabilities\n```"]
     call = "predict" if model.network.loss.measure == "r2" else "predict_proba"
     return [
         "```python\nimport fcnet\n\n"
