@@ -30,6 +30,12 @@ numpydoc_validation_checks = {
 }
 numpydoc_validation_exclude = {r"callbacks\.(EarlyStopping|Progress)\.on_"}  # described once, in Callback
 
+
+def setup(app):
+    """Leave out what every estimator inherits for scikit-learn's routing of metadata, whose page is not among these."""
+    app.connect("autodoc-skip-member", lambda _app, _what, name, _member, skip, _options: skip or name.endswith("_request"))
+
+
 html_theme = "furo"
 html_title = f"fcnet {version}"
 html_show_copyright = False

@@ -387,7 +387,7 @@ def test_gradcheck():
     assert "All gradients are right." in result.stdout
     checks = json.loads(fcnet("gradcheck", "--json", "--seed", "3").stdout)
     assert checks["passed"] is True
-    assert len(checks["checks"]) == 16
+    assert len(checks["checks"]) == 24
 
 
 def test_gradcheck_fails_when_a_gradient_is_wrong(monkeypatch):

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from fcnet import __version__
-from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError, unknown_name
+from fcnet.errors import FcnetError, FileFormatError, SettingError, unknown_name
 
 PICTURES_AT_ONCE = 256
 GRADIENT_TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by 1e-6 and less
@@ -239,28 +239,13 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
 
 
 def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
-    import csv
-    import io
-
-    from fcnet.data.table import read_table
+    from fcnet.experiments.table_predictions import predict_tables, to_csv, to_json_lines
     from fcnet.persist import write_atomic
 
-    found = []
-    for file in files:
-        try:
-            found += model.predict_proba(read_table(file)).tolist()
-        except InputError as error:
-            raise FcnetError(f"{file}: {error}") from None
-    rows = [(model.classes[max(range(len(p)), key=p.__getitem__)], [round(value, 6) for value in p]) for p in found]
-    if as_json:
-        text = "".join(
-            json.dumps({"class": label, "probabilities": dict(zip(model.classes, p, strict=True))}) + "\n" for label, p in rows
-        )
-    else:
-        lines = io.StringIO()
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerows([["class", *model.classes], *([label, *p] for label, p in rows)])
-        text = lines.getvalue()
+    if out and not out.parent.is_dir():
+        raise FcnetError(f"There is no folder {out.parent}.")
+    predicted = predict_tables(model, model.scaling, files, lambda line: click.echo(line, err=True))
+    text = (to_json_lines if as_json else to_csv)(model.classes, predicted)
     if out:
         write_atomic(out, text)
     else:

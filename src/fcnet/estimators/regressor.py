@@ -26,7 +26,8 @@ class FCNetRegressor(RegressorMixin, _FCNetEstimator):
         Half the squared error, or half the Poisson deviance with the exponential of the output, for ``y >= 0``.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, \
-epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, callbacks, progress, checkpoint, dtype, engine
+epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, callbacks, progress, checkpoint, dtype, \
+engine : as there
         As in `FCNetClassifier`; `early_stopping` goes by R².
     scale_target : bool
         Whether targets are standardised in training; those of "poisson" never are.
@@ -34,7 +35,7 @@ epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, callb
     Attributes
     ----------
     network_, coefs_, intercepts_, n_iter_, n_layers_, n_outputs_, n_features_in_, feature_names_in_, t_, out_activation_, \
-loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, validation_loss_curve_, history_
+loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, validation_loss_curve_, history_ : as there
         As in `FCNetClassifier`; scores are R².
 
     Examples

@@ -12,6 +12,7 @@ from fcnet.features.checks import check_arrays
 from fcnet.types import Array
 
 Column = tuple[str, list[str] | None]
+FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
 
 
 @dataclass
@@ -70,8 +71,10 @@ class TableFeatures:
         Raises
         ------
         InputError
-            If a column is missing, or holds words instead of numbers.
+            If a column is missing, or holds words instead of numbers or numbers instead of categories.
         """
+        if not hasattr(frame, "with_columns"):
+            raise InputError("The model takes a polars data frame; polars.from_pandas makes one of a pandas one.")
         missing = [name for name, _ in self.columns if name not in frame.columns]
         if missing:
             raise InputError(
@@ -86,17 +89,32 @@ class TableFeatures:
                 out[:, i] = np.where(np.isfinite(values), values, next(medians))
             else:
                 places: dict[str | None, int] = {category: place for place, category in enumerate(categories)}
-                out[:, i] = [places.get(_text(value), -1) for value in frame[name].to_list()]
+                out[:, i] = [places.get(_text(value), -1) for value in _words(frame[name], categories)]
         return out
 
+    def unknown(self, frame: Any) -> dict[str, int]:
+        """Return for columns how many values of `frame` are categories that no training row had, where there are any."""
+        columns = ((name, categories) for name, categories in self.columns if categories is not None)
+        counts = {name: int((~frame[name].cast(str).is_in(categories)).sum()) for name, categories in columns}
+        return {name: count for name, count in counts.items() if count}
+
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
-        """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame."""
+        """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame.
+
+        Raises
+        ------
+        InputError
+            If a column does not fit, or a number is so far from those of the training rows that nothing can be computed.
+        """
         X = self.encode(X) if hasattr(X, "columns") else np.asarray(X)
         out = np.zeros((len(X), self.n_outputs), dtype)
         place = number = 0
-        for i, (_, categories) in enumerate(self.columns):
+        for i, (name, categories) in enumerate(self.columns):
             if categories is None:
-                out[:, place] = (X[:, i] - self.mean[number]) / self.std[number]
+                scaled = (X[:, i] - self.mean[number]) / self.std[number]
+                if len(scaled) and not np.abs(scaled).max() < FARTHEST:
+                    raise InputError(f"The column {name!r} holds a number that is too far from those the model was trained on.")
+                out[:, place] = scaled
                 place, number = place + 1, number + 1
                 continue
             known = np.flatnonzero(X[:, i] >= 0)
@@ -142,6 +160,15 @@ def _numbers(series: Any) -> Array:
             raise InputError(f"The column {series.name!r} holds {words[0]!r}, and the model was trained on numbers there.")
         return np.full(len(series), np.nan)
     return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
+
+
+def _words(series: Any, categories: list[str]) -> list[Any]:
+    if series.dtype.is_numeric() and series.null_count() < len(series):
+        raise InputError(
+            f"The column {series.name!r} holds {series.drop_nulls()[0]:g}, and the model was trained on categories there, as "
+            f"{', '.join(map(repr, categories[:3]))}."
+        )
+    return list(series.to_list())
 
 
 def _text(value: Any) -> str | None:
