@@ -141,7 +141,7 @@ def test_missing_values_are_told(tmp_path):
     path = tmp_path / "gaps.csv"
     frame.with_columns(size=pl.when(pl.arange(0, pl.len()) < 9).then(None).otherwise(pl.col("size"))).write_csv(path)
     result = run("train", path, "--out", tmp_path / "run", *QUICK)
-    assert "9 of 300 values of 'size' are missing; they count as the median" in result.stderr
+    assert "9 of 300 values of 'size' are missing or infinite; they count as the median" in result.stderr
     assert "Learning the column 'label' from 4 others: no, yes" in result.stderr
 
 
