@@ -190,6 +190,64 @@ def test_new_rows_that_do_not_fit_are_refused(trained, tmp_path):
     assert result.exit_code == 1
 
 
+@pytest.fixture
+def coded(tmp_path):
+    """A run on a table with categories that look like numbers, and truth as pandas writes it."""
+    path = tmp_path / "coded.csv"
+    cells = [(("0", "1", "north", "east")[i % 4], str(i % 4 == 0), i % 7, "xy"[i % 4 == 0]) for i in range(120)]
+    path.write_text(lines("code,old,size,label", *(",".join(map(str, row)) for row in cells)))
+    assert run("train", path, "--out", tmp_path / "run", "--set", "epochs=20").exit_code == 0
+    return tmp_path / "run"
+
+
+def test_categories_are_known_again_however_they_are_written(coded, tmp_path):
+    path = tmp_path / "new.csv"
+    said = []
+    for code, old in (("0", "True"), ("0", "true"), ("north", "FALSE")):
+        path.write_text(lines("code,old,size", f"{code},{old},1"))
+        result = run("predict", coded, path)
+        assert result.stderr == ""
+        said.append(result.stdout)
+    assert said[0] == said[1]
+    assert [text.splitlines()[1][0] for text in said] == ["y", "y", "x"]
+    pl.DataFrame({"code": ["0"], "old": [True], "size": [1]}).write_parquet(tmp_path / "new.parquet")
+    assert run("predict", coded, tmp_path / "new.parquet").stdout == said[0]
+
+
+def test_numbers_for_categories_are_refused_and_unknown_ones_are_told(coded, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text(lines("code,old,size", "7,true,1"))
+    result = run("predict", coded, path)
+    assert result.exit_code == 1
+    assert "'code' holds 7, and the model was trained on categories there, as '0', '1', 'east'" in result.stderr
+    path.write_text(lines("code,old,size", "south,true,1", "1,true,1"))
+    result = run("predict", coded, path)
+    assert result.exit_code == 0
+    assert "1 of 2 values of 'code' were in no training row" in result.stderr
+
+
+def test_numbers_far_away_and_frames_of_pandas_are_refused(coded):
+    model = load(coded / "model.safetensors")
+    frame = pl.DataFrame({"code": ["0"], "old": ["true"], "size": [1e30]})
+    with pytest.raises(InputError, match="'size' holds a number that is too far"):
+        model.predict_proba(frame)
+    with pytest.raises(InputError, match=r"polars\.from_pandas"):
+        model.predict_proba(frame.to_pandas())
+    assert np.isfinite(model.predict_proba(frame.with_columns(size=pl.lit(float("inf"))))).all()  # as if it were missing
+
+
+def test_classes_that_differ_in_spaces_stay_two(tmp_path):
+    path = tmp_path / "spaces.csv"
+    path.write_text(lines("a,c", *(f"{i},{('a b', 'a  b')[i % 2]}" for i in range(20))))
+    assert load_dataset(str(path)).classes == ["a  b", "a b"]
+
+
+def test_empty_lines_at_the_end_are_no_rows(tmp_path):
+    path = tmp_path / "blank.csv"
+    path.write_text(lines("a,c", "1,x", "2,y", "", ""))
+    assert len(read_table(path)) == 2
+
+
 def lines(*rows):
     return "\n".join(rows) + "\n"
 
@@ -209,6 +267,13 @@ BAD = {
     "categories": (lines("a,b,c", *(f"1,{i % 2000}k,{'xy'[i % 2]}" for i in range(9000))), "2,000 different texts"),
     "regression": (lines("a,b,c", *(f"{i},a,{i / 7}" for i in range(50))), "FCNetRegressor"),
     "ragged": (lines("a,b,c", "1,a,x,4,5", *GOOD), "cannot be read as a table"),
+    "constant columns": (
+        lines("a,b,c", *(f"1,a,{'xy'[i % 2]}" for i in range(20))),
+        "every column beside the target 'c' is constant",
+    ),
+    "semicolons": (lines("a;b;c", *(row.replace(",", ";") for row in GOOD)), "semicolons between its columns"),
+    "huge number": (lines("a,b,c", *GOOD, "1e200,a,x"), "the column 'a' holds 1e+200 in row 21, too large"),
+    "gap at the end": (lines("a,b,c", *GOOD, "", "1,a,"), "missing in 2 of 22 rows"),
     "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "no column beside the target"),
 }
 
@@ -249,7 +314,12 @@ def test_files_that_are_no_tables(tmp_path):
 def test_columns_are_named_dropped_and_misspelt(table, tmp_path):
     result = run("train", table, "--target", "colour", "--drop", "label", "--drop", "old", "--out", tmp_path / "run", *QUICK)
     assert "Learning the column 'colour' from 2 others: blue, green, red" in result.stderr
-    assert "Did you mean 'colour'" in run("train", table, "--target", "color").stderr
+    misspelt = run("train", table, "--target", "color")
+    assert misspelt.exit_code == 2
+    assert "Did you mean 'colour'" in misspelt.stderr
+    assert "left out by --drop" in run("train", table, "--target", "old", "--drop", "old").stderr
+    all_columns = [word for name in mixed(9).columns for word in ("--drop", name)]
+    assert "every column is left out" in run("train", table, *all_columns).stderr
     assert run("train", "digits", "--target", "x").exit_code == 2
 
 

@@ -149,15 +149,17 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
     if target in drop:
         raise SettingError(f"{path}: the target {target!r} is left out by --drop.")
     frame = frame.drop(drop)
-    target = target or frame.columns[-1] if frame.columns else ""
+    if not frame.columns:
+        raise SettingError(f"{path}: every column is left out by --drop.")
+    target = target or frame.columns[-1]
     if len(frame.columns) < 2:
-        raise SettingError(f"{path} has no column {f'beside the target {target!r}' if target else 'that is not left out'}.")
+        raise InputError(f"{path} has no column beside the target {target!r}.")
     labels, X = frame[target], frame.drop(target)
     for name in X.columns:
         _check_column(path, X[name])
+    y, classes = _classes(path, labels)
     if all(X[name].n_unique() == 1 for name in X.columns):
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
-    y, classes = _classes(path, labels)
     notes = [f"Learning the column {target!r} from {X.shape[1]} others: {', '.join(classes)}", *_missing(X)]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
