@@ -22,8 +22,10 @@ from fcnet.data import load_dataset
 from fcnet.data.splits import split
 from fcnet.data.table import read_table
 from fcnet.errors import FcnetError, FileFormatError, InputError
+from fcnet.experiments.run import Config, train
 from fcnet.features import TableFeatures
 from fcnet.persist import load_tensors, save_tensors
+from fcnet.training.callbacks import Callback
 
 QUICK = ["--set", "epochs=4", "--set", "hidden=[16]"]
 
@@ -172,12 +174,52 @@ def test_the_split_is_stratified_and_always_the_same():
         np.testing.assert_array_equal(part, again)
 
 
-def test_a_changed_file_is_noticed_and_a_stopped_run_goes_on(trained, table):
+def test_a_changed_file_is_noticed(trained, table):
     assert "finished already" in run("train", table, "--out", trained, "--resume").stderr
     table.write_text(table.read_text() + "1,red,true,1,yes\n")
     result = run("evaluate", trained)
     assert result.exit_code == 1
     assert "has changed since the run was begun" in result.stderr
+
+
+class StopAfter(Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epochs:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_is_interrupted_goes_on_to_the_same_model(table, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert run("train", table, "--drop", "count", "--out", whole, *QUICK).exit_code == 0
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, Config.read(whole), checkpoint_seconds=0, callbacks=[StopAfter(2)])
+    assert not (stopped / "metrics.json").exists()
+    result = run("train", table, "--out", stopped, "--resume")
+    assert "Going on with" in result.stderr
+    assert (stopped / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    changed = run("train", table, "--out", stopped, "--resume", "--drop", "old", *QUICK)
+    assert changed.exit_code == 2
+    assert "drop was ['count'], now ['old']" in changed.stderr
+
+
+def test_a_file_that_changes_before_a_run_goes_on_is_noticed(table, tmp_path):
+    words = ("train", table, "--out", tmp_path / "run", *QUICK)
+    assert run(*words).exit_code == 0
+    (tmp_path / "run/metrics.json").unlink()
+    table.write_text(table.read_text() + "1,red,true,1,yes\n")
+    result = run("train", table, "--out", tmp_path / "run", "--resume")
+    assert result.exit_code == 1
+    assert "has changed since the run was begun" in result.stderr
+
+
+def test_scaling_of_tables_is_not_a_choice(table, tmp_path):
+    result = run("train", table, "--out", tmp_path / "run", "--set", "scaling=zca")
+    assert result.exit_code == 2
+    assert "scaling = zca has no effect" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_new_rows_that_do_not_fit_are_refused(trained, tmp_path):
@@ -330,20 +372,89 @@ def test_arrays(tmp_path):
     assert json.loads(result.stdout)["val_accuracy"] > 0.85
     assert load(tmp_path / "run/model.safetensors").classes == ["setosa", "versicolor", "virginica"]
     assert run("evaluate", tmp_path / "run").exit_code == 0
-    bad = {
-        "pickled": {"X": np.array([{}], object), "y": np.zeros(1, int)},
-        "lengths": {"X": np.zeros((3, 2)), "y": np.zeros(4, int)},
-        "names": {"data": np.zeros(3)},
-        "kind": {"X": np.zeros((3, 2)), "y": np.zeros(3)},
-        "one class": {"X": np.zeros((3, 2)), "y": np.zeros(3, int)},
-    }
-    for name, arrays in bad.items():
-        np.savez(tmp_path / f"{name}.npz", **arrays)
-        with pytest.raises(FcnetError):
-            load_dataset(str(tmp_path / f"{name}.npz"))
     (tmp_path / "noise.npz").write_bytes((tmp_path / "iris.npz").read_bytes()[:900])
-    with pytest.raises(FileFormatError):
+    with pytest.raises(FileFormatError, match="noise.npz"):
         load_dataset(str(tmp_path / "noise.npz"))
+
+
+TWO = np.arange(12) % 2
+BAD_ARRAYS = {
+    "pickled": ({"X": np.array([{}] * 12, object), "y": TWO}, "Arrays of Python objects are not read"),
+    "lengths": ({"X": np.zeros((3, 2)), "y": TWO}, r"X has shape \(3, 2\) and y \(12,\)"),
+    "names": ({"data": np.zeros(3)}, "it has data"),
+    "kind": ({"X": np.zeros((12, 2)), "y": TWO / 2}, "y whole numbers or text"),
+    "no columns": ({"X": np.zeros((12, 0)), "y": TWO}, "values are needed"),
+    "one class": ({"X": np.zeros((12, 2)), "y": np.zeros(12, int)}, "one class only"),
+    "nan": ({"X": np.diag([0.0] * 11 + [np.nan]), "y": TWO}, r"X\[11\] holds NaN"),
+    "huge": ({"X": np.full((12, 2), 1e300), "y": TWO}, "12 of 12 rows"),
+    "half a part": ({"X": np.eye(12), "y": TWO, "X_val": np.eye(12)}, "one of X_val and y_val"),
+    "other columns": ({"X": np.eye(12), "y": TWO, "X_val": np.eye(2), "y_val": TWO[:2]}, "does not go with"),
+    "new class": ({"X": np.eye(12), "y": TWO, "X_val": np.eye(12), "y_val": TWO + 1}, "y_val has the class '2'"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ARRAYS)
+def test_bad_arrays_are_refused(tmp_path, kind):
+    arrays, words = BAD_ARRAYS[kind]
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(FcnetError, match=words):
+        load_dataset(str(tmp_path / "bad.npz"))
+
+
+def test_parts_of_arrays_that_are_given_are_kept(tmp_path):
+    X, path = np.arange(40.0).reshape(20, 2), str(tmp_path / "parts.npz")
+    y = np.array(["b", "a"] * 10)
+    np.savez(path, X=X, y=y, X_val=X[:4] + 100, y_val=y[:4], X_test=X[:2] - 100, y_test=y[:2])
+    data = load_dataset(path)
+    np.testing.assert_array_equal(data.X_train, X)
+    np.testing.assert_array_equal(data.X_val, X[:4] + 100)
+    np.testing.assert_array_equal(data.X_test, X[:2] - 100)
+    assert list(data.y_test) == [1, 0]
+    np.savez(path, X=X, y=y, X_test=X[:2], y_test=y[:2])
+    data = load_dataset(path)
+    assert (len(data.X_train), len(data.X_val), len(data.X_test)) == (16, 4, 2)  # no second test part is split off
+    assert len(load_dataset(path, n_test=0).X_test) == 0
+    np.savez(path, X=X, y=y, X_test=np.array([None]), y_test=y[:2])
+    assert len(load_dataset(path, n_test=0).X_train) == 16  # what cannot be read is not read
+    with pytest.raises(FileFormatError):
+        load_dataset(path)
+
+
+def pictures(folder, n=12):
+    """Two classes of pictures, dark and light."""
+    rng = np.random.default_rng(0)
+    for name, least in (("dark", 0), ("light", 150)):
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            size = (9, 6, 3) if i else (40, 40, 3)
+            Image.fromarray((rng.integers(100, size=size) + least).astype(np.uint8)).save(folder / name / f"{i}.png")
+
+
+def test_parts_of_pictures_have_folders_of_their_own(tmp_path):
+    pictures(tmp_path / "all/train", 30)
+    pictures(tmp_path / "all/test", 5)
+    unread = next((tmp_path / "all/test/dark").iterdir())
+    unread.write_bytes(b"no picture")
+    result = run("train", tmp_path / "all", "--out", tmp_path / "run", "--set", "mirror=true", *QUICK, "--json")
+    metrics = json.loads(result.stdout)
+    assert (metrics["n_train"], metrics["n_val"]) == (52, 8)
+    assert load(tmp_path / "run/model.safetensors").image_shape == (9, 6, 3)  # the commonest size
+    assert f"{unread} cannot be read" in run("evaluate", tmp_path / "run").stderr
+    unread.unlink()
+    assert "has changed since" in run("evaluate", tmp_path / "run").stderr
+    run("train", tmp_path / "all", "--out", tmp_path / "run", "--force", "--set", "epochs=20")
+    metrics = json.loads(run("evaluate", tmp_path / "run", "--json").stdout)
+    assert (metrics["n_test"], metrics["test_accuracy"]) == (9, 1.0)
+    pictures(tmp_path / "all/val/grey", 1)
+    assert "val has the class 'grey', which no training row has" in run("train", tmp_path / "all").stderr
+
+
+def test_a_folder_does_not_hide_a_data_set_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pictures(tmp_path / "digits")
+    assert len(load_dataset("digits").classes) == 10
+    assert load_dataset("./digits").classes == ["dark", "light"]
+    assert json.loads(run("train", "digits", "--out", "run", *QUICK, "--json").stdout)["n_train"] == 1200
 
 
 def test_a_folder_of_pictures(tmp_path):

@@ -119,7 +119,7 @@ def train(
     from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
 
-    own = is_path(dataset)
+    own = dataset not in DATASETS and is_path(dataset)
     if dataset not in DATASETS and not own:
         raise unknown_name("data set", dataset, DATASETS)
     if (target or drop) and not own:

@@ -32,7 +32,7 @@ def load_dataset(
     FileFormatError
         If its files cannot be used.
     """
-    if is_path(name):
+    if name not in DATASETS and is_path(name):  # a folder that happens to be called digits is ./digits
         return load_own(name, target=target, drop=drop, n_test=n_test)
     if target or drop:
         raise InputError(f"target and drop are for tables, and {name} is none.")

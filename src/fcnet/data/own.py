@@ -1,8 +1,9 @@
 """Own data: a table, arrays in an ``.npz``, or a folder with a folder of pictures for each class."""
 
+import math
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from fcnet.errors import FileFormatError, InputError
 from fcnet.types import Array
 
 LARGEST_SIDE = 64  # pixels: a larger picture is scaled down
+LARGEST = 1e18  # larger numbers overflow in float32
+Part = tuple[Array, Array]  # rows and class numbers
 
 
 def is_path(name: str) -> bool:
-    """Return whether the name of a data set is a path: it has the ending of one, or a slash."""
-    return "/" in name or "\\" in name or Path(name).suffix.lower() in (*TABLES, ".npz") or Path(name).is_dir()
+    """Return whether the name of a data set is a path: it has a slash or an ending, or is a folder."""
+    return "/" in name or "\\" in name or bool(Path(name).suffix) or Path(name).is_dir()
 
 
 def load_own(name: str, *, target: str = "", drop: Sequence[str] = (), n_test: int | None = None) -> Dataset:
@@ -56,7 +59,7 @@ def checksum(name: str) -> str:
     """Return a number that changes with the data: of a file its bytes, of a folder the names and sizes of its files."""
     path, crc = Path(name), 0
     if path.is_dir():
-        for file in sorted(path.glob("*/*")):
+        for file in sorted(file for depth in ("*/*", "*/*/*") for file in path.glob(depth) if file.is_file()):
             crc = zlib.crc32(f"{file.relative_to(path)} {file.stat().st_size}".encode(), crc)
     elif path.is_file():
         with path.open("rb") as opened:
@@ -68,7 +71,8 @@ def checksum(name: str) -> str:
 def _load_npz(path: Path, n_test: int | None) -> Dataset:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            names = set(file.files)
+            arrays = {name: file[name] for name in names if n_test != 0 or not name.endswith("_test")}
     except FileNotFoundError:
         raise FileFormatError(f"There is no file {path}.") from None
     except (OSError, ValueError, EOFError) as error:
@@ -76,27 +80,89 @@ def _load_npz(path: Path, n_test: int | None) -> Dataset:
         raise FileFormatError(f"{path} cannot be read as NumPy arrays: {error}{advice}") from None
     except Exception as error:  # zipfile and zlib have errors of their own
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
-    if "X" not in arrays or "y" not in arrays:
-        raise FileFormatError(f"{path} needs arrays X (n, n_inputs) and y (n,); it has {', '.join(sorted(arrays)) or 'none'}.")
-    X, labels = arrays["X"], arrays["y"]
-    if X.ndim < 2 or labels.shape != X.shape[:1] or not len(X):
-        raise FileFormatError(f"{path}: X has shape {X.shape} and y {labels.shape}; a label is needed for each row.")
-    if X.dtype.kind not in "fiub" or labels.dtype.kind not in "iubUS":
-        raise FileFormatError(f"{path}: X must hold numbers and y whole numbers or text, got {X.dtype} and {labels.dtype}.")
+    if not names >= {"X", "y"}:
+        raise FileFormatError(f"{path} needs arrays X (n, n_inputs) and y (n,); it has {', '.join(sorted(names)) or 'none'}.")
+    images, labels = _rows_and_labels(path, arrays, "")
+    X = images.reshape(len(images), -1)
     found, y = np.unique(labels, return_inverse=True)
-    image_shape = (*X.shape[1:], 1)[:3] if X.ndim in (3, 4) else None
-    return _dataset(path, X.reshape(len(X), -1), y, [str(label) for label in found], n_test, image_shape)
+    classes = [str(label) for label in found]
+    given: dict[str, Part | None] = {}
+    for end in ("_val", "_test"):
+        given[end] = None
+        if names & {f"X{end}", f"y{end}"}:
+            given[end] = X[:0], y[:0]
+            if end != "_test" or n_test != 0:
+                X_part, y_part = _rows_and_labels(path, arrays, end)
+                if X_part.shape[1:] != images.shape[1:]:
+                    raise FileFormatError(
+                        f"{path}: X{end} has shape {X_part.shape}, which does not go with {images.shape} of X."
+                    )
+                given[end] = X_part.reshape(len(X_part), -1), _numbers_of(path, y_part, classes, f"y{end}")
+    image_shape = (*images.shape[1:], 1)[:3] if images.ndim in (3, 4) else None
+    return _dataset(path, (X, y), given["_val"], given["_test"], classes, n_test, image_shape)
+
+
+def _rows_and_labels(path: Path, arrays: Mapping[str, Array], end: str) -> Part:
+    if f"X{end}" not in arrays or f"y{end}" not in arrays:
+        raise FileFormatError(f"{path} has one of X{end} and y{end}, and needs both or neither.")
+    X, labels = arrays[f"X{end}"], arrays[f"y{end}"]
+    if X.ndim < 2 or labels.shape != X.shape[:1] or not X.size:
+        raise FileFormatError(
+            f"{path}: X{end} has shape {X.shape} and y{end} {labels.shape}; values are needed, and a label for each row."
+        )
+    if X.dtype.kind not in "fiub" or labels.dtype.kind not in "iubUS":
+        raise FileFormatError(
+            f"{path}: X{end} must hold numbers and y{end} whole numbers or text, got {X.dtype} and {labels.dtype}."
+        )
+    if X.dtype.kind == "f":
+        bad = ~(np.abs(X) < LARGEST).reshape(len(X), -1).all(axis=1)
+        if bad.any():
+            raise FileFormatError(
+                f"{path}: X{end}[{bad.argmax()}] holds NaN, or a number above {LARGEST:g}, as do {bad.sum():,} of {len(X):,} "
+                "rows. Leave them out, or replace the numbers."
+            )
+    return X, labels
+
+
+def _numbers_of(path: Path, labels: Array, classes: Sequence[str], name: str) -> Array:
+    places = {label: number for number, label in enumerate(classes)}
+    unknown = sorted({str(label) for label in labels} - set(places))
+    if unknown:
+        raise FileFormatError(f"{path}: {name} has the class {unknown[0]!r}, which no training row has.")
+    return np.array([places[str(label)] for label in labels], np.int64)
 
 
 def _load_folder(path: Path, n_test: int | None) -> Dataset:
-    classes = sorted(folder.name for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    root = path / "train" if _folders(path / "train") else path  # the parts may have folders of their own
+    classes = _folders(root)
     if len(classes) < 2:
-        raise FileFormatError(f"{path} needs a folder of pictures for each of two or more classes; it has {len(classes)}.")
-    files = [(file, number) for number, name in enumerate(classes) for file in picture_files([path / name])]
-    shape = _common_shape([file for file, _ in files])
-    rows = np.array([read_image(file, shape) for file, _ in files])
-    y = np.array([number for _, number in files])
-    return _dataset(path, rows.round().astype(np.uint8), y, classes, n_test, shape)
+        raise FileFormatError(f"{root} needs a folder of pictures for each of two or more classes; it has {len(classes)}.")
+    shape = _common_shape([file for file, _ in _pictures(root, classes)])
+    given: dict[str, Part | None] = {"val": None, "test": None}
+    for name in given:
+        if root != path and (path / name).is_dir():
+            _numbers_of(path, np.array(_folders(path / name)), classes, name)
+            given[name] = _read_folder(path / name, [] if name == "test" and n_test == 0 else classes, shape)
+    return _dataset(path, _read_folder(root, classes, shape), given["val"], given["test"], classes, n_test, shape)
+
+
+def _folders(path: Path) -> list[str]:
+    if not path.is_dir():
+        return []
+    return sorted(folder.name for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+
+
+def _pictures(root: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+    folders = [(root / name, number) for number, name in enumerate(classes) if (root / name).is_dir()]
+    return [(file, number) for folder, number in folders for file in picture_files([folder])]
+
+
+def _read_folder(root: Path, classes: Sequence[str], shape: tuple[int, int, int]) -> Part:
+    pictures = _pictures(root, classes)
+    X = np.empty((len(pictures), math.prod(shape)), np.uint8)
+    for row, (file, _) in zip(X, pictures, strict=True):
+        row[:] = read_image(file, shape).round()
+    return X, np.array([number for _, number in pictures], np.int64)
 
 
 def _common_shape(files: list[Path]) -> tuple[int, int, int]:
@@ -108,16 +174,23 @@ def _common_shape(files: list[Path]) -> tuple[int, int, int]:
 
 
 def _dataset(
-    path: Path, X: Array, y: Array, classes: list[str], n_test: int | None, image_shape: tuple[Any, ...] | None
+    path: Path,
+    rest: Part,
+    val: Part | None,
+    test: Part | None,
+    classes: list[str],
+    n_test: int | None,
+    image_shape: tuple[Any, ...] | None,
 ) -> Dataset:
+    """Put together the parts that are given, and split those that are not from the rest."""
     if len(classes) < 2:
         raise InputError(f"{path} has one class only, {classes[0]!r}: there is nothing to learn.")
-    train, val, test = split(y, classes, str(path))
-    test = test[:n_test]
+    X, y = rest
+    y = y.astype(np.int64)
+    train_rows, val_rows, test_rows = split(y, classes, str(path), val=val is None, test=test is None)
+    X_val, y_val = val or (X[val_rows], y[val_rows])
+    X_test, y_test = test or (X[test_rows], y[test_rows])
     shape = None if image_shape is None else (image_shape[0], image_shape[1], image_shape[2])
     white = 255.0 if X.dtype.kind in "iu" else float(max(X.max(), 1e-12))
-
-    def rows_of(part: Array) -> tuple[Array, Array]:
-        return X[part], y[part].astype(np.int64)
-
-    return Dataset(path.stem, *rows_of(train), *rows_of(val), *rows_of(test), classes, shape, white)
+    parts = (X[train_rows], y[train_rows], X_val, y_val, X_test[:n_test], y_test[:n_test])
+    return Dataset(path.stem, *parts, classes, shape, white)

@@ -187,6 +187,8 @@ def train(
     recipe = config.settings
     data = config.load(data_dir, n_test=0)
     recipe.check_images(data.image_shape)
+    if hasattr(data.X_train, "columns") and recipe.scaling != "standard":
+        raise SettingError(f"The numbers of a table are standardised: scaling = {recipe.scaling} has no effect on them.")
     for note in data.notes:
         say(note)
     _begin(run, config, resume)
