@@ -410,7 +410,24 @@ def test_what_has_not_converged_warns_and_what_has_an_end_does_not():
         FCNetClassifier(max_iter=2).fit(*IRIS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        FCNetClassifier(max_iter=2, learning_rate="one_cycle").fit(*IRIS)
+        for schedule in ("one_cycle", OneCycle(warmup=0.1)):
+            FCNetClassifier(max_iter=2, learning_rate=schedule).fit(*IRIS)
+
+
+def test_a_solver_by_name_and_as_an_object_are_the_same():
+    by_name, as_object = (
+        FCNetClassifier(solver=solver, max_iter=9, random_state=0).fit(*IRIS) for solver in ("adamw", AdamW())
+    )
+    np.testing.assert_array_equal(by_name.coefs_[0], as_object.coefs_[0])
+    rates = by_name.history_.column("learning_rate")
+    assert rates[-1] == pytest.approx(0.1 * rates[0], rel=0.02)
+
+
+def test_a_fit_after_a_partial_fit_that_failed_learns_its_own_classes():
+    model = FCNetClassifier(max_iter=3)
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit([[np.nan]], [0], classes=[0, 1])
+    assert list(model.fit(*IRIS).classes_) == [0, 1, 2]
 
 
 def test_progress_is_shown(capsys):

@@ -24,17 +24,15 @@ from fcnet.nn.network import NORMALISATIONS, FullyConnectedNet
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import SCHEDULES, Constant, Cosine, Schedule, get_schedule
+from fcnet.training.schedules import SCHEDULES, Constant, Cosine, OneCycle, Schedule, get_schedule
 from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Adaptive, InverseScaling, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
-from fcnet.training.updates import SGD, UPDATES, Adam, Momentum, Nesterov, UpdateRule, get_update
+from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule, get_update
 from fcnet.types import Array
 
 FLOATS = (np.float64, np.float32)
 BATCH_AUTO = 200
-ENDING_SCHEDULES = ("cosine", "one_cycle")  # they are done when their last epoch is: that is no want of convergence
-ADAPTIVE_SOLVERS = ("adam", "adamw", "rmsprop")
 
 
 def _not_lbfgs(estimator: Any) -> bool:
@@ -172,7 +170,8 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=FLOATS, reset=first, y_numeric=self._y_numeric
         )
-        targets = self._read_targets(y, first)
+        told = incremental and hasattr(self, "classes_")  # what partial_fit was told is not learnt from y
+        targets = self._read_targets(y, first and not told)
         weights = (
             None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         )
@@ -290,7 +289,8 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         batch_size = min(BATCH_AUTO if self.batch_size == "auto" else self.batch_size, n)
         if self.batch_size != "auto" and self.batch_size > n:
             warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=5)
-        update, schedule = self._update_rule(), self._schedule(n, incremental)
+        update = self._update_rule()
+        schedule = self._schedule(n, update, incremental)
         if self._update_state is None or not incremental:
             self._update_state = update.init(network.params)
         stop = StopWithoutImprovement(
@@ -350,7 +350,9 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 self.validation_scores_ = [*(self.validation_scores_ or []), math.nan]
         else:
             self.best_loss_ = stop.best
-        ended = watch.state.stop_reason is not None or incremental or self.learning_rate in ENDING_SCHEDULES
+        # A schedule that was asked for and comes to its end is no want of convergence.
+        done = isinstance(schedule, Cosine | OneCycle) and self.learning_rate != "auto"
+        ended = watch.state.stop_reason is not None or incremental or done
         if not ended or diverged is not None:
             reason = diverged or f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet."
             warnings.warn(f"Stochastic Optimizer: {reason}", ConvergenceWarning, stacklevel=5)
@@ -369,11 +371,11 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             return Adam(self.beta_1, self.beta_2, self.epsilon)
         return get_update(self.solver, **{"beta1": self.beta_1, "beta2": self.beta_2} if self.solver == "adamw" else {})
 
-    def _schedule(self, n_rows: int, incremental: bool) -> Schedule:
+    def _schedule(self, n_rows: int, update: UpdateRule, incremental: bool) -> Schedule:
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
         if self.learning_rate == "auto":
-            return Cosine(0.1) if self.solver in ADAPTIVE_SOLVERS and not incremental else Constant()
+            return Cosine(0.1) if isinstance(update, AdamW | RMSProp) and not incremental else Constant()
         if self.learning_rate == "invscaling":
             return InverseScaling(n_rows, self.power_t, self.t_)
         return Adaptive() if self.learning_rate == "adaptive" else get_schedule(self.learning_rate)

@@ -191,8 +191,6 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     def _read_targets(self, y: Array, first: bool) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if first and not hasattr(self, "network_") and hasattr(self, "classes_") and hasattr(self, "_multilabel"):
-            first = False  # partial_fit was told the classes
         if first:
             check_classification_targets(y)
             kind = type_of_target(y)
