@@ -3,8 +3,6 @@
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,23 +10,20 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fcnet.engine import ENGINES
 from fcnet.errors import DivergedError, InputError
 from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, PrintLoss, with_callbacks
-from fcnet.nn.layers import ACTIVATIONS
-from fcnet.nn.network import NORMALISATIONS, FullyConnectedNet
+from fcnet.estimators.parameters import CONSTRAINTS, schedule_of, update_rule
+from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import SCHEDULES, Constant, Cosine, OneCycle, Schedule, get_schedule
+from fcnet.training.schedules import Cosine, OneCycle
 from fcnet.training.state import TrainingState
-from fcnet.training.stopping import Adaptive, InverseScaling, StopWithoutImprovement
+from fcnet.training.stopping import Adaptive, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
-from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule, get_update
 from fcnet.types import Array
 
 FLOATS = (np.float64, np.float32)
@@ -44,39 +39,7 @@ def _not_lbfgs(estimator: Any) -> bool:
 class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     """Thin over `FullyConnectedNet` and `Trainer`; subclasses know their targets."""
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS)), callable],
-        "solver": [StrOptions({"lbfgs", *UPDATES}), HasMethods(["init", "step"])],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"auto", "invscaling", "adaptive", *SCHEDULES}), callable],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "input_dropout": [Interval(Real, 0, 1, closed="left")],
-        "normalisation": [StrOptions(set(NORMALISATIONS))],
-        "callbacks": [list, tuple, None],
-        "progress": ["boolean"],
-        "checkpoint": [str, HasMethods("with_suffix"), None],
-        "dtype": [StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64}), None],
-        "engine": [StrOptions(set(ENGINES)), None],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     # What the subclasses say about their targets.
 
@@ -289,8 +252,8 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         batch_size = min(BATCH_AUTO if self.batch_size == "auto" else self.batch_size, n)
         if self.batch_size != "auto" and self.batch_size > n:
             warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=5)
-        update = self._update_rule()
-        schedule = self._schedule(n, update, incremental)
+        update = update_rule(self)
+        schedule = schedule_of(self, n, update, incremental)
         if self._update_state is None or not incremental:
             self._update_state = update.init(network.params)
         stop = StopWithoutImprovement(
@@ -360,25 +323,6 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _best_so_far(self) -> float:
         best = self.best_validation_score_ if self.early_stopping else self.best_loss_
         return math.nan if best is None else best
-
-    def _update_rule(self) -> UpdateRule:
-        if not isinstance(self.solver, str):
-            return self.solver
-        if self.solver == "sgd":
-            rule = Nesterov if self.nesterovs_momentum else Momentum
-            return rule(self.momentum) if self.momentum else SGD()
-        if self.solver == "adam":
-            return Adam(self.beta_1, self.beta_2, self.epsilon)
-        return get_update(self.solver, **{"beta1": self.beta_1, "beta2": self.beta_2} if self.solver == "adamw" else {})
-
-    def _schedule(self, n_rows: int, update: UpdateRule, incremental: bool) -> Schedule:
-        if not isinstance(self.learning_rate, str):
-            return self.learning_rate
-        if self.learning_rate == "auto":
-            return Cosine(0.1) if isinstance(update, AdamW | RMSProp) and not incremental else Constant()
-        if self.learning_rate == "invscaling":
-            return InverseScaling(n_rows, self.power_t, self.t_)
-        return Adaptive() if self.learning_rate == "adaptive" else get_schedule(self.learning_rate)
 
     def _take(self, history: History) -> None:
         """Set the attributes that tell how training went."""
@@ -454,10 +398,3 @@ class _Watch(Callback):
 
     def on_train_begin(self, state: TrainingState) -> None:
         self.state = state
-
-
-def assign(estimator: Any, arguments: Mapping[str, Any]) -> None:
-    """Set the arguments of a constructor as attributes."""
-    for name, value in arguments.items():
-        if name not in ("self", "__class__"):
-            setattr(estimator, name, value)

@@ -13,8 +13,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import column_or_1d
 
 from fcnet.errors import InputError
-from fcnet.estimators.base import _FCNetEstimator, _not_lbfgs, assign
+from fcnet.estimators.base import _FCNetEstimator, _not_lbfgs
 from fcnet.estimators.callbacks import with_callbacks
+from fcnet.estimators.parameters import CONSTRAINTS, assign
 from fcnet.types import Array
 
 SMOOTHING = 0.05
@@ -117,7 +118,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
 
     _y_numeric = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **_FCNetEstimator._parameter_constraints,
+        **CONSTRAINTS,
         "label_smoothing": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }

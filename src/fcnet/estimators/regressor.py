@@ -8,7 +8,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from fcnet.errors import InputError
-from fcnet.estimators.base import _FCNetEstimator, assign
+from fcnet.estimators.base import _FCNetEstimator
+from fcnet.estimators.parameters import CONSTRAINTS, assign
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
@@ -49,7 +50,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
 
     _y_numeric = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **_FCNetEstimator._parameter_constraints,
+        **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson"})],
         "scale_target": ["boolean"],
     }

@@ -1,0 +1,81 @@
+"""The parameters of the estimators: what they may be, and the update rules and schedules that they stand for."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+
+from fcnet.engine import ENGINES
+from fcnet.nn.layers import ACTIVATIONS
+from fcnet.nn.network import NORMALISATIONS
+from fcnet.training.schedules import SCHEDULES, Constant, Cosine, Schedule, get_schedule
+from fcnet.training.stopping import Adaptive, InverseScaling
+from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule, get_update
+
+CONSTRAINTS: dict[str, Any] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS)), callable],
+    "solver": [StrOptions({"lbfgs", *UPDATES}), HasMethods(["init", "step"])],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"auto", "invscaling", "adaptive", *SCHEDULES}), callable],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "input_dropout": [Interval(Real, 0, 1, closed="left")],
+    "normalisation": [StrOptions(set(NORMALISATIONS))],
+    "callbacks": [list, tuple, None],
+    "progress": ["boolean"],
+    "checkpoint": [str, HasMethods("with_suffix"), None],
+    "dtype": [StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64}), None],
+    "engine": [StrOptions(set(ENGINES)), None],
+}
+
+
+def update_rule(estimator: Any) -> UpdateRule:
+    """Return the update rule that an estimator's parameters ask for."""
+    if not isinstance(estimator.solver, str):
+        return estimator.solver
+    if estimator.solver == "sgd":
+        rule = Nesterov if estimator.nesterovs_momentum else Momentum
+        return rule(estimator.momentum) if estimator.momentum else SGD()
+    if estimator.solver == "adam":
+        return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon)
+    return get_update(
+        estimator.solver, **{"beta1": estimator.beta_1, "beta2": estimator.beta_2} if estimator.solver == "adamw" else {}
+    )
+
+
+def schedule_of(estimator: Any, n_rows: int, update: UpdateRule, incremental: bool) -> Schedule:
+    """Return the schedule that an estimator's parameters ask for, for an epoch of so many rows."""
+    if not isinstance(estimator.learning_rate, str):
+        return estimator.learning_rate
+    if estimator.learning_rate == "auto":
+        return Cosine(0.1) if isinstance(update, AdamW | RMSProp) and not incremental else Constant()
+    if estimator.learning_rate == "invscaling":
+        return InverseScaling(n_rows, estimator.power_t, estimator.t_)
+    return Adaptive() if estimator.learning_rate == "adaptive" else get_schedule(estimator.learning_rate)
+
+
+def assign(estimator: Any, arguments: Mapping[str, Any]) -> None:
+    """Set the arguments of a constructor as attributes."""
+    for name, value in arguments.items():
+        if name not in ("self", "__class__"):
+            setattr(estimator, name, value)
