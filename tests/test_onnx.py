@@ -132,7 +132,10 @@ def test_a_table_has_an_input_for_each_column(dtype, tmp_path):
     n = 300
     frame = pl.DataFrame(
         {
-            "größe": [None if i % 9 == 0 else float(x) for i, x in enumerate(1e9 + 50 * rng.standard_normal(n))],
+            "größe": [
+                [None, np.inf, -np.inf][i % 3] if i % 7 == 0 else float(x)
+                for i, x in enumerate(1e9 + 50 * rng.standard_normal(n))
+            ],
             "colour": [[None, "red", "blue", "never", "grün"][i % 5] for i in range(n)],
             "empty": pl.Series([None] * n, dtype=pl.String),
             "constant": [3.0] * n,

@@ -11,14 +11,15 @@ from fcnet.types import Array
 def add_table(graph: Graph, table: TableFeatures, dtype: DTypeLike) -> str:
     """Add inputs (rows, 1), float64 for numbers and strings for categories, and what prepares them; return prepared rows.
 
-    As in `TableFeatures` the median stands for NaN, and a category that is not known is zero in all its places.
+    As in `TableFeatures` the median stands for what is not finite, and a category that is not known is zero in all its places.
     """
     parts, measured = [], zip(table.median, table.mean, table.std, strict=True)
     for name, categories in table.columns:
         if categories is None:
             median, mean, std = next(measured)
             x = graph.input(name, np.float64, 1)
-            x = graph.add("Where", graph.add("IsNaN", x), median, x)
+            missing = graph.add("Or", graph.add("IsNaN", x), graph.add("IsInf", x))
+            x = graph.add("Where", missing, median, x)
             x = graph.add("Div", graph.add("Sub", x, mean), std)
         elif not categories:
             continue
