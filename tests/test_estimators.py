@@ -430,6 +430,12 @@ def test_a_fit_after_a_partial_fit_that_failed_learns_its_own_classes():
     assert list(model.fit(*IRIS).classes_) == [0, 1, 2]
 
 
+def test_a_warm_start_with_another_network_is_refused():
+    model = FCNetClassifier(8, max_iter=2, warm_start=True).fit(*IRIS)
+    with pytest.raises(ValueError, match=r"the network to go on with has \[8\]"):
+        model.set_params(hidden_layer_sizes=(9,)).fit(*IRIS)
+
+
 def test_progress_is_shown(capsys):
     FCNetClassifier(max_iter=2, progress=True).fit(*IRIS)
     assert "epoch 2/2" in capsys.readouterr().err

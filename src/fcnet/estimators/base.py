@@ -148,6 +148,11 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         if first:
             self._measure_targets(targets, weights)
             self._begin(X, targets)
+        elif self._hidden() != self.network_.layer_sizes[1:-1]:
+            raise InputError(
+                f"hidden_layer_sizes is now {self.hidden_layer_sizes}, and the network to go on with has "
+                f"{self.network_.layer_sizes[1:-1]}: fit anew without warm_start."
+            )
         if self.solver == "lbfgs":
             self._fit_lbfgs(X, targets, weights)
         else:
@@ -184,7 +189,7 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _begin(self, X: Any, targets: Array) -> None:
         """Make the network, and forget what there was."""
-        hidden = np.ravel(self.hidden_layer_sizes).tolist()
+        hidden = self._hidden()
         if any(size <= 0 for size in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {self.hidden_layer_sizes}.")
         self.network_ = FullyConnectedNet(
@@ -207,6 +212,9 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         self.best_validation_score_: float | None = None
         self.validation_scores_: list[float] | None = None
         self.validation_loss_curve_: list[float] | None = None
+
+    def _hidden(self) -> list[int]:
+        return [int(size) for size in np.ravel(self.hidden_layer_sizes)]
 
     def _n_logits(self, targets: Array) -> int:
         return int(targets.shape[1])
