@@ -141,6 +141,19 @@ def test_own_validation_rows_are_used_and_their_curves_kept():
     assert stopped.score(X_val, y_val) == stopped.best_validation_score_ == max(stopped.validation_scores_)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_regression_takes_validation_rows_at_its_first_fit(early_stopping):
+    X, X_val, y, y_val = train_test_split(*DIABETES, random_state=0)
+    model = FCNetRegressor(max_iter=30, early_stopping=early_stopping, learning_rate_init=0.01, random_state=0)
+    model.fit(X, np.column_stack([y, -y]), X_val=X_val, y_val=np.column_stack([y_val, -y_val]))
+    assert len(model.validation_loss_curve_) == model.n_iter_
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    expected = model.best_validation_score_ if early_stopping else model.validation_scores_[-1]
+    assert model.score(X_val, y_val) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="y must have 1 columns"):
+        model.fit(X, y, X_val=X_val, y_val=np.column_stack([y_val, y_val]))
+
+
 def test_validation_rows_come_as_a_pair():
     with pytest.raises(ValueError, match="X_val and y_val go together"):
         FCNetClassifier().fit(*IRIS, X_val=IRIS[0])

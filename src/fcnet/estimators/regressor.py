@@ -101,8 +101,10 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
             self._one_column = y.ndim == 1
         if y.ndim == 1:
             y = y[:, np.newaxis]
-        if not first and y.shape[1] != self.n_outputs_:
-            raise InputError(f"y must have {self.n_outputs_} columns as before, got {y.shape[1]}.")
+        if first:
+            self._n_columns = y.shape[1]
+        elif y.shape[1] != self._n_columns:
+            raise InputError(f"y must have {self._n_columns} columns as before, got {y.shape[1]}.")
         if self.loss == "poisson" and (y < 0).any():
             raise InputError(f"Some value(s) of y are out of the valid range of the loss 'poisson': the least is {y.min()}.")
         return y
