@@ -23,9 +23,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import fcnet
 from fcnet import FCNetClassifier, FCNetRegressor, Trainer
 from fcnet.engine import NumpyEngine
+from fcnet.errors import FcnetError
 from fcnet.nn.layers import Activation
+from fcnet.onnx_export import export_onnx
 from fcnet.training.callbacks import Callback
 from fcnet.training.schedules import OneCycle
 from fcnet.training.updates import AdamW
@@ -206,8 +209,69 @@ def test_a_stopped_fit_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_
 def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     path = tmp_path / "state.safetensors"
     FCNetClassifier(max_iter=2, random_state=0, checkpoint=str(path)).fit(*IRIS)
-    with pytest.raises(Exception, match="belongs to another training"):
-        FCNetClassifier(max_iter=2, random_state=0, checkpoint=str(path)).fit(*CANCER)
+    with pytest.raises(FcnetError, match=r"belongs to another training: its data are others.*delete the file or name another"):
+        FCNetClassifier(max_iter=2, random_state=0, checkpoint=str(path)).fit(IRIS[0] + 1, IRIS[1])
+    with pytest.raises(FcnetError, match=r"its learning_rate_init is 0\.001, here it is 0\.1\."):
+        FCNetClassifier(max_iter=2, random_state=0, checkpoint=str(path), learning_rate_init=0.1).fit(*IRIS)
+
+
+def test_a_checkpoint_that_could_not_be_used_is_refused_before_training(tmp_path):
+    with pytest.raises(ValueError, match="checkpoint needs a random_state"):
+        FCNetClassifier(checkpoint=tmp_path / "state").fit(*IRIS)
+    with pytest.raises(ValueError, match="There is no folder .*nowhere to keep the checkpoint"):
+        FCNetClassifier(checkpoint=tmp_path / "nowhere" / "state", random_state=0).fit(*IRIS)
+
+
+def test_what_lbfgs_leaves_out_is_said(tmp_path):
+    model = FCNetClassifier(solver="lbfgs", dropout=0.5, checkpoint=tmp_path / "state", random_state=0)
+    with pytest.warns(UserWarning, match="leaves out dropout, checkpoint, X_val:"):
+        model.fit(*IRIS, X_val=IRIS[0], y_val=IRIS[1])
+
+
+def test_a_network_that_has_learnt_nothing_says_so():
+    with pytest.warns(
+        ConvergenceWarning, match=r"learnt nothing from X: .* is 0\.\d+, that of one answer for all rows 0\.6603"
+    ):
+        FCNetClassifier(solver="sgd", max_iter=50, random_state=0).fit(load_breast_cancer().data, CANCER[1])
+
+
+@pytest.mark.parametrize("model", [FCNetClassifier(), FCNetRegressor(), FCNetRegressor("poisson")])
+@pytest.mark.parametrize("rate", [1e-9, 1e-2])
+def test_only_a_network_that_has_learnt_nothing_says_so(model, rate):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.set_params(learning_rate_init=rate, max_iter=100, random_state=0)
+        model.fit(*(IRIS if isinstance(model, FCNetClassifier) else DIABETES))
+    assert any("learnt nothing" in str(warning.message) for warning in caught) == (rate == 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"learning_rate": 0.01}, "write learning_rate_init=0.01"),
+        ({"hidden_layer_sizes": [10.5]}, "hidden_layer_sizes must be a whole number, got 10.5"),
+        ({"callbacks": [print]}, "callbacks must be objects of classes derived from .*Callback, got <built-in"),
+        ({"callbacks": [Callback]}, "callbacks must be objects of classes derived from .*Callback, got <class"),
+    ],
+)
+def test_wrong_parameters_say_what_to_write(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        FCNetClassifier(**parameters).fit(*IRIS)
+
+
+def test_wrong_validation_rows_are_named():
+    with pytest.raises(ValueError, match="X_val and y_val do not go with X and y: X has 3 features"):
+        FCNetClassifier().fit(*IRIS, X_val=IRIS[0][:, :3], y_val=IRIS[1])
+    with pytest.raises(ValueError, match="X_val and y_val do not go with X and y: .*classes not in"):
+        FCNetClassifier().fit(*IRIS, X_val=IRIS[0], y_val=IRIS[1] + 1)
+
+
+def test_an_estimator_is_no_model_and_it_says_what_is(tmp_path):
+    model = FCNetClassifier(max_iter=2).fit(*IRIS)
+    for write in (fcnet.save, lambda path, model: export_onnx(model, path)):
+        with pytest.raises(ValueError, match=r"got FCNetClassifier\. Of an estimator that is its network_"):
+            write(tmp_path / "model", model)
+    fcnet.save(tmp_path / "model", model.network_)
 
 
 def test_partial_fit_is_fit_epoch_by_epoch_with_weights_classes_and_dropout():
@@ -425,7 +489,7 @@ def test_what_has_not_converged_warns_and_what_has_an_end_does_not():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for schedule in ("one_cycle", OneCycle(warmup=0.1)):
-            FCNetClassifier(max_iter=2, learning_rate=schedule).fit(*IRIS)
+            FCNetClassifier(max_iter=9, learning_rate=schedule, learning_rate_init=0.01).fit(*IRIS)
 
 
 def test_a_solver_by_name_and_as_an_object_are_the_same():

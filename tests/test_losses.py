@@ -167,6 +167,16 @@ def test_unknown_loss_and_smoothing_of_a_regression_are_refused():
         Trainer(label_smoothing=0.1).fit(net, np.zeros((3, 2)), np.zeros(3))
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_no_other_constant_costs_less(loss, weights):
+    y, measured = batch(loss)[1], LOSSES[loss]
+    best = measured.constant_logits(y, 4, weights)
+    at_best = measured.value(np.tile(best, (9, 1)), y, weights)
+    for move in np.random.default_rng(0).standard_normal((50, 4)) * 0.1:
+        assert measured.value(np.tile(best + move, (9, 1)), y, weights) > at_best - 1e-12
+
+
 @pytest.mark.parametrize("weights", [[1, 2], [-1, 1, 1], [0, 0, 0], [np.nan, 1, 1]])
 def test_weights_that_do_not_fit_are_refused(weights):
     with pytest.raises(InputError, match="sample_weight"):

@@ -145,7 +145,7 @@ def test_a_checkpoint_of_another_training_is_refused(data, tmp_path):
         (r"schedule is constant, here it is Cosine\(", Trainer(epochs=2, schedule=Cosine()), network(), data),
         ("seed is 0, here it is 1", Trainer(epochs=2, seed=1), network(), data),
         (r"network is .*\[4, 32, 4\].*here it is .*\[4, 33, 4\]", Trainer(epochs=2), FullyConnectedNet([4, 33, 4]), data),
-        ("data is", Trainer(epochs=2), network(), (data[0][::-1], data[1][::-1], *data[2:])),
+        ("data are others", Trainer(epochs=2), network(), (data[0][::-1], data[1][::-1], *data[2:])),
     ]
     for message, trainer, net, arrays in others:
         with pytest.raises(FileFormatError, match=f"belongs to another training: its {message}"):

@@ -23,6 +23,18 @@ class FileFormatError(FcnetError):
     """A file that is missing, damaged, or not what its name promises."""
 
 
+class OtherTrainingError(FileFormatError):
+    """A checkpoint of a training with another setting, or on other data."""
+
+    def __init__(self, path: object, name: str, there: object, here: object) -> None:
+        self.path, self.name, self.there, self.here = path, name, there, here
+        differs = "data are others" if name == "data" else f"{name} is {there}, here it is {here}"
+        super().__init__(
+            f"{path} belongs to another training: its {differs}. Go on with what it was begun with; to train anew, delete the "
+            "file or name another."
+        )
+
+
 class DivergedError(FcnetError, ArithmeticError):
     """The loss stopped being a finite number; the best parameters so far are kept."""
 

@@ -200,16 +200,38 @@ class Model:
         return self.network.loss.predict(self.logits(X))
 
 
+def as_model(model: Any) -> Model:
+    """Return a model, or one of a bare network.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, FullyConnectedNet):
+        return Model(model)
+    advice = ""
+    if hasattr(model, "get_params"):
+        advice = (
+            " Of an estimator that is its network_; with all else that it or a pipeline holds it is kept by pickle or joblib, "
+            "or converted by skl2onnx, see fcnet.skl2onnx_converter."
+        )
+    raise InputError(f"A Model or a FullyConnectedNet is needed, got {type(model).__name__}.{advice}")
+
+
 def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
     """Write a model, or a bare network, as a safetensors file: parameters, preprocessing, class names.
 
     Raises
     ------
+    InputError
+        If `model` is something else.
     OSError
         If it cannot be written; an older file at `path` is then unharmed.
     """
-    if isinstance(model, FullyConnectedNet):
-        model = Model(model)
+    model = as_model(model)
     metadata = {
         "network": model.network.get_config(),
         "classes": model.classes,

@@ -3,6 +3,7 @@
 import math
 import warnings
 from abc import ABC, abstractmethod
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,11 +12,13 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from fcnet.errors import DivergedError, InputError
+from fcnet.errors import DivergedError, InputError, OtherTrainingError, SettingError, to_int
+from fcnet.estimators.advice import warn_if_nothing_is_learnt, warn_of_what_lbfgs_leaves_out
 from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, PrintLoss, with_callbacks
-from fcnet.estimators.parameters import CONSTRAINTS, schedule_of, update_rule
+from fcnet.estimators.fitted import FLOATS, FittedNetwork
+from fcnet.estimators.parameters import CONSTRAINTS, PARAMETER_OF, schedule_of, update_rule
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
@@ -26,7 +29,6 @@ from fcnet.training.stopping import Adaptive, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
 from fcnet.types import Array
 
-FLOATS = (np.float64, np.float32)
 BATCH_AUTO = 200
 
 
@@ -36,7 +38,7 @@ def _not_lbfgs(estimator: Any) -> bool:
     return True
 
 
-class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
     """Thin over `FullyConnectedNet` and `Trainer`; subclasses know their targets."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -124,6 +126,15 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """
         return self._fit(X, y, sample_weight, (None, None), incremental=True)
 
+    def _validate_params(self) -> None:
+        if isinstance(self.learning_rate, Real):
+            raise SettingError(
+                f"learning_rate says how the rate changes; for the rate write learning_rate_init={self.learning_rate}."
+            )
+        super()._validate_params()
+        if self.checkpoint is not None and self.random_state is None:
+            raise SettingError("checkpoint needs a random_state, by which the same fit is known again: random_state=0, say.")
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any], incremental: bool) -> Self:
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True: it sees one epoch at a time.")
@@ -154,9 +165,12 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 f"{self.network_.layer_sizes[1:-1]}: fit anew without warm_start."
             )
         if self.solver == "lbfgs":
+            warn_of_what_lbfgs_leaves_out(self, validation)
             self._fit_lbfgs(X, targets, weights)
         else:
             self._fit_stochastic(X, targets, weights, held_out, incremental, context)
+        if not incremental:
+            warn_if_nothing_is_learnt(self.network_, X, targets, weights)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -168,10 +182,13 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None:
-            X_val, y_val = validate_data(
-                self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False
-            )
-            return X, y, weights, (X_val, self._read_targets(y_val, False), None)
+            try:
+                X_val, y_val = validate_data(
+                    self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False
+                )
+                return X, y, weights, (X_val, self._read_targets(y_val, False), None)
+            except ValueError as error:
+                raise InputError(f"X_val and y_val do not go with X and y: {error}") from None
         if not self.early_stopping or self.solver == "lbfgs":
             return X, y, weights, (None, None, None)
         from sklearn.model_selection import train_test_split
@@ -189,11 +206,8 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _begin(self, X: Any, targets: Array) -> None:
         """Make the network, and forget what there was."""
-        hidden = self._hidden()
-        if any(size <= 0 for size in hidden):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {self.hidden_layer_sizes}.")
         self.network_ = FullyConnectedNet(
-            [X.shape[1], *hidden, self._n_logits(targets)],
+            [X.shape[1], *self._hidden(), self._n_logits(targets)],
             loss=self._loss_name(),
             activation=self.activation,
             normalisation=self.normalisation,
@@ -214,7 +228,7 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         self.validation_loss_curve_: list[float] | None = None
 
     def _hidden(self) -> list[int]:
-        return [int(size) for size in np.ravel(self.hidden_layer_sizes)]
+        return [to_int("hidden_layer_sizes", size, 1) for size in np.ravel(self.hidden_layer_sizes).tolist()]
 
     def _n_logits(self, targets: Array) -> int:
         return int(targets.shape[1])
@@ -304,6 +318,9 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 checkpoint=self.checkpoint,
                 resume=self.checkpoint is not None,
             )
+        except OtherTrainingError as error:
+            name = PARAMETER_OF.get(error.name, error.name)
+            raise OtherTrainingError(error.path, name, error.there, error.here) from None
         except DivergedError as error:
             diverged = error
         except KeyboardInterrupt:
@@ -358,42 +375,6 @@ class _FCNetEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         network = self.network_.astype(self.network_.dtype)
         self._leave_scale(network)
         return {name: value for name, value in vars(self).items() if name.endswith("_")} | {"network_": network}
-
-    # The fitted network.
-
-    @property
-    def coefs_(self) -> list[Array]:
-        """Weights of every layer, (n_in, n_out)."""
-        return self._parameters("W")
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """Biases of every layer, (n_out,)."""
-        return self._parameters("b")
-
-    def _parameters(self, kind: str) -> list[Array]:
-        try:
-            network = self.__dict__["network_"]
-        except KeyError:
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.") from None
-        return [p for name, p in network.params.items() if name.startswith(kind) and name[1:].isdigit()]
-
-    @property
-    def n_layers_(self) -> int:
-        """Layers, those of inputs and outputs among them."""
-        return len(self.coefs_) + 1
-
-    @property
-    def out_activation_(self) -> str:
-        """What makes outputs of logits: "softmax", "logistic", "identity" or "exp"."""
-        self._parameters("W")
-        names = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity", "poisson": "exp"}
-        return names[self.network_.loss.name]
-
-    def _logits(self, X: Any) -> Array:
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=FLOATS, reset=False)
-        return self.network_.logits(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

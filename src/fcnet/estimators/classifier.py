@@ -45,7 +45,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     power_t : float
         Exponent of "invscaling".
     max_iter : int
-        Most epochs, of L-BFGS most iterations.
+        Most epochs, of L-BFGS most iterations. L-BFGS leaves out dropout, validation rows, callbacks and checkpoints, with a
+        warning.
     shuffle : bool
     random_state : int, RandomState or None
         Seeds the one generator that every random draw comes from.
@@ -74,12 +75,14 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     class_weight : dict, "balanced" or None
         Weights of classes, by which those of rows are multiplied.
     callbacks : list of Callback, optional
-        See `fcnet.training.callbacks`. Those of scikit-learn's own protocol are set by `set_callbacks`.
+        Objects of classes derived from `fcnet.training.callbacks.Callback`. Those of scikit-learn's own protocol are set by
+        `set_callbacks`.
     progress : bool
         Show a bar.
     checkpoint : path, optional
-        Where the state of the training is kept, and from where a stopped `fit` on the same data goes on, with the same
-        `random_state`.
+        A file where the state of the training is kept, at the ends of epochs, at most every ten seconds, and from where a
+        stopped `fit` goes on: on the same data, with the same parameters and `random_state`. Not for searches and
+        cross-validation, whose fits would share the file.
     dtype : {"float32", "float64"}, optional
         Of parameters and results; that of `X` where nothing is given.
     engine : {"numba", "numpy"}, optional

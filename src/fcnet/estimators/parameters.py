@@ -48,6 +48,17 @@ CONSTRAINTS: dict[str, Any] = {
     "engine": [StrOptions(set(ENGINES)), None],
 }
 
+PARAMETER_OF = {  # of the trainer's settings, where it has another name here
+    "epochs": "max_iter",
+    "learning_rate": "learning_rate_init",
+    "update": "solver",
+    "schedule": "learning_rate",
+    "l2": "alpha",
+    "batches": "shuffle",
+    "seed": "random_state",
+    "keep_best": "early_stopping",
+}
+
 
 def update_rule(estimator: Any) -> UpdateRule:
     """Return the update rule that an estimator's parameters ask for."""

@@ -14,6 +14,8 @@ from fcnet.errors import SettingError, unknown_name
 from fcnet.nn.checks import check_labels, check_targets
 from fcnet.types import Array
 
+TINY = 1e-12  # stands for a share of nothing, whose logarithm is not finite
+
 
 def softmax(logits: Array) -> Array:
     """Return ``p_ij = exp(s_ij) / Σ_k exp(s_ik)``, rows that sum to one, shape and dtype of `logits`."""
@@ -63,6 +65,10 @@ class Loss(ABC):
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return the measure of this loss."""
 
+    @abstractmethod
+    def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
+        """Return the logits (n_outputs,) that cost least where all rows have the same."""
+
     def value(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean loss."""
         return float(np.average(self.losses(logits, y), weights=weights))
@@ -89,6 +95,10 @@ class CrossEntropy(Loss):
         shifted = logits - logits.max(axis=1, keepdims=True)
         at_label = shifted[np.arange(len(y)), y]
         return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - at_label)
+
+    def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
+        shares = np.bincount(y, weights, n_outputs)
+        return np.asarray(np.log(np.maximum(shares / shares.sum(), TINY)))
 
     def mean(self, logits: Array) -> Array:
         return softmax(logits)
@@ -138,6 +148,10 @@ class BinaryCrossEntropy(_Elementwise):
     def losses(self, logits: Array, y: Array) -> Array:
         return np.asarray((np.logaddexp(0, logits) - y * logits).sum(axis=1))
 
+    def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
+        p = np.clip(np.average(y, axis=0, weights=weights), TINY, 1 - TINY)
+        return np.asarray(np.log(p / (1 - p)))
+
     def mean(self, logits: Array) -> Array:
         return sigmoid(logits)
 
@@ -159,6 +173,9 @@ class SquaredLoss(_Elementwise):
 
     def losses(self, logits: Array, y: Array) -> Array:
         return np.asarray(0.5 * np.square(logits - y).sum(axis=1))
+
+    def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
+        return np.asarray(np.average(y, axis=0, weights=weights))
 
     def mean(self, logits: Array) -> Array:
         return logits
@@ -189,6 +206,9 @@ class PoissonLoss(SquaredLoss):
     def losses(self, logits: Array, y: Array) -> Array:
         constant = y * np.log(np.where(y > 0, y, 1)) - y
         return np.asarray((np.exp(logits) - y * logits + constant).sum(axis=1))
+
+    def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
+        return np.log(np.maximum(super().constant_logits(y, n_outputs, weights), TINY))
 
     def mean(self, logits: Array) -> Array:
         return np.asarray(np.exp(logits))

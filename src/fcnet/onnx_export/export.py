@@ -7,17 +7,18 @@ import numpy as np
 
 from fcnet.errors import FcnetError
 from fcnet.features import ZCA, Scaling, TableFeatures
+from fcnet.nn.network import FullyConnectedNet
 from fcnet.onnx_export.graph import Graph
 from fcnet.onnx_export.network import add_label, add_mean, add_network
 from fcnet.onnx_export.preparation import add_preparation
 from fcnet.onnx_export.table import add_table, random_rows, table_inputs
-from fcnet.persist import Model, write_atomic
+from fcnet.persist import Model, as_model, write_atomic
 from fcnet.types import Array
 
 N_CHECKED = 16
 
 
-def export_onnx(model: Model, path: str | Path, *, tolerance: float = 1e-5) -> float:
+def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance: float = 1e-5) -> float:
     """Write a model as an ONNX file that takes raw inputs, once onnxruntime has given what the model gives.
 
     The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows; of a table an input
@@ -33,7 +34,7 @@ def export_onnx(model: Model, path: str | Path, *, tolerance: float = 1e-5) -> f
 
     Parameters
     ----------
-    model : Model
+    model : Model or FullyConnectedNet
     path : str or Path
     tolerance : float
         The largest difference between what onnxruntime and the model give: of probabilities, and of logits and values relative
@@ -47,13 +48,13 @@ def export_onnx(model: Model, path: str | Path, *, tolerance: float = 1e-5) -> f
     Raises
     ------
     InputError
-        If something in the model has no equivalent in ONNX.
+        If `model` is something else, or something in it has no equivalent in ONNX.
     FcnetError
         If onnxruntime gives something else than the model, or the extra ``onnx`` is not installed.
     OSError
         If the file cannot be written; an older one at `path` is then unharmed.
     """
-    graph = Graph()
+    graph, model = Graph(), as_model(model)
     network = model.network
     if isinstance(model.scaling, TableFeatures):
         x = add_table(graph, model.scaling, network.dtype)

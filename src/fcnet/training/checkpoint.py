@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.errors import FileFormatError
+from fcnet.errors import FileFormatError, OtherTrainingError
 from fcnet.persist import check_tensors, load_tensors, save_tensors
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
@@ -39,13 +39,15 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
     Raises
     ------
     FileFormatError
-        If the file is damaged or belongs to another training.
+        If the file is damaged.
+    OtherTrainingError
+        If it belongs to another training.
     """
     tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)
     for name, here in fingerprint.items():
         there = metadata.get("training", {}).get(name)
         if there != here:
-            raise FileFormatError(f"{path} belongs to another training: its {name} is {there}, here it is {here}.")
+            raise OtherTrainingError(path, name, there, here)
     text, own = tensors.pop("history", np.empty(0, np.uint8)), _tensors(state)
     check_tensors(path, tensors, own)
     try:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import DivergedError, InputError, to_float, to_int, unknown_name
+from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
@@ -84,6 +84,11 @@ class Trainer:
     def __post_init__(self) -> None:
         if self.batches not in get_args(BatchKind):
             raise unknown_name("batches", self.batches, get_args(BatchKind))
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise SettingError(
+                    f"callbacks must be objects of classes derived from fcnet.training.callbacks.Callback, got {callback!r}."
+                )
         self.epochs = to_int("epochs", self.epochs, 1)
         self.batch_size = to_int("batch_size", self.batch_size, 1)
         self.learning_rate = to_float("learning_rate", self.learning_rate, 0)
@@ -150,6 +155,10 @@ class Trainer:
             val_weight = _check_weights(val_weight, X if X_val is None else X_val, "val_weight")
         if is_sparse(X) and self.augment is not None:
             raise InputError("augment changes rows of an array, and X is sparse.")
+        if checkpoint is not None and not Path(checkpoint).parent.is_dir():
+            raise InputError(
+                f"There is no folder {Path(checkpoint).parent} to keep the checkpoint {checkpoint} in: make it first."
+            )
         fingerprint = {} if checkpoint is None else self._fingerprint(network, X, y, weights)
         batches = Batches(X, y, self.batches, self.batch_size, self.augment, network.engine, weights)
         state = TrainingState(
