@@ -5,7 +5,10 @@ import pickle
 import re
 import subprocess
 import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 
 import joblib
 import numpy as np
@@ -17,14 +20,14 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss, r2_score, recall_score
-from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fcnet
-from fcnet import FCNetClassifier, FCNetRegressor, Trainer
+from fcnet import FCNetClassifier, FCNetRegressor, FullyConnectedNet, Trainer
 from fcnet.engine import NumpyEngine
 from fcnet.errors import FcnetError
 from fcnet.nn.layers import Activation
@@ -272,6 +275,8 @@ def test_an_estimator_is_no_model_and_it_says_what_is(tmp_path):
         with pytest.raises(ValueError, match=r"got FCNetClassifier\. Of an estimator that is its network_"):
             write(tmp_path / "model", model)
     fcnet.save(tmp_path / "model", model.network_)
+    with pytest.raises(ValueError, match="activation of your own is not saved"):
+        fcnet.save(tmp_path / "model", FullyConnectedNet([2, 3, 2], activation=Square))
 
 
 def test_partial_fit_is_fit_epoch_by_epoch_with_weights_classes_and_dropout():
@@ -434,15 +439,55 @@ def test_a_grid_search_over_a_pipeline_is_the_same_in_processes_and_threads():
     np.testing.assert_array_equal(found[0], found[2])
 
 
-def test_two_jobs_do_not_take_more_threads_than_there_are_cores():
-    def threads_within(_model, _X, _y):
+@pytest.mark.parametrize("wide", [1, 100])  # with small products on one thread, with large ones on as many as joblib gives
+def test_two_jobs_do_not_take_more_threads_than_there_are_cores(wide):
+    X, y = np.tile(IRIS[0], (1, wide)), IRIS[1]
+
+    def threads_of_a_fit():  # defined here, for another process to get it whole
         from threadpoolctl import threadpool_info
 
-        return max((pool["num_threads"] for pool in threadpool_info()), default=1)
+        class Count(Callback):
+            most = 0
 
-    with joblib.parallel_backend("loky", n_jobs=2):
-        threads = cross_val_score(FCNetClassifier(max_iter=3), *IRIS, cv=2, scoring=threads_within)
-    assert 2 * threads.max() <= max(2, joblib.cpu_count())
+            def on_epoch_end(self, state):
+                self.most = max(self.most, *(pool["num_threads"] for pool in threadpool_info()))
+
+        count = Count()
+        FCNetClassifier(max_iter=3, callbacks=[count]).fit(X, y)
+        return count.most
+
+    most = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(threads_of_a_fit)() for _ in range(2))
+    assert 0 < 2 * max(most) <= max(2, joblib.cpu_count())
+
+
+def test_fits_beside_one_another_leave_the_number_of_threads_as_it_was():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def blas():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    def fit(epochs):
+        FCNetClassifier(max_iter=epochs, tol=0, n_iter_no_change=1000).fit(*IRIS)
+
+    with threadpool_limits(2, "blas"):
+        threads = [Thread(target=fit, args=(epochs,)) for epochs in (100, 400)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.03)
+        for thread in threads:
+            thread.join()
+        assert set(blas()) == {2}
+
+
+@pytest.mark.parametrize("settings", [{}, {"normalisation": "layer"}, {"activation": "gelu"}])
+def test_several_threads_may_predict_with_one_network(settings):
+    X, y = load_digits(return_X_y=True)
+    model = FCNetClassifier((200, 200), max_iter=2, random_state=0, **settings).fit(X, y)
+    p = model.predict_proba(X)
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(lambda start: model.predict_proba(X[start : start + 700]), range(100)))
+    for start, part in enumerate(parts):
+        np.testing.assert_allclose(part, p[start : start + 700], atol=1e-6)
 
 
 def test_the_callbacks_of_scikit_learn():
@@ -459,18 +504,19 @@ def test_the_callbacks_of_scikit_learn():
 
         def on_fit_task_begin(self, estimator, context): ...
 
-        def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None):
             if context.task_name == "epoch":
                 self.epochs += 1
-                self.scores.append(fitted_estimator.score(*IRIS))
+                self.scores.append(fitted_estimator.score(X, y, **metadata))
             return self.epochs == 7
 
     assert isinstance(Note(), callback.FitCallback)
     note = Note()
-    model = FCNetClassifier(random_state=0).set_callbacks(note).fit(*IRIS)
+    names, weights = np.array(["setosa", "versicolor", "virginica"])[IRIS[1]], np.arange(150.0)
+    model = FCNetClassifier(random_state=0).set_callbacks(note).fit(IRIS[0], names, sample_weight=weights)
     assert note.ended
     assert model.n_iter_ == note.epochs == 7
-    assert note.scores[-1] == model.score(*IRIS)
+    assert note.scores[-1] == model.score(IRIS[0], names, weights)
     search = GridSearchCV(FCNetRegressor(max_iter=3), {"alpha": [0.1, 1]}, cv=2)
     assert search.set_callbacks(callback.ProgressBar()).fit(*DIABETES).best_score_ is not None
 
@@ -510,10 +556,212 @@ def test_a_fit_after_a_partial_fit_that_failed_learns_its_own_classes():
 
 def test_a_warm_start_with_another_network_is_refused():
     model = FCNetClassifier(8, max_iter=2, warm_start=True).fit(*IRIS)
-    with pytest.raises(ValueError, match=r"the network to go on with has \[8\]"):
+    with pytest.raises(
+        ValueError, match=r"layer_sizes would now be \[4, 9, 3\], and the network to go on with has \[4, 8, 3\]"
+    ):
         model.set_params(hidden_layer_sizes=(9,)).fit(*IRIS)
 
 
 def test_progress_is_shown(capsys):
     FCNetClassifier(max_iter=2, progress=True).fit(*IRIS)
     assert "epoch 2/2" in capsys.readouterr().err
+    FCNetClassifier(max_iter=500, progress=True, tol=0.1, n_iter_no_change=3).fit(*IRIS)
+    assert re.search(r"epoch \d+/500", capsys.readouterr().err)  # of the epoch that it has ended with
+
+
+def test_an_interruption_before_the_first_epoch_is_one():
+    class InterruptAtOnce(Callback):
+        def on_train_begin(self, state):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        FCNetClassifier(callbacks=[InterruptAtOnce()]).fit(*IRIS)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_a_partial_fit_that_diverged_does_no_harm_to_the_next(solver):
+    X, y = DIABETES
+    model = FCNetRegressor(solver=solver, random_state=0).partial_fit(X, y)
+    before = model.predict(X)
+    bad = X.copy()
+    bad[0] = 1e300
+    with pytest.raises(ValueError, match="non-finite"):
+        model.partial_fit(bad, y)
+    np.testing.assert_allclose(model.predict(X), before, rtol=1e-9)
+    assert np.isfinite(model.partial_fit(X, y).predict(X)).all()
+
+
+def test_a_partial_fit_may_change_its_solver():
+    model = FCNetClassifier(random_state=0).partial_fit(*IRIS, classes=[0, 1, 2])
+    model.set_params(solver="sgd").partial_fit(*IRIS)
+    assert "W1.velocity" in model._update_state
+
+
+def test_a_warm_start_goes_by_the_parameters_of_now():
+    def loss(**changed):
+        model = FCNetClassifier(warm_start=True, max_iter=3, random_state=0).fit(*IRIS)
+        return model.set_params(**changed).fit(*IRIS).loss_
+
+    losses = [loss(), loss(dropout=0.9), loss(input_dropout=0.5), loss(activation="tanh"), loss(label_smoothing=0.5)]
+    assert len(set(losses)) == 5
+    for changed in ({"normalisation": "layer"}, {"dtype": "float32"}):
+        with pytest.raises(ValueError, match=f"The {next(iter(changed))} would now be .*fit anew without warm_start"):
+            loss(**changed)
+    model = FCNetRegressor(warm_start=True, max_iter=3).fit(*DIABETES)
+    with pytest.raises(ValueError, match="The loss would now be poisson"):
+        model.set_params(loss="poisson").fit(*DIABETES)
+
+
+def test_a_warm_start_takes_validation_rows_of_some_classes_and_keeps_their_best():
+    model = FCNetClassifier(warm_start=True, early_stopping=True, max_iter=40, learning_rate_init=0.01, random_state=0)
+    X_val, y_val = IRIS[0][:100:3], IRIS[1][:100:3]
+    model.fit(*IRIS, X_val=X_val, y_val=y_val)
+    model.set_params(max_iter=1, learning_rate_init=0.5).fit(*IRIS, X_val=X_val, y_val=y_val)
+    assert model.best_validation_score_ == model.score(X_val, y_val)
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed"),
+    [
+        ({"solver": "momentum"}, {"momentum": 0.0}),
+        ({"solver": "nesterov"}, {"momentum": 0.0}),
+        ({"solver": "adamw"}, {"epsilon": 1.0}),
+        ({"solver": "rmsprop"}, {"epsilon": 1.0}),
+    ],
+)
+def test_solvers_take_their_settings(settings, changed):
+    a, b = (FCNetClassifier(max_iter=3, random_state=0, **settings, **more).fit(*IRIS) for more in ({}, changed))
+    assert a.loss_ != b.loss_
+
+
+@pytest.mark.parametrize("schedule", ["exponential", "step", "cosine", "one_cycle"])
+def test_partial_fits_go_on_with_a_schedule(schedule):
+    settings = {"learning_rate": schedule, "max_iter": 25, "batch_size": 50, "tol": 0, "n_iter_no_change": 99}
+    model, rates = FCNetClassifier(**settings), []
+    for _ in range(25):
+        model.partial_fit(*IRIS, classes=[0, 1, 2])
+        rates += model.history_.column("learning_rate")
+    assert rates == FCNetClassifier(**settings).fit(*IRIS).history_.column("learning_rate")
+    model.partial_fit(*IRIS)
+    assert model.history_[-1]["learning_rate"] == rates[-1]
+
+
+def test_partial_fits_keep_a_lowered_rate():
+    settings = {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.5, "tol": 10, "n_iter_no_change": 2}
+    model = FCNetClassifier(**settings)
+    for _ in range(12):
+        model.partial_fit(*IRIS, classes=[0, 1, 2])
+    assert model.history_[-1]["learning_rate"] == pytest.approx(0.5 / 5**3)
+
+
+def test_a_checkpoint_knows_validation_rows_stopping_rule_and_schedule(tmp_path):
+    def fit(X_val, y_val, **changed):
+        settings = {"max_iter": 3, "random_state": 0, "checkpoint": tmp_path / "state", "learning_rate": Halves(1.0)}
+        return FCNetClassifier(**(settings | changed)).fit(*IRIS, X_val=X_val, y_val=y_val)
+
+    first = IRIS[0][:75], IRIS[1][:75]
+    assert fit(*first).validation_scores_ == fit(*first).validation_scores_
+    for rows, changed, words in [
+        ((IRIS[0][75:], IRIS[1][75:]), {}, "data are others"),
+        ((None, None), {}, "data are others"),
+        (first, {"tol": 1.0}, "its stopping rule"),
+        (first, {"learning_rate": Halves(0.5)}, r"its learning_rate is Halves\(\{'factor': 1.0\}\)"),
+    ]:
+        with pytest.raises(FcnetError, match=words):
+            fit(*rows, **changed)
+
+
+class Halves:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, iteration, per_epoch, total):
+        return self.factor
+
+
+def test_a_checkpoint_is_of_one_fit(tmp_path):
+    model = FCNetClassifier(checkpoint=tmp_path / "state", random_state=0)
+    with pytest.raises(ValueError, match="partial_fit has no use for a checkpoint"):
+        model.partial_fit(*IRIS, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="checkpoint and warm_start do not go together"):
+        model.set_params(warm_start=True).fit(*IRIS)
+
+
+def test_labels_as_a_sparse_matrix_and_their_weights():
+    X, Y = make_multilabel_classification(200, n_classes=3, random_state=0)
+    dense = FCNetClassifier(max_iter=3, random_state=0).fit(X, Y)
+    sparse = FCNetClassifier(max_iter=3, random_state=0).fit(X, scipy.sparse.csr_matrix(Y))
+    np.testing.assert_array_equal(sparse.coefs_[0], dense.coefs_[0])
+    weights = [{0: 1, 1: 5}] * 3
+    weighted = FCNetClassifier(max_iter=3, random_state=0, class_weight=weights).fit(X, Y)
+    same = FCNetClassifier(max_iter=3, random_state=0).fit(X, Y, sample_weight=5.0 ** Y.sum(axis=1))
+    np.testing.assert_allclose(weighted.coefs_[0], same.coefs_[0])
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({0: -4}, "class_weight must hold finite numbers of at least 0"),
+        ({0: np.nan}, "class_weight must hold finite numbers of at least 0"),
+        ({0: 0, 1: 0, 2: 0}, "Every row has the weight zero"),
+        ({"setosa": 2}, r"class_weight has \['setosa'\], which are not among the classes"),
+    ],
+)
+def test_class_weights_that_make_no_sense_are_refused(class_weight, message):
+    with pytest.raises(ValueError, match=message):
+        FCNetClassifier(class_weight=class_weight).fit(*IRIS)
+
+
+def test_class_weights_of_classes_that_a_part_has_not():
+    model = FCNetClassifier(class_weight={0: 3}).partial_fit(IRIS[0][:100], IRIS[1][:100], classes=[0, 1, 2])
+    assert model.partial_fit(IRIS[0][50:], IRIS[1][50:]).t_ == 200
+
+
+def test_class_weights_have_no_part_in_validation_scores():
+    model = FCNetClassifier(early_stopping=True, class_weight={1: 50}, max_iter=10, random_state=0, validation_fraction=0.5)
+    scores = []
+
+    class Score(Callback):
+        def on_epoch_end(self, state):
+            scores.append(state.history[-1]["val_accuracy"])
+
+    model.set_params(callbacks=[Score()]).fit(*IRIS)
+    assert all(score * 75 == pytest.approx(round(score * 75)) for score in scores)
+
+
+def test_rows_are_made_the_asked_for_dtype_at_once():
+    X = np.arange(40, dtype=np.uint8).reshape(10, 4)
+    seen = []
+
+    class Look(Callback):
+        def on_epoch_end(self, state):
+            seen.append(state.network.dtype)
+
+    model = FCNetClassifier(dtype="float32", max_iter=1, callbacks=[Look()]).fit(X, np.arange(10) % 2)
+    assert seen == [np.float32]
+    assert model._checks()["dtype"] == np.float32
+
+
+def test_logarithms_of_small_probabilities_are_finite():
+    model = FCNetClassifier(max_iter=50, random_state=0).fit(*IRIS)
+    logs = model.predict_log_proba(1e4 * IRIS[0])
+    assert np.isfinite(logs).all()
+    assert logs.min() < -800
+    binary = FCNetClassifier(max_iter=50, random_state=0).fit(*CANCER)
+    np.testing.assert_allclose(binary.predict_log_proba(CANCER[0]), np.log(binary.predict_proba(CANCER[0])), atol=1e-9)
+    assert np.isfinite(binary.predict_log_proba(1e4 * CANCER[0])).all()
+
+
+def test_lbfgs_with_nothing_to_do_and_large_targets():
+    model = FCNetRegressor(solver="lbfgs", tol=10.0).fit(*DIABETES)
+    assert np.isfinite(model.loss_)
+    X = DIABETES[0].astype(np.float32)
+    shifted = FCNetRegressor(solver="lbfgs", max_iter=5, random_state=0).fit(X, DIABETES[1] + 1e8)
+    plain = FCNetRegressor(solver="lbfgs", max_iter=5, random_state=0).fit(X, DIABETES[1])
+    assert shifted.loss_ == pytest.approx(plain.loss_, rel=1e-5)
+
+
+def test_targets_of_objects_are_numbers():
+    X, y = DIABETES
+    model = FCNetRegressor(max_iter=2).fit(X, y.astype(object), X_val=X, y_val=y.astype(object))
+    assert model.validation_scores_[-1] == pytest.approx(model.score(X, y))

@@ -152,6 +152,15 @@ def test_a_checkpoint_of_another_training_is_refused(data, tmp_path):
             trainer.fit(net, *arrays, checkpoint=path, resume=True)
 
 
+def test_the_loss_of_an_epoch_is_the_mean_over_rows(data):
+    weights = np.arange(1.0, 1 + len(data[0]))
+    for sample_weight in (None, weights):
+        net, size = network(), len(data[0]) - 1
+        trainer = Trainer(epochs=1, batch_size=size, learning_rate=0, batches="ordered")
+        loss = trainer.fit(net, *data[:2], sample_weight=sample_weight)[-1]["loss"]
+        assert loss == pytest.approx(net.loss.value(net.logits(data[0]), data[1], sample_weight), rel=1e-6)
+
+
 def test_early_stopping(data):
     history = Trainer(epochs=500, batch_size=20, learning_rate=0.1, callbacks=[EarlyStopping(5)]).fit(network(), *data)
     accuracies = history.column("val_accuracy")

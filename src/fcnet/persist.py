@@ -227,11 +227,16 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
     Raises
     ------
     InputError
-        If `model` is something else.
+        If `model` is something else, or has an activation of your own.
     OSError
         If it cannot be written; an older file at `path` is then unharmed.
     """
     model = as_model(model)
+    if callable(model.network.activation):
+        raise InputError(
+            "A network with an activation of your own is not saved, since loading it would run code: pickle it, or save its "
+            "params by np.savez."
+        )
     metadata = {
         "network": model.network.get_config(),
         "classes": model.classes,

@@ -1,6 +1,7 @@
 """The engine that computes with NumPy arrays and their BLAS."""
 
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -38,6 +39,35 @@ def _with_l2(penalty: float, g: Array, p: Array, l2: float) -> tuple[float, Arra
     return (penalty + 0.5 * l2 * float(np.vdot(p, p)), g + l2 * p) if l2 else (penalty, g)
 
 
+class _Buffers(threading.local):
+    """Of each thread its own, so that several may predict with one network at a time."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[str, DTypeLike | None], tuple[Array, Array]] = {}  # memory, and the array last made of it
+
+
+class _OneThread:
+    """A context in which products take one thread. The number is the whole process's: the last to leave puts it back."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limit.restore_original_limits()
+
+
+ONE_THREAD = _OneThread()
+
+
 class NumpyEngine:
     """Array operations into buffers that are made once and used again.
 
@@ -52,29 +82,30 @@ class NumpyEngine:
 
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
-        self._buffers: dict[tuple[str, DTypeLike | None], tuple[Array, Array]] = {}  # memory, and the array last made of it
+        self._buffers = _Buffers()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_buffers": {}}  # what a copy in another process would only carry along
+    def __reduce__(self) -> tuple[type["NumpyEngine"], tuple[np.dtype[Any]]]:
+        return type(self), (self.dtype,)  # a copy makes buffers of its own
 
     def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
-        """Return an uninitialised array of `shape`; the same memory at every call with `name`.
+        """Return an uninitialised array of `shape`; the same memory at every call of a thread with `name`.
 
         The memory grows to the largest shape asked for, so that a last, smaller batch allocates nothing.
         """
-        memory, array = self._buffers.get((name, dtype), (None, None))
+        made = self._buffers.made
+        memory, array = made.get((name, dtype), (None, None))
         if array is not None and array.shape == shape:
             return array
         size = math.prod(shape)
         if memory is None or memory.size < size:
             memory = np.empty(size, dtype or self.dtype)
         array = memory[:size].reshape(shape)
-        self._buffers[name, dtype] = memory, array
+        made[name, dtype] = memory, array
         return array
 
     def threads_for(self, flops: float) -> AbstractContextManager[object]:
         """Return a context in which products take one thread if the largest, of `flops`, is done before a second one wakes."""
-        return nullcontext() if flops >= THREADED_FLOPS else _blas().limit(limits=1, user_api="blas")
+        return nullcontext() if flops >= THREADED_FLOPS else ONE_THREAD
 
     def affine(self, x: Array, W: Array, b: Array, out: Array) -> Array:
         """Write ``x W + b`` to `out`."""

@@ -1,7 +1,5 @@
 """What the estimators share: from scikit-learn's parameters to a network and its trainer, and back to attributes."""
 
-import math
-import warnings
 from abc import ABC, abstractmethod
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -9,27 +7,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from fcnet.errors import DivergedError, InputError, OtherTrainingError, SettingError, to_int
+from fcnet.engine import default_engine
+from fcnet.errors import InputError, SettingError, to_int
 from fcnet.estimators.advice import warn_if_nothing_is_learnt, warn_of_what_lbfgs_leaves_out
-from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, PrintLoss, with_callbacks
+from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, with_callbacks
 from fcnet.estimators.fitted import FLOATS, FittedNetwork
-from fcnet.estimators.parameters import CONSTRAINTS, PARAMETER_OF, schedule_of, update_rule
+from fcnet.estimators.parameters import CONSTRAINTS
+from fcnet.estimators.solvers import fit_lbfgs, fit_stochastic
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.training.callbacks import Callback, Progress
-from fcnet.training.history import History
-from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import Cosine, OneCycle
-from fcnet.training.state import TrainingState
-from fcnet.training.stopping import Adaptive, StopWithoutImprovement
-from fcnet.training.trainer import Trainer
+from fcnet.training.updates import UpdateRule
 from fcnet.types import Array
-
-BATCH_AUTO = 200
 
 
 def _not_lbfgs(estimator: Any) -> bool:
@@ -46,14 +37,15 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
     # What the subclasses say about their targets.
 
     @abstractmethod
-    def _read_targets(self, y: Array, first: bool) -> Array:
+    def _read_targets(self, y: Any, first: bool, validation: bool = False) -> Array:
         """Learn what `y` holds if this is the first time, else compare; return it as the network's loss wants it."""
 
     @abstractmethod
     def _loss_name(self) -> str: ...
 
-    def _row_weights(self, y: Array, sample_weight: Array | None) -> Array | None:
-        return sample_weight
+    def _class_weights(self, y: Any, targets: Array) -> Array | None:
+        """Return what the class of each row counts."""
+        return None
 
     def _stratify(self, targets: Array) -> Array | None:
         return None
@@ -134,63 +126,80 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         super()._validate_params()
         if self.checkpoint is not None and self.random_state is None:
             raise SettingError("checkpoint needs a random_state, by which the same fit is known again: random_state=0, say.")
+        if self.checkpoint is not None and self.warm_start:
+            raise SettingError("checkpoint and warm_start do not go together: one file is the state of one fit.")
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any], incremental: bool) -> Self:
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True: it sees one epoch at a time.")
+        if self.checkpoint is not None and incremental:
+            raise InputError("partial_fit has no use for a checkpoint, which is the state of one fit: pickle the estimator.")
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=FLOATS, reset=first, y_numeric=self._y_numeric
-        )
-        told = incremental and hasattr(self, "classes_")  # what partial_fit was told is not learnt from y
-        targets = self._read_targets(y, first and not told)
-        weights = (
-            None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        )
-        weights = self._row_weights(y, weights)
-        if weights is not None and not weights.all():
-            kept = np.flatnonzero(weights)
-            X, targets, weights = X[kept], targets[kept], weights[kept]
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        told = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**told)
+        X, y = validate_data(self, X, y, reset=first, **self._checks())
+        known = incremental and hasattr(self, "classes_")  # what partial_fit was told is not learnt from y
+        targets = self._read_targets(y, first and not known)
+        X, targets, weights, of_classes = self._weighted(X, y, targets, sample_weight)
         if first or not incremental or not hasattr(self, "_rng"):
             self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        X, targets, weights, held_out = self._hold_out(X, targets, weights, validation)
+        X, targets, weights, held_out = self._hold_out(X, targets, weights, of_classes, validation)
         if first:
             self._measure_targets(targets, weights)
             self._begin(X, targets)
-        elif self._hidden() != self.network_.layer_sizes[1:-1]:
-            raise InputError(
-                f"hidden_layer_sizes is now {self.hidden_layer_sizes}, and the network to go on with has "
-                f"{self.network_.layer_sizes[1:-1]}: fit anew without warm_start."
-            )
+        else:
+            self._go_on(X, targets)
         if self.solver == "lbfgs":
             warn_of_what_lbfgs_leaves_out(self, validation)
-            self._fit_lbfgs(X, targets, weights)
+            fit_lbfgs(self, X, targets, weights)
         else:
-            self._fit_stochastic(X, targets, weights, held_out, incremental, context)
+            fit_stochastic(self, X, targets, weights, held_out, incremental, HandOn(context, told, self._as_if_ended))
         if not incremental:
             warn_if_nothing_is_learnt(self.network_, X, targets, weights)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        context.call_on_fit_task_end(**told)
         return self
 
+    def _checks(self) -> dict[str, Any]:
+        """Return how scikit-learn is to check rows and targets."""
+        dtype = FLOATS if self.dtype is None else np.dtype(self.dtype)
+        return {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": dtype, "y_numeric": self._y_numeric}
+
+    def _weighted(self, X: Any, y: Any, targets: Array, sample_weight: Any) -> tuple[Any, Array, Array | None, Array | None]:
+        """Return the rows that count, with the weights that they were given and those of their classes."""
+        of_classes = self._class_weights(y, targets)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        counts = np.ones(X.shape[0], bool)
+        for weights in (sample_weight, of_classes):
+            counts &= weights is None or weights > 0
+        if counts.all():
+            return X, targets, sample_weight, of_classes
+        kept = np.flatnonzero(counts)
+        if not len(kept):
+            raise InputError("Every row has the weight zero, by sample_weight or class_weight.")
+        return X[kept], targets[kept], *(None if w is None else w[kept] for w in (sample_weight, of_classes))
+
     def _hold_out(
-        self, X: Any, y: Array, weights: Array | None, given: tuple[Any, Any]
+        self, X: Any, y: Array, weights: Array | None, of_classes: Array | None, given: tuple[Any, Any]
     ) -> tuple[Any, Array, Array | None, tuple[Any, Any, Any]]:
-        """Return the training rows, and those to validate on: rows, targets and weights, each None without any."""
+        """Return the training rows, and those to validate on: rows, targets and weights, each None without any.
+
+        Classes have no weight in the validation, so that its score is the accuracy.
+        """
+        all_weights = weights if of_classes is None else of_classes if weights is None else weights * of_classes
         X_val, y_val = given
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None:
             try:
-                X_val, y_val = validate_data(
-                    self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False
-                )
-                return X, y, weights, (X_val, self._read_targets(y_val, False), None)
+                X_val, y_val = validate_data(self, X_val, y_val, reset=False, **self._checks())
+                return X, y, all_weights, (X_val, self._read_targets(y_val, False, validation=True), None)
             except ValueError as error:
                 raise InputError(f"X_val and y_val do not go with X and y: {error}") from None
         if not self.early_stopping or self.solver == "lbfgs":
-            return X, y, weights, (None, None, None)
+            return X, y, all_weights, (None, None, None)
         from sklearn.model_selection import train_test_split
 
         rest, held = train_test_split(
@@ -201,25 +210,14 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         )
         if len(held) < 2:
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-        w, w_val = (None, None) if weights is None else (weights[rest], weights[held])
+        w, w_val = None if all_weights is None else all_weights[rest], None if weights is None else weights[held]
         return X[rest], y[rest], w, (X[held], y[held], w_val)
 
     def _begin(self, X: Any, targets: Array) -> None:
         """Make the network, and forget what there was."""
-        self.network_ = FullyConnectedNet(
-            [X.shape[1], *self._hidden(), self._n_logits(targets)],
-            loss=self._loss_name(),
-            activation=self.activation,
-            normalisation=self.normalisation,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            weight_init="glorot",
-            dtype=self.dtype or X.dtype,
-            seed=self._rng,
-            engine=self.engine,
-        )
+        self.network_ = FullyConnectedNet(**self._network_settings(X, targets, X.dtype), seed=self._rng)
         self._leave_scale(self.network_)  # initial parameters are meant for the scale of training
-        self._update_state: dict[str, Array] | None = None
+        self._update: UpdateRule | None = None
         self.t_, self._no_improvement_count = 0, 0
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = None
@@ -227,148 +225,35 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         self.validation_scores_: list[float] | None = None
         self.validation_loss_curve_: list[float] | None = None
 
-    def _hidden(self) -> list[int]:
-        return [to_int("hidden_layer_sizes", size, 1) for size in np.ravel(self.hidden_layer_sizes).tolist()]
+    def _network_settings(self, X: Any, targets: Array, dtype: Any) -> dict[str, Any]:
+        hidden = [to_int("hidden_layer_sizes", size, 1) for size in np.ravel(self.hidden_layer_sizes).tolist()]
+        return {
+            "layer_sizes": [X.shape[1], *hidden, self._n_logits(targets)],
+            "loss": self._loss_name(),
+            "activation": self.activation,
+            "normalisation": self.normalisation,
+            "dropout": self.dropout,
+            "input_dropout": self.input_dropout,
+            "weight_init": "glorot",
+            "dtype": str(np.dtype(self.dtype or dtype)),
+            "engine": self.engine or default_engine(),
+        }
+
+    def _go_on(self, X: Any, targets: Array) -> None:
+        """Give the network what parameters have been changed since the last fit."""
+        before = self.network_.get_config()
+        settings = self._network_settings(X, targets, before["dtype"])
+        for name in ("layer_sizes", "loss", "normalisation", "dtype"):
+            if settings[name] != before[name]:
+                raise InputError(
+                    f"The {name} would now be {settings[name]}, and the network to go on with has {before[name]}: fit anew "
+                    "without warm_start."
+                )
+        if settings != {name: before[name] for name in settings}:
+            self.network_ = FullyConnectedNet(**settings, params=self.network_.params)
 
     def _n_logits(self, targets: Array) -> int:
         return int(targets.shape[1])
-
-    def _fit_lbfgs(self, X: Any, targets: Array, weights: Array | None) -> None:
-        network = self.network_
-        X, y = network.check_data(X, targets)
-        self._enter_scale(network)
-        y, total = self._scaled(y), len(y) if weights is None else float(weights.sum())
-        try:
-            history, problem = train_lbfgs(
-                *(network, X, y),
-                sample_weight=weights,
-                l2=self.alpha / total,
-                label_smoothing=self._label_smoothing(),
-                max_iter=self.max_iter,
-                max_fun=self.max_fun,
-                tol=self.tol,
-            )
-        except DivergedError as error:
-            raise InputError(self._non_finite(error)) from None
-        finally:
-            self._leave_scale(network)
-        self._take(history)
-        if problem:
-            warnings.warn(
-                f"lbfgs failed to converge after {self.n_iter_} iteration(s): {problem}. Increase max_iter or max_fun, or "
-                "scale the data.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-
-    def _fit_stochastic(
-        self,
-        X: Any,
-        targets: Array,
-        weights: Array | None,
-        held_out: tuple[Any, Any, Any],
-        incremental: bool,
-        context: Any,
-    ) -> None:
-        n, network = X.shape[0], self.network_
-        batch_size = min(BATCH_AUTO if self.batch_size == "auto" else self.batch_size, n)
-        if self.batch_size != "auto" and self.batch_size > n:
-            warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=5)
-        update = update_rule(self)
-        schedule = schedule_of(self, n, update, incremental)
-        if self._update_state is None or not incremental:
-            self._update_state = update.init(network.params)
-        stop = StopWithoutImprovement(
-            *(self.tol, self.n_iter_no_change, self.early_stopping),
-            adaptive=schedule if isinstance(schedule, Adaptive) else None,
-            best=self._best_so_far(),
-            count=self._no_improvement_count,
-        )
-        watch, mean_weight = _Watch(), 1.0 if weights is None else float(weights.mean())
-        trainer = Trainer(
-            epochs=1 if incremental else self.max_iter,
-            batch_size=batch_size,
-            learning_rate=self.learning_rate_init,
-            update=update,
-            schedule=schedule,
-            l2=self.alpha / (batch_size * mean_weight),
-            label_smoothing=self._label_smoothing(),
-            batches="full" if batch_size == n else "shuffled" if self.shuffle else "ordered",
-            seed=int(self._rng.integers(2**31)),
-            train_rows=0,
-            keep_best=self.early_stopping,
-            callbacks=[
-                *([PrintLoss()] if self.verbose else []),
-                *([Progress()] if self.progress else []),
-                *(self.callbacks or []),
-                HandOn(self, context, X, targets),
-                stop,
-                watch,
-            ],
-        )
-        X_val, y_val, w_val = held_out
-        self._enter_scale(network)
-        diverged = None
-        try:
-            trainer.fit(
-                *(network, X, self._scaled(targets), X_val, None if y_val is None else self._scaled(y_val)),
-                sample_weight=weights,
-                val_weight=w_val,
-                update_state=self._update_state,
-                checkpoint=self.checkpoint,
-                resume=self.checkpoint is not None,
-            )
-        except OtherTrainingError as error:
-            name = PARAMETER_OF.get(error.name, error.name)
-            raise OtherTrainingError(error.path, name, error.there, error.here) from None
-        except DivergedError as error:
-            diverged = error
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=5)
-        finally:
-            self._leave_scale(network)
-        if diverged is not None and not (self.early_stopping and len(watch.state.history)):
-            raise InputError(self._non_finite(diverged)) from None
-        self._take(watch.state.history)
-        self.t_ += n * self.n_iter_
-        self._no_improvement_count = stop.count
-        if self.early_stopping:
-            self.best_validation_score_, self.best_loss_ = stop.best, None
-            if diverged is not None:
-                self.validation_scores_ = [*(self.validation_scores_ or []), math.nan]
-        else:
-            self.best_loss_ = stop.best
-        # A schedule that was asked for and comes to its end is no want of convergence.
-        done = isinstance(schedule, Cosine | OneCycle) and self.learning_rate != "auto"
-        ended = watch.state.stop_reason is not None or incremental or done
-        if not ended or diverged is not None:
-            reason = diverged or f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet."
-            warnings.warn(f"Stochastic Optimizer: {reason}", ConvergenceWarning, stacklevel=5)
-
-    def _best_so_far(self) -> float:
-        best = self.best_validation_score_ if self.early_stopping else self.best_loss_
-        return math.nan if best is None else best
-
-    def _take(self, history: History) -> None:
-        """Set the attributes that tell how training went."""
-        self.history_ = history
-        self.n_iter_ = len(history)
-        self.loss_curve_ += history.column("loss")
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
-        self.best_loss_ = min(self.loss_curve_, default=math.nan)
-        for name, column in (
-            ("validation_scores_", f"val_{self.network_.loss.measure}"),
-            ("validation_loss_curve_", "val_loss"),
-        ):
-            values = [row[column] for row in history if column in row]
-            if values:
-                setattr(self, name, [*(getattr(self, name) or []), *values])
-
-    def _non_finite(self, error: DivergedError) -> str:
-        return (
-            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-            f"preprocessed. {error}"
-        )
 
     def _as_if_ended(self) -> dict[str, Any]:
         """Return the attributes of an estimator whose training would end here."""
@@ -380,10 +265,3 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-class _Watch(Callback):
-    """Keeps hold of the state of a training, however it ends."""
-
-    def on_train_begin(self, state: TrainingState) -> None:
-        self.state = state

@@ -48,8 +48,8 @@ class PrintLoss(Callback):
 class HandOn(Callback):
     """Tells the callbacks that were set by scikit-learn's `set_callbacks` of every epoch; any of them may end the training."""
 
-    def __init__(self, estimator: Any, context: Any, X: Any, y: Any) -> None:
-        self.estimator, self.context, self.told = estimator, context, {"estimator": estimator, "X": X, "y": y}
+    def __init__(self, context: Any, told: dict[str, Any], as_if_ended: Callable[[], dict[str, Any]]) -> None:
+        self.context, self.told, self.as_if_ended = context, told, as_if_ended
 
     def on_epoch_begin(self, state: TrainingState) -> None:
         """Begin a task."""
@@ -58,5 +58,5 @@ class HandOn(Callback):
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """End it."""
-        if self.task.call_on_fit_task_end(**self.told, reconstruction_attributes=self.estimator._as_if_ended):
+        if self.task.call_on_fit_task_end(**self.told, reconstruction_attributes=self.as_if_ended):
             state.stop("a callback of scikit-learn asked for it")

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -41,6 +43,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     learning_rate : {"auto", "constant", "invscaling", "adaptive", "exponential", "step", "cosine", "one_cycle"} or Schedule
         How the rate changes over `max_iter` epochs; "auto" is down to a tenth along a cosine for Adam, AdamW and RMSProp, and
         constant for others and for `partial_fit`. An object like those of `fcnet.training.schedules` brings its own settings.
+        Each call of `partial_fit` is one epoch of a schedule over `max_iter` of them.
     learning_rate_init : float
     power_t : float
         Exponent of "invscaling".
@@ -54,7 +57,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     verbose : bool
         Print the loss of every epoch.
     warm_start : bool
-        Go on from the parameters of the last `fit`.
+        Go on from the parameters of the last `fit`. Activation, dropout, solver and what else does not change their shapes may
+        be other ones.
     momentum : float
     nesterovs_momentum : bool
     early_stopping : bool
@@ -72,8 +76,9 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     normalisation : {"none", "layer"}
     label_smoothing : float in [0, 1) or "auto"
         "auto" is 0.05 for more than two classes, else 0.
-    class_weight : dict, "balanced" or None
-        Weights of classes, by which those of rows are multiplied.
+    class_weight : dict, list of dicts, "balanced" or None
+        Weights of classes, 1 for those that it does not name, by which those of rows are multiplied; of labels a dict for each.
+        They have no part in validation scores.
     callbacks : list of Callback, optional
         Objects of classes derived from `fcnet.training.callbacks.Callback`. Those of scikit-learn's own protocol are set by
         `set_callbacks`.
@@ -100,8 +105,10 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     loss_, best_loss_ : float
     loss_curve_ : list of float
         Mean loss of every epoch, penalty included.
-    validation_scores_, best_validation_score_ : list of float, and float
+    validation_scores_ : list of float
         Accuracies, None without validation rows.
+    best_validation_score_ : float
+        That of the network where `early_stopping` has chosen it, else None.
     validation_loss_curve_ : list of float
         Loss on the validation rows, without penalty; None without any.
     history_ : History
@@ -123,7 +130,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CONSTRAINTS,
         "label_smoothing": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -176,7 +183,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         Parameters
         ----------
         X : array, sparse matrix or data frame (n, n_features)
-        y : array (n,) or (n, n_labels)
+        y : array (n,), or array or sparse matrix (n, n_labels)
         sample_weight : array (n,), optional
         classes : array (n_classes,), optional
             All classes that will come; needed at the first call.
@@ -192,7 +199,9 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             self.classes_ = np.arange(np.shape(y)[1]) if self._multilabel else unique_labels(classes)
         return self._fit(X, y, sample_weight, (None, None), incremental=True)
 
-    def _read_targets(self, y: Array, first: bool) -> Array:
+    def _read_targets(self, y: Any, first: bool, validation: bool = False) -> Array:
+        if issparse(y):
+            y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if first:
@@ -206,12 +215,12 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             if y.ndim != 2 or y.shape[1] != len(self.classes_):
                 raise InputError(f"y must have a column for each of {len(self.classes_)} labels, got shape {y.shape}.")
             return np.asarray(y).astype(np.float32)
-        self._check_known(unique_labels(y))
+        self._check_known(unique_labels(y), validation)
         codes = np.searchsorted(self.classes_, y)
         return codes if len(self.classes_) > 2 else codes[:, np.newaxis].astype(np.float32)
 
-    def _check_known(self, labels: Array) -> None:
-        if self.warm_start and set(labels) != set(self.classes_):
+    def _check_known(self, labels: Array, validation: bool) -> None:
+        if self.warm_start and not validation and set(labels) != set(self.classes_):
             raise InputError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit."
                 f" Previously got {self.classes_}, `y` has {labels}"
@@ -230,11 +239,24 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             return SMOOTHING if self._loss_name() == "cross_entropy" else 0.0
         return float(self.label_smoothing)
 
-    def _row_weights(self, y: Array, sample_weight: Array | None) -> Array | None:
+    def _class_weights(self, y: Any, targets: Array) -> Array | None:
         if self.class_weight is None:
-            return sample_weight
-        of_classes = compute_sample_weight(self.class_weight, y)
-        return of_classes if sample_weight is None else sample_weight * of_classes
+            return None
+        if self._multilabel:
+            weights = compute_sample_weight(self.class_weight, targets.astype(int))
+        elif isinstance(self.class_weight, dict):
+            unknown = set(self.class_weight) - set(self.classes_.tolist())
+            if unknown:
+                raise InputError(
+                    f"class_weight has {sorted(unknown, key=str)}, which are not among the classes {self.classes_}."
+                )
+            by_class = np.array([self.class_weight.get(label, 1) for label in self.classes_.tolist()], np.float64)
+            weights = by_class[targets if targets.ndim == 1 else targets[:, 0].astype(int)]
+        else:
+            weights = compute_sample_weight(self.class_weight, y)
+        if not (np.isfinite(weights).all() and weights.min() >= 0):
+            raise InputError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")
+        return weights
 
     def _stratify(self, targets: Array) -> Array | None:
         if self._multilabel:
@@ -265,9 +287,15 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         return np.hstack([1 - p, p]) if len(self.classes_) > 1 else np.ones_like(p)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of `predict_proba`."""
-        p = self.predict_proba(X)
-        return np.log(p, out=p)
+        """Return the logarithm of `predict_proba`; of classes it is finite where that is too small for its type."""
+        logits = self._logits(X)
+        if self._multilabel:
+            return np.asarray(np.log(self.network_.loss.mean(logits)))
+        if logits.shape[1] > 1:
+            return np.asarray(log_softmax(logits, axis=1))
+        if len(self.classes_) == 1:
+            return np.zeros_like(logits)
+        return -np.logaddexp(0, np.hstack([logits, -logits]))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,6 +1,7 @@
 """The parameters of the estimators: what they may be, and the update rules and schedules that they stand for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,7 +12,7 @@ from fcnet.engine import ENGINES
 from fcnet.nn.layers import ACTIVATIONS
 from fcnet.nn.network import NORMALISATIONS
 from fcnet.training.schedules import SCHEDULES, Constant, Cosine, Schedule, get_schedule
-from fcnet.training.stopping import Adaptive, InverseScaling
+from fcnet.training.stopping import InverseScaling
 from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule, get_update
 
 CONSTRAINTS: dict[str, Any] = {
@@ -57,6 +58,7 @@ PARAMETER_OF = {  # of the trainer's settings, where it has another name here
     "batches": "shuffle",
     "seed": "random_state",
     "keep_best": "early_stopping",
+    "callbacks": "stopping rule (early_stopping, tol, n_iter_no_change)",
 }
 
 
@@ -70,19 +72,40 @@ def update_rule(estimator: Any) -> UpdateRule:
     if estimator.solver == "adam":
         return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon)
     return get_update(
-        estimator.solver, **{"beta1": estimator.beta_1, "beta2": estimator.beta_2} if estimator.solver == "adamw" else {}
+        estimator.solver,
+        momentum=estimator.momentum,
+        beta1=estimator.beta_1,
+        beta2=estimator.beta_2,
+        epsilon=estimator.epsilon,
     )
 
 
 def schedule_of(estimator: Any, n_rows: int, update: UpdateRule, incremental: bool) -> Schedule:
     """Return the schedule that an estimator's parameters ask for, for an epoch of so many rows."""
-    if not isinstance(estimator.learning_rate, str):
-        return estimator.learning_rate
-    if estimator.learning_rate == "auto":
+    schedule = estimator.learning_rate
+    if schedule == "auto":
         return Cosine(0.1) if isinstance(update, AdamW | RMSProp) and not incremental else Constant()
-    if estimator.learning_rate == "invscaling":
+    if schedule == "invscaling":
         return InverseScaling(n_rows, estimator.power_t, estimator.t_)
-    return Adaptive() if estimator.learning_rate == "adaptive" else get_schedule(estimator.learning_rate)
+    if schedule == "adaptive":
+        return estimator._adaptive
+    if isinstance(schedule, str):
+        schedule = get_schedule(schedule)
+    return EpochOf(schedule, len(estimator.loss_curve_), estimator.max_iter) if incremental else schedule
+
+
+@dataclass(frozen=True)
+class EpochOf:
+    """One epoch of a schedule over `n_epochs`, the number `epoch` from 0; the last one again where there are more."""
+
+    schedule: Schedule
+    epoch: int
+    n_epochs: int
+
+    def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
+        """Return the factor of the rate."""
+        epoch = min(self.epoch, self.n_epochs - 1)
+        return self.schedule(epoch * per_epoch + iteration, per_epoch, self.n_epochs * per_epoch)
 
 
 def assign(estimator: Any, arguments: Mapping[str, Any]) -> None:

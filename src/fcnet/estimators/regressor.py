@@ -19,7 +19,7 @@ class FCNetRegressor(RegressorMixin, _FCNetEstimator):
 
     What `MLPRegressor` has goes by the same names and means the same, but for the scale of the targets: with `scale_target` the
     network is trained on ``(y - mean) / std`` of the first `fit`, and its last layer put back to the scale of y afterwards.
-    `loss_curve_`, `tol` and `alpha` are then in that scale.
+    `loss_curve_`, `validation_loss_curve_`, `tol` and `alpha` are then in that scale.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
     ) -> None:
         assign(self, locals())
 
-    def _read_targets(self, y: Array, first: bool) -> Array:
+    def _read_targets(self, y: Any, first: bool, validation: bool = False) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if first:

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-from fcnet.engine import NumpyEngine
 from fcnet.types import Array, is_sparse
 
 BatchKind = Literal["shuffled", "sampled", "ordered", "full"]
@@ -24,14 +23,12 @@ class Batches:
     data, labels : array or CSR matrix (n, n_inputs), and array (n,) or (n, n_outputs)
     kind, batch_size, augment
         As in `Trainer`.
-    engine : NumpyEngine
-        Holds the memory of the batch, which the next one overwrites.
     weights : array (n,), optional
         Of the rows.
 
     Examples
     --------
-    >>> batches = Batches(np.arange(6.0)[:, None], np.arange(6), "shuffled", 4, None, NumpyEngine("float64"))
+    >>> batches = Batches(np.arange(6.0)[:, None], np.arange(6), "shuffled", 4, None)
     >>> batches.per_epoch
     2
     >>> batches.begin_epoch(np.random.default_rng(0))
@@ -51,16 +48,19 @@ class Batches:
         kind: BatchKind,
         batch_size: int,
         augment: Augmentation | None,
-        engine: NumpyEngine,
         weights: Array | None = None,
     ) -> None:
         self.sparse, self.n = is_sparse(data), data.shape[0]
         # Rows of another order would be copied whole for every batch.
         self.data = data if self.sparse else np.ascontiguousarray(data)
-        self.labels, self.kind, self.augment, self.engine, self.all_weights = labels, kind, augment, engine, weights
+        self.labels, self.kind, self.augment, self.all_weights = labels, kind, augment, weights
         self.batch_size = self.n if kind == "full" else batch_size
         self.per_epoch = max(1, self.n // batch_size) if kind == "sampled" else math.ceil(self.n / self.batch_size)
         self.X, self.y, self.weights = self.data, labels, weights
+        self._memory: Array | None = None  # every batch overwrites the one before
+        if not self.sparse and (kind != "full" or augment is not None):
+            rows = self.batch_size if kind == "sampled" else min(self.batch_size, self.n)
+            self._memory = np.empty((rows, *data.shape[1:]), data.dtype)
         row_bytes = data.data.nbytes / self.n if self.sparse else data[:1].nbytes
         self._wants_thread = self.batch_size * row_bytes >= THREAD_BYTES and self.per_epoch > 1
         self._thread: _Helper | None = None
@@ -103,17 +103,18 @@ class Batches:
         if self.kind == "full":
             if self.augment is None:
                 return
-            self.X = self._buffer(self.n)
+            assert self._memory is not None
+            self.X = self._memory
             self.X[...] = self.data
         else:
             rows = self._rows()
             self.y = self.labels[rows]
             if self.all_weights is not None:
                 self.weights = self.all_weights[rows]
-            if self.sparse:
+            if self._memory is None:
                 self.X = self.data[rows]
             else:
-                self.X = self._buffer(len(rows))
+                self.X = self._memory[: len(rows)]
                 self.data.take(rows, 0, self.X, "clip")  # without "clip", NumPy writes to a copy first
         if self.augment is not None:
             self.augment(self.X, self._rng)
@@ -123,9 +124,6 @@ class Batches:
             return self._rng.integers(self.n, size=self.batch_size)
         start = self._number * self.batch_size
         return self._order[start : start + self.batch_size]
-
-    def _buffer(self, n: int) -> Array:
-        return self.engine.buffer("batch", (n, *self.data.shape[1:]), self.data.dtype)
 
 
 class _Helper:

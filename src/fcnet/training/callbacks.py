@@ -66,7 +66,7 @@ class Progress(Callback):
         self.file = file or sys.stderr
         self.every_seconds = every_seconds
         self._bar: Any = None
-        self._last = 0.0
+        self._last, self._told = 0.0, 0  # when, and of which epoch
 
     def on_train_begin(self, state: TrainingState) -> None:
         self._last = time.monotonic()
@@ -91,11 +91,16 @@ class Progress(Callback):
         line = describe(state.history[-1], state.n_epochs)
         if self._bar is not None:
             self._bar.update(self._task, description=line, completed=state.iteration)
-        elif time.monotonic() - self._last > self.every_seconds or state.epoch == state.n_epochs:
-            self._last = time.monotonic()
-            print(line, file=self.file, flush=True)
+        elif time.monotonic() - self._last > self.every_seconds:
+            self._print(line, state)
 
     def on_train_end(self, state: TrainingState) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+        elif len(state.history) and self._told != state.epoch:
+            self._print(describe(state.history[-1], state.n_epochs), state)
+
+    def _print(self, line: str, state: TrainingState) -> None:
+        self._last, self._told = time.monotonic(), state.epoch
+        print(line, file=self.file, flush=True)

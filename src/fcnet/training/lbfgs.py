@@ -71,6 +71,8 @@ def train_lbfgs(
     with np.errstate(over="ignore", invalid="ignore"):
         result = minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options, callback=keep)
     put(result.x)
+    if not len(history):
+        keep(result)
     if not np.isfinite(result.fun):
         raise DivergedError("The loss of L-BFGS is not finite: scale the inputs, or take another solver.")
     return history, None if result.status == 0 else str(result.message)

@@ -159,8 +159,8 @@ class Trainer:
             raise InputError(
                 f"There is no folder {Path(checkpoint).parent} to keep the checkpoint {checkpoint} in: make it first."
             )
-        fingerprint = {} if checkpoint is None else self._fingerprint(network, X, y, weights)
-        batches = Batches(X, y, self.batches, self.batch_size, self.augment, network.engine, weights)
+        fingerprint = {} if checkpoint is None else self._fingerprint(network, [X, y, weights, X_val, y_val, val_weight])
+        batches = Batches(X, y, self.batches, self.batch_size, self.augment, weights)
         state = TrainingState(
             network=network,
             update_state=self._update.init(network.params) if update_state is None else update_state,
@@ -193,9 +193,9 @@ class Trainer:
                 self._call("on_epoch_begin", state)
                 # What diverges is found by its value, and reported with advice.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    batch_rows = self._train_epoch(state, batches)
+                    batch_rows, batch_weights = self._train_epoch(state, batches)
                 state.epoch += 1
-                self._end_epoch(state, batch_rows, batches, validation)
+                self._end_epoch(state, batch_rows, batch_weights, batches, validation)
                 state.seconds = time.monotonic() - started
                 self._call("on_epoch_end", state)
                 last = state.epoch == self.epochs or state.stop_reason is not None
@@ -208,16 +208,18 @@ class Trainer:
                 p[...] = state.best_params[name]
             self._call("on_train_end", state)
 
-    def _train_epoch(self, state: TrainingState, batches: Batches) -> list[dict[str, Any]]:
+    def _train_epoch(self, state: TrainingState, batches: Batches) -> tuple[list[dict[str, Any]], list[float]]:
+        """Return the rows of the history of all batches, and what each counts in their mean."""
         network, update = state.network, self._update
         # A subclass with a step of its own means that step.
         fused = isinstance(update, FusedRule) and type(update).step is FusedRule.step
-        batch_rows = []
+        batch_rows, batch_weights = [], []
         batches.begin_epoch(state.rng)
         for _ in range(batches.per_epoch):
             scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
             state.learning_rate = learning_rate = self.learning_rate * scale
             weights = {} if batches.weights is None else {"weights": batches.weights}
+            batch_weights.append(float(len(batches.y) if batches.weights is None else batches.weights.sum()))
             loss, grads = network.loss_and_gradients(
                 batches.X,
                 batches.y,
@@ -239,7 +241,7 @@ class Trainer:
             self._call("on_batch_end", state)
         if not all(np.isfinite(p).all() for p in network.params.values()):
             raise DivergedError(self._divergence(state, "parameters", state.iteration))
-        return batch_rows
+        return batch_rows, batch_weights
 
     def _divergence(self, state: TrainingState, what: str, iteration: int) -> str:
         kept = f"those of epoch {state.best_epoch}" if state.best_epoch else "the initial ones"
@@ -253,6 +255,7 @@ class Trainer:
         self,
         state: TrainingState,
         batch_rows: list[dict[str, Any]],
+        batch_weights: list[float],
         batches: Batches,
         validation: tuple[Array | None, Any, Array | None],
     ) -> None:
@@ -260,7 +263,7 @@ class Trainer:
         row = {
             "epoch": state.epoch,
             "iteration": state.iteration,
-            "loss": math.fsum(batch["loss"] for batch in batch_rows) / len(batch_rows),
+            "loss": float(np.average([batch["loss"] for batch in batch_rows], weights=batch_weights)),
         }
         n = batches.data.shape[0]
         if self.train_rows:
@@ -287,14 +290,16 @@ class Trainer:
             raise DivergedError(self._divergence(state, "scores", state.iteration))
         return loss, measured.score(logits, y, weights)
 
-    def _fingerprint(self, network: Trainable, X: Array, y: Array, weights: Array | None) -> dict[str, Any]:
+    def _fingerprint(self, network: Trainable, arrays: list[Any]) -> dict[str, Any]:
         """Return what makes this training another than others, for its checkpoints."""
         settings = {field.name: _describe(getattr(self, field.name)) for field in fields(self) if field.name != "callbacks"}
-        parts = [X.data, X.indices, X.indptr] if is_sparse(X) else [X]
+        # Those that are plain settings say how training goes; others, as a bar, need not be there again.
+        callbacks = [repr(callback) for callback in self.callbacks if is_dataclass(callback)]
         data = 0
-        for part in [*parts, y, *([] if weights is None else [weights])]:
-            data = zlib.crc32(np.ascontiguousarray(part).data, data)
-        return settings | {"network": _describe(network), "data": data}
+        for array in arrays:
+            for part in [array.data, array.indices, array.indptr] if is_sparse(array) else [array]:
+                data = zlib.crc32(b"none" if part is None else np.ascontiguousarray(part).data, data)
+        return settings | {"callbacks": callbacks, "network": _describe(network), "data": data}
 
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
@@ -307,7 +312,10 @@ def _describe(value: Any) -> Any:
         return value
     if hasattr(value, "get_config"):
         return value.get_config()
-    return repr(value) if is_dataclass(value) else type(value).__name__
+    if is_dataclass(value):
+        return repr(value)
+    plain = {name: own for name, own in vars(value).items() if isinstance(own, str | int | float | None)}
+    return f"{getattr(value, '__qualname__', type(value).__name__)}({plain})"
 
 
 def _check_weights(weights: ArrayLike, X: Array, name: str) -> Array:

@@ -16,11 +16,17 @@ INVERTIBLE = 1e-5  # of the largest eigenvalue of a ZCA matrix: directions that 
 
 
 class _Whitening(TransformerMixin, BaseEstimator):
-    """Float64 stays float64, everything else becomes or stays float32."""
+    """Float32 stays float32 and bytes become it; everything else becomes or stays float64."""
 
     def _validated(self, X: Any, reset: bool) -> Array:
         # Images of bytes are not copied: their products are made block by block.
         return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32, np.uint8), ensure_min_samples=1 + reset)
+
+    def _whitened(self, X: Any, n_columns: int) -> Array:
+        X = check_array(X, dtype=(np.float64, np.float32))
+        if X.shape[1] != n_columns:
+            raise InputError(f"X must have {n_columns} columns, as transform returns them, got shape {X.shape}.")
+        return np.asarray(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -113,7 +119,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         return np.sqrt(self.explained_variance_ + self._regularisation)[:, np.newaxis]
 
     def transform(self, X: Any) -> Array:
-        """Return the whitened components (n, n_components) of rows: float64 of float64, else float32."""
+        """Return the whitened components (n, n_components) of rows: float32 of float32 and bytes, else float64."""
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         dtype = X.dtype if X.dtype == np.float64 else np.dtype(np.float32)
@@ -122,7 +128,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
     def inverse_transform(self, X: Any) -> Array:
         """Return the rows (n, n_features) that have these components, and the mean in all other directions."""
         check_is_fitted(self)
-        X = check_array(X, dtype=(np.float64, np.float32))
+        X = self._whitened(X, self.n_components_)
         return X @ (self.components_ * self._scales).astype(X.dtype) + self.mean_.astype(X.dtype)
 
 
@@ -180,7 +186,7 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
         return self
 
     def transform(self, X: Any) -> Array:
-        """Return the whitened rows (n, n_features): float64 of float64, else float32."""
+        """Return the whitened rows (n, n_features): float32 of float32 and bytes, else float64."""
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         return self.zca_.transform(X, np.float64 if X.dtype == np.float64 else np.float32)
@@ -188,6 +194,6 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
     def inverse_transform(self, X: Any) -> Array:
         """Return the rows (n, n_features) that become these, with the mean in directions that have no variance."""
         check_is_fitted(self)
-        X = check_array(X, dtype=(np.float64, np.float32))
+        X = self._whitened(X, self.n_features_in_)
         inverse = np.linalg.pinv(self.zca_.matrix.astype(np.float64), rcond=INVERTIBLE, hermitian=True)
         return X @ inverse.astype(X.dtype) + self.zca_.mean.astype(X.dtype)
