@@ -256,6 +256,19 @@ def test_categories_are_known_again_however_they_are_written(coded, tmp_path):
     assert run("predict", coded, tmp_path / "new.parquet").stdout == said[0]
 
 
+def test_a_graph_knows_booleans_by_all_the_names_that_programs_write(coded, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert run("export", coded, "--to", tmp_path / "m.onnx").exit_code == 0
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    names = ["true", "True", "TRUE", "false", "False", "FALSE", "", "tRuE"]
+    inputs = {"code": ["0"] * 8, "old": names, "size": [1.0] * 8}
+    arrays = {name: np.array(column, object if name != "size" else float)[:, np.newaxis] for name, column in inputs.items()}
+    found = session.run(["probabilities"], arrays)[0]
+    expected = load(coded / "model.safetensors").predict_proba(pl.DataFrame(inputs))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert [len(np.unique(found[rows, 0])) for rows in (slice(3), slice(3, 6), slice(6, 8), slice(8))] == [1, 1, 1, 3]
+
+
 def test_numbers_for_categories_are_refused_and_unknown_ones_are_told(coded, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text(lines("code,old,size", "7,true,1"))

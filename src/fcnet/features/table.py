@@ -88,14 +88,14 @@ class TableFeatures:
                 values = _numbers(frame[name])
                 out[:, i] = np.where(np.isfinite(values), values, next(medians))
             else:
-                places: dict[str | None, int] = {category: place for place, category in enumerate(categories)}
-                out[:, i] = [places.get(_text(value), -1) for value in _words(frame[name], categories)]
+                known = places(categories)
+                out[:, i] = [known.get(value, -1) for value in _words(frame[name], categories)]
         return out
 
     def unknown(self, frame: Any) -> dict[str, int]:
         """Return for columns how many values of `frame` are categories that no training row had, where there are any."""
         columns = ((name, categories) for name, categories in self.columns if categories is not None)
-        counts = {name: int((~frame[name].cast(str).is_in(categories)).sum()) for name, categories in columns}
+        counts = {name: int((~frame[name].cast(str).is_in(list(places(categories)))).sum()) for name, categories in columns}
         return {name: count for name, count in counts.items() if count}
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
@@ -145,6 +145,14 @@ class TableFeatures:
         return cls(columns, arrays["median"], arrays["mean"], arrays["std"])
 
 
+def places(categories: Sequence[str]) -> dict[str, int]:
+    """Return the place of each category; of true and false under all the names that programs write for them."""
+    known = {category: place for place, category in enumerate(categories)}
+    if known.keys() <= {"true", "false"}:
+        known |= {name: place for category, place in known.items() for name in (category.capitalize(), category.upper())}
+    return known
+
+
 def _column(column: Sequence[Any]) -> Column:
     name, categories = column
     if not isinstance(name, str) or not (categories is None or all(isinstance(category, str) for category in categories)):
@@ -168,10 +176,4 @@ def _words(series: Any, categories: list[str]) -> list[Any]:
             f"The column {series.name!r} holds {series.drop_nulls()[0]:g}, and the model was trained on categories there, as "
             f"{', '.join(map(repr, categories[:3]))}."
         )
-    return list(series.to_list())
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return list(series.cast(str).to_list())
