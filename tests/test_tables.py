@@ -20,7 +20,7 @@ from fcnet import load
 from fcnet.cli import main
 from fcnet.data import load_dataset
 from fcnet.data.splits import split
-from fcnet.data.table import read_table
+from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.experiments.run import Config, train
 from fcnet.features import TableFeatures

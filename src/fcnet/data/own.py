@@ -12,7 +12,8 @@ import numpy as np
 from fcnet.data.dataset import Dataset
 from fcnet.data.images import image_size, picture_files, read_image
 from fcnet.data.splits import split
-from fcnet.data.table import TABLES, load_table
+from fcnet.data.table import load_table
+from fcnet.data.table_file import TABLES
 from fcnet.errors import FileFormatError, InputError
 from fcnet.types import Array
 

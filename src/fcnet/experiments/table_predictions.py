@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from fcnet.data.table import read_table
+from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, InputError
 from fcnet.features import TableFeatures
 from fcnet.persist import Model
