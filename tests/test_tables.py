@@ -147,6 +147,25 @@ def test_missing_values_are_told(tmp_path):
     assert "Learning the column 'label' from 4 others: no, yes" in result.stderr
 
 
+def test_how_the_table_is_read_is_told_in_a_few_lines(tmp_path):
+    path = tmp_path / "mixed.csv"
+    mixed().write_csv(path)
+    told = load_dataset(str(path)).notes
+    assert told == [
+        "Learning the column 'label' from 4 others: no, yes",
+        "That is the last column; --target COLUMN learns another",
+        "Numbers: 'size', 'count'",
+        "Categories, and how many: 'colour' (3), 'old' (2)",
+    ]
+    assert load_dataset(str(path), target="label").notes == [told[0], *told[2:]]
+    wide = {f"x{i}": [None if row == i else f"{row % 7}" for row in range(300)] for i in range(300)}
+    pl.DataFrame(wide | {"y": ["a", "b"] * 150}).write_csv(path)
+    told = load_dataset(str(path)).notes
+    assert len(told) == 14
+    assert told[2].endswith("'x9' and 290 more")
+    assert told[-1] == "Values are missing in 290 more columns"
+
+
 def test_no_test_row_touches_a_fit(tmp_path):
     frame = mixed()
     y = (frame["label"] == "yes").to_numpy().astype(int)

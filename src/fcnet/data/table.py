@@ -12,10 +12,12 @@ from fcnet.data.splits import split
 from fcnet.data.table_file import read_table
 from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.types import Array
+from fcnet.words import listed
 
 DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$"
 MOST_CATEGORIES = 1000
 MOST_CLASSES = 100
+MOST_NOTES = 10  # of one kind
 LARGEST = 1e100  # squares of larger numbers overflow
 ADVICE = "Leave it out by --drop {name!r}, or turn it into numbers or a few categories first."
 
@@ -54,7 +56,7 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
     frame = frame.drop(drop)
     if not frame.columns:
         raise SettingError(f"{path}: every column is left out by --drop.")
-    target = target or frame.columns[-1]
+    is_default, target = not target, target or frame.columns[-1]
     if len(frame.columns) < 2:
         raise InputError(f"{path} has no column beside the target {target!r}.")
     labels, X = frame[target], frame.drop(target)
@@ -63,7 +65,8 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
     y, classes = _classes(path, labels)
     if all(X[name].n_unique() == 1 for name in X.columns):
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
-    notes = [f"Learning the column {target!r} from {X.shape[1]} others: {', '.join(classes)}", *_missing(X)]
+    last = ["That is the last column; --target COLUMN learns another"] if is_default else []
+    notes = [f"Learning the column {target!r} from {X.shape[1]} others: {listed(classes)}", *last, *_kinds(X), *_missing(X)]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows
@@ -96,7 +99,23 @@ def _check_column(path: str | Path, series: Any) -> None:
         )
 
 
+def _kinds(X: Any) -> Iterator[str]:
+    numbers = [name for name in X.columns if X[name].dtype.is_numeric()]
+    categories = [f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in numbers]
+    if numbers:
+        yield f"Numbers: {listed(map(repr, numbers))}"
+    if categories:
+        yield f"Categories, and how many: {listed(categories)}"
+
+
 def _missing(X: Any) -> Iterator[str]:
+    gaps = list(_gaps(X))
+    yield from gaps[:MOST_NOTES]
+    if len(gaps) > MOST_NOTES:
+        yield f"Values are missing in {len(gaps) - MOST_NOTES:,} more columns"
+
+
+def _gaps(X: Any) -> Iterator[str]:
     for name in X.columns:
         numbers = X[name].dtype.is_numeric()
         n = len(X) - int(X[name].is_finite().sum()) if numbers else X[name].null_count()
