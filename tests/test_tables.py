@@ -166,6 +166,51 @@ def test_how_the_table_is_read_is_told_in_a_few_lines(tmp_path):
     assert told[-1] == "Values are missing in 290 more columns"
 
 
+def test_columns_of_one_value_are_left_out_and_told(tmp_path):
+    frame = mixed().with_columns(
+        same=pl.lit(3),
+        gaps=pl.Series([3.0, None] * 150),
+        word=pl.lit("a"),
+        empty=pl.lit(None),
+        flag=pl.Series(["x", None] * 150),
+    )
+    path = tmp_path / "constant.csv"
+    frame.write_csv(path)
+    data = load_dataset(str(path), target="label")
+    assert data.X_train.columns == ["size", "colour", "old", "count", "flag"]  # that a category is missing can say something
+    assert "Left out, as they hold one value or none: 'same', 'gaps', 'word', 'empty'" in data.notes
+
+
+def test_numbers_of_rows_are_told(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "ids.csv"
+    frame = mixed().with_columns(nr=pl.arange(7, 307), ID=pl.Series(rng.permutation(300)), year=pl.Series(rng.permutation(300)))
+    frame.write_csv(path)
+    told = load_dataset(str(path), target="label").notes[-1]
+    assert told.endswith("leave them out: --drop 'nr', --drop 'ID'")
+    assert "number the rows" not in "".join(load_dataset(str(path), target="label", drop=["nr", "ID"]).notes)
+    mixed().write_csv(path)
+    assert "number the rows" not in "".join(load_dataset(str(path)).notes)
+
+
+def test_columns_without_a_name_are_left_out(tmp_path):
+    path = tmp_path / "index.csv"
+    frame = mixed().to_pandas()
+    frame.to_csv(path)
+    expected = load_dataset(str(path))
+    assert "Left out, as they have no name: 'Unnamed 1'; what is to be learnt needs one" in expected.notes
+    assert expected.X_train.columns == ["size", "colour", "old", "count"]
+    assert run("train", path, "--out", tmp_path / "run", *QUICK).exit_code == 0
+    said = run("predict", tmp_path / "run", path).stdout
+    frame.reset_index(names="Unnamed: 0").to_csv(path)  # read and written once more
+    assert load_dataset(str(path)).X_train.equals(expected.X_train)
+    frame.to_csv(path, index=False)
+    assert run("predict", tmp_path / "run", path).stdout == said
+    path.write_text(lines("a,b,,c,,", *(f"{i % 5},{i % 3},u,{'xy'[i % 2]},," for i in range(20))))
+    data = load_dataset(str(path))
+    assert (data.classes, data.X_train.columns) == (["x", "y"], ["a", "b"])
+
+
 def test_no_test_row_touches_a_fit(tmp_path):
     frame = mixed()
     y = (frame["label"] == "yes").to_numpy().astype(int)

@@ -1,6 +1,7 @@
 """A table to learn from: its target, its columns, and what to say of them."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$"
 MOST_CATEGORIES = 1000
 MOST_CLASSES = 100
 MOST_NOTES = 10  # of one kind
+NAMELESS = r"Unnamed:? [\d.]+"  # by `read_table`, or by pandas, whose index such a column mostly is
+ROW_NAMES = ("id", "index", "__index_level_0__")
 LARGEST = 1e100  # squares of larger numbers overflow
 ADVICE = "Leave it out by --drop {name!r}, or turn it into numbers or a few categories first."
 
@@ -54,8 +57,10 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
     if target in drop:
         raise SettingError(f"{path}: the target {target!r} is left out by --drop.")
     frame = frame.drop(drop)
+    nameless = [name for name in frame.columns if re.fullmatch(NAMELESS, name) and name != target]
+    frame = frame.drop(nameless)
     if not frame.columns:
-        raise SettingError(f"{path}: every column is left out by --drop.")
+        raise SettingError(f"{path}: every column is left out{' by --drop' * bool(drop)}.")
     is_default, target = not target, target or frame.columns[-1]
     if len(frame.columns) < 2:
         raise InputError(f"{path} has no column beside the target {target!r}.")
@@ -63,10 +68,18 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
     for name in X.columns:
         _check_column(path, X[name])
     y, classes = _classes(path, labels)
-    if all(X[name].n_unique() == 1 for name in X.columns):
+    constant = [name for name in X.columns if _is_constant(X[name])]
+    X = X.drop(constant)
+    if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
-    last = ["That is the last column; --target COLUMN learns another"] if is_default else []
-    notes = [f"Learning the column {target!r} from {X.shape[1]} others: {listed(classes)}", *last, *_kinds(X), *_missing(X)]
+    notes = [f"Learning the column {target!r} from {X.shape[1]} others: {listed(classes)}"]
+    if is_default:
+        notes.append("That is the last column; --target COLUMN learns another")
+    if nameless:
+        notes.append(f"Left out, as they have no name: {listed(map(repr, nameless))}; what is to be learnt needs one")
+    if constant:
+        notes.append(f"Left out, as they hold one value or none: {listed(map(repr, constant))}")
+    notes += [*_kinds(X), *_row_numbers(X), *_missing(X)]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows
@@ -99,6 +112,11 @@ def _check_column(path: str | Path, series: Any) -> None:
         )
 
 
+def _is_constant(series: Any) -> bool:
+    numbers = series.dtype.is_numeric()  # for a missing one stands the median, while a missing text is no category
+    return int((series.filter(series.is_finite()) if numbers else series).n_unique()) <= 1
+
+
 def _kinds(X: Any) -> Iterator[str]:
     numbers = [name for name in X.columns if X[name].dtype.is_numeric()]
     categories = [f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in numbers]
@@ -106,6 +124,19 @@ def _kinds(X: Any) -> Iterator[str]:
         yield f"Numbers: {listed(map(repr, numbers))}"
     if categories:
         yield f"Categories, and how many: {listed(categories)}"
+
+
+def _row_numbers(X: Any) -> Iterator[str]:
+    names = [name for name in X.columns if X[name].dtype.is_numeric() and _counts_rows(X[name])]
+    if names:
+        options = listed(f"--drop {name!r}" for name in names)
+        yield f"By their looks these number the rows, which says nothing of new ones; leave them out: {options}"
+
+
+def _counts_rows(series: Any) -> bool:
+    if not (series == series.round()).all() or series.n_unique() < len(series):
+        return False
+    return series.name.lower() in ROW_NAMES or bool((series.diff().drop_nulls() == 1).all())
 
 
 def _missing(X: Any) -> Iterator[str]:

@@ -39,8 +39,8 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
         if path.suffix.lower() == ".parquet":
             frame = pl.read_parquet(path)
         else:
-            _check_names(path)
-            frame = pl.read_csv(path, infer_schema=False, null_values=MISSING)
+            names = [name or f"Unnamed {number}" for number, name in enumerate(_names(path), 1)]
+            frame = pl.read_csv(path, infer_schema=False, null_values=MISSING, new_columns=names)
     except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
         advice = " Save it as UTF-8." if "utf" in str(error).lower() else ""
         raise FileFormatError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}.{advice}") from None
@@ -52,14 +52,15 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
     return frame.with_columns([_typed(path, frame[name], (categories or {}).get(name, [])) for name in frame.columns])
 
 
-def _check_names(path: Path) -> None:
+def _names(path: Path) -> list[str]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         names = next(csv.reader(file), [])
     if not any(names):
         raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise FileFormatError(f"{path} has several columns of the name {', '.join(map(repr, twice))}: rename them.")
+    return names
 
 
 def _check_separator(path: Path, names: list[str]) -> None:
