@@ -320,6 +320,43 @@ def test_categories_are_known_again_however_they_are_written(coded, tmp_path):
     assert run("predict", coded, tmp_path / "new.parquet").stdout == said[0]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_numbers_that_are_categories(tmp_path, ending):
+    rng = np.random.default_rng(0)
+    port = rng.integers(1, 4, 300)
+    frame = pl.DataFrame({"port": port, "x": rng.random(300), "y": np.where(port == 2, "mid", "end")})
+    write = pl.DataFrame.write_csv if ending == ".csv" else pl.DataFrame.write_parquet
+    path, new, out = tmp_path / f"ports{ending}", tmp_path / f"new{ending}", tmp_path / "run"
+    write(frame, path)
+    assert run("train", path, "--category", "port", "--out", out, "--set", "epochs=20").exit_code == 0
+    assert Config.read(out).category == ["port"]
+    model = load(out / "model.safetensors")
+    assert model.scaling.columns[0] == ("port", ["1", "2", "3"])
+    assert json.loads(run("evaluate", out, "--json").stdout)["test_accuracy"] > 0.95
+    said = []
+    for values in ([1, 2, 7, None], [1.0, 2.0, 7.0, None]):
+        rows = pl.DataFrame({"port": values, "x": [0.5] * 4})
+        write(rows, new)
+        result = run("predict", out, new)
+        assert "1 of 4 values of 'port' were in no training row" in result.stderr
+        said.append(result.stdout)
+        assert [model.classes[i] for i in model.predict(rows)][:2] == ["end", "mid"]
+    assert said[0] == said[1]
+    write(pl.DataFrame({"port": [7], "x": [0.5]}), new)  # nothing known
+    assert run("predict", out, new).exit_code == 0
+    write(frame.with_columns(port=pl.when(pl.col("port") == 3).then(None).otherwise(pl.col("port").cast(pl.Float64))), path)
+    columns = TableFeatures.fit(load_dataset(str(path), category=["port"]).X_train).columns
+    assert columns[0] == ("port", ["1.0", "2.0"] if ending == ".csv" else ["1", "2"])
+    assert "Did you mean 'port'" in run("train", path, "--category", "prot").stderr
+    assert run("train", "digits", "--category", "port").exit_code == 2
+
+
+def test_codes_keep_their_zeros(tmp_path):
+    path = tmp_path / "codes.csv"
+    path.write_text(lines("code,x,c", *(f"{('01', '1')[i % 2]},{i % 5},{'ab'[i % 2]}" for i in range(40))))
+    assert load_dataset(str(path), category=["code"]).X_train["code"].unique().sort().to_list() == ["01", "1"]
+
+
 def test_a_graph_knows_booleans_by_all_the_names_that_programs_write(coded, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     assert run("export", coded, "--to", tmp_path / "m.onnx").exit_code == 0

@@ -75,6 +75,9 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 )
 @click.option("--target", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="A column of a table to leave out; may be repeated.")
+@click.option(
+    "--category", multiple=True, metavar="COLUMN", help="A column of a table whose numbers are categories; may be repeated."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
 @click.option("--engine", metavar="NAME", help="What computes: numba or numpy.  [default: numba where it is installed]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
@@ -96,6 +99,7 @@ def train(
     out: Path | None,
     target: str | None,
     drop: Sequence[str],
+    category: Sequence[str],
     seed: int | None,
     engine: str | None,
     resume: bool,
@@ -122,23 +126,24 @@ def train(
     own = dataset not in DATASETS and is_path(dataset)
     if dataset not in DATASETS and not own:
         raise unknown_name("data set", dataset, DATASETS)
-    if (target or drop) and not own:
-        raise SettingError("--target and --drop are for tables.")
+    columns: dict[str, Any] = {"target": target or "", "drop": list(drop), "category": list(category)}
+    if any(columns.values()) and not own:
+        raise SettingError("--target, --drop and --category are for tables.")
     stem = Path(dataset).stem
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     begun = Config.read(out) if resume and out and (out / CONFIG).exists() else None
     engine = engine or (begun.engine if begun else default_engine())
-    if out and begun and recipe is None and not changes and seed is None and not target and not drop:
+    if out and begun and recipe is None and not changes and seed is None and not any(columns.values()):
         run, config = out, replace(begun, dataset=dataset, engine=engine)
     else:
         recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
         name = Path(recipe).stem
         run = out or Path("runs") / f"{stem}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         settings = load_recipe(recipe, changes)
-        columns = (target or "", list(drop), checksum(dataset)) if own else ()
-        config = Config(dataset, name, settings, seed or 0, engine, not no_verify, *columns)
+        crc = checksum(dataset) if own else ""
+        config = Config(dataset, name, settings, seed or 0, engine, not no_verify, **columns, checksum=crc)
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
     else:

@@ -25,7 +25,9 @@ LARGEST = 1e100  # squares of larger numbers overflow
 ADVICE = "Leave it out by --drop {name!r}, or turn it into numbers or a few categories first."
 
 
-def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), n_test: int | None = None) -> Dataset:
+def load_table(
+    path: str | Path, *, target: str = "", drop: Sequence[str] = (), category: Sequence[str] = (), n_test: int | None = None
+) -> Dataset:
     """Load a table to learn the column `target` from the others, split into training, validation and test rows.
 
     Parameters
@@ -35,6 +37,8 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
         The last column where it is not given.
     drop : sequence of str
         Columns to leave out.
+    category : sequence of str
+        Columns that are categories, also where they hold numbers.
     n_test : int, optional
         How many test rows to return; all where it is not given.
 
@@ -50,14 +54,14 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
     SettingError
         If a column that is named is not there, or none is left.
     """
-    frame = read_table(path)
-    for name in [*drop, *([target] if target else [])]:
+    frame = read_table(path, dict.fromkeys(category, ()))
+    for name in [*drop, *category, *([target] if target else [])]:
         if name not in frame.columns:
             raise SettingError(f"{path}: {unknown_name('column', name, frame.columns)}")
     if target in drop:
         raise SettingError(f"{path}: the target {target!r} is left out by --drop.")
     frame = frame.drop(drop)
-    nameless = [name for name in frame.columns if re.fullmatch(NAMELESS, name) and name != target]
+    nameless = [name for name in frame.columns if re.fullmatch(NAMELESS, name) and name not in (target, *category)]
     frame = frame.drop(nameless)
     if not frame.columns:
         raise SettingError(f"{path}: every column is left out{' by --drop' * bool(drop)}.")

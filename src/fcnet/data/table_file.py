@@ -18,8 +18,9 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
     ----------
     path : path
         Of a ``.csv``, UTF-8 with commas and a line of names, or of a ``.parquet``.
-    categories : mapping of column names to lists of str, optional
-        Those that a model knows: a column that has some of them is text, whatever else it looks like.
+    categories : mapping of column names to sequences of str, optional
+        Those that a model knows: a column that has some of them is text, whatever else it looks like. One for which none are
+        given is text in any case.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
         frame = _without_blank_end(frame)
     if not len(frame):
         raise FileFormatError(f"{path} has no rows.")
-    return frame.with_columns([_typed(path, frame[name], (categories or {}).get(name, [])) for name in frame.columns])
+    return frame.with_columns([_typed(path, frame[name], (categories or {}).get(name)) for name in frame.columns])
 
 
 def _names(path: Path) -> list[str]:
@@ -77,14 +78,15 @@ def _without_blank_end(frame: Any) -> Any:
     return frame[: filled[-1] + 1 if len(filled) else 0]
 
 
-def _typed(path: Path, series: Any, known: Sequence[str]) -> Any:
+def _typed(path: Path, series: Any, known: Sequence[str] | None) -> Any:
     """Return a column as numbers, text or, as it was, what is neither."""
     import polars as pl
 
     if series.dtype == pl.Boolean or series.dtype in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
+    is_category = known is not None and not known
     if series.dtype.is_numeric() or series.dtype == pl.Null:
-        return series.cast(pl.Float64)
+        return _numerals(series) if is_category else series.cast(pl.Float64)
     if series.dtype != pl.String:
         return series
     text = series.str.strip_chars()
@@ -93,15 +95,24 @@ def _typed(path: Path, series: Any, known: Sequence[str]) -> Any:
         return text
     numbers = text.cast(pl.Float64, strict=False)
     n, n_numbers = len(text) - text.null_count(), len(text) - numbers.null_count()
-    if n == n_numbers:
+    if n == n_numbers and not is_category:
         return numbers
     truth = text.str.to_lowercase()
     if truth.is_in(["true", "false"]).all():
         return truth  # however a program writes them, they are the booleans of a .parquet
-    if n_numbers > n / 2:
+    if n_numbers > n / 2 and not is_category:
         row = int((text.is_not_null() & numbers.is_null()).arg_max() or 0)
         raise FileFormatError(
             f"{path}: the column {series.name!r} mixes numbers and words: row {row + 1} has {text[row]!r}. Correct it, or "
             f"write one of {', '.join(MISSING[1:4])} for what is missing."
         )
     return text
+
+
+def _numerals(series: Any) -> Any:
+    """Return numbers as text, whole ones without the point that they have where gaps made floats of them."""
+    import polars as pl
+
+    series = series.fill_nan(None) if series.dtype.is_float() else series
+    is_whole = series.dtype.is_float() and (series.is_finite() & (series == series.round())).all()
+    return (series.cast(pl.Int64) if is_whole else series).cast(pl.String)

@@ -40,7 +40,7 @@ LEFT_OVERS = {f".{name}.tmp" for name in RUN_FILES}  # of a write that was kille
 
 @dataclass(frozen=True)
 class Config:
-    """All that is needed to repeat a run; `target`, `drop` and `checksum` are for own data."""
+    """All that is needed to repeat a run; `target`, `drop`, `category` and `checksum` are for own data."""
 
     dataset: str
     recipe: str
@@ -50,6 +50,7 @@ class Config:
     verify: bool = True
     target: str = ""
     drop: list[str] = field(default_factory=list)
+    category: list[str] = field(default_factory=list)
     checksum: str = ""
     fcnet: str = __version__
 
@@ -63,7 +64,8 @@ class Config:
         """
         if self.checksum and checksum(self.dataset) != self.checksum:
             raise FileFormatError(f"{self.dataset} is not there, or has changed since the run was begun: train anew.")
-        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, target=self.target, drop=self.drop)
+        columns: dict[str, Any] = {"target": self.target, "drop": self.drop, "category": self.category}
+        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **columns)
 
     def to_toml(self) -> str:
         """Return the text of ``config.toml``."""

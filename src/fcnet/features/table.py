@@ -88,15 +88,14 @@ class TableFeatures:
                 values = _numbers(frame[name])
                 out[:, i] = np.where(np.isfinite(values), values, next(medians))
             else:
-                known = places(categories)
-                out[:, i] = [known.get(value, -1) for value in _words(frame[name], categories)]
+                out[:, i] = _places(frame[name], categories)
         return out
 
     def unknown(self, frame: Any) -> dict[str, int]:
         """Return for columns how many values of `frame` are categories that no training row had, where there are any."""
         columns = ((name, categories) for name, categories in self.columns if categories is not None)
-        counts = {name: int((~frame[name].cast(str).is_in(list(places(categories)))).sum()) for name, categories in columns}
-        return {name: count for name, count in counts.items() if count}
+        unknown = {name: (_places(frame[name], known) < 0) & frame[name].is_not_null().to_numpy() for name, known in columns}
+        return {name: int(rows.sum()) for name, rows in unknown.items() if rows.any()}
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
         """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame.
@@ -170,10 +169,17 @@ def _numbers(series: Any) -> Array:
     return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
 
 
-def _words(series: Any, categories: list[str]) -> list[Any]:
-    if series.dtype.is_numeric() and series.null_count() < len(series):
-        raise InputError(
-            f"The column {series.name!r} holds {series.drop_nulls()[0]:g}, and the model was trained on categories there, as "
-            f"{', '.join(map(repr, categories[:3]))}."
-        )
-    return list(series.cast(str).to_list())
+def _places(series: Any, categories: list[str]) -> Array:
+    """Return the place of each value among the categories, -1 for none; numbers are found by their value, 1 as '1.0' too."""
+    known: dict[Any, int] = places(categories)
+    if not series.dtype.is_numeric() or series.null_count() == len(series):
+        series = series.cast(str)
+    else:
+        try:
+            known = {float(category): place for category, place in known.items()}
+        except ValueError:
+            raise InputError(
+                f"The column {series.name!r} holds {series.drop_nulls()[0]:g}, and the model was trained on categories there, "
+                f"as {', '.join(map(repr, categories[:3]))}."
+            ) from None
+    return np.array([known.get(value, -1) for value in series.to_list()], np.int64)
