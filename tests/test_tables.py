@@ -398,6 +398,38 @@ def test_classes_that_differ_in_spaces_stay_two(tmp_path):
     assert load_dataset(str(path)).classes == ["a  b", "a b"]
 
 
+@pytest.mark.parametrize(("ending", "sign"), [(".tsv", "\t"), (".csv", "\t"), (".csv", ";"), (".csv", ","), (".tsv", ",")])
+def test_columns_between_other_signs(tmp_path, ending, sign):
+    frame = mixed().with_columns(words=pl.Series(['a "b", c', "d;e\tf", "g\n;h"] * 100))
+    frame.write_csv(tmp_path / "comma.csv")
+    expected = read_table(tmp_path / "comma.csv")
+    names = sign.join([" size", "colour ", "old", "count", "label", '"words; or, more"'])
+    path = tmp_path / f"other{ending}"
+    path.write_text(f"{names}\n{frame.write_csv(separator=sign, include_header=False)}")
+    found = read_table(path)
+    assert found.columns == [*expected.columns[:-1], "words; or, more"]
+    assert found.rename({"words; or, more": "words"}).equals(expected)
+    assert run("train", path, "--target", "label", "--out", tmp_path / "run", *QUICK).exit_code == 0
+
+
+def test_decimal_commas_between_semicolons(tmp_path):
+    path = tmp_path / "comma.csv"
+    path.write_text(lines("a;b;c", "3,14;1,200;1,5 m", "-,5;2,5e-1;2 m", "2;-;2 m"))
+    assert read_table(path).rows() == [(3.14, 1.2, "1,5 m"), (-0.5, 0.25, "2 m"), (2.0, None, "2 m")]
+
+
+def test_a_lone_minus_is_missing_among_numbers_alone(tmp_path):
+    path = tmp_path / "minus.csv"
+    path.write_text(lines("a,b,0", "-1,x,-", "-,-,2"))
+    assert read_table(path).rows() == [(-1.0, "x", None), (None, "-", 2.0)]
+
+
+def test_columns_that_pandas_has_counted_are_names(tmp_path):
+    path = tmp_path / "counted.csv"
+    mixed().to_pandas().set_axis(range(5), axis=1).to_csv(path)
+    assert load_dataset(str(path)).X_train.columns == ["0", "1", "2", "3"]
+
+
 def test_empty_lines_at_the_end_are_no_rows(tmp_path):
     path = tmp_path / "blank.csv"
     path.write_text(lines("a,c", "1,x", "2,y", "", ""))
@@ -427,7 +459,12 @@ BAD = {
         lines("a,b,c", *(f"1,a,{'xy'[i % 2]}" for i in range(20))),
         "every column beside the target 'c' is constant",
     ),
-    "semicolons": (lines("a;b;c", *(row.replace(",", ";") for row in GOOD)), "semicolons between its columns"),
+    "no header": (lines(*(f"{i / 3},{i},{i % 2}" for i in range(20))), "put a line of column names before it"),
+    "thousands": (lines("a,b,c", *(f'{i},"{i % 3},20{i % 10}",{"xy"[i % 2]}' for i in range(20))), "as '0,200' in row 1"),
+    "currency": (lines("a,b,c", *(f"{i},€ {i % 4}.50,{'xy'[i % 2]}" for i in range(20))), "--category 'b'"),
+    "percent": (lines("a,b,c", *(f"{i},{i % 4}{'%' * (i > 4)},{'xy'[i % 2]}" for i in range(20))), "as '1%' in row 6"),
+    "comma of thousands": (lines("a;c", *(f"{i + 1},200;{'xy'[i % 2]}" for i in range(20))), "as '1,200' in row 1"),
+    "both signs": (lines("a;c", *(f"{('1.200', '3,14')[i % 2]};{'xy'[i % 2]}" for i in range(20))), "as '3,14' in row 2"),
     "huge number": (lines("a,b,c", *GOOD, "1e200,a,x"), "the column 'a' holds 1e+200 in row 21, too large"),
     "gap at the end": (lines("a,b,c", *GOOD, "", "1,a,"), "missing in 2 of 22 rows"),
     "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "no column beside the target"),

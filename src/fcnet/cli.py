@@ -109,7 +109,9 @@ def train(
     data_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Train a network on DATASET: digits, cifar10, or a path of a .csv, .parquet, .npz or of a folder of folders of pictures.
+    """Train a network on DATASET: digits, cifar10, or the path of own data.
+
+    These are a .csv, .tsv, .parquet or .npz, or a folder of folders of pictures.
 
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
     until fcnet evaluate.

@@ -35,7 +35,7 @@ def load_own(
     Parameters
     ----------
     name : str
-        Path of a ``.csv``, ``.parquet`` or ``.npz``, or of a folder.
+        Path of a ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``, or of a folder.
     target, drop, category
         Columns of a table, see `load_table`.
     n_test : int, optional

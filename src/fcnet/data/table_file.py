@@ -7,8 +7,11 @@ from typing import Any
 
 from fcnet.errors import FcnetError, FileFormatError
 
-TABLES = (".csv", ".parquet")
+TABLES = (".csv", ".tsv", ".parquet")
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"]
+DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", "${1}.${2}"
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"  # 1,200 may be either
+FIGURE = r"^[+-]?\p{Sc}?\s?[+-]?(\d{1,3}([.,'\s]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)\s?(\p{Sc}|%)?$"
 
 
 def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None = None) -> Any:
@@ -17,7 +20,8 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
     Parameters
     ----------
     path : path
-        Of a ``.csv``, UTF-8 with commas and a line of names, or of a ``.parquet``.
+        Of a ``.parquet``, or of a ``.csv`` or ``.tsv``: UTF-8 with a line of names, and commas, semicolons or tabs between
+        columns. With semicolons numbers may have decimal commas.
     categories : mapping of column names to sequences of str, optional
         Those that a model knows: a column that has some of them is text, whatever else it looks like. One for which none are
         given is text in any case.
@@ -25,7 +29,8 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
     Raises
     ------
     FileFormatError
-        If there is no such file, it cannot be read, it is empty, two columns have one name, or numbers and words are mixed.
+        If there is no such file, it cannot be read, it is empty, columns have no names or two the same, or numbers are mixed
+        with words or written with more than digits and a point.
     FcnetError
         If polars is not installed.
     """
@@ -37,37 +42,51 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
     if not path.is_file():
         raise FileFormatError(f"There is no file {path}.")
     try:
+        separator = ""
         if path.suffix.lower() == ".parquet":
             frame = pl.read_parquet(path)
         else:
-            names = [name or f"Unnamed {number}" for number, name in enumerate(_names(path), 1)]
-            frame = pl.read_csv(path, infer_schema=False, null_values=MISSING, new_columns=names)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
+            names, separator = _header(path)
+            frame = pl.read_csv(path, separator=separator, infer_schema=False, null_values=MISSING, new_columns=names)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error, OSError) as error:
         advice = " Save it as UTF-8." if "utf" in str(error).lower() else ""
         raise FileFormatError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}.{advice}") from None
-    if path.suffix.lower() != ".parquet":
-        _check_separator(path, frame.columns)
+    if separator:
         frame = _without_blank_end(frame)
     if not len(frame):
         raise FileFormatError(f"{path} has no rows.")
-    return frame.with_columns([_typed(path, frame[name], (categories or {}).get(name)) for name in frame.columns])
+    known = categories or {}
+    return frame.with_columns([_typed(path, frame[name], known.get(name), separator) for name in frame.columns])
 
 
-def _names(path: Path) -> list[str]:
+def _header(path: Path) -> tuple[list[str], str]:
+    """Return the names of the columns, and the sign between them: the one that makes most columns of the first line."""
+    lines = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
-        names = next(csv.reader(file), [])
-    if not any(names):
+        for sign in "\t,;" if path.suffix.lower() == ".tsv" else ",;\t":
+            file.seek(0)
+            lines[sign] = [name.strip() for name in next(csv.reader(file, delimiter=sign), [])]
+    separator = max(lines, key=lambda sign: len(lines[sign]))
+    names = [name for name in lines[separator] if name]
+    if not names:
         raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if all(map(_is_number, names)) and names != [str(number) for number in range(len(names))]:  # as pandas counts columns
+        raise FileFormatError(
+            f"{path} has only numbers in its first line, as {names[0]!r}: put a line of column names before it, or letters "
+            "into the names."
+        )
     if twice:
         raise FileFormatError(f"{path} has several columns of the name {', '.join(map(repr, twice))}: rename them.")
-    return names
+    return [name or f"Unnamed {number}" for number, name in enumerate(lines[separator], 1)], separator
 
 
-def _check_separator(path: Path, names: list[str]) -> None:
-    for sign, signs in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and sign in names[0]:
-            raise FileFormatError(f"{path} has {signs} between its columns: save it with commas.")
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _without_blank_end(frame: Any) -> Any:
@@ -78,7 +97,7 @@ def _without_blank_end(frame: Any) -> Any:
     return frame[: filled[-1] + 1 if len(filled) else 0]
 
 
-def _typed(path: Path, series: Any, known: Sequence[str] | None) -> Any:
+def _typed(path: Path, series: Any, known: Sequence[str] | None, separator: str) -> Any:
     """Return a column as numbers, text or, as it was, what is neither."""
     import polars as pl
 
@@ -90,20 +109,43 @@ def _typed(path: Path, series: Any, known: Sequence[str] | None) -> Any:
     if series.dtype != pl.String:
         return series
     text = series.str.strip_chars()
-    text = text.set(text.is_in(MISSING).fill_null(False), None)
+    text = _without(text, MISSING)
     if known and text.is_in(known).any():
         return text
-    numbers = text.cast(pl.Float64, strict=False)
-    n, n_numbers = len(text) - text.null_count(), len(text) - numbers.null_count()
-    if n == n_numbers and not is_category:
-        return numbers
     truth = text.str.to_lowercase()
-    if truth.is_in(["true", "false"]).all():
+    if text.null_count() < len(text) and truth.is_in(["true", "false"]).all():
         return truth  # however a program writes them, they are the booleans of a .parquet
-    if n_numbers > n / 2 and not is_category:
-        row = int((text.is_not_null() & numbers.is_null()).arg_max() or 0)
+    return text if is_category else _numbers_or_text(path, text, separator)
+
+
+def _without(text: Any, words: Sequence[str]) -> Any:
+    return text.set(text.is_in(words).fill_null(False), None)
+
+
+def _numbers_or_text(path: Path, text: Any, separator: str) -> Any:
+    """Return text as the numbers that it is, or as it was; what is nearly numbers is refused."""
+    import polars as pl
+
+    plain = _without(text, ["-"])
+    commas = plain.filter(plain.str.contains(",", literal=True))
+    if separator == ";" and not commas.str.contains(THOUSANDS).all() and not plain.str.contains(".", literal=True).any():
+        plain = plain.str.replace(*DECIMAL_COMMA)
+    numbers = plain.cast(pl.Float64, strict=False)
+    figures = plain.str.contains(FIGURE) | numbers.is_not_null()
+    n, n_numbers, n_figures = len(plain) - plain.null_count(), len(plain) - numbers.null_count(), int(figures.sum())
+    if n == n_numbers:
+        return numbers
+    column, others = f"{path}: the column {text.name!r}", plain.is_not_null() & numbers.is_null()
+    if n_figures > max(n_numbers, n / 2):
+        row = int((others & figures).arg_max() or 0)
         raise FileFormatError(
-            f"{path}: the column {series.name!r} mixes numbers and words: row {row + 1} has {text[row]!r}. Correct it, or "
+            f"{column} holds numbers that are not plain, as {text[row]!r} in row {row + 1}. Write them with digits and a point "
+            f"alone, as 1200.5, or train without them by --drop {text.name!r}, or with categories by --category {text.name!r}."
+        )
+    if n_numbers > n / 2:
+        row = int(others.arg_max() or 0)
+        raise FileFormatError(
+            f"{column} mixes numbers and words: row {row + 1} has {text[row]!r}. Correct it, or "
             f"write one of {', '.join(MISSING[1:4])} for what is missing."
         )
     return text
