@@ -129,6 +129,21 @@ def test_any_table_is_prepared_and_saved_and_read_again(tmp_path_factory, rows):
     np.testing.assert_array_equal(TableFeatures.from_arrays(config, arrays).transform(frame), out)
 
 
+def test_the_model_card_tells_the_columns(trained, table, tmp_path):
+    assert run("export", trained, "--to", tmp_path / "card.md").exit_code == 0
+    text = (tmp_path / "card.md").read_text().partition("## Columns")[2].partition("\n## ")[0]
+    median = load(trained / "model.safetensors").scaling.median[0]
+    assert "The column label is predicted from these:" in text
+    assert f"| size | number | the median, {median:.6g} |" in text
+    assert "| colour | category: blue, green, red | no category |" in text
+    words = ("--target", "colour", "--drop", "label", "--drop", "old", "--category", "count")
+    assert run("train", table, "--out", tmp_path / "other", *words, *QUICK).exit_code == 0
+    assert run("export", tmp_path / "other", "--to", tmp_path / "card.md").exit_code == 0
+    text = (tmp_path / "card.md").read_text()
+    assert "The column colour is predicted from these, without label, old:" in text
+    assert "| count | category: 0, 1, 2, 3, 4, 5, 6, 7, 8 | no category |" in text
+
+
 def test_unseen_and_missing_categories_are_no_category(trained, tmp_path):
     model = load(trained / "model.safetensors")
     rows = pl.DataFrame({"size": [50.0, None], "colour": ["violet", None], "old": ["true", "true"], "count": [1, 1]})

@@ -87,7 +87,8 @@ def load_table(
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows
-    return Dataset(Path(path).stem, X_train, y_train, X_val, y_val, X_test[:n_test], y_test[:n_test], classes, notes=notes)
+    arrays = (X_train, y_train, X_val, y_val, X_test[:n_test], y_test[:n_test])
+    return Dataset(Path(path).stem, *arrays, classes, target=target, notes=notes)
 
 
 def _check_column(path: str | Path, series: Any) -> None:

@@ -218,6 +218,7 @@ def train(
     val_logits = model.logits(data.X_val) if recipe.average_views else network.logits(X_val)
     metrics = {
         "dataset": config.dataset,
+        "target": data.target or None,
         "recipe": config.recipe,
         "seed": config.seed,
         "engine": config.engine,
