@@ -15,6 +15,7 @@ from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import compute_sample_weight
 
 from fcnet import load
 from fcnet.cli import main
@@ -22,6 +23,7 @@ from fcnet.data import load_dataset
 from fcnet.data.splits import split
 from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, FileFormatError, InputError
+from fcnet.experiments.preparing import balanced_weights
 from fcnet.experiments.run import Config, train
 from fcnet.features import TableFeatures
 from fcnet.persist import load_tensors, save_tensors
@@ -292,6 +294,32 @@ def test_a_file_that_changes_before_a_run_goes_on_is_noticed(table, tmp_path):
     result = run("train", table, "--out", tmp_path / "run", "--resume")
     assert result.exit_code == 1
     assert "has changed since the run was begun" in result.stderr
+
+
+def test_balanced_classes_find_more_of_the_rare_one(tmp_path):
+    rng = np.random.default_rng(0)
+    rare = rng.random(1000) < 0.05
+    frame = pl.DataFrame({"x": rng.normal(size=1000) + 1.5 * rare, "y": np.where(rare, "rare", "common")})
+    path = tmp_path / "rare.csv"
+    frame.write_csv(path)
+    found = []
+    for balance in ("none", "balanced"):
+        words = ("train", path, "--out", tmp_path / balance, "--set", f"class_weight={balance}", "--set", "epochs=8")
+        assert run(*words).exit_code == 0
+        model = load(tmp_path / balance / "model.safetensors")
+        predicted = np.array(model.classes)[model.predict(frame)] == "rare"
+        found.append(predicted[rare].mean())
+        metrics = json.loads((tmp_path / balance / "metrics.json").read_text())
+        data = load_dataset(str(path))
+        assert metrics["val_accuracy"] == np.mean(model.predict(data.X_val) == data.y_val)  # rows, not classes
+    assert found[0] < 0.3
+    assert found[1] > 0.5
+    assert "Did you mean 'balanced'" in run("train", path, "--set", "class_weight=balance").stderr
+
+
+def test_balanced_weights_are_those_of_scikit_learn():
+    y = np.array([0, 0, 0, 2, 2, 3])
+    np.testing.assert_allclose(balanced_weights(y), compute_sample_weight("balanced", y))
 
 
 def test_scaling_of_tables_is_not_a_choice(table, tmp_path):

@@ -17,7 +17,7 @@ from fcnet.data.own import checksum
 from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
-from fcnet.experiments.preparing import begin_with_patches, prepare
+from fcnet.experiments.preparing import balanced_weights, begin_with_patches, prepare
 from fcnet.experiments.recipe import Recipe
 from fcnet.features import PatchRepresentation
 from fcnet.persist import Model, load, save, write_atomic
@@ -211,6 +211,7 @@ def train(
     trainer = recipe.trainer(config.seed, recipe.augmentation(data.image_shape, signs), [*callbacks, keep])
     history = trainer.fit(
         *(network, X_train, y_train, X_val, data.y_val),
+        sample_weight=balanced_weights(y_train) if recipe.class_weight == "balanced" else None,
         checkpoint=run / CHECKPOINT,
         checkpoint_seconds=checkpoint_seconds,
         resume=resume,
