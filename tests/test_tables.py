@@ -263,6 +263,22 @@ def test_a_changed_file_is_noticed(trained, table):
     assert "has changed since the run was begun" in result.stderr
 
 
+def test_a_file_that_has_moved_is_told_from_one_that_changed(trained, table, tmp_path):
+    moved = tmp_path / "moved.csv"
+    table.rename(moved)
+    result = run("evaluate", trained)
+    assert result.exit_code == 1
+    assert f"There is no file or folder {table}, which the run was trained on" in result.stderr
+    config = trained / "config.toml"
+    config.write_text(config.read_text().replace(str(table), str(moved)))  # as the message says
+    assert run("evaluate", trained).exit_code == 0
+    moved.unlink()
+    (trained / "metrics.json").unlink()
+    result = run("train", moved, "--out", trained, "--resume")
+    assert f"There is no file or folder {moved}, which the run was trained on" in result.stderr
+    assert f"There is no file {moved}." in run("train", moved, "--out", tmp_path / "new").stderr
+
+
 class StopAfter(Callback):
     def __init__(self, epochs):
         self.epochs = epochs

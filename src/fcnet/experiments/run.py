@@ -63,7 +63,12 @@ class Config:
             If it cannot be used, or is not what it was when the run was begun.
         """
         if self.checksum and checksum(self.dataset) != self.checksum:
-            raise FileFormatError(f"{self.dataset} is not there, or has changed since the run was begun: train anew.")
+            if not Path(self.dataset).exists():
+                raise FileFormatError(
+                    f"There is no file or folder {self.dataset}, which the run was trained on: put it back, or write its new "
+                    f"place as `dataset` into the {CONFIG} of the run."
+                )
+            raise FileFormatError(f"{self.dataset} has changed since the run was begun: train anew.")
         columns: dict[str, Any] = {"target": self.target, "drop": self.drop, "category": self.category}
         return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **columns)
 
