@@ -681,6 +681,9 @@ def test_a_folder_of_pictures(tmp_path):
     assert load(tmp_path / "run/model.safetensors").image_shape == (8, 8, 1)
     said = run("predict", tmp_path / "run", pictures / "class 0").stdout.splitlines()
     assert sum(": class 0" in line for line in said) > 0.9 * len(said)
+    everything = run("predict", tmp_path / "run", pictures).stdout.splitlines()  # the folders of the classes in their order
+    assert len(everything) == len(chosen)
+    assert everything[: len(said)] == said
     assert run("evaluate", tmp_path / "run").exit_code == 0
     broken = next(Path(pictures / "class 1").iterdir())
     broken.write_bytes(b"no picture")

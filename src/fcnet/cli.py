@@ -206,10 +206,11 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Of a table: write the predictions to a .csv.")
 @json_option
 def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
-    """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN; a folder stands for the pictures in it.
+    """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN.
 
-    Of a table each row gives a line: its class, and the probability of each class, as CSV. A picture of another size than the
-    training images is scaled to theirs, and should look like them: for a model of the digits light on dark, and cut close.
+    A folder stands for the pictures in it and in its folders. A picture of another size than the training images is scaled to
+    theirs, and should look like them: for a model of the digits light on dark, and cut close. Of a table each row gives a line:
+    its class, and the probability of each class, as CSV.
     """
     import numpy as np
 
@@ -228,7 +229,7 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
         )
     if out:
         raise SettingError("--out is for tables.")
-    pictures = picture_files(files)
+    pictures = picture_files(files, "**/*")
     unreadable = 0
     for start in range(0, len(pictures), PICTURES_AT_ONCE):
         read: list[tuple[Path, Any]] = []
