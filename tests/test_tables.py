@@ -348,7 +348,10 @@ def test_scaling_of_tables_is_not_a_choice(table, tmp_path):
 def test_new_rows_that_do_not_fit_are_refused(trained, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text("size,old,count\n1,true,2\n")
-    assert "no column 'colour'" in run("predict", trained, path).stderr
+    assert (
+        "no column 'colour', which the model was trained on; there are 'count', 'old', 'size'."
+        in run("predict", trained, path).stderr
+    )
     path.write_text("size,colour,old,count\nlarge,red,true,2\n")
     result = run("predict", trained, path)
     assert "'size' holds 'large', and the model was trained on numbers" in result.stderr
@@ -678,6 +681,8 @@ def test_a_folder_of_pictures(tmp_path):
     result = run("train", pictures, "--out", tmp_path / "run", "--set", "epochs=20", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["val_accuracy"] > 0.9
+    assert f"Training on {pictures} by the recipe table" in result.stderr
+    assert "for own data" in Config.read(tmp_path / "run").settings.description
     assert load(tmp_path / "run/model.safetensors").image_shape == (8, 8, 1)
     said = run("predict", tmp_path / "run", pictures / "class 0").stdout.splitlines()
     assert sum(": class 0" in line for line in said) > 0.9 * len(said)

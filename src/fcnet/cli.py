@@ -149,8 +149,8 @@ def train(
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
     else:
-        verb = "Going on with" if resume and (run / CHECKPOINT).exists() else "Training"
-        click.echo(f"{verb} {config.recipe} on {dataset}; the run folder is {run}", err=True)
+        verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
+        click.echo(f"{verb} on {dataset} by the recipe {config.recipe}; the run folder is {run}", err=True)
     try:
         metrics = train_run(
             *(run, config),

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from fcnet.errors import InputError
 from fcnet.features.checks import check_arrays
 from fcnet.types import Array
+from fcnet.words import listed
 
 Column = tuple[str, list[str] | None]
 FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
@@ -75,11 +76,11 @@ class TableFeatures:
         """
         if not hasattr(frame, "with_columns"):
             raise InputError("The model takes a polars data frame; polars.from_pandas makes one of a pandas one.")
-        missing = [name for name, _ in self.columns if name not in frame.columns]
+        missing = sorted({name for name, _ in self.columns} - set(frame.columns))
         if missing:
             raise InputError(
-                f"There is no column {', '.join(map(repr, missing))}, which the model was trained on; there are "
-                f"{', '.join(map(repr, frame.columns))}."
+                f"There is no column {listed(map(repr, missing))}, which the model was trained on; there are "
+                f"{listed(map(repr, sorted(frame.columns)))}."
             )
         out = np.empty((len(frame), len(self.columns)))
         medians = iter(self.median)
