@@ -460,6 +460,16 @@ def test_classes_that_differ_in_spaces_stay_two(tmp_path):
     assert load_dataset(str(path)).classes == ["a  b", "a b"]
 
 
+def test_what_is_wrong_with_a_column_that_is_not_needed_is_no_matter(trained, tmp_path):
+    path = tmp_path / "notes.csv"
+    notes = pl.Series(["€ 1,200", "12%", "many", "4", "5", "6"] * 50)
+    mixed().with_columns(notes=notes).select("notes", *mixed().columns).write_csv(path)
+    assert "not plain, as '€ 1,200' in row 1" in run("train", path).stderr
+    for way in ("--drop", "--category"):  # as the message says
+        assert run("train", path, way, "notes", "--out", tmp_path / way, *QUICK).exit_code == 0
+    assert run("predict", trained, path).exit_code == 0
+
+
 @pytest.mark.parametrize(("ending", "sign"), [(".tsv", "\t"), (".csv", "\t"), (".csv", ";"), (".csv", ","), (".tsv", ",")])
 def test_columns_between_other_signs(tmp_path, ending, sign):
     frame = mixed().with_columns(words=pl.Series(['a "b", c', "d;e\tf", "g\n;h"] * 100))

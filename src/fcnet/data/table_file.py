@@ -1,7 +1,7 @@
 """Files of tables: read by polars, with columns typed by what they hold."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,11 @@ THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"  # 1,200 may be either
 FIGURE = r"^[+-]?\p{Sc}?\s?[+-]?(\d{1,3}([.,'\s]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)\s?(\p{Sc}|%)?$"
 
 
-def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None = None) -> Any:
+def read_table(
+    path: str | Path,
+    categories: Mapping[str, Sequence[str]] | None = None,
+    is_needed: Callable[[str], bool] = lambda name: True,
+) -> Any:
     """Return a table as a polars data frame of float64 and text, missing values null.
 
     Parameters
@@ -25,6 +29,8 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
     categories : mapping of column names to sequences of str, optional
         Those that a model knows: a column that has some of them is text, whatever else it looks like. One for which none are
         given is text in any case.
+    is_needed : callable
+        Whether a column of this name is; others are left as they are, whatever is wrong with them.
 
     Raises
     ------
@@ -56,7 +62,8 @@ def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None 
     if not len(frame):
         raise FileFormatError(f"{path} has no rows.")
     known = categories or {}
-    return frame.with_columns([_typed(path, frame[name], known.get(name), separator) for name in frame.columns])
+    needed = filter(is_needed, frame.columns)
+    return frame.with_columns([_typed(path, frame[name], known.get(name), separator) for name in needed])
 
 
 def _header(path: Path) -> tuple[list[str], str]:
