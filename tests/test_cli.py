@@ -169,7 +169,7 @@ def test_resume_takes_the_settings_from_the_run(run, tmp_path):
     shutil.copytree(run, stopped)
     (stopped / "metrics.json").unlink()
     result = fcnet("train", "digits", "--out", stopped, "--resume")
-    assert "Going on with digits on digits" in result.stderr
+    assert "Going on with the training on digits by the recipe digits" in result.stderr
     assert (stopped / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
     assert "dataset was 'digits', now 'cifar10'" in fcnet("train", "cifar10", "--out", stopped, "--resume", code=2).output
 

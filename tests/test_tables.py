@@ -15,13 +15,15 @@ from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import compute_sample_weight
 
 from fcnet import load
 from fcnet.cli import main
 from fcnet.data import load_dataset
 from fcnet.data.splits import split
-from fcnet.data.table import read_table
+from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, FileFormatError, InputError
+from fcnet.experiments.preparing import balanced_weights
 from fcnet.experiments.run import Config, train
 from fcnet.features import TableFeatures
 from fcnet.persist import load_tensors, save_tensors
@@ -129,6 +131,21 @@ def test_any_table_is_prepared_and_saved_and_read_again(tmp_path_factory, rows):
     np.testing.assert_array_equal(TableFeatures.from_arrays(config, arrays).transform(frame), out)
 
 
+def test_the_model_card_tells_the_columns(trained, table, tmp_path):
+    assert run("export", trained, "--to", tmp_path / "card.md").exit_code == 0
+    text = (tmp_path / "card.md").read_text().partition("## Columns")[2].partition("\n## ")[0]
+    median = load(trained / "model.safetensors").scaling.median[0]
+    assert "The column label is predicted from these:" in text
+    assert f"| size | number | the median, {median:.6g} |" in text
+    assert "| colour | category: blue, green, red | no category |" in text
+    words = ("--target", "colour", "--drop", "label", "--drop", "old", "--category", "count")
+    assert run("train", table, "--out", tmp_path / "other", *words, *QUICK).exit_code == 0
+    assert run("export", tmp_path / "other", "--to", tmp_path / "card.md").exit_code == 0
+    text = (tmp_path / "card.md").read_text()
+    assert "The column colour is predicted from these, without label, old:" in text
+    assert "| count | category: 0, 1, 2, 3, 4, 5, 6, 7, 8 | no category |" in text
+
+
 def test_unseen_and_missing_categories_are_no_category(trained, tmp_path):
     model = load(trained / "model.safetensors")
     rows = pl.DataFrame({"size": [50.0, None], "colour": ["violet", None], "old": ["true", "true"], "count": [1, 1]})
@@ -145,6 +162,70 @@ def test_missing_values_are_told(tmp_path):
     result = run("train", path, "--out", tmp_path / "run", *QUICK)
     assert "9 of 300 values of 'size' are missing or infinite; they count as the median" in result.stderr
     assert "Learning the column 'label' from 4 others: no, yes" in result.stderr
+
+
+def test_how_the_table_is_read_is_told_in_a_few_lines(tmp_path):
+    path = tmp_path / "mixed.csv"
+    mixed().write_csv(path)
+    told = load_dataset(str(path)).notes
+    assert told == [
+        "Learning the column 'label' from 4 others: no, yes",
+        "That is the last column; --target COLUMN learns another",
+        "Numbers: 'size', 'count'",
+        "Categories, and how many: 'colour' (3), 'old' (2)",
+    ]
+    assert load_dataset(str(path), target="label").notes == [told[0], *told[2:]]
+    wide = {f"x{i}": [None if row == i else f"{row % 7}" for row in range(300)] for i in range(300)}
+    pl.DataFrame(wide | {"y": ["a", "b"] * 150}).write_csv(path)
+    told = load_dataset(str(path)).notes
+    assert len(told) == 14
+    assert told[2].endswith("'x9' and 290 more")
+    assert told[-1] == "Values are missing in 290 more columns"
+
+
+def test_columns_of_one_value_are_left_out_and_told(tmp_path):
+    frame = mixed().with_columns(
+        same=pl.lit(3),
+        gaps=pl.Series([3.0, None] * 150),
+        word=pl.lit("a"),
+        empty=pl.lit(None),
+        flag=pl.Series(["x", None] * 150),
+    )
+    path = tmp_path / "constant.csv"
+    frame.write_csv(path)
+    data = load_dataset(str(path), target="label")
+    assert data.X_train.columns == ["size", "colour", "old", "count", "flag"]  # that a category is missing can say something
+    assert "Left out, as they hold one value or none: 'same', 'gaps', 'word', 'empty'" in data.notes
+
+
+def test_numbers_of_rows_are_told(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "ids.csv"
+    frame = mixed().with_columns(nr=pl.arange(7, 307), ID=pl.Series(rng.permutation(300)), year=pl.Series(rng.permutation(300)))
+    frame.write_csv(path)
+    told = load_dataset(str(path), target="label").notes[-1]
+    assert told.endswith("leave them out: --drop 'nr', --drop 'ID'")
+    assert "number the rows" not in "".join(load_dataset(str(path), target="label", drop=["nr", "ID"]).notes)
+    mixed().write_csv(path)
+    assert "number the rows" not in "".join(load_dataset(str(path)).notes)
+
+
+def test_columns_without_a_name_are_left_out(tmp_path):
+    path = tmp_path / "index.csv"
+    frame = mixed().to_pandas()
+    frame.to_csv(path)
+    expected = load_dataset(str(path))
+    assert "Left out, as they have no name: 'Unnamed 1'; what is to be learnt needs one" in expected.notes
+    assert expected.X_train.columns == ["size", "colour", "old", "count"]
+    assert run("train", path, "--out", tmp_path / "run", *QUICK).exit_code == 0
+    said = run("predict", tmp_path / "run", path).stdout
+    frame.reset_index(names="Unnamed: 0").to_csv(path)  # read and written once more
+    assert load_dataset(str(path)).X_train.equals(expected.X_train)
+    frame.to_csv(path, index=False)
+    assert run("predict", tmp_path / "run", path).stdout == said
+    path.write_text(lines("a,b,,c,,", *(f"{i % 5},{i % 3},u,{'xy'[i % 2]},," for i in range(20))))
+    data = load_dataset(str(path))
+    assert (data.classes, data.X_train.columns) == (["x", "y"], ["a", "b"])
 
 
 def test_no_test_row_touches_a_fit(tmp_path):
@@ -182,6 +263,22 @@ def test_a_changed_file_is_noticed(trained, table):
     assert "has changed since the run was begun" in result.stderr
 
 
+def test_a_file_that_has_moved_is_told_from_one_that_changed(trained, table, tmp_path):
+    moved = tmp_path / "moved.csv"
+    table.rename(moved)
+    result = run("evaluate", trained)
+    assert result.exit_code == 1
+    assert f"There is no file or folder {table}, which the run was trained on" in result.stderr
+    config = trained / "config.toml"
+    config.write_text(config.read_text().replace(str(table), str(moved)))  # as the message says
+    assert run("evaluate", trained).exit_code == 0
+    moved.unlink()
+    (trained / "metrics.json").unlink()
+    result = run("train", moved, "--out", trained, "--resume")
+    assert f"There is no file or folder {moved}, which the run was trained on" in result.stderr
+    assert f"There is no file {moved}." in run("train", moved, "--out", tmp_path / "new").stderr
+
+
 class StopAfter(Callback):
     def __init__(self, epochs):
         self.epochs = epochs
@@ -215,6 +312,32 @@ def test_a_file_that_changes_before_a_run_goes_on_is_noticed(table, tmp_path):
     assert "has changed since the run was begun" in result.stderr
 
 
+def test_balanced_classes_find_more_of_the_rare_one(tmp_path):
+    rng = np.random.default_rng(0)
+    rare = rng.random(1000) < 0.05
+    frame = pl.DataFrame({"x": rng.normal(size=1000) + 1.5 * rare, "y": np.where(rare, "rare", "common")})
+    path = tmp_path / "rare.csv"
+    frame.write_csv(path)
+    found = []
+    for balance in ("none", "balanced"):
+        words = ("train", path, "--out", tmp_path / balance, "--set", f"class_weight={balance}", "--set", "epochs=8")
+        assert run(*words).exit_code == 0
+        model = load(tmp_path / balance / "model.safetensors")
+        predicted = np.array(model.classes)[model.predict(frame)] == "rare"
+        found.append(predicted[rare].mean())
+        metrics = json.loads((tmp_path / balance / "metrics.json").read_text())
+        data = load_dataset(str(path))
+        assert metrics["val_accuracy"] == np.mean(model.predict(data.X_val) == data.y_val)  # rows, not classes
+    assert found[0] < 0.3
+    assert found[1] > 0.5
+    assert "Did you mean 'balanced'" in run("train", path, "--set", "class_weight=balance").stderr
+
+
+def test_balanced_weights_are_those_of_scikit_learn():
+    y = np.array([0, 0, 0, 2, 2, 3])
+    np.testing.assert_allclose(balanced_weights(y), compute_sample_weight("balanced", y))
+
+
 def test_scaling_of_tables_is_not_a_choice(table, tmp_path):
     result = run("train", table, "--out", tmp_path / "run", "--set", "scaling=zca")
     assert result.exit_code == 2
@@ -225,7 +348,10 @@ def test_scaling_of_tables_is_not_a_choice(table, tmp_path):
 def test_new_rows_that_do_not_fit_are_refused(trained, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text("size,old,count\n1,true,2\n")
-    assert "no column 'colour'" in run("predict", trained, path).stderr
+    assert (
+        "no column 'colour', which the model was trained on; there are 'count', 'old', 'size'."
+        in run("predict", trained, path).stderr
+    )
     path.write_text("size,colour,old,count\nlarge,red,true,2\n")
     result = run("predict", trained, path)
     assert "'size' holds 'large', and the model was trained on numbers" in result.stderr
@@ -256,6 +382,56 @@ def test_categories_are_known_again_however_they_are_written(coded, tmp_path):
     assert run("predict", coded, tmp_path / "new.parquet").stdout == said[0]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_numbers_that_are_categories(tmp_path, ending):
+    rng = np.random.default_rng(0)
+    port = rng.integers(1, 4, 300)
+    frame = pl.DataFrame({"port": port, "x": rng.random(300), "y": np.where(port == 2, "mid", "end")})
+    write = pl.DataFrame.write_csv if ending == ".csv" else pl.DataFrame.write_parquet
+    path, new, out = tmp_path / f"ports{ending}", tmp_path / f"new{ending}", tmp_path / "run"
+    write(frame, path)
+    assert run("train", path, "--category", "port", "--out", out, "--set", "epochs=20").exit_code == 0
+    assert Config.read(out).category == ["port"]
+    model = load(out / "model.safetensors")
+    assert model.scaling.columns[0] == ("port", ["1", "2", "3"])
+    assert json.loads(run("evaluate", out, "--json").stdout)["test_accuracy"] > 0.95
+    said = []
+    for values in ([1, 2, 7, None], [1.0, 2.0, 7.0, None]):
+        rows = pl.DataFrame({"port": values, "x": [0.5] * 4})
+        write(rows, new)
+        result = run("predict", out, new)
+        assert "1 of 4 values of 'port' were in no training row" in result.stderr
+        said.append(result.stdout)
+        assert [model.classes[i] for i in model.predict(rows)][:2] == ["end", "mid"]
+    assert said[0] == said[1]
+    write(pl.DataFrame({"port": [7], "x": [0.5]}), new)  # nothing known
+    assert run("predict", out, new).exit_code == 0
+    write(frame.with_columns(port=pl.when(pl.col("port") == 3).then(None).otherwise(pl.col("port").cast(pl.Float64))), path)
+    columns = TableFeatures.fit(load_dataset(str(path), category=["port"]).X_train).columns
+    assert columns[0] == ("port", ["1.0", "2.0"] if ending == ".csv" else ["1", "2"])
+    assert "Did you mean 'port'" in run("train", path, "--category", "prot").stderr
+    assert run("train", "digits", "--category", "port").exit_code == 2
+
+
+def test_codes_keep_their_zeros(tmp_path):
+    path = tmp_path / "codes.csv"
+    path.write_text(lines("code,x,c", *(f"{('01', '1')[i % 2]},{i % 5},{'ab'[i % 2]}" for i in range(40))))
+    assert load_dataset(str(path), category=["code"]).X_train["code"].unique().sort().to_list() == ["01", "1"]
+
+
+def test_a_graph_knows_booleans_by_all_the_names_that_programs_write(coded, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert run("export", coded, "--to", tmp_path / "m.onnx").exit_code == 0
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    names = ["true", "True", "TRUE", "false", "False", "FALSE", "", "tRuE"]
+    inputs = {"code": ["0"] * 8, "old": names, "size": [1.0] * 8}
+    arrays = {name: np.array(column, object if name != "size" else float)[:, np.newaxis] for name, column in inputs.items()}
+    found = session.run(["probabilities"], arrays)[0]
+    expected = load(coded / "model.safetensors").predict_proba(pl.DataFrame(inputs))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert [len(np.unique(found[rows, 0])) for rows in (slice(3), slice(3, 6), slice(6, 8), slice(8))] == [1, 1, 1, 3]
+
+
 def test_numbers_for_categories_are_refused_and_unknown_ones_are_told(coded, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text(lines("code,old,size", "7,true,1"))
@@ -282,6 +458,48 @@ def test_classes_that_differ_in_spaces_stay_two(tmp_path):
     path = tmp_path / "spaces.csv"
     path.write_text(lines("a,c", *(f"{i},{('a b', 'a  b')[i % 2]}" for i in range(20))))
     assert load_dataset(str(path)).classes == ["a  b", "a b"]
+
+
+def test_what_is_wrong_with_a_column_that_is_not_needed_is_no_matter(trained, tmp_path):
+    path = tmp_path / "notes.csv"
+    notes = pl.Series(["€ 1,200", "12%", "many", "4", "5", "6"] * 50)
+    mixed().with_columns(notes=notes).select("notes", *mixed().columns).write_csv(path)
+    assert "not plain, as '€ 1,200' in row 1" in run("train", path).stderr
+    for way in ("--drop", "--category"):  # as the message says
+        assert run("train", path, way, "notes", "--out", tmp_path / way, *QUICK).exit_code == 0
+    assert run("predict", trained, path).exit_code == 0
+
+
+@pytest.mark.parametrize(("ending", "sign"), [(".tsv", "\t"), (".csv", "\t"), (".csv", ";"), (".csv", ","), (".tsv", ",")])
+def test_columns_between_other_signs(tmp_path, ending, sign):
+    frame = mixed().with_columns(words=pl.Series(['a "b", c', "d;e\tf", "g\n;h"] * 100))
+    frame.write_csv(tmp_path / "comma.csv")
+    expected = read_table(tmp_path / "comma.csv")
+    names = sign.join([" size", "colour ", "old", "count", "label", '"words; or, more"'])
+    path = tmp_path / f"other{ending}"
+    path.write_text(f"{names}\n{frame.write_csv(separator=sign, include_header=False)}")
+    found = read_table(path)
+    assert found.columns == [*expected.columns[:-1], "words; or, more"]
+    assert found.rename({"words; or, more": "words"}).equals(expected)
+    assert run("train", path, "--target", "label", "--out", tmp_path / "run", *QUICK).exit_code == 0
+
+
+def test_decimal_commas_between_semicolons(tmp_path):
+    path = tmp_path / "comma.csv"
+    path.write_text(lines("a;b;c", "3,14;1,200;1,5 m", "-,5;2,5e-1;2 m", "2;-;2 m"))
+    assert read_table(path).rows() == [(3.14, 1.2, "1,5 m"), (-0.5, 0.25, "2 m"), (2.0, None, "2 m")]
+
+
+def test_a_lone_minus_is_missing_among_numbers_alone(tmp_path):
+    path = tmp_path / "minus.csv"
+    path.write_text(lines("a,b,0", "-1,x,-", "-,-,2"))
+    assert read_table(path).rows() == [(-1.0, "x", None), (None, "-", 2.0)]
+
+
+def test_columns_that_pandas_has_counted_are_names(tmp_path):
+    path = tmp_path / "counted.csv"
+    mixed().to_pandas().set_axis(range(5), axis=1).to_csv(path)
+    assert load_dataset(str(path)).X_train.columns == ["0", "1", "2", "3"]
 
 
 def test_empty_lines_at_the_end_are_no_rows(tmp_path):
@@ -313,7 +531,12 @@ BAD = {
         lines("a,b,c", *(f"1,a,{'xy'[i % 2]}" for i in range(20))),
         "every column beside the target 'c' is constant",
     ),
-    "semicolons": (lines("a;b;c", *(row.replace(",", ";") for row in GOOD)), "semicolons between its columns"),
+    "no header": (lines(*(f"{i / 3},{i},{i % 2}" for i in range(20))), "put a line of column names before it"),
+    "thousands": (lines("a,b,c", *(f'{i},"{i % 3},20{i % 10}",{"xy"[i % 2]}' for i in range(20))), "as '0,200' in row 1"),
+    "currency": (lines("a,b,c", *(f"{i},€ {i % 4}.50,{'xy'[i % 2]}" for i in range(20))), "--category 'b'"),
+    "percent": (lines("a,b,c", *(f"{i},{i % 4}{'%' * (i > 4)},{'xy'[i % 2]}" for i in range(20))), "as '1%' in row 6"),
+    "comma of thousands": (lines("a;c", *(f"{i + 1},200;{'xy'[i % 2]}" for i in range(20))), "as '1,200' in row 1"),
+    "both signs": (lines("a;c", *(f"{('1.200', '3,14')[i % 2]};{'xy'[i % 2]}" for i in range(20))), "as '3,14' in row 2"),
     "huge number": (lines("a,b,c", *GOOD, "1e200,a,x"), "the column 'a' holds 1e+200 in row 21, too large"),
     "gap at the end": (lines("a,b,c", *GOOD, "", "1,a,"), "missing in 2 of 22 rows"),
     "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "no column beside the target"),
@@ -468,9 +691,14 @@ def test_a_folder_of_pictures(tmp_path):
     result = run("train", pictures, "--out", tmp_path / "run", "--set", "epochs=20", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["val_accuracy"] > 0.9
+    assert f"Training on {pictures} by the recipe table" in result.stderr
+    assert "for own data" in Config.read(tmp_path / "run").settings.description
     assert load(tmp_path / "run/model.safetensors").image_shape == (8, 8, 1)
     said = run("predict", tmp_path / "run", pictures / "class 0").stdout.splitlines()
     assert sum(": class 0" in line for line in said) > 0.9 * len(said)
+    everything = run("predict", tmp_path / "run", pictures).stdout.splitlines()  # the folders of the classes in their order
+    assert len(everything) == len(chosen)
+    assert everything[: len(said)] == said
     assert run("evaluate", tmp_path / "run").exit_code == 0
     broken = next(Path(pictures / "class 1").iterdir())
     broken.write_bytes(b"no picture")

@@ -75,6 +75,9 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 )
 @click.option("--target", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="A column of a table to leave out; may be repeated.")
+@click.option(
+    "--category", multiple=True, metavar="COLUMN", help="A column of a table whose numbers are categories; may be repeated."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
 @click.option("--engine", metavar="NAME", help="What computes: numba or numpy.  [default: numba where it is installed]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
@@ -96,6 +99,7 @@ def train(
     out: Path | None,
     target: str | None,
     drop: Sequence[str],
+    category: Sequence[str],
     seed: int | None,
     engine: str | None,
     resume: bool,
@@ -105,7 +109,9 @@ def train(
     data_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Train a network on DATASET: digits, cifar10, or a path of a .csv, .parquet, .npz or of a folder of folders of pictures.
+    """Train a network on DATASET: digits, cifar10, or the path of own data.
+
+    These are a .csv, .tsv, .parquet or .npz, or a folder of folders of pictures.
 
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
     until fcnet evaluate.
@@ -122,28 +128,29 @@ def train(
     own = dataset not in DATASETS and is_path(dataset)
     if dataset not in DATASETS and not own:
         raise unknown_name("data set", dataset, DATASETS)
-    if (target or drop) and not own:
-        raise SettingError("--target and --drop are for tables.")
+    columns: dict[str, Any] = {"target": target or "", "drop": list(drop), "category": list(category)}
+    if any(columns.values()) and not own:
+        raise SettingError("--target, --drop and --category are for tables.")
     stem = Path(dataset).stem
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     begun = Config.read(out) if resume and out and (out / CONFIG).exists() else None
     engine = engine or (begun.engine if begun else default_engine())
-    if out and begun and recipe is None and not changes and seed is None and not target and not drop:
+    if out and begun and recipe is None and not changes and seed is None and not any(columns.values()):
         run, config = out, replace(begun, dataset=dataset, engine=engine)
     else:
         recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
         name = Path(recipe).stem
         run = out or Path("runs") / f"{stem}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         settings = load_recipe(recipe, changes)
-        columns = (target or "", list(drop), checksum(dataset)) if own else ()
-        config = Config(dataset, name, settings, seed or 0, engine, not no_verify, *columns)
+        crc = checksum(dataset) if own else ""
+        config = Config(dataset, name, settings, seed or 0, engine, not no_verify, **columns, checksum=crc)
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
     else:
-        verb = "Going on with" if resume and (run / CHECKPOINT).exists() else "Training"
-        click.echo(f"{verb} {config.recipe} on {dataset}; the run folder is {run}", err=True)
+        verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
+        click.echo(f"{verb} on {dataset} by the recipe {config.recipe}; the run folder is {run}", err=True)
     try:
         metrics = train_run(
             *(run, config),
@@ -199,10 +206,11 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Of a table: write the predictions to a .csv.")
 @json_option
 def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
-    """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN; a folder stands for the pictures in it.
+    """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN.
 
-    Of a table each row gives a line: its class, and the probability of each class, as CSV. A picture of another size than the
-    training images is scaled to theirs, and should look like them: for a model of the digits light on dark, and cut close.
+    A folder stands for the pictures in it and in its folders. A picture of another size than the training images is scaled to
+    theirs, and should look like them: for a model of the digits light on dark, and cut close. Of a table each row gives a line:
+    its class, and the probability of each class, as CSV.
     """
     import numpy as np
 
@@ -221,7 +229,7 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
         )
     if out:
         raise SettingError("--out is for tables.")
-    pictures = picture_files(files)
+    pictures = picture_files(files, "**/*")
     unreadable = 0
     for start in range(0, len(pictures), PICTURES_AT_ONCE):
         read: list[tuple[Path, Any]] = []

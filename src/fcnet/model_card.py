@@ -8,7 +8,7 @@ from typing import Any
 from fcnet.experiments.run import MODEL, Config, read_metrics
 from fcnet.features import TableFeatures
 from fcnet.persist import Model, load
-from fcnet.words import duration_words, setting_words
+from fcnet.words import duration_words, listed, setting_words
 
 CITATIONS = {
     "cifar10": (
@@ -22,7 +22,7 @@ CITATIONS = {
 }
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 MEASURES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC"}
-NAMED_CLASSES = 100  # at most
+MOST_NAMES = 100  # of classes and of columns
 
 
 def model_card(run: str | Path) -> str:
@@ -38,8 +38,10 @@ def model_card(run: str | Path) -> str:
     run = Path(run)
     metrics, config, model = read_metrics(run), Config.read(run), load(run / MODEL)
     data = _plain(Path(config.dataset).name)
+    table = model.scaling if isinstance(model.scaling, TableFeatures) else None
     sections = {
         "Data": _data(data, metrics, model),
+        **({"Columns": _columns(metrics, config, table)} if table else {}),
         "Metrics": _measured(metrics),
         "Model": _network(metrics, model),
         "Training": _training(metrics, config),
@@ -69,15 +71,27 @@ def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
     if model.image_shape:
         height, width, channels = model.image_shape
         inputs += f", those of an image of {height} × {width} pixels and {channels} channels, from 0 to {model.max_value:g}"
-    if isinstance(model.scaling, TableFeatures):
-        inputs += f": {', '.join(_plain(name) for name, _ in model.scaling.columns)}"
     texts = [f"{data}. {inputs}."]
     if model.network.loss.measure == "accuracy":
-        names = [_plain(name) for name in model.classes]
-        more = f" and {len(names) - NAMED_CLASSES} more" if len(names) > NAMED_CLASSES else ""
-        texts.append(f"Classes: {', '.join(names[:NAMED_CLASSES])}{more}.")
+        texts.append(f"Classes: {listed(map(_plain, model.classes), MOST_NAMES)}.")
     rows = ([name, f"{metrics[f'n_{part}']:,}"] for part, name in PARTS.items() if metrics.get(f"n_{part}") is not None)
     return [*texts, _table(["part", "rows"], rows)]
+
+
+def _columns(metrics: dict[str, Any], config: Config, table: TableFeatures) -> list[str]:
+    target = metrics.get("target") or config.target or "that is last"  # runs of before there was a target in the metrics
+    learnt = f"The column {_plain(target)} is predicted from these"
+    dropped = f", without {listed(map(_plain, config.drop), MOST_NAMES)}" if config.drop else ""
+    medians, rows = iter(table.median), []
+    for name, categories in table.columns[:MOST_NAMES]:
+        if categories is None:
+            rows.append([_plain(name), "number", f"the median, {next(medians):,.6g}"])
+        else:
+            rows.append([_plain(name), f"category: {listed(map(_plain, categories)) or 'none'}", "no category"])
+    texts = [f"{learnt}{dropped}:", _table(["column", "kind", "a missing value counts as"], rows)]
+    if len(table.columns) > MOST_NAMES:
+        texts.append(f"And {len(table.columns) - MOST_NAMES:,} more columns.")
+    return [*texts, "A category that no training row had counts as no category, too, and an infinite number as missing."]
 
 
 def _measured(metrics: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
-"""Settings and durations as people write them, for reports and model cards."""
+"""Settings, durations and lists of names as people write them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -28,3 +29,16 @@ def duration_words(seconds: float) -> str:
     """
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.2g} s"
+
+
+def listed(names: Iterable[str], most: int = 10) -> str:
+    """Return names in a row, and only how many there are of those above `most`.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"]), listed(["a", "b", "c"], most=2)
+    ('a, b, c', 'a, b and 1 more')
+    """
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -20,10 +20,12 @@ def load_dataset(
     verify: bool = True,
     target: str = "",
     drop: Sequence[str] = (),
+    category: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set in its standard split, or own data by its path; `n_test` of 0 leaves the test part unread.
 
-    `target` is the column of a table to learn, its last one by default, and `drop` are columns to leave out.
+    `target` is the column of a table to learn, its last one by default; `drop` are columns to leave out, and `category`
+    those that are categories though they hold numbers.
 
     Raises
     ------
@@ -33,9 +35,9 @@ def load_dataset(
         If its files cannot be used.
     """
     if name not in DATASETS and is_path(name):  # a folder that happens to be called digits is ./digits
-        return load_own(name, target=target, drop=drop, n_test=n_test)
-    if target or drop:
-        raise InputError(f"target and drop are for tables, and {name} is none.")
+        return load_own(name, target=target, drop=drop, category=category, n_test=n_test)
+    if target or drop or category:
+        raise InputError(f"target, drop and category are for tables, and {name} is none.")
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     settings = {} if n_test is None else {"n_test": n_test}

@@ -22,6 +22,8 @@ class Dataset:
         (height, width, channels) of an image, whose values lie in the row in this order.
     max_value : float
         The value of white.
+    target : str
+        The column of a table that is learnt.
     notes : sequence of str
         What was done to own data, in lines for people.
     """
@@ -36,4 +38,5 @@ class Dataset:
     classes: list[str]
     image_shape: tuple[int, int, int] | None = None
     max_value: float = 255.0
+    target: str = ""
     notes: Sequence[str] = ()

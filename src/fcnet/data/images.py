@@ -10,8 +10,10 @@ from fcnet.errors import FcnetError, FileFormatError
 from fcnet.types import Array
 
 
-def picture_files(paths: Iterable[Path]) -> list[Path]:
+def picture_files(paths: Iterable[Path], pattern: str = "*") -> list[Path]:
     """Return the files of `paths`, where a folder stands for the pictures in it, by the ends of their names and in their order.
+
+    The `pattern` is that of `Path.glob`: with "**/*" pictures are looked for in the folders of a folder, too.
 
     Raises
     ------
@@ -26,7 +28,7 @@ def picture_files(paths: Iterable[Path]) -> list[Path]:
             files.append(path)
             continue
         endings = _pillow().registered_extensions()
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+        found = sorted(file for file in path.glob(pattern) if file.suffix.lower() in endings)
         if not found:
             raise FileFormatError(f"{path} has no pictures.")
         files += found

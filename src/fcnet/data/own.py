@@ -12,7 +12,8 @@ import numpy as np
 from fcnet.data.dataset import Dataset
 from fcnet.data.images import image_size, picture_files, read_image
 from fcnet.data.splits import split
-from fcnet.data.table import TABLES, load_table
+from fcnet.data.table import load_table
+from fcnet.data.table_file import TABLES
 from fcnet.errors import FileFormatError, InputError
 from fcnet.types import Array
 
@@ -26,14 +27,16 @@ def is_path(name: str) -> bool:
     return "/" in name or "\\" in name or bool(Path(name).suffix) or Path(name).is_dir()
 
 
-def load_own(name: str, *, target: str = "", drop: Sequence[str] = (), n_test: int | None = None) -> Dataset:
+def load_own(
+    name: str, *, target: str = "", drop: Sequence[str] = (), category: Sequence[str] = (), n_test: int | None = None
+) -> Dataset:
     """Load own data, split into training, validation and test rows of every class.
 
     Parameters
     ----------
     name : str
-        Path of a ``.csv``, ``.parquet`` or ``.npz``, or of a folder.
-    target, drop
+        Path of a ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``, or of a folder.
+    target, drop, category
         Columns of a table, see `load_table`.
     n_test : int, optional
         How many test rows to return; all where it is not given.
@@ -45,9 +48,9 @@ def load_own(name: str, *, target: str = "", drop: Sequence[str] = (), n_test: i
     """
     path = Path(name)
     if path.suffix.lower() in TABLES and not path.is_dir():
-        return load_table(path, target=target, drop=drop, n_test=n_test)
-    if target or drop:
-        raise InputError(f"--target and --drop are for tables, and {name} is none.")
+        return load_table(path, target=target, drop=drop, category=category, n_test=n_test)
+    if target or drop or category:
+        raise InputError(f"--target, --drop and --category are for tables, and {name} is none.")
     if path.is_dir():
         return _load_folder(path, n_test)
     if path.suffix.lower() == ".npz":

@@ -1,8 +1,8 @@
-"""Tables in files: read by polars, with columns typed by what they hold."""
+"""A table to learn from: its target, its columns, and what to say of them."""
 
-import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,114 +10,24 @@ import numpy as np
 
 from fcnet.data.dataset import Dataset
 from fcnet.data.splits import split
-from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError, unknown_name
+from fcnet.data.table_file import read_table
+from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.types import Array
+from fcnet.words import listed
 
-MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"]
 DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$"
 MOST_CATEGORIES = 1000
 MOST_CLASSES = 100
+MOST_NOTES = 10  # of one kind
+NAMELESS = r"Unnamed:? [\d.]+"  # by `read_table`, or by pandas, whose index such a column mostly is
+ROW_NAMES = ("id", "index", "__index_level_0__")
 LARGEST = 1e100  # squares of larger numbers overflow
-TABLES = (".csv", ".parquet")
 ADVICE = "Leave it out by --drop {name!r}, or turn it into numbers or a few categories first."
 
 
-def read_table(path: str | Path, categories: Mapping[str, Sequence[str]] | None = None) -> Any:
-    """Return a table as a polars data frame of float64 and text, missing values null.
-
-    Parameters
-    ----------
-    path : path
-        Of a ``.csv``, UTF-8 with commas and a line of names, or of a ``.parquet``.
-    categories : mapping of column names to lists of str, optional
-        Those that a model knows: a column that has some of them is text, whatever else it looks like.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no such file, it cannot be read, it is empty, two columns have one name, or numbers and words are mixed.
-    FcnetError
-        If polars is not installed.
-    """
-    try:
-        import polars as pl
-    except ImportError:
-        raise FcnetError('Reading a table needs polars: pip install "fcnet[tables]".') from None
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(f"There is no file {path}.")
-    try:
-        if path.suffix.lower() == ".parquet":
-            frame = pl.read_parquet(path)
-        else:
-            _check_names(path)
-            frame = pl.read_csv(path, infer_schema=False, null_values=MISSING)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
-        advice = " Save it as UTF-8." if "utf" in str(error).lower() else ""
-        raise FileFormatError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}.{advice}") from None
-    if path.suffix.lower() != ".parquet":
-        _check_separator(path, frame.columns)
-        frame = _without_blank_end(frame)
-    if not len(frame):
-        raise FileFormatError(f"{path} has no rows.")
-    return frame.with_columns([_typed(path, frame[name], (categories or {}).get(name, [])) for name in frame.columns])
-
-
-def _check_names(path: Path) -> None:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        names = next(csv.reader(file), [])
-    if not any(names):
-        raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise FileFormatError(f"{path} has several columns of the name {', '.join(map(repr, twice))}: rename them.")
-
-
-def _check_separator(path: Path, names: list[str]) -> None:
-    for sign, signs in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and sign in names[0]:
-            raise FileFormatError(f"{path} has {signs} between its columns: save it with commas.")
-
-
-def _without_blank_end(frame: Any) -> Any:
-    """Leave out what empty lines at the end of a file have become."""
-    import polars as pl
-
-    filled = (~frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).arg_true()
-    return frame[: filled[-1] + 1 if len(filled) else 0]
-
-
-def _typed(path: Path, series: Any, known: Sequence[str]) -> Any:
-    """Return a column as numbers, text or, as it was, what is neither."""
-    import polars as pl
-
-    if series.dtype == pl.Boolean or series.dtype in (pl.Categorical, pl.Enum):
-        return series.cast(pl.String)
-    if series.dtype.is_numeric() or series.dtype == pl.Null:
-        return series.cast(pl.Float64)
-    if series.dtype != pl.String:
-        return series
-    text = series.str.strip_chars()
-    text = text.set(text.is_in(MISSING).fill_null(False), None)
-    if known and text.is_in(known).any():
-        return text
-    numbers = text.cast(pl.Float64, strict=False)
-    n, n_numbers = len(text) - text.null_count(), len(text) - numbers.null_count()
-    if n == n_numbers:
-        return numbers
-    truth = text.str.to_lowercase()
-    if truth.is_in(["true", "false"]).all():
-        return truth  # however a program writes them, they are the booleans of a .parquet
-    if n_numbers > n / 2:
-        row = int((text.is_not_null() & numbers.is_null()).arg_max() or 0)
-        raise FileFormatError(
-            f"{path}: the column {series.name!r} mixes numbers and words: row {row + 1} has {text[row]!r}. Correct it, or "
-            f"write one of {', '.join(MISSING[1:4])} for what is missing."
-        )
-    return text
-
-
-def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), n_test: int | None = None) -> Dataset:
+def load_table(
+    path: str | Path, *, target: str = "", drop: Sequence[str] = (), category: Sequence[str] = (), n_test: int | None = None
+) -> Dataset:
     """Load a table to learn the column `target` from the others, split into training, validation and test rows.
 
     Parameters
@@ -127,6 +37,8 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
         The last column where it is not given.
     drop : sequence of str
         Columns to leave out.
+    category : sequence of str
+        Columns that are categories, also where they hold numbers.
     n_test : int, optional
         How many test rows to return; all where it is not given.
 
@@ -142,29 +54,41 @@ def load_table(path: str | Path, *, target: str = "", drop: Sequence[str] = (), 
     SettingError
         If a column that is named is not there, or none is left.
     """
-    frame = read_table(path)
-    for name in [*drop, *([target] if target else [])]:
+    frame = read_table(path, dict.fromkeys(category, ()), lambda name: name not in drop)
+    for name in [*drop, *category, *([target] if target else [])]:
         if name not in frame.columns:
             raise SettingError(f"{path}: {unknown_name('column', name, frame.columns)}")
     if target in drop:
         raise SettingError(f"{path}: the target {target!r} is left out by --drop.")
     frame = frame.drop(drop)
+    nameless = [name for name in frame.columns if re.fullmatch(NAMELESS, name) and name not in (target, *category)]
+    frame = frame.drop(nameless)
     if not frame.columns:
-        raise SettingError(f"{path}: every column is left out by --drop.")
-    target = target or frame.columns[-1]
+        raise SettingError(f"{path}: every column is left out{' by --drop' * bool(drop)}.")
+    is_default, target = not target, target or frame.columns[-1]
     if len(frame.columns) < 2:
         raise InputError(f"{path} has no column beside the target {target!r}.")
     labels, X = frame[target], frame.drop(target)
     for name in X.columns:
         _check_column(path, X[name])
     y, classes = _classes(path, labels)
-    if all(X[name].n_unique() == 1 for name in X.columns):
+    constant = [name for name in X.columns if _is_constant(X[name])]
+    X = X.drop(constant)
+    if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
-    notes = [f"Learning the column {target!r} from {X.shape[1]} others: {', '.join(classes)}", *_missing(X)]
+    notes = [f"Learning the column {target!r} from {X.shape[1]} others: {listed(classes)}"]
+    if is_default:
+        notes.append("That is the last column; --target COLUMN learns another")
+    if nameless:
+        notes.append(f"Left out, as they have no name: {listed(map(repr, nameless))}; what is to be learnt needs one")
+    if constant:
+        notes.append(f"Left out, as they hold one value or none: {listed(map(repr, constant))}")
+    notes += [*_kinds(X), *_row_numbers(X), *_missing(X)]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows
-    return Dataset(Path(path).stem, X_train, y_train, X_val, y_val, X_test[:n_test], y_test[:n_test], classes, notes=notes)
+    arrays = (X_train, y_train, X_val, y_val, X_test[:n_test], y_test[:n_test])
+    return Dataset(Path(path).stem, *arrays, classes, target=target, notes=notes)
 
 
 def _check_column(path: str | Path, series: Any) -> None:
@@ -193,7 +117,41 @@ def _check_column(path: str | Path, series: Any) -> None:
         )
 
 
+def _is_constant(series: Any) -> bool:
+    numbers = series.dtype.is_numeric()  # for a missing one stands the median, while a missing text is no category
+    return int((series.filter(series.is_finite()) if numbers else series).n_unique()) <= 1
+
+
+def _kinds(X: Any) -> Iterator[str]:
+    numbers = [name for name in X.columns if X[name].dtype.is_numeric()]
+    categories = [f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in numbers]
+    if numbers:
+        yield f"Numbers: {listed(map(repr, numbers))}"
+    if categories:
+        yield f"Categories, and how many: {listed(categories)}"
+
+
+def _row_numbers(X: Any) -> Iterator[str]:
+    names = [name for name in X.columns if X[name].dtype.is_numeric() and _counts_rows(X[name])]
+    if names:
+        options = listed(f"--drop {name!r}" for name in names)
+        yield f"By their looks these number the rows, which says nothing of new ones; leave them out: {options}"
+
+
+def _counts_rows(series: Any) -> bool:
+    if not (series == series.round()).all() or series.n_unique() < len(series):
+        return False
+    return series.name.lower() in ROW_NAMES or bool((series.diff().drop_nulls() == 1).all())
+
+
 def _missing(X: Any) -> Iterator[str]:
+    gaps = list(_gaps(X))
+    yield from gaps[:MOST_NOTES]
+    if len(gaps) > MOST_NOTES:
+        yield f"Values are missing in {len(gaps) - MOST_NOTES:,} more columns"
+
+
+def _gaps(X: Any) -> Iterator[str]:
     for name in X.columns:
         numbers = X[name].dtype.is_numeric()
         n = len(X) - int(X[name].is_finite().sum()) if numbers else X[name].null_count()

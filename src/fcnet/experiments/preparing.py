@@ -45,6 +45,13 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]
     return preparation, rows, time.monotonic() - began
 
 
+def balanced_weights(y: Array) -> Array:
+    """Return weights of rows by which all classes count the same: ``n / (n_classes · n_of_the_class)``, as in scikit-learn."""
+    counts = np.bincount(y)
+    weights: Array = len(y) / (np.count_nonzero(counts) * counts[y])
+    return weights
+
+
 def begin_with_patches(
     network: FullyConnectedNet, X: Array, image_shape: tuple[int, ...], patch_sizes: list[int], seed: int
 ) -> None:

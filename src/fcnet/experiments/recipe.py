@@ -28,6 +28,7 @@ RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components", "pca_regularisation"}
 MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels"}
 FIRST_LAYERS = ("random", "patches")
+CLASS_WEIGHTS = ("none", "balanced")
 FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
@@ -38,8 +39,9 @@ class Recipe:
 
     `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
     of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
-    and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `patience` is that of
-    early stopping, with 0 for none. The settings of features, update rules and schedules that are not chosen have no effect.
+    and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `class_weight` is
+    "none" or "balanced"; `patience` is that of early stopping, with 0 for none. The settings of features, update rules and
+    schedules that are not chosen have no effect.
     """
 
     description: str = ""
@@ -73,6 +75,7 @@ class Recipe:
     learning_rate: float = 1e-2
     l2: float = 0.0
     label_smoothing: float = 0.0
+    class_weight: str = "none"
     patience: int = 0
     update: str = "momentum"
     momentum: float = 0.9
@@ -114,6 +117,8 @@ class Recipe:
             raise unknown_name("features", self.features, FEATURE_LIBRARIES)
         if self.first_layer not in FIRST_LAYERS:
             raise unknown_name("first_layer", self.first_layer, FIRST_LAYERS)
+        if self.class_weight not in CLASS_WEIGHTS:
+            raise unknown_name("class_weight", self.class_weight, CLASS_WEIGHTS)
         if self.first_layer == "patches" and (self.features != "none" or [*self.hidden, 0][0] < len(self.patch_sizes)):
             raise SettingError(
                 "first_layer = patches needs features = none, and hidden units, at least one for each patch size."

@@ -17,7 +17,7 @@ from fcnet.data.own import checksum
 from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
-from fcnet.experiments.preparing import begin_with_patches, prepare
+from fcnet.experiments.preparing import balanced_weights, begin_with_patches, prepare
 from fcnet.experiments.recipe import Recipe
 from fcnet.features import PatchRepresentation
 from fcnet.persist import Model, load, save, write_atomic
@@ -40,7 +40,7 @@ LEFT_OVERS = {f".{name}.tmp" for name in RUN_FILES}  # of a write that was kille
 
 @dataclass(frozen=True)
 class Config:
-    """All that is needed to repeat a run; `target`, `drop` and `checksum` are for own data."""
+    """All that is needed to repeat a run; `target`, `drop`, `category` and `checksum` are for own data."""
 
     dataset: str
     recipe: str
@@ -50,6 +50,7 @@ class Config:
     verify: bool = True
     target: str = ""
     drop: list[str] = field(default_factory=list)
+    category: list[str] = field(default_factory=list)
     checksum: str = ""
     fcnet: str = __version__
 
@@ -62,8 +63,14 @@ class Config:
             If it cannot be used, or is not what it was when the run was begun.
         """
         if self.checksum and checksum(self.dataset) != self.checksum:
-            raise FileFormatError(f"{self.dataset} is not there, or has changed since the run was begun: train anew.")
-        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, target=self.target, drop=self.drop)
+            if not Path(self.dataset).exists():
+                raise FileFormatError(
+                    f"There is no file or folder {self.dataset}, which the run was trained on: put it back, or write its new "
+                    f"place as `dataset` into the {CONFIG} of the run."
+                )
+            raise FileFormatError(f"{self.dataset} has changed since the run was begun: train anew.")
+        columns: dict[str, Any] = {"target": self.target, "drop": self.drop, "category": self.category}
+        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **columns)
 
     def to_toml(self) -> str:
         """Return the text of ``config.toml``."""
@@ -209,6 +216,7 @@ def train(
     trainer = recipe.trainer(config.seed, recipe.augmentation(data.image_shape, signs), [*callbacks, keep])
     history = trainer.fit(
         *(network, X_train, y_train, X_val, data.y_val),
+        sample_weight=balanced_weights(y_train) if recipe.class_weight == "balanced" else None,
         checkpoint=run / CHECKPOINT,
         checkpoint_seconds=checkpoint_seconds,
         resume=resume,
@@ -216,6 +224,7 @@ def train(
     val_logits = model.logits(data.X_val) if recipe.average_views else network.logits(X_val)
     metrics = {
         "dataset": config.dataset,
+        "target": data.target or None,
         "recipe": config.recipe,
         "seed": config.seed,
         "engine": config.engine,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from fcnet.data.table import read_table
+from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, InputError
 from fcnet.features import TableFeatures
 from fcnet.persist import Model
@@ -33,9 +33,10 @@ def predict_tables(model: Model, table: TableFeatures, files: Iterable[Path], sa
         If a file cannot be read or a column does not fit.
     """
     known = {name: categories for name, categories in table.columns if categories is not None}
+    names = {name for name, _ in table.columns}
     predicted: list[Prediction] = []
     for file in files:
-        frame = read_table(file, known)
+        frame = read_table(file, known, names.__contains__)
         try:
             probabilities = model.predict_proba(frame)
         except InputError as error:

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from fcnet.errors import InputError
 from fcnet.features.checks import check_arrays
 from fcnet.types import Array
+from fcnet.words import listed
 
 Column = tuple[str, list[str] | None]
 FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
@@ -75,11 +76,11 @@ class TableFeatures:
         """
         if not hasattr(frame, "with_columns"):
             raise InputError("The model takes a polars data frame; polars.from_pandas makes one of a pandas one.")
-        missing = [name for name, _ in self.columns if name not in frame.columns]
+        missing = sorted({name for name, _ in self.columns} - set(frame.columns))
         if missing:
             raise InputError(
-                f"There is no column {', '.join(map(repr, missing))}, which the model was trained on; there are "
-                f"{', '.join(map(repr, frame.columns))}."
+                f"There is no column {listed(map(repr, missing))}, which the model was trained on; there are "
+                f"{listed(map(repr, sorted(frame.columns)))}."
             )
         out = np.empty((len(frame), len(self.columns)))
         medians = iter(self.median)
@@ -88,15 +89,14 @@ class TableFeatures:
                 values = _numbers(frame[name])
                 out[:, i] = np.where(np.isfinite(values), values, next(medians))
             else:
-                places: dict[str | None, int] = {category: place for place, category in enumerate(categories)}
-                out[:, i] = [places.get(_text(value), -1) for value in _words(frame[name], categories)]
+                out[:, i] = _places(frame[name], categories)
         return out
 
     def unknown(self, frame: Any) -> dict[str, int]:
         """Return for columns how many values of `frame` are categories that no training row had, where there are any."""
         columns = ((name, categories) for name, categories in self.columns if categories is not None)
-        counts = {name: int((~frame[name].cast(str).is_in(categories)).sum()) for name, categories in columns}
-        return {name: count for name, count in counts.items() if count}
+        unknown = {name: (_places(frame[name], known) < 0) & frame[name].is_not_null().to_numpy() for name, known in columns}
+        return {name: int(rows.sum()) for name, rows in unknown.items() if rows.any()}
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
         """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame.
@@ -145,6 +145,14 @@ class TableFeatures:
         return cls(columns, arrays["median"], arrays["mean"], arrays["std"])
 
 
+def places(categories: Sequence[str]) -> dict[str, int]:
+    """Return the place of each category; of true and false under all the names that programs write for them."""
+    known = {category: place for place, category in enumerate(categories)}
+    if known.keys() <= {"true", "false"}:
+        known |= {name: place for category, place in known.items() for name in (category.capitalize(), category.upper())}
+    return known
+
+
 def _column(column: Sequence[Any]) -> Column:
     name, categories = column
     if not isinstance(name, str) or not (categories is None or all(isinstance(category, str) for category in categories)):
@@ -162,16 +170,17 @@ def _numbers(series: Any) -> Array:
     return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
 
 
-def _words(series: Any, categories: list[str]) -> list[Any]:
-    if series.dtype.is_numeric() and series.null_count() < len(series):
-        raise InputError(
-            f"The column {series.name!r} holds {series.drop_nulls()[0]:g}, and the model was trained on categories there, as "
-            f"{', '.join(map(repr, categories[:3]))}."
-        )
-    return list(series.to_list())
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _places(series: Any, categories: list[str]) -> Array:
+    """Return the place of each value among the categories, -1 for none; numbers are found by their value, 1 as '1.0' too."""
+    known: dict[Any, int] = places(categories)
+    if not series.dtype.is_numeric() or series.null_count() == len(series):
+        series = series.cast(str)
+    else:
+        try:
+            known = {float(category): place for category, place in known.items()}
+        except ValueError:
+            raise InputError(
+                f"The column {series.name!r} holds {series.drop_nulls()[0]:g}, and the model was trained on categories there, "
+                f"as {', '.join(map(repr, categories[:3]))}."
+            ) from None
+    return np.array([known.get(value, -1) for value in series.to_list()], np.int64)

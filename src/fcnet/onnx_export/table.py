@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.features import TableFeatures
+from fcnet.features.table import places
 from fcnet.onnx_export.graph import Graph
 from fcnet.types import Array
 
@@ -24,11 +25,12 @@ def add_table(graph: Graph, table: TableFeatures, dtype: DTypeLike) -> str:
         elif not categories:
             continue
         else:
+            known = places(categories)
             x = graph.add(
                 *("LabelEncoder", graph.input(name, object, 1)),
                 domain="ai.onnx.ml",
-                keys_strings=categories,
-                values_int64s=list(range(len(categories))),
+                keys_strings=list(known),
+                values_int64s=list(known.values()),
                 default_int64=-1,
             )
             x = graph.add("Equal", x, np.arange(len(categories)))

@@ -1,0 +1,167 @@
+"""Files of tables: read by polars, with columns typed by what they hold."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fcnet.errors import FcnetError, FileFormatError
+
+TABLES = (".csv", ".tsv", ".parquet")
+MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"]
+DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", "${1}.${2}"
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"  # 1,200 may be either
+FIGURE = r"^[+-]?\p{Sc}?\s?[+-]?(\d{1,3}([.,'\s]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)\s?(\p{Sc}|%)?$"
+
+
+def read_table(
+    path: str | Path,
+    categories: Mapping[str, Sequence[str]] | None = None,
+    is_needed: Callable[[str], bool] = lambda name: True,
+) -> Any:
+    """Return a table as a polars data frame of float64 and text, missing values null.
+
+    Parameters
+    ----------
+    path : path
+        Of a ``.parquet``, or of a ``.csv`` or ``.tsv``: UTF-8 with a line of names, and commas, semicolons or tabs between
+        columns. With semicolons numbers may have decimal commas.
+    categories : mapping of column names to sequences of str, optional
+        Those that a model knows: a column that has some of them is text, whatever else it looks like. One for which none are
+        given is text in any case.
+    is_needed : callable
+        Whether a column of this name is; others are left as they are, whatever is wrong with them.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such file, it cannot be read, it is empty, columns have no names or two the same, or numbers are mixed
+        with words or written with more than digits and a point.
+    FcnetError
+        If polars is not installed.
+    """
+    try:
+        import polars as pl
+    except ImportError:
+        raise FcnetError('Reading a table needs polars: pip install "fcnet[tables]".') from None
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError(f"There is no file {path}.")
+    try:
+        separator = ""
+        if path.suffix.lower() == ".parquet":
+            frame = pl.read_parquet(path)
+        else:
+            names, separator = _header(path)
+            frame = pl.read_csv(path, separator=separator, infer_schema=False, null_values=MISSING, new_columns=names)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error, OSError) as error:
+        advice = " Save it as UTF-8." if "utf" in str(error).lower() else ""
+        raise FileFormatError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}.{advice}") from None
+    if separator:
+        frame = _without_blank_end(frame)
+    if not len(frame):
+        raise FileFormatError(f"{path} has no rows.")
+    known = categories or {}
+    needed = filter(is_needed, frame.columns)
+    return frame.with_columns([_typed(path, frame[name], known.get(name), separator) for name in needed])
+
+
+def _header(path: Path) -> tuple[list[str], str]:
+    """Return the names of the columns, and the sign between them: the one that makes most columns of the first line."""
+    lines = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        for sign in "\t,;" if path.suffix.lower() == ".tsv" else ",;\t":
+            file.seek(0)
+            lines[sign] = [name.strip() for name in next(csv.reader(file, delimiter=sign), [])]
+    separator = max(lines, key=lambda sign: len(lines[sign]))
+    names = [name for name in lines[separator] if name]
+    if not names:
+        raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if all(map(_is_number, names)) and names != [str(number) for number in range(len(names))]:  # as pandas counts columns
+        raise FileFormatError(
+            f"{path} has only numbers in its first line, as {names[0]!r}: put a line of column names before it, or letters "
+            "into the names."
+        )
+    if twice:
+        raise FileFormatError(f"{path} has several columns of the name {', '.join(map(repr, twice))}: rename them.")
+    return [name or f"Unnamed {number}" for number, name in enumerate(lines[separator], 1)], separator
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _without_blank_end(frame: Any) -> Any:
+    """Leave out what empty lines at the end of a file have become."""
+    import polars as pl
+
+    filled = (~frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).arg_true()
+    return frame[: filled[-1] + 1 if len(filled) else 0]
+
+
+def _typed(path: Path, series: Any, known: Sequence[str] | None, separator: str) -> Any:
+    """Return a column as numbers, text or, as it was, what is neither."""
+    import polars as pl
+
+    if series.dtype == pl.Boolean or series.dtype in (pl.Categorical, pl.Enum):
+        return series.cast(pl.String)
+    is_category = known is not None and not known
+    if series.dtype.is_numeric() or series.dtype == pl.Null:
+        return _numerals(series) if is_category else series.cast(pl.Float64)
+    if series.dtype != pl.String:
+        return series
+    text = series.str.strip_chars()
+    text = _without(text, MISSING)
+    if known and text.is_in(known).any():
+        return text
+    truth = text.str.to_lowercase()
+    if text.null_count() < len(text) and truth.is_in(["true", "false"]).all():
+        return truth  # however a program writes them, they are the booleans of a .parquet
+    return text if is_category else _numbers_or_text(path, text, separator)
+
+
+def _without(text: Any, words: Sequence[str]) -> Any:
+    return text.set(text.is_in(words).fill_null(False), None)
+
+
+def _numbers_or_text(path: Path, text: Any, separator: str) -> Any:
+    """Return text as the numbers that it is, or as it was; what is nearly numbers is refused."""
+    import polars as pl
+
+    plain = _without(text, ["-"])
+    commas = plain.filter(plain.str.contains(",", literal=True))
+    if separator == ";" and not commas.str.contains(THOUSANDS).all() and not plain.str.contains(".", literal=True).any():
+        plain = plain.str.replace(*DECIMAL_COMMA)
+    numbers = plain.cast(pl.Float64, strict=False)
+    figures = plain.str.contains(FIGURE) | numbers.is_not_null()
+    n, n_numbers, n_figures = len(plain) - plain.null_count(), len(plain) - numbers.null_count(), int(figures.sum())
+    if n == n_numbers:
+        return numbers
+    column, others = f"{path}: the column {text.name!r}", plain.is_not_null() & numbers.is_null()
+    if n_figures > max(n_numbers, n / 2):
+        row = int((others & figures).arg_max() or 0)
+        raise FileFormatError(
+            f"{column} holds numbers that are not plain, as {text[row]!r} in row {row + 1}. Write them with digits and a point "
+            f"alone, as 1200.5, or train without them by --drop {text.name!r}, or with categories by --category {text.name!r}."
+        )
+    if n_numbers > n / 2:
+        row = int(others.arg_max() or 0)
+        raise FileFormatError(
+            f"{column} mixes numbers and words: row {row + 1} has {text[row]!r}. Correct it, or "
+            f"write one of {', '.join(MISSING[1:4])} for what is missing."
+        )
+    return text
+
+
+def _numerals(series: Any) -> Any:
+    """Return numbers as text, whole ones without the point that they have where gaps made floats of them."""
+    import polars as pl
+
+    series = series.fill_nan(None) if series.dtype.is_float() else series
+    is_whole = series.dtype.is_float() and (series.is_finite() & (series == series.round())).all()
+    return (series.cast(pl.Int64) if is_whole else series).cast(pl.String)
