@@ -5,10 +5,9 @@ import pickle
 import re
 import subprocess
 import sys
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from threading import Thread
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
@@ -248,6 +247,16 @@ def test_only_a_network_that_has_learnt_nothing_says_so(model, rate):
     assert any("learnt nothing" in str(warning.message) for warning in caught) == (rate == 1e-9)
 
 
+def test_rows_in_a_rhythm_are_not_taken_for_nothing_learnt():
+    hours = np.arange(48_000)
+    y = np.sin(2 * np.pi * hours / 24)
+    model = FCNetRegressor(hidden_layer_sizes=20, max_iter=3, learning_rate_init=0.01, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(np.column_stack([y, np.cos(2 * np.pi * hours / 24)]), y)
+    assert not any("learnt nothing" in str(warning.message) for warning in caught)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -460,23 +469,25 @@ def test_two_jobs_do_not_take_more_threads_than_there_are_cores(wide):
     assert 0 < 2 * max(most) <= max(2, joblib.cpu_count())
 
 
-def test_fits_beside_one_another_leave_the_number_of_threads_as_it_was():
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    def blas():
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-    def fit(epochs):
-        FCNetClassifier(max_iter=epochs, tol=0, n_iter_no_change=1000).fit(*IRIS)
-
-    with threadpool_limits(2, "blas"):
-        threads = [Thread(target=fit, args=(epochs,)) for epochs in (100, 400)]
-        for thread in threads:
-            thread.start()
-            time.sleep(0.03)
-        for thread in threads:
-            thread.join()
-        assert set(blas()) == {2}
+def test_fits_in_several_threads_leave_the_number_of_threads_as_it_was():
+    script = """
+import numpy as np
+from concurrent.futures import ThreadPoolExecutor
+from threadpoolctl import threadpool_info
+from fcnet import FCNetClassifier
+X, y = np.random.default_rng(0).standard_normal((150, 4)), np.arange(150) % 3
+fit = lambda epochs: FCNetClassifier(max_iter=epochs, tol=0, n_iter_no_change=1000).fit(X, y)
+fit(1)
+before = [pool["num_threads"] for pool in threadpool_info()]
+with ThreadPoolExecutor(4) as pool:
+    others = [pool.submit(fit, epochs) for epochs in (30, 60, 90, 120)]
+    fit(50)
+    [other.result() for other in others]
+after = [pool["num_threads"] for pool in threadpool_info()]
+assert before == after and max(after) == 2, (before, after)
+"""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, env=environment)
 
 
 @pytest.mark.parametrize("settings", [{}, {"normalisation": "layer"}, {"activation": "gelu"}])
@@ -642,8 +653,11 @@ def test_partial_fits_go_on_with_a_schedule(schedule):
         model.partial_fit(*IRIS, classes=[0, 1, 2])
         rates += model.history_.column("learning_rate")
     assert rates == FCNetClassifier(**settings).fit(*IRIS).history_.column("learning_rate")
-    model.partial_fit(*IRIS)
+    with pytest.warns(ConvergenceWarning, match="came to its end after max_iter=25 calls of partial_fit"):
+        model.partial_fit(*IRIS)
     assert model.history_[-1]["learning_rate"] == rates[-1]
+    after_fit = FCNetClassifier(**settings).fit(*IRIS).partial_fit(*IRIS)
+    assert after_fit.history_.column("learning_rate") == rates[:1]
 
 
 def test_partial_fits_keep_a_lowered_rate():
@@ -665,15 +679,15 @@ def test_a_checkpoint_knows_validation_rows_stopping_rule_and_schedule(tmp_path)
         ((IRIS[0][75:], IRIS[1][75:]), {}, "data are others"),
         ((None, None), {}, "data are others"),
         (first, {"tol": 1.0}, "its stopping rule"),
-        (first, {"learning_rate": Halves(0.5)}, r"its learning_rate is Halves\(\{'factor': 1.0\}\)"),
+        (first, {"learning_rate": Halves(0.5)}, r"its learning_rate is Halves\(factor=1.0\)"),
     ]:
         with pytest.raises(FcnetError, match=words):
             fit(*rows, **changed)
 
 
+@dataclass
 class Halves:
-    def __init__(self, factor):
-        self.factor = factor
+    factor: float
 
     def __call__(self, iteration, per_epoch, total):
         return self.factor
@@ -692,7 +706,9 @@ def test_labels_as_a_sparse_matrix_and_their_weights():
     dense = FCNetClassifier(max_iter=3, random_state=0).fit(X, Y)
     sparse = FCNetClassifier(max_iter=3, random_state=0).fit(X, scipy.sparse.csr_matrix(Y))
     np.testing.assert_array_equal(sparse.coefs_[0], dense.coefs_[0])
-    weights = [{0: 1, 1: 5}] * 3
+    with pytest.raises(ValueError, match="must be a list of dicts, one for each of 3 labels"):
+        FCNetClassifier(class_weight={1: 5}).fit(X, Y)
+    weights = [{1: 5}] * 3
     weighted = FCNetClassifier(max_iter=3, random_state=0, class_weight=weights).fit(X, Y)
     same = FCNetClassifier(max_iter=3, random_state=0).fit(X, Y, sample_weight=5.0 ** Y.sum(axis=1))
     np.testing.assert_allclose(weighted.coefs_[0], same.coefs_[0])
@@ -704,7 +720,7 @@ def test_labels_as_a_sparse_matrix_and_their_weights():
         ({0: -4}, "class_weight must hold finite numbers of at least 0"),
         ({0: np.nan}, "class_weight must hold finite numbers of at least 0"),
         ({0: 0, 1: 0, 2: 0}, "Every row has the weight zero"),
-        ({"setosa": 2}, r"class_weight has \['setosa'\], which are not among the classes"),
+        ({"setosa": 2}, r"class_weight names \['setosa'\], none of which is among the classes \[0, 1, 2\]"),
     ],
 )
 def test_class_weights_that_make_no_sense_are_refused(class_weight, message):
@@ -713,6 +729,7 @@ def test_class_weights_that_make_no_sense_are_refused(class_weight, message):
 
 
 def test_class_weights_of_classes_that_a_part_has_not():
+    assert FCNetClassifier(class_weight={1: 2, 7: 5}, max_iter=2).fit(*IRIS).n_iter_ == 2
     model = FCNetClassifier(class_weight={0: 3}).partial_fit(IRIS[0][:100], IRIS[1][:100], classes=[0, 1, 2])
     assert model.partial_fit(IRIS[0][50:], IRIS[1][50:]).t_ == 200
 

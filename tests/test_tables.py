@@ -434,11 +434,13 @@ def test_a_graph_knows_booleans_by_all_the_names_that_programs_write(coded, tmp_
 
 def test_numbers_for_categories_are_refused_and_unknown_ones_are_told(coded, tmp_path):
     path = tmp_path / "new.csv"
-    path.write_text(lines("code,old,size", "7,true,1"))
+    path.write_text(lines("code,old,size", "1,3,1"))
     result = run("predict", coded, path)
     assert result.exit_code == 1
-    assert "'code' holds 7, and the model was trained on categories there, as '0', '1', 'east'" in result.stderr
-    path.write_text(lines("code,old,size", "south,true,1", "1,true,1"))
+    assert "'old' holds 3, and the model was trained on categories there, as 'false', 'true'" in result.stderr
+    path.write_text(lines("code,old,size", "7%,true,1"))
+    assert "1 of 1 values of 'code' were in no training row" in run("predict", coded, path).stderr
+    path.write_text(lines("code,old,size", "south,true,1", "1.0,true,1"))
     result = run("predict", coded, path)
     assert result.exit_code == 0
     assert "1 of 2 values of 'code' were in no training row" in result.stderr
@@ -458,6 +460,20 @@ def test_classes_that_differ_in_spaces_stay_two(tmp_path):
     path = tmp_path / "spaces.csv"
     path.write_text(lines("a,c", *(f"{i},{('a b', 'a  b')[i % 2]}" for i in range(20))))
     assert load_dataset(str(path)).classes == ["a  b", "a b"]
+
+
+def test_categories_of_numbers_do_not_depend_on_the_rows_beside_them():
+    table = TableFeatures.fit(pl.DataFrame({"code": ["01234", "80331", "1.0", "1"]}))
+    assert table.encode(pl.DataFrame({"code": ["1234", "1", "1.00", None, "x"]})).ravel().tolist() == [0, 1, -1, -1, -1]
+    assert table.columns == [("code", ["01234", "1", "1.0", "80331"])]
+    assert table.encode(pl.DataFrame({"code": [1234, 80331]})).ravel().tolist() == [0, 3]
+
+
+def test_names_with_commas_do_not_divide_columns(tmp_path):
+    path = tmp_path / "heights.csv"
+    path.write_text(lines("height, cm;width, cm;kind", *(f"0,{i};{i},25;{'ab'[i % 2]}" for i in range(10, 30))))
+    data = load_dataset(str(path))
+    assert (data.X_train.columns, data.target, data.classes) == (["height, cm", "width, cm"], "kind", ["a", "b"])
 
 
 def test_what_is_wrong_with_a_column_that_is_not_needed_is_no_matter(trained, tmp_path):
@@ -536,7 +552,15 @@ BAD = {
     "currency": (lines("a,b,c", *(f"{i},€ {i % 4}.50,{'xy'[i % 2]}" for i in range(20))), "--category 'b'"),
     "percent": (lines("a,b,c", *(f"{i},{i % 4}{'%' * (i > 4)},{'xy'[i % 2]}" for i in range(20))), "as '1%' in row 6"),
     "comma of thousands": (lines("a;c", *(f"{i + 1},200;{'xy'[i % 2]}" for i in range(20))), "as '1,200' in row 1"),
-    "both signs": (lines("a;c", *(f"{('1.200', '3,14')[i % 2]};{'xy'[i % 2]}" for i in range(20))), "as '3,14' in row 2"),
+    "both signs": (lines("a;c", *(f"{('1.200', '3,14')[i % 2]};{'xy'[i % 2]}" for i in range(20))), "as '1.200' in row 1"),
+    "points of thousands": (
+        lines("a;b;c", *(f"{('950', '1.200')[i % 2]};{i},5;{'xy'[i % 2]}" for i in range(20))),
+        "as '1.200' in row 2",
+    ),
+    "a name too many": (
+        lines('a,"b, c",d,c', *(f"{i},2,{'xy'[i % 2]}" for i in range(20))),
+        "4 names in its first line, and 3",
+    ),
     "huge number": (lines("a,b,c", *GOOD, "1e200,a,x"), "the column 'a' holds 1e+200 in row 21, too large"),
     "gap at the end": (lines("a,b,c", *GOOD, "", "1,a,"), "missing in 2 of 22 rows"),
     "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "no column beside the target"),

@@ -54,7 +54,7 @@ def load_table(
     SettingError
         If a column that is named is not there, or none is left.
     """
-    frame = read_table(path, dict.fromkeys(category, ()), lambda name: name not in drop)
+    frame = read_table(path, category, lambda name: name not in drop)
     for name in [*drop, *category, *([target] if target else [])]:
         if name not in frame.columns:
             raise SettingError(f"{path}: {unknown_name('column', name, frame.columns)}")

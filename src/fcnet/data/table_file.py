@@ -1,7 +1,8 @@
 """Files of tables: read by polars, with columns typed by what they hold."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ TABLES = (".csv", ".tsv", ".parquet")
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"]
 DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", "${1}.${2}"
 THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"  # 1,200 may be either
+POINTED_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
+LINES_TO_JUDGE_BY = 20
+EXACT = 2.0**53  # floats of at least so much do not tell whole numbers apart
 FIGURE = r"^[+-]?\p{Sc}?\s?[+-]?(\d{1,3}([.,'\s]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)\s?(\p{Sc}|%)?$"
 
 
 def read_table(
     path: str | Path,
-    categories: Mapping[str, Sequence[str]] | None = None,
+    categories: Collection[str] = (),
     is_needed: Callable[[str], bool] = lambda name: True,
 ) -> Any:
     """Return a table as a polars data frame of float64 and text, missing values null.
@@ -26,9 +30,8 @@ def read_table(
     path : path
         Of a ``.parquet``, or of a ``.csv`` or ``.tsv``: UTF-8 with a line of names, and commas, semicolons or tabs between
         columns. With semicolons numbers may have decimal commas.
-    categories : mapping of column names to sequences of str, optional
-        Those that a model knows: a column that has some of them is text, whatever else it looks like. One for which none are
-        given is text in any case.
+    categories : collection of str
+        Names of columns that are categories, whatever they look like.
     is_needed : callable
         Whether a column of this name is; others are left as they are, whatever is wrong with them.
 
@@ -52,7 +55,7 @@ def read_table(
         if path.suffix.lower() == ".parquet":
             frame = pl.read_parquet(path)
         else:
-            names, separator = _header(path)
+            names, separator = _dialect(path)
             frame = pl.read_csv(path, separator=separator, infer_schema=False, null_values=MISSING, new_columns=names)
     except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error, OSError) as error:
         advice = " Save it as UTF-8." if "utf" in str(error).lower() else ""
@@ -61,20 +64,25 @@ def read_table(
         frame = _without_blank_end(frame)
     if not len(frame):
         raise FileFormatError(f"{path} has no rows.")
-    known = categories or {}
-    needed = filter(is_needed, frame.columns)
-    return frame.with_columns([_typed(path, frame[name], known.get(name), separator) for name in needed])
+    needed = list(filter(is_needed, frame.columns))
+    has_commas = separator == ";" and any(
+        frame[name].str.contains(DECIMAL_COMMA[0]).any() and not frame[name].str.contains(THOUSANDS).all() for name in needed
+    )
+    return frame.with_columns([_typed(path, frame[name], name in categories, has_commas) for name in needed])
 
 
-def _header(path: Path) -> tuple[list[str], str]:
-    """Return the names of the columns, and the sign between them: the one that makes most columns of the first line."""
-    lines = {}
+def _dialect(path: Path) -> tuple[list[str], str]:
+    """Return the names of the columns, and the sign between them: most of the first lines have as many values by it."""
+    lines: dict[str, list[list[str]]] = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
-        for sign in "\t,;" if path.suffix.lower() == ".tsv" else ",;\t":
+        for sign in "\t;,":  # a field of numbers or words has commas in it sooner than semicolons
             file.seek(0)
-            lines[sign] = [name.strip() for name in next(csv.reader(file, delimiter=sign), [])]
-    separator = max(lines, key=lambda sign: len(lines[sign]))
-    names = [name for name in lines[separator] if name]
+            lines[sign] = [line for line in islice(csv.reader(file, delimiter=sign), LINES_TO_JUDGE_BY) if any(line)]
+    if not any(lines.values()):
+        raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
+    separator = max(lines, key=lambda sign: _agreement(lines[sign]))
+    first = [name.strip() for name in lines[separator][0]]
+    names = [name for name in first if name]
     if not names:
         raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -85,7 +93,16 @@ def _header(path: Path) -> tuple[list[str], str]:
         )
     if twice:
         raise FileFormatError(f"{path} has several columns of the name {', '.join(map(repr, twice))}: rename them.")
-    return [name or f"Unnamed {number}" for number, name in enumerate(lines[separator], 1)], separator
+    for number, row in enumerate(lines[separator][1:], 1):
+        if len(row) < len(first):
+            raise FileFormatError(f"{path} has {len(first)} names in its first line, and {len(row)} values in row {number}.")
+    return [name or f"Unnamed {number}" for number, name in enumerate(first, 1)], separator
+
+
+def _agreement(lines: list[list[str]]) -> tuple[int, int]:
+    """Return how many lines have as many values as the first one has, if these are several, and how many."""
+    n = len(lines[0])
+    return sum(len(line) == n > 1 for line in lines), n
 
 
 def _is_number(text: str) -> bool:
@@ -104,39 +121,38 @@ def _without_blank_end(frame: Any) -> Any:
     return frame[: filled[-1] + 1 if len(filled) else 0]
 
 
-def _typed(path: Path, series: Any, known: Sequence[str] | None, separator: str) -> Any:
+def _typed(path: Path, series: Any, is_category: bool, has_commas: bool) -> Any:
     """Return a column as numbers, text or, as it was, what is neither."""
     import polars as pl
 
     if series.dtype == pl.Boolean or series.dtype in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
-    is_category = known is not None and not known
     if series.dtype.is_numeric() or series.dtype == pl.Null:
         return _numerals(series) if is_category else series.cast(pl.Float64)
     if series.dtype != pl.String:
         return series
     text = series.str.strip_chars()
     text = _without(text, MISSING)
-    if known and text.is_in(known).any():
-        return text
     truth = text.str.to_lowercase()
     if text.null_count() < len(text) and truth.is_in(["true", "false"]).all():
         return truth  # however a program writes them, they are the booleans of a .parquet
-    return text if is_category else _numbers_or_text(path, text, separator)
+    return text if is_category else _numbers_or_text(path, text, has_commas)
 
 
 def _without(text: Any, words: Sequence[str]) -> Any:
     return text.set(text.is_in(words).fill_null(False), None)
 
 
-def _numbers_or_text(path: Path, text: Any, separator: str) -> Any:
+def _numbers_or_text(path: Path, text: Any, has_commas: bool) -> Any:
     """Return text as the numbers that it is, or as it was; what is nearly numbers is refused."""
     import polars as pl
 
     plain = _without(text, ["-"])
-    commas = plain.filter(plain.str.contains(",", literal=True))
-    if separator == ";" and not commas.str.contains(THOUSANDS).all() and not plain.str.contains(".", literal=True).any():
+    points, commas = (plain.filter(plain.str.contains(sign, literal=True)) for sign in ".,")
+    if has_commas and not len(points) and not commas.str.contains(THOUSANDS).all():
         plain = plain.str.replace(*DECIMAL_COMMA)
+    elif has_commas and len(points) and points.str.contains(POINTED_THOUSANDS).all():
+        plain = plain.str.replace(r"\.", " ")  # 1.200 beside decimal commas is not 1.2
     numbers = plain.cast(pl.Float64, strict=False)
     figures = plain.str.contains(FIGURE) | numbers.is_not_null()
     n, n_numbers, n_figures = len(plain) - plain.null_count(), len(plain) - numbers.null_count(), int(figures.sum())
@@ -163,5 +179,5 @@ def _numerals(series: Any) -> Any:
     import polars as pl
 
     series = series.fill_nan(None) if series.dtype.is_float() else series
-    is_whole = series.dtype.is_float() and (series.is_finite() & (series == series.round())).all()
+    is_whole = series.dtype.is_float() and ((series == series.round()) & (series.abs() < EXACT)).all()
     return (series.cast(pl.Int64) if is_whole else series).cast(pl.String)

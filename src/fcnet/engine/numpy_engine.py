@@ -46,28 +46,6 @@ class _Buffers(threading.local):
         self.made: dict[tuple[str, DTypeLike | None], tuple[Array, Array]] = {}  # memory, and the array last made of it
 
 
-class _OneThread:
-    """A context in which products take one thread. The number is the whole process's: the last to leave puts it back."""
-
-    def __init__(self) -> None:
-        self._lock, self._users = threading.Lock(), 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._users:
-                self._limit = _blas().limit(limits=1, user_api="blas")
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                self._limit.restore_original_limits()
-
-
-ONE_THREAD = _OneThread()
-
-
 class NumpyEngine:
     """Array operations into buffers that are made once and used again.
 
@@ -105,7 +83,11 @@ class NumpyEngine:
 
     def threads_for(self, flops: float) -> AbstractContextManager[object]:
         """Return a context in which products take one thread if the largest, of `flops`, is done before a second one wakes."""
-        return nullcontext() if flops >= THREADED_FLOPS else ONE_THREAD
+        # The number is the whole process's: only one thread may change it, or one would put back what another has set.
+        if flops >= THREADED_FLOPS or threading.current_thread() is not threading.main_thread():
+            return nullcontext()
+        limit: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+        return limit
 
     def affine(self, x: Array, W: Array, b: Array, out: Array) -> Array:
         """Write ``x W + b`` to `out`."""

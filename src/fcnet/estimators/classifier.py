@@ -242,18 +242,19 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     def _class_weights(self, y: Any, targets: Array) -> Array | None:
         if self.class_weight is None:
             return None
-        if self._multilabel:
-            weights = compute_sample_weight(self.class_weight, targets.astype(int))
-        elif isinstance(self.class_weight, dict):
-            unknown = set(self.class_weight) - set(self.classes_.tolist())
-            if unknown:
-                raise InputError(
-                    f"class_weight has {sorted(unknown, key=str)}, which are not among the classes {self.classes_}."
-                )
-            by_class = np.array([self.class_weight.get(label, 1) for label in self.classes_.tolist()], np.float64)
-            weights = by_class[targets if targets.ndim == 1 else targets[:, 0].astype(int)]
+        if self.class_weight == "balanced":
+            weights = compute_sample_weight("balanced", targets.astype(int) if self._multilabel else y)
+        elif self._multilabel:
+            if not isinstance(self.class_weight, list) or len(self.class_weight) != targets.shape[1]:
+                raise InputError(f"class_weight must be a list of dicts, one for each of {targets.shape[1]} labels, or None.")
+            of_labels = [np.array([of.get(0, 1), of.get(1, 1)], np.float64) for of in self.class_weight]
+            weights = np.prod([of[column] for of, column in zip(of_labels, targets.T.astype(int), strict=True)], axis=0)
         else:
-            weights = compute_sample_weight(self.class_weight, y)
+            classes = self.classes_.tolist()
+            if not set(self.class_weight) & set(classes):
+                raise InputError(f"class_weight names {list(self.class_weight)}, none of which is among the classes {classes}.")
+            by_class = np.array([self.class_weight.get(label, 1) for label in classes], np.float64)
+            weights = by_class[targets if targets.ndim == 1 else targets[:, 0].astype(int)]
         if not (np.isfinite(weights).all() and weights.min() >= 0):
             raise InputError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")
         return weights

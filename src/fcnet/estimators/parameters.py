@@ -91,7 +91,7 @@ def schedule_of(estimator: Any, n_rows: int, update: UpdateRule, incremental: bo
         return estimator._adaptive
     if isinstance(schedule, str):
         schedule = get_schedule(schedule)
-    return EpochOf(schedule, len(estimator.loss_curve_), estimator.max_iter) if incremental else schedule
+    return EpochOf(schedule, estimator._n_partial_fits, estimator.max_iter) if incremental else schedule
 
 
 @dataclass(frozen=True)

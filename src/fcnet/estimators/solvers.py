@@ -8,11 +8,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fcnet.errors import DivergedError, InputError, OtherTrainingError
 from fcnet.estimators.callbacks import HandOn, PrintLoss
-from fcnet.estimators.parameters import PARAMETER_OF, schedule_of, update_rule
+from fcnet.estimators.parameters import PARAMETER_OF, EpochOf, schedule_of, update_rule
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import Cosine, OneCycle
+from fcnet.training.schedules import Cosine, OneCycle, Schedule
 from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Adaptive, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
@@ -47,7 +47,7 @@ def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> 
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {problem}. Increase max_iter or max_fun, or "
             "scale the data.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
@@ -64,10 +64,11 @@ def fit_stochastic(
     n, network = X.shape[0], estimator.network_
     batch_size = min(BATCH_AUTO if estimator.batch_size == "auto" else estimator.batch_size, n)
     if estimator.batch_size != "auto" and estimator.batch_size > n:
-        warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=5)
+        warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=6)
     update = update_rule(estimator)
     if type(estimator._update) is not type(update) or not incremental:
         estimator._update_state, estimator._adaptive = update.init(network.params), Adaptive()
+        estimator._n_partial_fits = 0
     estimator._update = update
     schedule = schedule_of(estimator, n, update, incremental)
     stop = StopWithoutImprovement(
@@ -118,26 +119,41 @@ def fit_stochastic(
     except KeyboardInterrupt:
         if not hasattr(watch, "state"):
             raise
-        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=5)
+        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=6)
     finally:
         estimator._leave_scale(network)
     if diverged is not None and not (estimator.early_stopping and len(watch.state.history)):
         raise InputError(_non_finite(diverged)) from None
     _take(estimator, watch.state.history)
+    _take_scores(estimator, stop, diverged)
     estimator.t_ += n * estimator.n_iter_
+    estimator._n_partial_fits += incremental
+    _warn_of_the_end(estimator, schedule, diverged, watch.state.stop_reason is not None or incremental)
+
+
+def _take_scores(estimator: Any, stop: StopWithoutImprovement, diverged: DivergedError | None) -> None:
     estimator._no_improvement_count = stop.count
-    if estimator.early_stopping:
-        estimator.best_validation_score_, estimator.best_loss_ = stop.best, None
-        if diverged is not None:
-            estimator.validation_scores_ = [*(estimator.validation_scores_ or []), math.nan]
-    else:
-        estimator.best_loss_ = stop.best
+    if not estimator.early_stopping:
+        estimator.best_validation_score_, estimator.best_loss_ = None, stop.best
+        return
+    estimator.best_validation_score_, estimator.best_loss_ = stop.best, None
+    if diverged is not None:
+        estimator.validation_scores_ = [*(estimator.validation_scores_ or []), math.nan]
+
+
+def _warn_of_the_end(estimator: Any, schedule: Schedule, diverged: DivergedError | None, ended: bool) -> None:
     # A schedule that was asked for and comes to its end is no want of convergence.
-    done = isinstance(schedule, Cosine | OneCycle) and estimator.learning_rate != "auto"
-    ended = watch.state.stop_reason is not None or incremental or done
-    if not ended or diverged is not None:
+    done = ended or (isinstance(schedule, Cosine | OneCycle) and estimator.learning_rate != "auto")
+    if diverged is not None or not done:
         reason = diverged or f"Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't converged yet."
-        warnings.warn(f"Stochastic Optimizer: {reason}", ConvergenceWarning, stacklevel=5)
+        warnings.warn(f"Stochastic Optimizer: {reason}", ConvergenceWarning, stacklevel=7)
+    if isinstance(schedule, EpochOf) and estimator._n_partial_fits == estimator.max_iter + 1:
+        warnings.warn(
+            f"The schedule {estimator.learning_rate!r} came to its end after max_iter={estimator.max_iter} calls of "
+            "partial_fit: from now on its last epoch is repeated.",
+            ConvergenceWarning,
+            stacklevel=7,
+        )
 
 
 def _take(estimator: Any, history: History) -> None:

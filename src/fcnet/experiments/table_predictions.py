@@ -32,7 +32,7 @@ def predict_tables(model: Model, table: TableFeatures, files: Iterable[Path], sa
     FcnetError
         If a file cannot be read or a column does not fit.
     """
-    known = {name: categories for name, categories in table.columns if categories is not None}
+    known = {name for name, categories in table.columns if categories is not None}
     names = {name for name, _ in table.columns}
     predicted: list[Prediction] = []
     for file in files:

@@ -1,5 +1,6 @@
 """Rows of a table as numbers: standardised and one-hot, by what the training rows hold."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -171,16 +172,24 @@ def _numbers(series: Any) -> Array:
 
 
 def _places(series: Any, categories: list[str]) -> Array:
-    """Return the place of each value among the categories, -1 for none; numbers are found by their value, 1 as '1.0' too."""
-    known: dict[Any, int] = places(categories)
-    if not series.dtype.is_numeric() or series.null_count() == len(series):
-        series = series.cast(str)
-    else:
-        try:
-            known = {float(category): place for category, place in known.items()}
-        except ValueError:
-            raise InputError(
-                f"The column {series.name!r} holds {series.drop_nulls()[0]:g}, and the model was trained on categories there, "
-                f"as {', '.join(map(repr, categories[:3]))}."
-            ) from None
-    return np.array([known.get(value, -1) for value in series.to_list()], np.int64)
+    """Return the place of each value among the categories, -1 for none; 1 is found where 1.0 is known, if nothing else is."""
+    known = places(categories)
+    numbers = Counter(number for category in categories if (number := _number(category)) is not None)
+    by_number = {_number(category): place for category, place in known.items()}
+    found, values = [], series.cast(str).to_list()
+    for value in values:
+        number = _number(value)
+        found.append(known.get(value, by_number[number] if number is not None and numbers[number] == 1 else -1))
+    if not numbers and values and all(value is None or _number(value) is not None for value in values) and any(values):
+        raise InputError(
+            f"The column {series.name!r} holds {next(filter(None, values))}, and the model was trained on categories there, as "
+            f"{', '.join(map(repr, categories[:3]))}."
+        )
+    return np.array(found, np.int64)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

@@ -19,6 +19,10 @@ class Callback:
     ...             state.stop("the goal is reached")
     """
 
+    def decides(self) -> Any:
+        """Return what a checkpoint has to agree on with this callback, in JSON's types; None where it decides nothing."""
+        return None
+
     def on_train_begin(self, state: TrainingState) -> None:
         """Before the first batch; in a resumed training, before the first batch that is left to do."""
 
@@ -40,6 +44,9 @@ class EarlyStopping(Callback):
 
     def __init__(self, patience: int = 10) -> None:
         self.patience = to_int("patience", patience, 1)
+
+    def decides(self) -> Any:
+        return f"patience {self.patience}"
 
     def on_epoch_end(self, state: TrainingState) -> None:
         if state.best_score is None:

@@ -44,8 +44,11 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         If it belongs to another training.
     """
     tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)
+    training = metadata.get("training", {})
+    if training.keys() != fingerprint.keys():
+        raise FileFormatError(f"{path} is a checkpoint of another version of fcnet: delete it to train anew.")
     for name, here in fingerprint.items():
-        there = metadata.get("training", {}).get(name)
+        there = training[name]
         if there != here:
             raise OtherTrainingError(path, name, there, here)
     text, own = tensors.pop("history", np.empty(0, np.uint8)), _tensors(state)

@@ -68,6 +68,10 @@ class StopWithoutImprovement(Callback):
     best: float = field(default=math.nan)
     count: int = 0
 
+    def decides(self) -> Any:
+        """Return when it stops."""
+        return f"tol {self.tol:g}, n_iter_no_change {self.patience:g}, early_stopping {self.on_validation}"
+
     def on_train_begin(self, state: TrainingState) -> None:
         """Count again what a resumed training has been through."""
         for row in state.history:

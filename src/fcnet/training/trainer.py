@@ -293,8 +293,7 @@ class Trainer:
     def _fingerprint(self, network: Trainable, arrays: list[Any]) -> dict[str, Any]:
         """Return what makes this training another than others, for its checkpoints."""
         settings = {field.name: _describe(getattr(self, field.name)) for field in fields(self) if field.name != "callbacks"}
-        # Those that are plain settings say how training goes; others, as a bar, need not be there again.
-        callbacks = [repr(callback) for callback in self.callbacks if is_dataclass(callback)]
+        callbacks = [rule for callback in self.callbacks if (rule := callback.decides()) is not None]
         data = 0
         for array in arrays:
             for part in [array.data, array.indices, array.indptr] if is_sparse(array) else [array]:
@@ -312,10 +311,7 @@ def _describe(value: Any) -> Any:
         return value
     if hasattr(value, "get_config"):
         return value.get_config()
-    if is_dataclass(value):
-        return repr(value)
-    plain = {name: own for name, own in vars(value).items() if isinstance(own, str | int | float | None)}
-    return f"{getattr(value, '__qualname__', type(value).__name__)}({plain})"
+    return repr(value) if is_dataclass(value) else type(value).__name__
 
 
 def _check_weights(weights: ArrayLike, X: Array, name: str) -> Array:
