@@ -31,7 +31,7 @@ from fcnet.engine import NumpyEngine
 from fcnet.errors import FcnetError
 from fcnet.nn.layers import Activation
 from fcnet.onnx_export import export_onnx
-from fcnet.training.callbacks import Callback
+from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.schedules import OneCycle
 from fcnet.training.updates import AdamW
 
@@ -218,10 +218,22 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
 
 
 def test_a_checkpoint_that_could_not_be_used_is_refused_before_training(tmp_path):
+    with pytest.raises(ValueError, match="is a folder: name a file in it"):
+        FCNetClassifier(checkpoint=tmp_path, random_state=0).fit(*IRIS)
     with pytest.raises(ValueError, match="checkpoint needs a random_state"):
         FCNetClassifier(checkpoint=tmp_path / "state").fit(*IRIS)
     with pytest.raises(ValueError, match="There is no folder .*nowhere to keep the checkpoint"):
         FCNetClassifier(checkpoint=tmp_path / "nowhere" / "state", random_state=0).fit(*IRIS)
+
+
+def test_a_callback_stops_early_without_the_parameter_of_that_name():
+    X, X_val, y, y_val = train_test_split(*DIABETES, random_state=0)
+    stop = EarlyStopping(patience=3)
+    model = FCNetRegressor(max_iter=400, random_state=0, learning_rate_init=0.01, callbacks=[stop]).fit(
+        X, y, X_val=X_val, y_val=y_val
+    )
+    assert model.n_iter_ == 1 + np.argmax(model.validation_scores_) + 3
+    assert model.score(X_val, y_val) == pytest.approx(model.validation_scores_[-1])  # the last parameters, not the best
 
 
 def test_what_lbfgs_leaves_out_is_said(tmp_path):
@@ -262,6 +274,10 @@ def test_rows_in_a_rhythm_are_not_taken_for_nothing_learnt():
     [
         ({"learning_rate": 0.01}, "write learning_rate_init=0.01"),
         ({"hidden_layer_sizes": [10.5]}, "hidden_layer_sizes must be a whole number, got 10.5"),
+        ({"activation": np.tanh}, "activation must be a name, or a class .* got <ufunc 'tanh'>"),
+        ({"activation": dict}, "activation must be a name, or a class .* got <class 'dict'>"),
+        ({"solver": AdamW}, r"solver must be an object, not its class: write AdamW\(\)"),
+        ({"learning_rate": OneCycle}, r"learning_rate must be an object, not its class: write OneCycle\(\)"),
         ({"callbacks": [print]}, "callbacks must be objects of classes derived from .*Callback, got <built-in"),
         ({"callbacks": [Callback]}, "callbacks must be objects of classes derived from .*Callback, got <class"),
     ],

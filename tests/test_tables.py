@@ -201,11 +201,16 @@ def test_columns_of_one_value_are_left_out_and_told(tmp_path):
 def test_numbers_of_rows_are_told(tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "ids.csv"
-    frame = mixed().with_columns(nr=pl.arange(7, 307), ID=pl.Series(rng.permutation(300)), year=pl.Series(rng.permutation(300)))
+    frame = mixed().with_columns(
+        nr=pl.arange(7, 307),
+        ID=2 * pl.Series(rng.permutation(300)),
+        place=pl.Series(1 + rng.permutation(300)),
+        year=2 * pl.Series(rng.permutation(300)),
+    )
     frame.write_csv(path)
     told = load_dataset(str(path), target="label").notes[-1]
-    assert told.endswith("leave them out: --drop 'nr', --drop 'ID'")
-    assert "number the rows" not in "".join(load_dataset(str(path), target="label", drop=["nr", "ID"]).notes)
+    assert told.endswith("leave them out: --drop 'nr', --drop 'ID', --drop 'place'")
+    assert "number the rows" not in "".join(load_dataset(str(path), target="label", drop=["nr", "ID", "place"]).notes)
     mixed().write_csv(path)
     assert "number the rows" not in "".join(load_dataset(str(path)).notes)
 
@@ -419,12 +424,12 @@ def test_codes_keep_their_zeros(tmp_path):
     assert load_dataset(str(path), category=["code"]).X_train["code"].unique().sort().to_list() == ["01", "1"]
 
 
-def test_a_graph_knows_booleans_by_all_the_names_that_programs_write(coded, tmp_path):
+def test_a_graph_knows_booleans_and_numbers_by_all_the_names_that_programs_write(coded, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     assert run("export", coded, "--to", tmp_path / "m.onnx").exit_code == 0
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     names = ["true", "True", "TRUE", "false", "False", "FALSE", "", "tRuE"]
-    inputs = {"code": ["0"] * 8, "old": names, "size": [1.0] * 8}
+    inputs = {"code": ["0", "0.0"] * 4, "old": names, "size": [1.0] * 8}
     arrays = {name: np.array(column, object if name != "size" else float)[:, np.newaxis] for name, column in inputs.items()}
     found = session.run(["probabilities"], arrays)[0]
     expected = load(coded / "model.safetensors").predict_proba(pl.DataFrame(inputs))
@@ -460,6 +465,36 @@ def test_classes_that_differ_in_spaces_stay_two(tmp_path):
     path = tmp_path / "spaces.csv"
     path.write_text(lines("a,c", *(f"{i},{('a b', 'a  b')[i % 2]}" for i in range(20))))
     assert load_dataset(str(path)).classes == ["a  b", "a b"]
+
+
+def test_names_that_are_values_are_told(tmp_path):
+    path = tmp_path / "headless.csv"
+    path.write_text(lines("5.1,3.5,setosa", *(f"{i}.5,{i % 7},{'ab'[i % 2]}" for i in range(20))))
+    assert "these names are values, and the first line of a file has to hold names: 5.1, 3.5" in "".join(
+        load_dataset(str(path)).notes
+    )
+
+
+@pytest.mark.parametrize("day", ["{} Feb 2024", "Feb {}, 2024", "{}. Mar. 2024", "{}.02.24", "12:{}", "2024-{}"])
+def test_dates_are_refused(tmp_path, day):
+    path = tmp_path / "days.csv"
+    pl.DataFrame({"day": [day.format(10 + i % 3) for i in range(30)], "label": ["a", "b"] * 15}).write_csv(path)
+    with pytest.raises(InputError, match="the column 'day' holds dates"):
+        load_dataset(str(path))
+
+
+def test_a_resumed_run_is_compared_with_what_is_said_again(tmp_path):
+    path, run_folder = tmp_path / "own.csv", tmp_path / "run"
+    mixed().write_csv(path)
+    begin = ("train", path, "--target", "label", "--seed", 3, "--set", "epochs=2", "--drop", "old", "--out", run_folder)
+    assert run(*begin).exit_code == 0
+    for again in (["--seed", 3], ["--target", "label"], ["--set", "epochs=2"], ["--drop", "old"], []):
+        assert run("train", path, "--out", run_folder, "--resume", *again).exit_code == 0
+    other = run("train", path, "--out", run_folder, "--resume", "--seed", 4)
+    assert "other settings: seed was 3, now 4. Resume" in other.stderr
+    (run_folder / "metrics.json").unlink()
+    path.unlink()
+    assert "There is no file or folder" in run("train", path, "--target", "label", "--out", run_folder, "--resume").stderr
 
 
 def test_categories_of_numbers_do_not_depend_on_the_rows_beside_them():

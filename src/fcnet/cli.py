@@ -3,11 +3,9 @@
 import itertools
 import json
 import sys
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,41 +114,31 @@ def train(
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
     until fcnet evaluate.
     """
-    from fcnet.data import DATASETS, is_path
-    from fcnet.data.own import checksum
-    from fcnet.engine import default_engine
-    from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
-    from fcnet.experiments.run import CHECKPOINT, CONFIG, Config, check_run
+    from fcnet.experiments.configure import configure
+    from fcnet.experiments.run import CHECKPOINT, check_run
     from fcnet.experiments.run import train as train_run
     from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
 
-    own = dataset not in DATASETS and is_path(dataset)
-    if dataset not in DATASETS and not own:
-        raise unknown_name("data set", dataset, DATASETS)
-    columns: dict[str, Any] = {"target": target or "", "drop": list(drop), "category": list(category)}
-    if any(columns.values()) and not own:
-        raise SettingError("--target, --drop and --category are for tables.")
-    stem = Path(dataset).stem
-    dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    begun = Config.read(out) if resume and out and (out / CONFIG).exists() else None
-    engine = engine or (begun.engine if begun else default_engine())
-    if out and begun and recipe is None and not changes and seed is None and not any(columns.values()):
-        run, config = out, replace(begun, dataset=dataset, engine=engine)
-    else:
-        recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
-        name = Path(recipe).stem
-        run = out or Path("runs") / f"{stem}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        settings = load_recipe(recipe, changes)
-        crc = checksum(dataset) if own else ""
-        config = Config(dataset, name, settings, seed or 0, engine, not no_verify, **columns, checksum=crc)
+    run, config = configure(
+        *(dataset, out),
+        resume=resume,
+        recipe=recipe,
+        changes=changes,
+        seed=seed,
+        engine=engine,
+        verify=not no_verify,
+        target=target or "",
+        drop=list(drop),
+        category=list(category),
+    )
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
     else:
         verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
-        click.echo(f"{verb} on {dataset} by the recipe {config.recipe}; the run folder is {run}", err=True)
+        click.echo(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}", err=True)
     try:
         metrics = train_run(
             *(run, config),

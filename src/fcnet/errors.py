@@ -26,12 +26,12 @@ class FileFormatError(FcnetError):
 class OtherTrainingError(FileFormatError):
     """A checkpoint of a training with another setting, or on other data."""
 
-    def __init__(self, path: object, name: str, there: object, here: object) -> None:
+    def __init__(self, path: object, name: str, there: object, here: object, advice: str = "") -> None:
         self.path, self.name, self.there, self.here = path, name, there, here
         differs = "data are others" if name == "data" else f"{name} is {there}, here it is {here}"
         super().__init__(
             f"{path} belongs to another training: its {differs}. Go on with what it was begun with; to train anew, delete the "
-            "file or name another."
+            f"file or name another.{advice}"
         )
 
 

@@ -10,12 +10,23 @@ import numpy as np
 
 from fcnet.data.dataset import Dataset
 from fcnet.data.splits import split
-from fcnet.data.table_file import read_table
+from fcnet.data.table_file import is_number, read_table
 from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.types import Array
 from fcnet.words import listed
 
-DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$"
+MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+DATE = "(?i)^({})$".format(
+    "|".join(
+        (
+            r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?",  # 2024-02-21, 21.02.24
+            r"\d{4}-\d{2}",
+            rf"\d{{1,2}}\.?[ -]{MONTH}[ -]\d{{2,4}}.*",  # 21 Feb 2024
+            rf"{MONTH} (\d{{1,2}},? )?\d{{4}}.*",  # Feb 21, 2024
+            r"\d{1,2}:\d{2}(:\d{2})?",
+        )
+    )
+)
 MOST_CATEGORIES = 1000
 MOST_CLASSES = 100
 MOST_NOTES = 10  # of one kind
@@ -76,13 +87,16 @@ def load_table(
     X = X.drop(constant)
     if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
-    notes = [f"Learning the column {target!r} from {X.shape[1]} others: {listed(classes)}"]
+    notes = [f"Learning the column {target!r} from {X.shape[1]} other{'s' * (X.shape[1] > 1)}: {listed(classes)}"]
     if is_default:
         notes.append("That is the last column; --target COLUMN learns another")
     if nameless:
         notes.append(f"Left out, as they have no name: {listed(map(repr, nameless))}; what is to be learnt needs one")
     if constant:
         notes.append(f"Left out, as they hold one value or none: {listed(map(repr, constant))}")
+    values = [name for name in X.columns if is_number(name)]
+    if values:
+        notes.append(f"By their looks these names are values, and the first line of a file has to hold names: {listed(values)}")
     notes += [*_kinds(X), *_row_numbers(X), *_missing(X)]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
@@ -141,7 +155,7 @@ def _row_numbers(X: Any) -> Iterator[str]:
 def _counts_rows(series: Any) -> bool:
     if not (series == series.round()).all() or series.n_unique() < len(series):
         return False
-    return series.name.lower() in ROW_NAMES or bool((series.diff().drop_nulls() == 1).all())
+    return series.name.lower() in ROW_NAMES or bool(series.max() - series.min() == len(series) - 1)
 
 
 def _missing(X: Any) -> Iterator[str]:

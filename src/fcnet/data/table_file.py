@@ -86,7 +86,7 @@ def _dialect(path: Path) -> tuple[list[str], str]:
     if not names:
         raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
     twice = sorted({name for name in names if names.count(name) > 1})
-    if all(map(_is_number, names)) and names != [str(number) for number in range(len(names))]:  # as pandas counts columns
+    if all(map(is_number, names)) and names != [str(number) for number in range(len(names))]:  # as pandas counts columns
         raise FileFormatError(
             f"{path} has only numbers in its first line, as {names[0]!r}: put a line of column names before it, or letters "
             "into the names."
@@ -105,7 +105,8 @@ def _agreement(lines: list[list[str]]) -> tuple[int, int]:
     return sum(len(line) == n > 1 for line in lines), n
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text is a number, with a point or a comma."""
     try:
         float(text.replace(",", "."))
     except ValueError:

@@ -123,6 +123,10 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
             raise SettingError(
                 f"learning_rate says how the rate changes; for the rate write learning_rate_init={self.learning_rate}."
             )
+        for name in ("solver", "learning_rate"):
+            value = getattr(self, name)
+            if isinstance(value, type):
+                raise SettingError(f"{name} must be an object, not its class: write {value.__name__}().")
         super()._validate_params()
         if self.checkpoint is not None and self.random_state is None:
             raise SettingError("checkpoint needs a random_state, by which the same fit is known again: random_state=0, say.")

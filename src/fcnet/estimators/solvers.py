@@ -113,7 +113,8 @@ def fit_stochastic(
         )
     except OtherTrainingError as error:
         name = PARAMETER_OF.get(error.name, error.name)
-        raise OtherTrainingError(error.path, name, error.there, error.here) from None
+        advice = " In a search or a cross-validation give no checkpoint: its fits would share the file."
+        raise OtherTrainingError(error.path, name, error.there, error.here, advice) from None
     except DivergedError as error:
         diverged, estimator._update = error, None  # what it remembers is no longer finite
     except KeyboardInterrupt:

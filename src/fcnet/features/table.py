@@ -147,8 +147,12 @@ class TableFeatures:
 
 
 def places(categories: Sequence[str]) -> dict[str, int]:
-    """Return the place of each category; of true and false under all the names that programs write for them."""
+    """Return the place of each category, under all the names that programs write for it: True for true, 1.0 for 1."""
     known = {category: place for place, category in enumerate(categories)}
+    numbers = [_number(category) for category in categories]
+    for place, number in enumerate(numbers):
+        if number is not None and number == round(number) and numbers.count(number) == 1:
+            known = {str(int(number)): place, f"{number:.1f}": place} | known
     if known.keys() <= {"true", "false"}:
         known |= {name: place for category, place in known.items() for name in (category.capitalize(), category.upper())}
     return known

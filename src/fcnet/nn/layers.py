@@ -8,12 +8,13 @@ Shapes: ``x`` is (n, d_in), ``out`` and ``dout`` are (n, d_out), for n rows in a
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
 
 from fcnet.engine import NumpyEngine, blocks
-from fcnet.errors import unknown_name
+from fcnet.errors import SettingError, unknown_name
 from fcnet.types import Array, Params, is_sparse
 
 
@@ -256,10 +257,18 @@ def get_activation(name: str | Callable[[int], Layer], number: int) -> Layer:
     Raises
     ------
     SettingError
-        If there is no activation of that name.
+        If there is no activation of that name, or it makes no layer.
     """
     if callable(name):
-        return name(number)
+        layer = None
+        with suppress(TypeError):  # of what takes something else
+            layer = name(number)
+        if layer is None or not (hasattr(layer, "forward") and hasattr(layer, "backward")):
+            raise SettingError(
+                "activation must be a name, or a class whose objects are made by the number of their layer and have forward "
+                f"and backward, as those of fcnet.nn.layers; got {name!r}."
+            )
+        return layer
     if name not in ACTIVATIONS:
         raise unknown_name("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name](number)

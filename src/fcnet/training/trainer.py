@@ -155,6 +155,8 @@ class Trainer:
             val_weight = _check_weights(val_weight, X if X_val is None else X_val, "val_weight")
         if is_sparse(X) and self.augment is not None:
             raise InputError("augment changes rows of an array, and X is sparse.")
+        if checkpoint is not None and Path(checkpoint).is_dir():
+            raise InputError(f"The checkpoint {checkpoint} is a folder: name a file in it.")
         if checkpoint is not None and not Path(checkpoint).parent.is_dir():
             raise InputError(
                 f"There is no folder {Path(checkpoint).parent} to keep the checkpoint {checkpoint} in: make it first."
@@ -244,7 +246,8 @@ class Trainer:
         return batch_rows, batch_weights
 
     def _divergence(self, state: TrainingState, what: str, iteration: int) -> str:
-        kept = f"those of epoch {state.best_epoch}" if state.best_epoch else "the initial ones"
+        epoch = state.best_epoch if self.keep_best else len(state.history)
+        kept = f"those of epoch {epoch}" if epoch else "the initial ones"
         return (
             f"The {what} stopped being finite at iteration {iteration} (epoch {len(state.history) + 1}) with learning rate "
             f"{state.learning_rate:.3g}. Try a learning rate of {state.learning_rate / 10:.1g} or less, or scale the inputs. "
@@ -274,8 +277,10 @@ class Trainer:
         if X_val is not None:
             row["val_loss"], score = self._evaluate(state, X_val, y_val, val_weight)
             row[f"val_{measure}"] = score
-        if score is None or not self.keep_best or state.best_score is None or score > state.best_score:
+        is_best = score is None or state.best_score is None or score > state.best_score
+        if is_best:
             state.best_score, state.best_epoch = score, state.epoch
+        if is_best or not self.keep_best:
             for name, p in state.network.params.items():
                 state.best_params[name][...] = p
         state.history.append(row | {"batches": batch_rows})

@@ -1,0 +1,53 @@
+"""The configuration of a run, from what was typed: of a new one, or of the one in a folder with what was said again."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fcnet.data import DATASETS, is_path
+from fcnet.data.own import checksum
+from fcnet.engine import default_engine
+from fcnet.errors import SettingError, unknown_name
+from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
+from fcnet.experiments.run import CONFIG, Config
+
+
+def configure(
+    dataset: str,
+    out: Path | None,
+    *,
+    resume: bool = False,
+    recipe: str | None = None,
+    changes: Iterable[str] = (),
+    seed: int | None = None,
+    engine: str | None = None,
+    verify: bool = True,
+    **columns: Any,
+) -> tuple[Path, Config]:
+    """Return the folder of a run, and its configuration; in a run to resume, what is not given is as it was.
+
+    Raises
+    ------
+    SettingError
+        If there is no such data set, recipe or setting, or columns are named and the data is no table.
+    """
+    own = dataset not in DATASETS and is_path(dataset)
+    if dataset not in DATASETS and not own:
+        raise unknown_name("data set", dataset, DATASETS)
+    if any(columns.values()) and not own:
+        raise SettingError("--target, --drop and --category are for tables.")
+    stem = Path(dataset).stem
+    dataset = str(Path(dataset).resolve()) if own else dataset
+    if resume and out is not None and (out / CONFIG).exists():
+        named = {**columns, "seed": seed, "engine": engine, "recipe": Path(recipe).stem if recipe else None}
+        given = {name: value for name, value in named.items() if value not in (None, "", [])}
+        settings = load_recipe(recipe or str(out / CONFIG), changes)
+        return out, replace(Config.read(out), dataset=dataset, settings=settings, **given)
+    recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
+    name = Path(recipe).stem
+    run = out or Path("runs") / f"{stem}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    crc = checksum(dataset) if own else ""
+    settings = load_recipe(recipe, changes)
+    return run, Config(dataset, name, settings, seed or 0, engine or default_engine(), verify, **columns, checksum=crc)
