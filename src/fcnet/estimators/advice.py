@@ -33,4 +33,4 @@ def warn_if_nothing_is_learnt(network: FullyConnectedNet, X: Any, y: Array, weig
             f"The network has learnt nothing from X: its loss on the training rows is {reached:.4g}, that of one answer for "
             f"all rows {without:.4g}. Scale X, by StandardScaler for one, or try another learning_rate_init."
         )
-        warnings.warn(message, ConvergenceWarning, stacklevel=6)
+        warnings.warn(message, ConvergenceWarning, stacklevel=7)

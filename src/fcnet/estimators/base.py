@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fcnet.engine import default_engine
 from fcnet.errors import InputError, SettingError, to_int
-from fcnet.estimators.advice import warn_if_nothing_is_learnt, warn_of_what_lbfgs_leaves_out
+from fcnet.estimators.advice import warn_of_what_lbfgs_leaves_out
 from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, with_callbacks
 from fcnet.estimators.fitted import FLOATS, FittedNetwork
 from fcnet.estimators.parameters import CONSTRAINTS
@@ -160,8 +160,6 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
             fit_lbfgs(self, X, targets, weights)
         else:
             fit_stochastic(self, X, targets, weights, held_out, incremental, HandOn(context, told, self._as_if_ended))
-        if not incremental:
-            warn_if_nothing_is_learnt(self.network_, X, targets, weights)
         context.call_on_fit_task_end(**told)
         return self
 

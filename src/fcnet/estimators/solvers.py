@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from fcnet.errors import DivergedError, InputError, OtherTrainingError
+from fcnet.estimators.advice import warn_if_nothing_is_learnt
 from fcnet.estimators.callbacks import HandOn, PrintLoss
 from fcnet.estimators.parameters import PARAMETER_OF, EpochOf, schedule_of, update_rule
 from fcnet.training.callbacks import Callback, Progress
@@ -42,6 +43,7 @@ def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> 
     finally:
         estimator._leave_scale(network)
     _take(estimator, history)
+    warn_if_nothing_is_learnt(network, X, targets, weights)
     if problem:
         warnings.warn(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {problem}. Increase max_iter or max_fun, or "
@@ -129,6 +131,8 @@ def fit_stochastic(
     _take_scores(estimator, stop, diverged)
     estimator.t_ += n * estimator.n_iter_
     estimator._n_partial_fits += incremental
+    if not incremental and (watch.state.epoch == estimator.max_iter or stop.count > stop.patience):  # nobody has stopped it
+        warn_if_nothing_is_learnt(network, X, targets, weights)
     _warn_of_the_end(estimator, schedule, diverged, watch.state.stop_reason is not None or incremental)
 
 
