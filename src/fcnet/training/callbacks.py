@@ -46,6 +46,7 @@ class EarlyStopping(Callback):
         self.patience = to_int("patience", patience, 1)
 
     def decides(self) -> Any:
+        """Return the patience."""
         return f"patience {self.patience}"
 
     def on_epoch_end(self, state: TrainingState) -> None:
