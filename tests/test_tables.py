@@ -501,6 +501,8 @@ def test_categories_of_numbers_do_not_depend_on_the_rows_beside_them():
     table = TableFeatures.fit(pl.DataFrame({"code": ["01234", "80331", "1.0", "1"]}))
     assert table.encode(pl.DataFrame({"code": ["1234", "1", "1.00", None, "x"]})).ravel().tolist() == [0, 1, -1, -1, -1]
     assert table.columns == [("code", ["01234", "1", "1.0", "80331"])]
+    words = pl.DataFrame({"arm": ["inf", "cav", "nan"]})  # which Python takes for numbers
+    assert TableFeatures.fit(words).encode(words).ravel().tolist() == [1, 0, 2]
     assert table.encode(pl.DataFrame({"code": [1234, 80331]})).ravel().tolist() == [0, 3]
 
 

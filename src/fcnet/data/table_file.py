@@ -78,10 +78,8 @@ def _dialect(path: Path) -> tuple[list[str], str]:
         for sign in "\t;,":  # a field of numbers or words has commas in it sooner than semicolons
             file.seek(0)
             lines[sign] = [line for line in islice(csv.reader(file, delimiter=sign), LINES_TO_JUDGE_BY) if any(line)]
-    if not any(lines.values()):
-        raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
     separator = max(lines, key=lambda sign: _agreement(lines[sign]))
-    first = [name.strip() for name in lines[separator][0]]
+    first = [name.strip() for name in next(iter(lines[separator]), [])]
     names = [name for name in first if name]
     if not names:
         raise FileFormatError(f"{path} is empty: it needs a line of column names, and rows.")
@@ -101,7 +99,7 @@ def _dialect(path: Path) -> tuple[list[str], str]:
 
 def _agreement(lines: list[list[str]]) -> tuple[int, int]:
     """Return how many lines have as many values as the first one has, if these are several, and how many."""
-    n = len(lines[0])
+    n = len(lines[0]) if lines else 0
     return sum(len(line) == n > 1 for line in lines), n
 
 

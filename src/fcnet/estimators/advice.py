@@ -23,9 +23,10 @@ def warn_of_what_lbfgs_leaves_out(estimator: Any, validation: tuple[Any, Any]) -
 
 def warn_if_nothing_is_learnt(network: FullyConnectedNet, X: Any, y: Array, weights: Array | None) -> None:
     """Warn where the best answer that is the same for all rows costs no more than the network's."""
-    n = X.shape[0]
-    rows = np.arange(n) if n <= ROWS_TO_JUDGE_BY else np.random.default_rng(0).choice(n, ROWS_TO_JUDGE_BY, replace=False)
-    X, y, weights, loss = X[rows], y[rows], None if weights is None else weights[rows], network.loss
+    loss, n = network.loss, X.shape[0]
+    if n > ROWS_TO_JUDGE_BY:
+        rows = np.random.default_rng(0).choice(n, ROWS_TO_JUDGE_BY, replace=False)
+        X, y, weights = X[rows], y[rows], None if weights is None else weights[rows]
     constant = np.broadcast_to(loss.constant_logits(y, network.n_classes, weights), (len(y), network.n_classes))
     reached, without = loss.value(network.logits(X), y, weights), loss.value(constant, y, weights)
     if reached >= without and np.ptp(y, axis=0).any():  # a constant target needs no inputs

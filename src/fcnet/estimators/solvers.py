@@ -43,6 +43,7 @@ def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> 
     finally:
         estimator._leave_scale(network)
     _take(estimator, history)
+    estimator.best_loss_ = min(estimator.loss_curve_)
     warn_if_nothing_is_learnt(network, X, targets, weights)
     if problem:
         warnings.warn(
@@ -167,7 +168,6 @@ def _take(estimator: Any, history: History) -> None:
     estimator.n_iter_ = len(history)
     estimator.loss_curve_ += history.column("loss")
     estimator.loss_ = estimator.loss_curve_[-1] if estimator.loss_curve_ else math.nan
-    estimator.best_loss_ = min(estimator.loss_curve_, default=math.nan)
     for name, column in (
         ("validation_scores_", f"val_{estimator.network_.loss.measure}"),
         ("validation_loss_curve_", "val_loss"),

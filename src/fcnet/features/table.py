@@ -149,9 +149,8 @@ class TableFeatures:
 def places(categories: Sequence[str]) -> dict[str, int]:
     """Return the place of each category, under all the names that programs write for it: True for true, 1.0 for 1."""
     known = {category: place for place, category in enumerate(categories)}
-    numbers = [_number(category) for category in categories]
-    for place, number in enumerate(numbers):
-        if number is not None and number == round(number) and numbers.count(number) == 1:
+    for number, place in _by_number(categories).items():
+        if number.is_integer():
             known = {str(int(number)): place, f"{number:.1f}": place} | known
     if known.keys() <= {"true", "false"}:
         known |= {name: place for category, place in known.items() for name in (category.capitalize(), category.upper())}
@@ -177,19 +176,26 @@ def _numbers(series: Any) -> Array:
 
 def _places(series: Any, categories: list[str]) -> Array:
     """Return the place of each value among the categories, -1 for none; 1 is found where 1.0 is known, if nothing else is."""
-    known = places(categories)
-    numbers = Counter(number for category in categories if (number := _number(category)) is not None)
-    by_number = {_number(category): place for category, place in known.items()}
-    found, values = [], series.cast(str).to_list()
-    for value in values:
-        number = _number(value)
-        found.append(known.get(value, by_number[number] if number is not None and numbers[number] == 1 else -1))
-    if not numbers and values and all(value is None or _number(value) is not None for value in values) and any(values):
+    known, by_number, values = places(categories), _by_number(categories), series.cast(str).to_list()
+    numbers = [_number(value) for value in values]
+    have_words = any(number is None and value is not None for number, value in zip(numbers, values, strict=True))
+    if any(values) and not have_words and all(_number(category) is None for category in categories):
         raise InputError(
             f"The column {series.name!r} holds {next(filter(None, values))}, and the model was trained on categories there, as "
             f"{', '.join(map(repr, categories[:3]))}."
         )
+    found = [
+        known.get(value, -1 if number is None else by_number.get(number, -1))
+        for value, number in zip(values, numbers, strict=True)
+    ]
     return np.array(found, np.int64)
+
+
+def _by_number(categories: Sequence[str]) -> dict[float, int]:
+    """Return the places of categories that are numbers, but for several that are the same number."""
+    numbers = [_number(category) for category in categories]
+    counts = Counter(numbers)
+    return {number: place for place, number in enumerate(numbers) if number is not None and counts[number] == 1}
 
 
 def _number(text: str | None) -> float | None:
