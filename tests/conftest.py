@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fcnet.data import cifar10
-from fcnet.engine import ENGINES
 
 REAL_CIFAR10 = cifar10.find_cifar10()
 
@@ -21,7 +20,7 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="the real CIFAR-10 is not here: point FCNET_DATA at it"))
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=["numba", "numpy"])
 def engine_name(request):
     """Run the tests that use this once with each engine, as the one that networks have by default."""
     if request.param == "numba":

@@ -3,11 +3,12 @@
 from functools import cache
 from importlib.util import find_spec
 
+from fcnet.engine.bfloat16_engine import Bfloat16Engine
 from fcnet.engine.numba_engine import NumbaEngine
 from fcnet.engine.numpy_engine import NumpyEngine, blocks
 from fcnet.errors import SettingError, unknown_name
 
-ENGINES: dict[str, type[NumpyEngine]] = {"numpy": NumpyEngine, "numba": NumbaEngine}
+ENGINES: dict[str, type[NumpyEngine]] = {"numpy": NumpyEngine, "numba": NumbaEngine, "bfloat16": Bfloat16Engine}
 
 
 @cache
@@ -26,9 +27,9 @@ def get_engine(name: str, dtype: str) -> NumpyEngine:
     """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
-    if name == "numba" and not find_spec("numba"):
-        raise SettingError('The engine "numba" needs numba: pip install "fcnet[fast]", or take the engine "numpy".')
+    if name != "numpy" and not find_spec("numba"):
+        raise SettingError(f'The engine "{name}" needs numba: pip install "fcnet[fast]", or take the engine "numpy".')
     return ENGINES[name](dtype)
 
 
-__all__ = ["ENGINES", "NumbaEngine", "NumpyEngine", "blocks", "default_engine", "get_engine"]
+__all__ = ["ENGINES", "Bfloat16Engine", "NumbaEngine", "NumpyEngine", "blocks", "default_engine", "get_engine"]

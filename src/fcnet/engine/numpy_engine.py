@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fcnet.products import Matmul
 from fcnet.types import Array, is_sparse
 
 BLOCK_BYTES = 1 << 15  # so that the few arrays of an update fit in a core's second-level cache
@@ -57,6 +58,7 @@ class NumpyEngine:
 
     name = "numpy"
     xp: ModuleType = np
+    matmul: Matmul = staticmethod(np.matmul)
 
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
@@ -94,7 +96,7 @@ class NumpyEngine:
         if is_sparse(x):
             out[...] = x @ W
         else:
-            np.matmul(x, W, out=out)
+            self.matmul(x, W, out=out)
         return np.add(out, b, out=out)
 
     def weight_gradient(self, x: Array, dout: Array, out: Array) -> Array:
@@ -102,7 +104,7 @@ class NumpyEngine:
         if is_sparse(x):
             out[...] = x.T @ dout
             return out
-        return np.matmul(x.T, dout, out=out)
+        return self.matmul(x.T, dout, out=out)
 
     def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
         """Add ``l2 · W`` to `dW` and return ``l2/2 · ΣW²``, whose gradient that is."""

@@ -90,7 +90,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         cross-validation, whose fits would share the file.
     dtype : {"float32", "float64"}, optional
         Of parameters and results; that of `X` where nothing is given.
-    engine : {"numba", "numpy"}, optional
+    engine : {"numba", "numpy", "bfloat16"}, optional
 
     Attributes
     ----------

@@ -11,20 +11,23 @@ from fcnet.experiments.representations import LearntRepresentation
 from fcnet.features import ZCA, HistogramFeatures, Preparation, Scaling, TableFeatures
 from fcnet.features.local_weights import local_weights
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.products import Matmul
 from fcnet.types import Array
 
 
-def prepare(recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None]) -> tuple[Preparation, Array, float]:
+def prepare(
+    recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None], matmul: Matmul = np.matmul
+) -> tuple[Preparation, Array, float]:
     """Fit what the inputs go through on the training part; return it, what the network trains on, and the seconds it took.
 
     With moved copies of features there are several rows of an image, view by view. Features that are in the cache count with
-    the seconds that it took to learn them.
+    the seconds that it took to learn them; `matmul` computes their products.
     """
     began = time.monotonic()
     if recipe.features == "patches" and data.image_shape is not None:
         patches = recipe.patches(data.max_value)
         whitening = (recipe.n_components, recipe.pca_regularisation)
-        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, *whitening, seed, say)
+        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, *whitening, seed, say, matmul=matmul)
         representation, components = learnt.learn()
         return representation, components.astype(recipe.dtype, copy=False), learnt.seconds
     if recipe.features == "histograms" and data.image_shape is not None:

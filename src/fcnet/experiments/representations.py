@@ -15,10 +15,11 @@ from fcnet.errors import FcnetError, FileFormatError
 from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
+from fcnet.products import Matmul
 from fcnet.types import Array
 
 FORMAT = "fcnet-representation-1"
-REVISION = 5  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
+REVISION = 6  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
 ROWS = 500  # images at once
 CHUNK = 5000  # images whose components lie in one file
 SHARE_OF_SAVING = 20  # writing down how far the covariance has come takes at most one part in so many of the time
@@ -43,6 +44,8 @@ class LearntRepresentation:
         Told in a line what goes on.
     cache : Path, optional
         Where folders of earlier stages lie; the user's cache where it is not given.
+    matmul : callable
+        What multiplies large matrices.
     """
 
     def __init__(
@@ -55,12 +58,27 @@ class LearntRepresentation:
         seed: int,
         say: Say,
         cache: Path | None = None,
+        matmul: Matmul = np.matmul,
     ) -> None:
         self.X, self.image_shape, self.say = X, image_shape, say
         self.patches = [patches_of({**settings, "seed": seed + i}) for i, settings in enumerate(patches)]
         self.n_components, self.regularisation, self.seed = n_components, regularisation, seed
+        for part in self.patches:
+            part.matmul = matmul
+        self.matmul = matmul
         settings = [part.get_config() for part in self.patches]
-        identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, n_components, regularisation, seed]
+        identity = [
+            FORMAT,
+            REVISION,
+            image_shape,
+            X.shape,
+            str(X.dtype),
+            settings,
+            n_components,
+            regularisation,
+            seed,
+            matmul.__name__,
+        ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(X).data)
         self.folder = (cache or cache_dir() / "features") / digest.hexdigest()[:16]
@@ -110,7 +128,9 @@ class LearntRepresentation:
         path = self.folder / "representation.safetensors"
         if path.exists():
             arrays, metadata = self._load(path)
-            return PatchRepresentation.from_arrays(metadata["config"], arrays)
+            representation = PatchRepresentation.from_arrays(metadata["config"], arrays)
+            representation.matmul = self.matmul
+            return representation
         patches = self._dictionaries()
         representation = PatchRepresentation(patches, self._whitening(patches))
         save_tensors(path, representation.arrays(), {"config": representation.get_config()}, FORMAT)
@@ -165,12 +185,14 @@ class LearntRepresentation:
         self._measure("Features", covariances, of_features)
         self.say("Whitening the features")
         if len(patches) == 1:
-            return MirrorWhitening.fit(orders[0], covariances[0], self.n_components, self.regularisation, self.seed)
+            return MirrorWhitening.fit(
+                orders[0], covariances[0], self.n_components, self.regularisation, self.seed, self.matmul
+            )
         n = 2 * self.n_components // 3 + 2
-        reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, self.seed) for order in orders]
+        reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, self.seed, self.matmul) for order in orders]
 
         def of_components(X: Array) -> list[tuple[Array, Array]]:
-            rows = [part.transform(patch.transform(X)) for part, patch in zip(reduced, patches, strict=True)]
+            rows = [part.transform(patch.transform(X), self.matmul) for part, patch in zip(reduced, patches, strict=True)]
             n_even = [part.even.shape[1] for part in reduced]
             return [
                 (

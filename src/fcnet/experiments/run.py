@@ -14,7 +14,7 @@ import numpy as np
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.data.own import checksum
-from fcnet.engine import default_engine
+from fcnet.engine import ENGINES, default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.preparing import balanced_weights, begin_with_patches, prepare
@@ -199,7 +199,7 @@ def train(
     for note in data.notes:
         say(note)
     _begin(run, config, resume)
-    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say)
+    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
     X_val = scaling.transform(data.X_val, recipe.dtype)
     y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
     signs = scaling.signs if isinstance(scaling, PatchRepresentation) else None

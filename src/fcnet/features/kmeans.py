@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fcnet.products import Matmul
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 4096
@@ -14,7 +15,12 @@ def unit_rows(rows: Array) -> Array:
 
 
 def spherical_kmeans(
-    rows: Array, n_directions: int, n_iterations: int, rng: np.random.Generator, flip: Array | None = None
+    rows: Array,
+    n_directions: int,
+    n_iterations: int,
+    rng: np.random.Generator,
+    flip: Array | None = None,
+    matmul: Matmul = np.matmul,
 ) -> Array:
     """Return directions (n_directions, n) along which rows of length one (m, n) lie, either way.
 
@@ -30,6 +36,8 @@ def spherical_kmeans(
     rng : numpy.random.Generator
     flip : integer array (n,), optional
         An order of the columns, of which twice is none, like that of a mirrored patch. A row may then respond in it too.
+    matmul : callable
+        What multiplies rows by directions.
     """
     directions = rows[rng.integers(len(rows), size=n_directions)]
     for _ in range(n_iterations):
@@ -37,7 +45,7 @@ def spherical_kmeans(
         sums = np.zeros_like(directions)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             block = rows[start : start + ROWS_AT_ONCE]
-            responses = block @ both.T
+            responses = matmul(block, both.T)
             nearest = np.abs(responses).argmax(axis=1)
             weighted = block * responses[np.arange(len(block)), nearest, None]
             if flip is not None:

@@ -1,7 +1,6 @@
 """Features of images by a dictionary of patches: fitted without labels, and closed under mirroring."""
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -16,6 +15,7 @@ from fcnet.errors import SettingError, to_float, to_int, unknown_name
 from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.features.views import diagonal_moves, random_places
+from fcnet.products import Matmul, n_cores, use_one_thread
 from fcnet.types import Array
 
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
@@ -23,7 +23,8 @@ WHITENING_EPSILON = 0.1
 N_PATCHES = 400_000
 PATCHES_AT_ONCE = 20_000
 N_VALUES = 1 << 27  # in all patches that are learnt from
-TILE = 256  # filters at once: their responses to an image stay in the second-level cache
+TILE = 256  # filters at once
+RESPONSES = 1 << 18  # of so many filters to as many images as make about so many, which stay in the second-level cache
 DICTIONARIES = ("kmeans", "patches")
 
 
@@ -90,6 +91,7 @@ class PatchFeatures:
         self.shift = to_int("shift", shift, 0)
         self.max_value = to_float("max_value", max_value, 0)
         self.seed = seed
+        self.matmul: Matmul = np.matmul
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal, unfitted object."""
@@ -124,7 +126,7 @@ class PatchFeatures:
         whitening = (vectors * scales @ vectors.T).astype(np.float32)
         patches = unit_rows(patches @ whitening)
         n_iterations = self.n_iterations if self.dictionary == "kmeans" else 0
-        half = spherical_kmeans(patches, self.n_filters // 2, n_iterations, rng, flip)
+        half = spherical_kmeans(patches, self.n_filters // 2, n_iterations, rng, flip, self.matmul)
         self.set_arrays({"filters": whitening @ np.concatenate([half, half[:, flip]]).T})
         return self
 
@@ -203,8 +205,8 @@ class PatchFeatures:
         out = np.empty((len(images), len(diagonal_moves(shift)), self.n_features), np.float32)
         passes = _passes()
         # Each thread has images of its own and products of one thread: the pass behind a product finds it in its cache.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_n_threads()) as pool:
-            parts = np.array_split(np.arange(len(images)), _n_threads())
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_cores(), "", use_one_thread, (self.matmul,)) as pool:
+            parts = np.array_split(np.arange(len(images)), n_cores())
             for _ in pool.map(lambda rows: self._extract_rows(images, rows, shift, out, *passes), parts):
                 pass
         return out
@@ -216,21 +218,27 @@ class PatchFeatures:
         # Of one view and cells that share no position, each mean is that of one block.
         own = combine.diagonal()[:, np.newaxis] if np.array_equal(combine, np.diag(combine.diagonal())) else None
         n_down, n_across = len(row_blocks), len(column_blocks)
-        patches = np.empty((n_down * n_across, len(self.filters)), np.float32)
-        responses = np.empty((len(patches), TILE), np.float32)
-        sums = np.empty((row_blocks[-1] + 1, column_blocks[-1] + 1, 2, TILE), np.float32)
-        for row in rows:
-            normalise(images[row].astype(np.float32), self.patch_size, self.contrast_epsilon, patches)
-            features = out[row].reshape(len(combine), 2, self.n_filters)
-            for number, tile in enumerate(self._tiles):
+        at_once = max(1, min(RESPONSES // (n_down * n_across * TILE), len(rows)))
+        patches = np.empty((at_once, n_down * n_across, len(self.filters)), np.float32)
+        responses = np.empty(at_once * n_down * n_across * TILE, np.float32)
+        n_blocks = (row_blocks[-1] + 1, column_blocks[-1] + 1)
+        all_sums = np.empty(2 * math.prod(n_blocks) * TILE, np.float32)
+        for some in np.array_split(rows, -(-len(rows) // at_once)) if len(rows) else []:
+            for i, row in enumerate(some):
+                normalise(images[row].astype(np.float32), self.patch_size, self.contrast_epsilon, patches[i])
+            start = 0
+            for tile in self._tiles:
                 n = tile.shape[1]
-                z, s = (responses, sums) if n == TILE else (responses[:, :n].copy(), sums[..., :n].copy())
-                np.matmul(patches, tile, out=z)
-                pool(z.reshape(n_down, n_across, n), self.threshold, row_blocks, column_blocks, s)
-                start = number * TILE
-                flat = s.reshape(-1, 2 * n)
-                means = combine @ flat if own is None else own * flat
-                features[:, :, start : start + n] = np.sqrt(means).reshape(-1, 2, n)
+                sums = all_sums[: 2 * math.prod(n_blocks) * n].reshape(*n_blocks, 2, n)
+                z = responses[: len(some) * n_down * n_across * n].reshape(len(some), n_down, n_across, n)
+                self.matmul(patches[: len(some)].reshape(-1, len(tile)), tile, out=z.reshape(-1, n))
+                for row, of_image in zip(some, z, strict=True):
+                    pool(of_image, self.threshold, row_blocks, column_blocks, sums)
+                    flat = sums.reshape(-1, 2 * n)
+                    means = combine @ flat if own is None else own * flat
+                    features = out[row].reshape(len(combine), 2, self.n_filters)
+                    features[:, :, start : start + n] = np.sqrt(means).reshape(-1, 2, n)
+                start += n
 
     @property
     def contrast_epsilon(self) -> float:
@@ -322,7 +330,3 @@ def _passes() -> tuple[Callable[..., None], Callable[..., None]]:
     except ImportError:  # not installed, or not for this NumPy
         return _normalised_patches, _threshold_and_pool
     return patch_loops.normalised_patches, patch_loops.threshold_and_pool
-
-
-def _n_threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,6 +13,7 @@ from fcnet.features.checks import check_arrays, image_shape_of
 from fcnet.features.patches import PatchFeatures
 from fcnet.features.stacked import StackedPatches
 from fcnet.features.whitening import MirrorWhitening, side_by_side
+from fcnet.products import Matmul
 from fcnet.types import Array
 
 BLOCK_BYTES = 1 << 28  # of features at once
@@ -37,6 +38,16 @@ class PatchRepresentation:
     whitening: MirrorWhitening
 
     kind = "patches"
+
+    @property
+    def matmul(self) -> Matmul:
+        """What multiplies large matrices."""
+        return self.patches[0].matmul
+
+    @matmul.setter
+    def matmul(self, matmul: Matmul) -> None:
+        for part in self.patches:
+            part.matmul = matmul
 
     @property
     def n_inputs(self) -> int:
@@ -73,7 +84,7 @@ class PatchRepresentation:
         at_once = max(1, BLOCK_BYTES // (4 * n_views * sum(patches.n_features for patches in self.patches)))
         for start in range(0, len(X), at_once):
             features = extract(self.patches, X[start : start + at_once], moved)
-            components = self.whitening.transform(features.reshape(-1, features.shape[2]))
+            components = self.whitening.transform(features.reshape(-1, features.shape[2]), self.matmul)
             out[start : start + at_once] = components.reshape(len(features), n_views, -1)
         return out
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fcnet.errors import SettingError, to_int
 from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.patches import PatchFeatures, bordered
+from fcnet.products import Matmul
 from fcnet.types import Array
 
 POOLING = 2  # positions of the first layer, down and across, that become one of the maps
@@ -78,6 +79,7 @@ class StackedPatches:
             n_filters, patch_size, threshold=threshold, grid=grid, shift=self.shift // POOLING, seed=seed
         )
         self.map_channels = map_channels
+        self._first_of: dict[int, PatchFeatures] = {}  # by the border around the images
         if map_channels > 2 * self.first.n_filters:
             raise SettingError(
                 f"map_channels must be at most twice map_filters, {2 * self.first.n_filters}, got {map_channels}."
@@ -95,6 +97,16 @@ class StackedPatches:
             "shift": self.shift,
             "max_value": self.first.max_value,
         }
+
+    @property
+    def matmul(self) -> Matmul:
+        """What multiplies patches by filters."""
+        return self.second.matmul
+
+    @matmul.setter
+    def matmul(self, matmul: Matmul) -> None:
+        for layer in (self.first, self.second, *self._first_of.values()):
+            layer.matmul = matmul
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
@@ -118,6 +130,7 @@ class StackedPatches:
         for border in (0, self.shift):
             grid = tuple(n + 2 * border // POOLING for n in self.map_shape[:2])
             self._first_of[border] = layer = PatchFeatures(**(self.first.get_config() | {"grid": grid}))
+            layer.matmul = self.matmul
             layer.set_shape((height + 2 * border, width + 2 * border, n_colours))
         self.first.set_shape(self.image_shape)
 
@@ -192,7 +205,7 @@ class StackedPatches:
         maps = np.empty((len(X), places, self.map_channels), np.float32)
         for start in range(0, len(X), at_once):
             responses = self._responses(X[start : start + at_once], border)
-            maps[start : start + at_once] = (responses @ self.channels - self.offset).reshape(-1, *maps.shape[1:])
+            maps[start : start + at_once] = (self.matmul(responses, self.channels) - self.offset).reshape(-1, *maps.shape[1:])
         return maps.reshape(len(X), places * self.map_channels)
 
     @property

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import InputError, to_int
+from fcnet.products import Matmul
 from fcnet.types import Array
 
 MEAN_VARIANCE = 0.5  # of the components: four times as much costs a point of accuracy, half as much nothing
@@ -118,6 +119,7 @@ class MirrorWhitening:
         n_components: int,
         regularisation: float | None = 1.0,
         seed: int = 0,
+        matmul: Matmul = np.matmul,
     ) -> "MirrorWhitening":
         """Find the components, by subspace iteration where there are many features.
 
@@ -131,6 +133,8 @@ class MirrorWhitening:
             What is added to eigenvalues; with None components are not divided by anything.
         seed : int
             Of the subspace that the iteration begins with.
+        matmul : callable
+            What multiplies large matrices.
         """
         mean, parts = covariance.finish()
         variance = (parts[0].diagonal() + parts[1].diagonal()) / 2
@@ -139,7 +143,7 @@ class MirrorWhitening:
             for start in range(0, len(std), BLOCK):
                 columns = slice(start, start + BLOCK)
                 part[:, columns] /= np.outer(std, std[columns])
-        even, odd = _components(parts, n_components, regularisation, seed)
+        even, odd = _components(parts, n_components, regularisation, seed, matmul)
         even, odd = even / std[:, np.newaxis], odd / std[:, np.newaxis]
         return cls(mirrored, even, odd, mean @ even)
 
@@ -186,14 +190,14 @@ class MirrorWhitening:
         """The signs, float32 (n_components,), by which mirroring multiplies each component."""
         return np.repeat(np.array([1, -1], np.float32), [self.even.shape[1], self.odd.shape[1]])
 
-    def transform(self, features: ArrayLike) -> Array:
-        """Return the components, float32 (n, n_components), of features (n, n_features)."""
+    def transform(self, features: ArrayLike, matmul: Matmul = np.matmul) -> Array:
+        """Return the components, float32 (n, n_components), of features (n, n_features), multiplied by `matmul`."""
         features = np.asarray(features, np.float32)
         out = np.empty((len(features), self.n_components), np.float32)
         even, odd = even_and_odd(features, self.mirrored)
         n_even = self.even.shape[1]
-        np.matmul(odd, self.odd, out=out[:, n_even:])
-        np.subtract(even @ self.even, self.offset, out=out[:, :n_even])
+        out[:, n_even:] = matmul(odd, self.odd)
+        np.subtract(matmul(even, self.even), self.offset, out=out[:, :n_even])
         return out
 
 
@@ -214,13 +218,15 @@ def even_and_odd(features: Array, mirrored: Array) -> tuple[Array, Array]:
     return even, one
 
 
-def _components(covariances: list[Array], n: int, regularisation: float | None, seed: int) -> tuple[Array, Array]:
+def _components(
+    covariances: list[Array], n: int, regularisation: float | None, seed: int, matmul: Matmul = np.matmul
+) -> tuple[Array, Array]:
     """Return the leading eigenvectors of both matrices, n in all, with their scales; the list is emptied."""
     rng = np.random.default_rng(seed)
     n = min(to_int("n_components", n, 1), sum(len(part) for part in covariances))
     found = []
     while covariances:
-        found.append(leading_eigenvectors(covariances.pop(0), n, rng))
+        found.append(leading_eigenvectors(covariances.pop(0), n, rng, matmul))
     everything = np.concatenate([values for values, _ in found])
     # Eigenvalues that are 0 but for rounding, whose errors add up as of a random walk: the largest is thousands of others.
     noise = np.finfo(np.float32).eps * np.sqrt(len(everything)) * max(everything.max(), 0)
@@ -241,7 +247,7 @@ def _chain(matrices: Sequence[Array], following: Array) -> Array:
     return np.concatenate([matrix @ part for matrix, part in zip(matrices, rows, strict=True)])
 
 
-def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator, matmul: Matmul = np.matmul) -> tuple[Array, Array]:
     """Return the largest eigenvalues of a symmetric matrix and their eigenvectors: at most n, ascending.
 
     Large matrices by subspace iteration (Halko, Martinsson & Tropp 2011), whose last vectors span about the space that is asked
@@ -258,6 +264,6 @@ def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator) -> tup
     carried = min(int(CARRIED * n) + GUARD, size)
     basis = rng.standard_normal((size, carried), np.float32)
     for _ in range(N_ITERATIONS):
-        basis, _ = qr(matrix @ basis, mode="economic", overwrite_a=True)
+        basis, _ = qr(matmul(matrix, basis), mode="economic", overwrite_a=True)
     values, rotation = eigh(basis.T @ (matrix @ basis))
     return values, basis @ rotation

@@ -43,7 +43,7 @@ class Affine:
         xp = engine.xp
         dW = engine.weight_gradient(x, dout, engine.buffer(f"d{self.W}", W.shape))
         db = xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
-        dx = xp.matmul(dout, W.T, out=engine.buffer(f"dx {self.W}", x.shape)) if input_gradient else None
+        dx = engine.matmul(dout, W.T, out=engine.buffer(f"dx {self.W}", x.shape)) if input_gradient else None
         return dx, {self.W: dW, self.b: db}
 
 
@@ -69,11 +69,11 @@ class MemberAffine:
         dW = engine.buffer(f"d{self.W}", W.shape)
         W_m, dW_m = (w.reshape(self.members, -1, W.shape[1]) for w in (W, dW))
         dout_m = dout.reshape(self.members, len(x), -1)
-        xp.matmul(self._by_member(x).transpose(0, 2, 1), dout_m, out=dW_m)
+        engine.matmul(self._by_member(x).transpose(0, 2, 1), dout_m, out=dW_m)
         db = xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
         dx = engine.buffer(f"dx {self.W}", x.shape) if input_gradient else None
         if dx is not None:
-            xp.matmul(dout_m, W_m.transpose(0, 2, 1), out=self._by_member(dx))
+            engine.matmul(dout_m, W_m.transpose(0, 2, 1), out=self._by_member(dx))
         return dx, {self.W: dW, self.b: db}
 
     def _by_member(self, x: Array) -> Array:

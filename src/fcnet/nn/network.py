@@ -44,8 +44,9 @@ class FullyConnectedNet:
     dtype : {"float32", "float64"}
         Type of the parameters and of everything computed from them.
     seed : int or numpy.random.Generator
-    engine : {"numba", "numpy"}, optional
-        What computes. By default numba's loops beside NumPy's products where numba is installed, else NumPy alone.
+    engine : {"numba", "numpy", "bfloat16"}, optional
+        What computes. By default numba's loops beside NumPy's products where numba is installed, else NumPy alone. That of
+        the name bfloat16 rounds the factors of products, by PyTorch, which some processors do several times as fast.
     params : dict of arrays, optional
         Parameters to use as they are, in place of drawn ones.
 
