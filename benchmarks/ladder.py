@@ -42,11 +42,12 @@ KNOWN = [  # test accuracy in per cent; what is published of networks and featur
 ]
 
 
-def run_recipe(recipe: str, seed: int) -> dict[str, Any]:
+def run_recipe(recipe: str, seed: int, engine: str | None) -> dict[str, Any]:
     """Train and evaluate by the command line, going on with what there is; return the metrics."""
     run = RUNS / f"{recipe}-{seed}"
     fcnet = [sys.executable, "-m", "fcnet.cli"]
     train = [*fcnet, "train", "cifar10", "--recipe", recipe, "--seed", str(seed), "--out", str(run), "--resume"]
+    train += ["--engine", engine] if engine else []
     subprocess.run(train, check=True)
     result = subprocess.run([*fcnet, "evaluate", str(run), "--json"], check=True, stdout=subprocess.PIPE, text=True)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, check=True, stdout=subprocess.PIPE, text=True)
@@ -112,12 +113,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rungs", nargs="*", metavar="RUNG", help=f"of {', '.join(SEEDS)}; all of them by default")
     parser.add_argument("--seeds", type=int, help="seeds of each rung, from 0; by default five of quick ones, three of others")
+    parser.add_argument("--engine", help="what computes, as of fcnet train")
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
     if not options.report_only:
         for rung in options.rungs or SEEDS:
             for seed in range(options.seeds or SEEDS.get(rung, 3)):
-                metrics = run_recipe(rung, seed)
+                metrics = run_recipe(rung, seed, arguments.engine)
                 print(f"{rung}, seed {seed}: {metrics['test_accuracy']:.2%} in {metrics['total_seconds']:.0f} s", flush=True)
     rungs = finished()
     (HERE / "ladder.json").write_text(json.dumps(rungs, indent=1) + "\n", encoding="utf-8")

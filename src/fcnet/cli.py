@@ -77,7 +77,9 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
     "--category", multiple=True, metavar="COLUMN", help="A column of a table whose numbers are categories; may be repeated."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
-@click.option("--engine", metavar="NAME", help="What computes: numba, numpy or bfloat16.  [default: numba where it is installed]")
+@click.option(
+    "--engine", metavar="NAME", help="What computes: numba, numpy or bfloat16.  [default: numba where it is installed]"
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
 @click.option("--force", is_flag=True, help="Replace a run that exists.")
 @click.option(

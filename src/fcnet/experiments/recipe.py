@@ -51,7 +51,7 @@ class Recipe:
     threshold: float = 0.25
     grid: int = 2
     map_filters: int = 0
-    map_patch_size: int = 5
+    map_patch_size: list[int] = field(default_factory=lambda: [5])
     map_channels: int = 64
     n_components: int = 3072
     pca_regularisation: float = 1.0
@@ -172,12 +172,21 @@ class Recipe:
         """Return the arguments of the features of each patch size, which have their share of the filters.
 
         They are those of `PatchFeatures`, or with `map_filters` those of `StackedPatches`.
+
+        Raises
+        ------
+        SettingError
+            If there is neither one map_patch_size nor one for each patch size.
         """
-        n_filters = self.n_filters // max(1, len(self.patch_sizes))
+        n = len(self.patch_sizes)
         common: dict[str, Any] = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
+        parts = [{"n_filters": self.n_filters // n, "patch_size": size, **common} for size in self.patch_sizes]
         if self.map_filters and self.features == "patches":
-            common |= {name: getattr(self, name) for name in MAP_SETTINGS}
-        return [{"n_filters": n_filters, "patch_size": size, **common} for size in self.patch_sizes]
+            if len(self.map_patch_size) not in (1, n):
+                raise SettingError(f"map_patch_size needs one size, or one for each of {n} patch_sizes: {self.map_patch_size}.")
+            for part, size in zip(parts, self.map_patch_size * (n if len(self.map_patch_size) == 1 else 1), strict=True):
+                part |= {"map_filters": self.map_filters, "map_patch_size": size, "map_channels": self.map_channels}
+        return parts
 
     def check_images(self, image_shape: tuple[int, ...] | None) -> None:
         """Raise InputError if the settings do not fit images of this shape, or need images and there are none."""

@@ -253,7 +253,7 @@ def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator, matmul
     Large matrices by subspace iteration (Halko, Martinsson & Tropp 2011), whose last vectors span about the space that is asked
     for, not each the exact eigenvector.
     """
-    from scipy.linalg import eigh, qr
+    from scipy.linalg import eigh, lu, qr
 
     size = len(matrix)
     n = min(n, size)
@@ -263,7 +263,8 @@ def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator, matmul
     # About half of the components asked for come from either part, more of them from the even one.
     carried = min(int(CARRIED * n) + GUARD, size)
     basis = rng.standard_normal((size, carried), np.float32)
-    for _ in range(N_ITERATIONS):
-        basis, _ = qr(matmul(matrix, basis), mode="economic", overwrite_a=True)
+    for _ in range(N_ITERATIONS - 1):  # LU keeps the columns apart well enough between, in half the time
+        basis, _ = lu(matmul(matrix, basis), permute_l=True, overwrite_a=True)
+    basis, _ = qr(matmul(matrix, basis), mode="economic", overwrite_a=True)
     values, rotation = eigh(basis.T @ (matrix @ basis))
     return values, basis @ rotation
