@@ -119,7 +119,7 @@ def main() -> None:
     if not options.report_only:
         for rung in options.rungs or SEEDS:
             for seed in range(options.seeds or SEEDS.get(rung, 3)):
-                metrics = run_recipe(rung, seed, arguments.engine)
+                metrics = run_recipe(rung, seed, options.engine)
                 print(f"{rung}, seed {seed}: {metrics['test_accuracy']:.2%} in {metrics['total_seconds']:.0f} s", flush=True)
     rungs = finished()
     (HERE / "ladder.json").write_text(json.dumps(rungs, indent=1) + "\n", encoding="utf-8")
