@@ -68,7 +68,7 @@ def finished() -> dict[str, list[dict[str, Any]]]:
 
 def table(rungs: dict[str, list[dict[str, Any]]]) -> str:
     """Return mean ± standard deviation of every column as a Markdown table."""
-    lines = [f"| recipe | seeds | {' | '.join(COLUMNS.values())} | commit |", "| --- " * (len(COLUMNS) + 3) + "|"]
+    lines = [f"| recipe | seeds | engine | {' | '.join(COLUMNS.values())} | commit |", "| --- " * (len(COLUMNS) + 4) + "|"]
     for recipe, rows in rungs.items():
         cells = []
         for column in COLUMNS:
@@ -79,8 +79,8 @@ def table(rungs: dict[str, list[dict[str, Any]]]) -> str:
                 cells.append(f"{mean:,.0f}")
             else:
                 cells.append(f"{mean:.2f} ± {deviation:.2f} %" if share else f"{mean:,.0f} ± {deviation:,.0f}")
-        seeds, commits = (", ".join(sorted({str(row[key]) for row in rows})) for key in ("seed", "commit"))
-        lines.append(f"| `{recipe}` | {seeds} | {' | '.join(cells)} | {commits} |")
+        seeds, engines, commits = (", ".join(sorted({str(row[key]) for row in rows})) for key in ("seed", "engine", "commit"))
+        lines.append(f"| `{recipe}` | {seeds} | {engines} | {' | '.join(cells)} | {commits} |")
     return "\n".join(lines) + "\n"
 
 

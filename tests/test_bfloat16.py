@@ -1,6 +1,9 @@
 """Products in bfloat16, and the engine and the features that are made of them."""
 
 import json
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,12 +16,13 @@ from fcnet.errors import SettingError
 from fcnet.experiments.representations import LearntRepresentation
 from fcnet.features import PatchFeatures
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.persist import load
 from fcnet.products import bfloat16_matmul
 
 
 def test_without_pytorch_it_says_what_to_install(monkeypatch):
     """A name that cannot be imported stands for a machine without PyTorch."""
-    monkeypatch.setattr(fcnet.products, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torch", None)
     fcnet.products._torch.cache_clear()
     with pytest.raises(SettingError, match=r"fcnet\[bfloat16\]"):
         get_engine("bfloat16", "float32")
@@ -33,11 +37,14 @@ def test_it_computes_in_float32_alone():
 @pytest.fixture
 def bfloat16():
     """Skip what needs PyTorch and a processor that multiplies in bfloat16."""
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     try:
         fcnet.products.check_bfloat16()
     except SettingError as error:
         pytest.skip(str(error))
+    yield torch
+    fcnet.products._torch.cache_clear()
+    torch.set_float32_matmul_precision("highest")
 
 
 def rounded(x):
@@ -55,7 +62,7 @@ def test_products_are_those_of_rounded_factors(shape):
     *batch, n, k, m = shape
     a, b = rng.standard_normal((*batch, n, k), np.float32), rng.standard_normal((*batch, k, m), np.float32)
     expected = rounded(a).astype(np.float64) @ rounded(b)
-    for x in (a, np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2)):
+    for x in (a, np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2), a[..., ::-1, :].copy()[..., ::-1, :]):
         x.flags.writeable = False
         out = np.full((*batch, n, m), np.nan, np.float32)
         assert bfloat16_matmul(x, b, out=out) is out
@@ -119,6 +126,52 @@ def test_training_by_the_command_line(tmp_path):
     run = tmp_path / "run"
     result = CliRunner().invoke(main, ["train", "digits", "--engine", "bfloat16", "--out", str(run)])
     assert result.exit_code == 0, result.output
+    assert load(run / "model.safetensors").network.engine.name != "bfloat16"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["engine"] == "bfloat16"
     assert metrics["val_accuracy"] > 0.95
+
+
+@pytest.mark.torch
+def test_a_processor_without_such_products_is_refused(bfloat16, monkeypatch):
+    """One that leaves factors as they are, as PyTorch does where it cannot round them."""
+    fcnet.products._torch.cache_clear()
+    bfloat16.set_float32_matmul_precision("highest")
+    monkeypatch.setattr(bfloat16, "set_float32_matmul_precision", lambda precision: None)
+    with pytest.raises(SettingError, match="This processor has no products in bfloat16"):
+        get_engine("bfloat16", "float32")
+
+
+@pytest.mark.torch
+def test_a_pickled_network_needs_no_pytorch(bfloat16, monkeypatch):
+    """It is the reader's machine that decides, as with model files."""
+    net = FullyConnectedNet([4, 3, 2], engine="bfloat16")
+    assert pickle.loads(pickle.dumps(net)).engine.name == "bfloat16"
+    pickled = pickle.dumps(net)
+    fcnet.products._torch.cache_clear()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    again = pickle.loads(pickled)
+    assert again.engine.name == "numba"
+    np.testing.assert_allclose(again.logits(np.eye(4)), net.params["W1"].clip(0) @ net.params["W2"], rtol=1e-5)
+
+
+@pytest.mark.torch
+@pytest.mark.usefixtures("bfloat16")
+def test_gradients_are_checked_in_double_precision():
+    """By another engine, as this one has none."""
+    net = FullyConnectedNet([6, 5, 3], engine="bfloat16")
+    assert net.astype(np.float64).engine.name != "bfloat16"
+    assert net.astype(np.float32).engine.name == "bfloat16"
+
+
+@pytest.mark.torch
+def test_threads_are_as_before(bfloat16):
+    """Those of the features take one each; the number of the others stays."""
+    before = bfloat16.get_num_threads()
+    features = PatchFeatures(10, 3)
+    features.matmul = bfloat16_matmul
+    X = np.zeros((4, 8 * 8), np.uint8)
+    features.fit(X, (8, 8, 1)).transform(X)
+    assert bfloat16.get_num_threads() == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(bfloat16.get_num_threads).result() == before

@@ -209,7 +209,7 @@ def test_a_run_on_patches_of_maps(digits, tmp_path):
     settings = "map_filters=10\nmap_patch_size=3\nmap_channels=8\npatch_sizes=[2]\nshift=2\nthreshold=0.5"
     fcnet("train", "digits", "--out", tmp_path / "run", *CHANGES, *changes(settings))
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["val_accuracy"] > 0.85
+    assert metrics["val_accuracy"] > 0.9
     model = load(tmp_path / "run" / "model.safetensors")
     assert isinstance(model.scaling, PatchRepresentation)
     assert isinstance(model.scaling.patches[0], StackedPatches)

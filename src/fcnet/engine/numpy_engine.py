@@ -58,13 +58,14 @@ class NumpyEngine:
 
     name = "numpy"
     xp: ModuleType = np
+    dtypes: tuple[str, ...] = ("float32", "float64")
     matmul: Matmul = staticmethod(np.matmul)
 
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
         self._buffers = _Buffers()
 
-    def __reduce__(self) -> tuple[type["NumpyEngine"], tuple[np.dtype[Any]]]:
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return type(self), (self.dtype,)  # a copy makes buffers of its own
 
     def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:

@@ -184,7 +184,8 @@ class Recipe:
         if self.map_filters and self.features == "patches":
             if len(self.map_patch_size) not in (1, n):
                 raise SettingError(f"map_patch_size needs one size, or one for each of {n} patch_sizes: {self.map_patch_size}.")
-            for part, size in zip(parts, self.map_patch_size * (n if len(self.map_patch_size) == 1 else 1), strict=True):
+            sizes = self.map_patch_size * n if len(self.map_patch_size) == 1 else self.map_patch_size
+            for part, size in zip(parts, sizes, strict=True):
                 part |= {"map_filters": self.map_filters, "map_patch_size": size, "map_channels": self.map_channels}
         return parts
 

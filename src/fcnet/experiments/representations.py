@@ -15,7 +15,7 @@ from fcnet.errors import FcnetError, FileFormatError
 from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
-from fcnet.products import Matmul
+from fcnet.products import Matmul, bfloat16_matmul
 from fcnet.types import Array
 
 FORMAT = "fcnet-representation-1"
@@ -67,18 +67,8 @@ class LearntRepresentation:
             part.matmul = matmul
         self.matmul = matmul
         settings = [part.get_config() for part in self.patches]
-        identity = [
-            FORMAT,
-            REVISION,
-            image_shape,
-            X.shape,
-            str(X.dtype),
-            settings,
-            n_components,
-            regularisation,
-            seed,
-            matmul.__name__,
-        ]
+        whitening = [n_components, regularisation, seed, matmul is bfloat16_matmul]
+        identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, *whitening]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(X).data)
         self.folder = (cache or cache_dir() / "features") / digest.hexdigest()[:16]

@@ -1,6 +1,7 @@
 """Features of images by a dictionary of patches: fitted without labels, and closed under mirroring."""
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -9,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
 from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.features.views import diagonal_moves, random_places
-from fcnet.products import Matmul, n_cores, use_one_thread
+from fcnet.products import Matmul, one_thread_each
 from fcnet.types import Array
 
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
@@ -24,7 +24,7 @@ N_PATCHES = 400_000
 PATCHES_AT_ONCE = 20_000
 N_VALUES = 1 << 27  # in all patches that are learnt from
 TILE = 256  # filters at once
-RESPONSES = 1 << 18  # of so many filters to as many images as make about so many, which stay in the second-level cache
+RESPONSES = 1 << 18  # to them at once, of as many images as fit: they stay in the second-level cache
 DICTIONARIES = ("kmeans", "patches")
 
 
@@ -205,8 +205,8 @@ class PatchFeatures:
         out = np.empty((len(images), len(diagonal_moves(shift)), self.n_features), np.float32)
         passes = _passes()
         # Each thread has images of its own and products of one thread: the pass behind a product finds it in its cache.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_cores(), "", use_one_thread, (self.matmul,)) as pool:
-            parts = np.array_split(np.arange(len(images)), n_cores())
+        with one_thread_each(self.matmul) as begin, ThreadPoolExecutor(_n_threads(), initializer=begin) as pool:
+            parts = np.array_split(np.arange(len(images)), _n_threads())
             for _ in pool.map(lambda rows: self._extract_rows(images, rows, shift, out, *passes), parts):
                 pass
         return out
@@ -330,3 +330,7 @@ def _passes() -> tuple[Callable[..., None], Callable[..., None]]:
     except ImportError:  # not installed, or not for this NumPy
         return _normalised_patches, _threshold_and_pool
     return patch_loops.normalised_patches, patch_loops.threshold_and_pool
+
+
+def _n_threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -188,7 +188,8 @@ class FullyConnectedNet:
     def astype(self, dtype: DTypeLike) -> "FullyConnectedNet":
         """Return a copy with its parameters in another dtype."""
         params = {name: p.astype(dtype) for name, p in self.params.items()}
-        return FullyConnectedNet(**(self.get_config() | {"dtype": dtype}), params=params)
+        engine = self.engine.name if str(np.dtype(dtype)) in self.engine.dtypes else None
+        return FullyConnectedNet(**(self.get_config() | {"dtype": dtype, "engine": engine}), params=params)
 
     def check_data(self, X: ArrayLike, y: ArrayLike, X_name: str = "X", y_name: str = "y") -> tuple[Array, Array]:
         """Return inputs (n, n_inputs) in the network's dtype, and labels (n,) or targets (n, n_outputs).
