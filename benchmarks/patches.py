@@ -3,7 +3,8 @@
     python benchmarks/patches.py
 
 The floor of patches of pixels: 108 × filters multiplications for each of an image's 729 patches, as one large product on all
-threads of the BLAS. That of patches of maps: the products of both layers and of the channels between them.
+threads of the BLAS. That of patches of maps: the products of both layers and of the channels between them. The last column, of
+features with products in bfloat16, is of a machine that has them and PyTorch.
 """
 
 import time
@@ -14,7 +15,9 @@ import fcnet  # noqa: F401  # before NumPy, whose threads it tells not to spin
 # isort: split
 import numpy as np
 
+from fcnet.errors import SettingError
 from fcnet.features import PatchFeatures, StackedPatches, patches
+from fcnet.products import bfloat16_matmul, check_bfloat16
 
 N_IMAGES, ROUNDS = 200, 7
 AT_ONCE = 8  # images in one product of the floor
@@ -58,23 +61,36 @@ def floor(shapes: list[tuple[int, int, int]], rng: np.random.Generator) -> Calla
     return multiply
 
 
+def in_bfloat16(features: PatchFeatures | StackedPatches, images: np.ndarray) -> None:
+    """Make the features with products in bfloat16."""
+    features.matmul = bfloat16_matmul
+    features.transform(images)
+    features.matmul = np.matmul
+
+
 def main() -> None:
     """Print the median and the range of each ratio."""
+    try:
+        check_bfloat16()
+        also = {"in bfloat16": in_bfloat16}
+    except SettingError:
+        also = {}
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(N_IMAGES, 3072)).astype(np.uint8)
     patches.N_PATCHES = 20_000
     kinds = [PatchFeatures(n, 6, shift=2, dictionary="patches") for n in (1600, 3200, 6400)]
-    print("| patches of | filters | floor, ms an image | features, times the floor | with four moved copies |")
-    print("| --- | --- | --- | --- | --- |")
+    columns = ["patches of", "filters", "floor, ms an image", "features, times the floor", "with four moved copies", *also]
+    print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
     for unfitted in (*kinds, *(StackedPatches(n, shift=2) for n in (1600, 3200, 6400))):
         features = unfitted.fit(images, (32, 32, 3))
         work = {
             "floor": floor(products(features), rng),
             "features": lambda f=features: f.transform(images),
             "views": lambda f=features: f.views(images),
+            **{name: lambda f=features, make=make: make(f, images) for name, make in also.items()},
         }
         times = np.array([[seconds(function) for function in work.values()] for _ in range(ROUNDS + 1)])[1:]
-        ratios = [np.percentile(times[:, i] / times[:, 0], (50, 0, 100)) for i in (1, 2)]
+        ratios = [np.percentile(times[:, i] / times[:, 0], (50, 0, 100)) for i in range(1, len(work))]
         cells = [f"{median:.2f} ({least:.2f}–{most:.2f})" for median, least, most in ratios]
         what = ("maps", features.second) if isinstance(features, StackedPatches) else ("pixels", features)
         milliseconds = 1000 * np.median(times[:, 0]) / N_IMAGES

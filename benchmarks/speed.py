@@ -93,7 +93,7 @@ def floor(workload: Workload) -> Contender:
         yield time.perf_counter() - started, math.nan
 
 
-def fcnet(workload: Workload, pipe: Connection) -> None:
+def fcnet(workload: Workload, pipe: Connection, engine: str | None = None) -> None:
     """Train with one Trainer, which waits for its turn before each epoch; the time is from its first batch to its last."""
     from fcnet import FullyConnectedNet, Trainer
     from fcnet.training.callbacks import Callback
@@ -112,7 +112,12 @@ def fcnet(workload: Workload, pipe: Connection) -> None:
 
     settings = {"learning_rate": LEARNING_RATE, "update": "momentum", "l2": L2, "batch_size": workload.batch}
     trainer = Trainer(epochs=1000, **settings, callbacks=[Turns()])
-    trainer.fit(FullyConnectedNet(workload.sizes, seed=0), *make_data(workload))
+    trainer.fit(FullyConnectedNet(workload.sizes, seed=0, engine=engine), *make_data(workload))
+
+
+def fcnet_bfloat16(workload: Workload, pipe: Connection) -> None:
+    """Train with products in bfloat16."""
+    fcnet(workload, pipe, "bfloat16")
 
 
 def naive(workload: Workload) -> Contender:
@@ -247,13 +252,14 @@ def torch_predict(workload: Workload) -> Contender:
 TRAINING = {
     "floor": floor,
     "fcnet": fcnet,
+    "fcnet bfloat16": fcnet_bfloat16,
     "PyTorch": torch,
     "PyTorch bf16": torch_bf16,
     "scikit-learn": scikit_learn,
     "naive float64": naive,
 }
 PREDICTION = {"floor": floor, "fcnet": fcnet_predict, "PyTorch": torch_predict, "scikit-learn": scikit_learn_predict}
-NEEDS = {"PyTorch": "torch", "PyTorch bf16": "torch", "scikit-learn": "sklearn"}
+NEEDS = {"fcnet bfloat16": "torch", "PyTorch": "torch", "PyTorch bf16": "torch", "scikit-learn": "sklearn"}
 
 
 def contenders_of(workload: Workload) -> dict[str, Callable[..., Any]]:
@@ -265,8 +271,8 @@ def work(name: str, workload: Workload, pipe: Connection) -> None:
     """Do a contender's share each time it is asked for."""
     warnings.simplefilter("ignore")
     contenders = contenders_of(workload)
-    if contenders[name] is fcnet:
-        fcnet(workload, pipe)
+    if contenders[name] in (fcnet, fcnet_bfloat16):
+        contenders[name](workload, pipe)
     contender = contenders[name](workload)
     while pipe.recv():
         pipe.send(next(contender))
