@@ -19,7 +19,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "ladder"
-SEEDS = {"exercise": 5, "histograms": 5, "tuned": 5, "pixels": 3, "pixels-deep": 1, "features": 3}
+SEEDS = {"exercise": 5, "histograms": 5, "tuned": 5, "pixels": 3, "pixels-deep": 1, "features": 3, "features-large": 1}
 COMMIT = "commit.txt"
 COLUMNS = {
     "val_accuracy": "validation",

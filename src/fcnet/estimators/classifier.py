@@ -32,7 +32,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of ints
-    activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity"} or callable
+    activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity", "exp"} or callable
         A callable makes a layer of its own, see `fcnet.nn.layers`.
     solver : {"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "lbfgs"} or UpdateRule
         An object like those of `fcnet.training.updates` brings its own settings, as ``AdamW(weight_decay=0.05)``.

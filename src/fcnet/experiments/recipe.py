@@ -27,6 +27,34 @@ UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHED
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components", "pca_regularisation"}
 MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels"}
+TRAININGS = ("gradient", "kernel")
+KERNEL_SETTINGS = {"concentration", "ridge"}
+GRADIENT_SETTINGS = {
+    *(
+        "average_views",
+        "hidden",
+        "activation",
+        "normalisation",
+        "dropout",
+        "input_dropout",
+        "members",
+        "weight_init",
+        "first_layer",
+    ),
+    *(
+        "epochs",
+        "batch_size",
+        "batches",
+        "learning_rate",
+        "l2",
+        "label_smoothing",
+        "class_weight",
+        "patience",
+        "update",
+        "schedule",
+    ),
+    *RULE_SETTINGS,
+}
 FIRST_LAYERS = ("random", "patches")
 CLASS_WEIGHTS = ("none", "balanced")
 FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
@@ -66,6 +94,9 @@ class Recipe:
     dropout: float = 0.0
     input_dropout: float = 0.0
     members: int = 1
+    training: str = "gradient"
+    concentration: float = 1.5
+    ridge: float = 2e-3
     weight_init: str | float = "he"
     first_layer: str = "random"
     dtype: str = "float32"
@@ -123,6 +154,12 @@ class Recipe:
             raise SettingError(
                 "first_layer = patches needs features = none, and hidden units, at least one for each patch size."
             )
+        if self.training not in TRAININGS:
+            raise unknown_name("training", self.training, TRAININGS)
+        if self.training == "kernel" and (self.features != "patches" or self.dtype != "float32"):
+            raise SettingError("training = kernel needs features = patches, and float32.")
+        check_range("concentration", self.concentration, 1e-6)
+        check_range("ridge", self.ridge, 1e-9)
         check_range("zca_regularisation", self.zca_regularisation, 0)
         check_range("shift", self.shift, 0)
         check_range("n_components", self.n_components, 1)
@@ -151,6 +188,7 @@ class Recipe:
             idle |= {"zca_regularisation"}
         if self.features != "none":
             idle |= {"scaling"}
+        idle |= GRADIENT_SETTINGS if self.training == "kernel" else KERNEL_SETTINGS
         return {key: value for key, value in asdict(self).items() if key not in idle}
 
     def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:

@@ -32,10 +32,13 @@ class PatchRepresentation:
         Fitted, for images of one shape.
     whitening : MirrorWhitening
         Fitted on the features of all of them.
+    unit_mean : bool
+        Whether `transform` gives the mean of the components of an image and its moved copies, divided by its length.
     """
 
     patches: list[Patches]
     whitening: MirrorWhitening
+    unit_mean: bool = False
 
     kind = "patches"
 
@@ -71,7 +74,9 @@ class PatchRepresentation:
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_components) of raw images (n, height · width · channels)."""
-        return self._components(X, moved=False)[:, 0].astype(dtype, copy=False)
+        views = self._components(X, moved=self.unit_mean)
+        rows = unit_mean(np.moveaxis(views, 1, 0)) if self.unit_mean else views[:, 0]
+        return rows.astype(dtype, copy=False)
 
     def views(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_views, n_components) of raw images and of their moved copies; the image is view 0."""
@@ -90,7 +95,8 @@ class PatchRepresentation:
 
     def get_config(self) -> dict[str, Any]:
         """Return what, with `arrays`, makes an equal representation."""
-        return {"patches": [patches.get_config() for patches in self.patches], "image_shape": self.patches[0].image_shape}
+        config = {"patches": [patches.get_config() for patches in self.patches], "image_shape": self.patches[0].image_shape}
+        return config | ({"unit_mean": True} if self.unit_mean else {})
 
     def arrays(self) -> dict[str, Array]:
         """Return the dictionaries and the whitening."""
@@ -121,12 +127,19 @@ class PatchRepresentation:
         whitening = MirrorWhitening(
             side_by_side([part.mirrored() for part in patches]), arrays["even"], arrays["odd"], arrays["offset"]
         )
-        return cls(patches, whitening)
+        return cls(patches, whitening, bool(config.get("unit_mean", False)))
 
 
 def patches_of(settings: Mapping[str, Any]) -> Patches:
     """Return the unfitted features of patches with these settings: of maps where there are some for maps."""
     return StackedPatches(**settings) if "map_filters" in settings else PatchFeatures(**settings)
+
+
+def unit_mean(views: Array) -> Array:
+    """Return the means (n, n_components) of the components of views, (n_views, n, n_components), each divided by its length."""
+    mean = views.mean(axis=0)
+    mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    return np.asarray(mean)
 
 
 def numbered(parts: Sequence[Mapping[str, Named]]) -> dict[str, Named]:

@@ -219,6 +219,18 @@ class Logistic(Activation):
         return dout, {}
 
 
+class Exponential(Activation):
+    """``out = exp(x)``, in place: with rows of length one a Gaussian bump around the weights of each unit."""
+
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        out = engine.xp.exp(x, out=x)
+        return out, out
+
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """``dx = dout out``."""
+        return engine.xp.multiply(dout, cache, out=dout), {}
+
+
 class GELU(Activation):
     """``out = x (1 + t) / 2`` with ``t = tanh(√(2/π) (x + 0.044715 x³))`` (Hendrycks & Gimpel 2016, eq. 2).
 
@@ -248,6 +260,7 @@ ACTIVATIONS: dict[str, Callable[[int], Layer]] = {
     "gelu": GELU,
     "logistic": Logistic,
     "identity": Identity,
+    "exp": Exponential,
 }
 
 

@@ -29,7 +29,7 @@ class FullyConnectedNet:
         Inputs, hidden units of each layer, classes or outputs: ``[3072, 50, 10]`` is the two-layer network of the exercise.
     loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "poisson"}
         Classes by softmax; labels that a row has or has not, each by a sigmoid; numbers; counts, with a logarithmic link.
-    activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity"} or callable
+    activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity", "exp"} or callable
         A callable makes a layer of its own from the number of the affine layer before it, see `fcnet.nn.layers`.
     normalisation : {"none", "layer"}
         Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).

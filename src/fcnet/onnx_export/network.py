@@ -57,6 +57,7 @@ ACTIVATION_NODES: dict[str, Callable[[Graph, str, Number], str]] = {
     "gelu": _gelu,
     "logistic": lambda graph, x, number: graph.add("Sigmoid", x),
     "identity": lambda graph, x, number: x,
+    "exp": lambda graph, x, number: graph.add("Exp", x),
 }
 
 

@@ -14,6 +14,7 @@ from fcnet.types import Array
 
 def add_components(graph: Graph, representation: PatchRepresentation, x: str, moved: bool) -> str:
     """Add the whitened components of images, float32 (rows, n_views, n_components)."""
+    moved = moved or representation.unit_mean
     images = graph.cast(x, np.float32)
     parts = [_add_features(graph, patches, images, moved) for patches in representation.patches]
     features = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=2)
@@ -25,7 +26,12 @@ def add_components(graph: Graph, representation: PatchRepresentation, x: str, mo
     )
     even = graph.add("Sub", graph.add("MatMul", graph.add("Add", one, other), whitening.even), whitening.offset)
     odd = graph.add("MatMul", graph.add("Sub", one, other), whitening.odd)
-    return graph.add("Concat", even, odd, axis=2)
+    components = graph.add("Concat", even, odd, axis=2)
+    if not representation.unit_mean:
+        return components
+    mean = graph.add("ReduceMean", components, axes=[1])
+    length = graph.add("Sqrt", graph.add("ReduceSum", graph.add("Mul", mean, mean), np.array([2])))
+    return graph.add("Div", mean, length)
 
 
 def _add_features(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
