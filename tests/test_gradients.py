@@ -23,6 +23,7 @@ ACTIVATION_OF = {
     "tanh": anp.tanh,
     "logistic": lambda z: 1 / (1 + anp.exp(-z)),
     "identity": lambda z: z,
+    "exp": anp.exp,
     "gelu": lambda z: 0.5 * z * (1 + anp.tanh(anp.sqrt(2 / anp.pi) * (z + 0.044715 * z**3))),
 }
 
@@ -95,6 +96,7 @@ def test_pytorch_agrees(activation, normalisation, label_smoothing):
         "tanh": torch.tanh,
         "logistic": torch.sigmoid,
         "identity": torch.nn.Identity(),
+        "exp": torch.exp,
         "gelu": lambda z: functional.gelu(z, approximate="tanh"),
     }[activation]
     net = FullyConnectedNet([6, 8, 7, 4], activation=activation, normalisation=normalisation, seed=2, dtype=np.float64)

@@ -69,6 +69,7 @@ def test_pytorch_agrees(activation, loss, weights, dropout):
         "gelu": lambda z: functional.gelu(z, approximate="tanh"),
         "logistic": torch.sigmoid,
         "identity": torch.nn.Identity(),
+        "exp": torch.exp,
     }[activation]
     net = FullyConnectedNet([6, 8, 4], loss=loss, activation=activation, dropout=dropout, seed=2, dtype=np.float64)
     X, y = net.check_data(*batch(loss))

@@ -382,8 +382,9 @@ def recipes(name: str | None) -> None:
     if name:
         click.echo(recipe_text(name), nl=False)
         return
-    for known in recipe_names():
-        click.echo(f"{known:<12}{load_recipe(known).description}")
+    names = recipe_names()
+    for known in names:
+        click.echo(f"{known:<{max(map(len, names)) + 2}}{load_recipe(known).description}")
 
 
 if __name__ == "__main__":

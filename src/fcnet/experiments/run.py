@@ -9,23 +9,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.data.own import checksum
 from fcnet.engine import ENGINES, default_engine
 from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.experiments.fitting import Prepared, descend, solve
 from fcnet.experiments.predictions import save_predictions
-from fcnet.experiments.preparing import balanced_weights, begin_with_patches, prepare
+from fcnet.experiments.preparing import prepare
 from fcnet.experiments.recipe import Recipe
-from fcnet.features import PatchRepresentation, Preparation
 from fcnet.persist import Model, load, save, write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
-from fcnet.training.state import TrainingState
 from fcnet.training.trainer import accuracy
-from fcnet.types import Array
 
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",
@@ -36,7 +32,6 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "predictions.safetensors",
     "report.html",
 )
-Prepared = tuple[Preparation, Array, Array]  # what inputs go through, and the training and validation rows that come of it
 LEFT_OVERS = {f".{name}.tmp" for name in RUN_FILES}  # of a write that was killed; the next one replaces it
 
 
@@ -97,18 +92,6 @@ class Config:
             raise FileFormatError(f"{run} is not a run folder: it has no {CONFIG}.") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FileFormatError(f"{path} is damaged: {error}.") from None
-
-
-class _KeepResult(Callback):
-    """Writes the model and the history whenever training ends, however it ends."""
-
-    def __init__(self, run: Path, model: Model) -> None:
-        self.run, self.model = run, model
-
-    def on_train_end(self, state: TrainingState) -> None:
-        self.state = state
-        save(self.run / MODEL, self.model)
-        write_atomic(self.run / HISTORY, state.history.to_jsonl())
 
 
 def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = False) -> bool:
@@ -203,10 +186,21 @@ def train(
     _begin(run, config, resume)
     scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
     X_val = scaling.transform(data.X_val, recipe.dtype)
+
+    def keep(model: Model, history: History) -> None:
+        save(run / MODEL, model)
+        write_atomic(run / HISTORY, history.to_jsonl())
+
+    prepared = Prepared(recipe, data, scaling, X_train, X_val, config.seed, config.engine)
     if recipe.training == "kernel":
-        model, trained = _solve(run, config, data, (scaling, X_train, X_val), say)
+        model, trained = solve(prepared, keep, say)
     else:
-        model, trained = _descend(run, config, data, (scaling, X_train, X_val), say, callbacks, resume, checkpoint_seconds)
+        model, trained = descend(
+            *(prepared, keep, say, callbacks),
+            checkpoint=run / CHECKPOINT,
+            checkpoint_seconds=checkpoint_seconds,
+            resume=resume,
+        )
     network = model.network
     averaged = model.average_mirror or model.average_shift
     val_logits = model.logits(data.X_val) if averaged else network.logits(X_val)
@@ -217,17 +211,17 @@ def train(
         "seed": config.seed,
         "engine": config.engine,
         "dtype": str(network.dtype),
-        "train_accuracy": trained["train_accuracy"],
+        "train_accuracy": trained.train_accuracy,
         "val_accuracy": accuracy(val_logits, data.y_val),
         "test_accuracy": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
         "n_test": None,
         "n_parameters": network.n_parameters,
-        "epochs": trained["epochs"],
-        "best_epoch": trained["best_epoch"],
-        "stop_reason": trained["stop_reason"],
-        "fit_seconds": round(trained["fit_seconds"], 3),
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "stop_reason": trained.stop_reason,
+        "fit_seconds": round(trained.seconds, 3),
         "feature_seconds": round(feature_seconds, 3),
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
@@ -235,88 +229,6 @@ def train(
     save_predictions(run / PREDICTIONS, "validation", val_logits, model.rows(data.X_val), data.y_val)
     _write_metrics(run, metrics)
     return metrics
-
-
-def _descend(
-    run: Path,
-    config: Config,
-    data: Dataset,
-    prepared: Prepared,
-    say: Callable[[str], None],
-    callbacks: Iterable[Callback],
-    resume: bool,
-    checkpoint_seconds: float,
-) -> tuple[Model, dict[str, Any]]:
-    """Train a network by gradient descent; return the model and what the metrics say of its training."""
-    recipe, (scaling, X_train, X_val) = config.settings, prepared
-    y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
-    signs = scaling.signs if isinstance(scaling, PatchRepresentation) else None
-    network = recipe.network(X_train.shape[1], len(data.classes), config.seed, config.engine)
-    if recipe.first_layer == "patches" and data.image_shape is not None:
-        say("Learning patches for the first layer to begin with")
-        begin_with_patches(network, X_train, data.image_shape, recipe.patch_sizes, config.seed)
-    model = Model(network, scaling, data.classes, data.image_shape, data.max_value)
-    if recipe.average_views:
-        # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
-        model.average_mirror, model.average_shift = recipe.mirror, min(recipe.shift, 1)
-    keep = _KeepResult(run, model)
-    trainer = recipe.trainer(config.seed, recipe.augmentation(data.image_shape, signs), [*callbacks, keep])
-    history = trainer.fit(
-        *(network, X_train, y_train, X_val, data.y_val),
-        sample_weight=balanced_weights(y_train) if recipe.class_weight == "balanced" else None,
-        checkpoint=run / CHECKPOINT,
-        checkpoint_seconds=checkpoint_seconds,
-        resume=resume,
-    )
-    return model, {
-        "train_accuracy": accuracy(network.logits(X_train), y_train),
-        "epochs": len(history),
-        "best_epoch": keep.state.best_epoch,
-        "stop_reason": keep.state.stop_reason,
-        "fit_seconds": keep.state.seconds,
-    }
-
-
-def _solve(
-    run: Path, config: Config, data: Dataset, prepared: Prepared, say: Callable[[str], None]
-) -> tuple[Model, dict[str, Any]]:
-    """Solve for the output weights of a network with a hidden unit for every training image; return what `_descend` does."""
-    from fcnet.training.kernel import calibrate, fit_kernel
-
-    recipe, (scaling, X_train, X_val), began = config.settings, prepared, time.monotonic()
-    signs = scaling.signs if recipe.mirror and isinstance(scaling, PatchRepresentation) else None
-    say(f"Solving for the output weights of {len(X_train):,} hidden units")
-    fit = fit_kernel(
-        *(X_train, data.y_train, len(data.classes)),
-        concentration=recipe.concentration,
-        ridge=recipe.ridge,
-        signs=signs,
-        engine=config.engine,
-    )
-    network, loss = fit.network, fit.network.loss
-    model = Model(network, scaling, data.classes, data.image_shape, data.max_value, average_mirror=recipe.mirror)
-    views = [X_val] if signs is None else [X_val, X_val * signs]
-    val_logits = np.mean([network.logits(view) for view in views], axis=0)
-    scale = np.float32(calibrate(network, val_logits, data.y_val))
-    row = {
-        "epoch": 1,
-        "iteration": 1,
-        "loss": loss.value(scale * fit.fitted, data.y_train),
-        "train_accuracy": accuracy(fit.fitted, data.y_train),
-        "val_loss": loss.value(scale * val_logits, data.y_val),
-        "val_accuracy": accuracy(val_logits, data.y_val),
-        "batches": [],
-    }
-    save(run / MODEL, model)
-    write_atomic(run / HISTORY, History([row]).to_jsonl())
-    seconds = time.monotonic() - began
-    return model, {
-        "train_accuracy": row["train_accuracy"],
-        "epochs": 1,
-        "best_epoch": 1,
-        "stop_reason": None,
-        "fit_seconds": seconds,
-    }
 
 
 def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Kernel regression as a two-layer network: a hidden unit for every training row, and output weights that are solved for."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fcnet.engine import default_engine, get_engine
@@ -13,21 +11,6 @@ from fcnet.types import Array
 BLOCK = 2048  # rows of the kernel matrix at once
 
 
-@dataclass(frozen=True)
-class KernelFit:
-    """A network that was solved for.
-
-    Parameters
-    ----------
-    network : FullyConnectedNet
-    fitted : float32 array (n, n_classes)
-        Its logits of the training rows, averaged over mirror images where there were `signs`.
-    """
-
-    network: FullyConnectedNet
-    fitted: Array
-
-
 def fit_kernel(
     X: Array,
     y: Array,
@@ -37,8 +20,8 @@ def fit_kernel(
     ridge: float = 2e-3,
     signs: Array | None = None,
     engine: str | None = None,
-) -> KernelFit:
-    """Return the two-layer network that is kernel ridge regression on the labels.
+) -> tuple[FullyConnectedNet, Array]:
+    """Return the two-layer network that is kernel ridge regression on the labels, and its logits of the training rows.
 
     Its hidden units are ``h_i(x) = exp(κ (x_i · x − 1))`` for the training rows x_i, which is the Gaussian kernel of rows of
     length one with κ = 1/σ². Its output weights ``a`` solve ``(K + λ I) a = Y − 1/C`` with ``K_ij = h_i(x_j)``; 1/C is the bias
@@ -62,6 +45,12 @@ def fit_kernel(
     engine : str, optional
         Of the network; its products make K.
 
+    Returns
+    -------
+    network : FullyConnectedNet
+    fitted : float32 array (n, n_classes)
+        Its logits of the training rows, averaged over their mirror images where there are `signs`.
+
     Raises
     ------
     InputError
@@ -78,7 +67,7 @@ def fit_kernel(
         "b2": np.full(n_classes, 1 / n_classes, np.float32),
     }
     network = FullyConnectedNet([n_inputs, n, n_classes], activation="exp", engine=engine, params=params)
-    return KernelFit(network, targets - np.float32(ridge) * weights)
+    return network, targets - np.float32(ridge) * weights
 
 
 def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul) -> Array:

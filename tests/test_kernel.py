@@ -1,0 +1,134 @@
+"""Kernel regression as a network: against scikit-learn, and as a run."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn.kernel_ridge import KernelRidge
+
+from fcnet import FullyConnectedNet, load
+from fcnet.cli import main
+from fcnet.data import load_digits
+from fcnet.errors import InputError
+from fcnet.features import PatchRepresentation
+from fcnet.onnx_export import export_onnx
+from fcnet.training import kernel
+from fcnet.training.kernel import calibrate, fit_kernel
+
+SIGNS = np.repeat(np.array([1, -1], np.float32), [6, 3])
+SETTINGS = (
+    *("features=patches", "n_filters=32", "patch_sizes=[3, 4]", "n_components=60", "mirror=true", "shift=1"),
+    "training=kernel",
+)
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(params=[7, 2048])
+def block(request, monkeypatch):
+    """Some blocks and a rest, or all rows in one."""
+    monkeypatch.setattr(kernel, "BLOCK", request.param)
+
+
+def unit_rows(n, seed):
+    X = np.random.default_rng(seed).standard_normal((n, 9)).astype(np.float32)
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def classes(X):
+    return (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.2)
+
+
+def gaussian(A, B, concentration):
+    return np.exp(-concentration / 2 * np.square(A[:, None].astype(float) - B).sum(axis=2))
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("concentration", [0.5, 3.0])
+def test_scikit_learn_agrees(concentration):
+    X, Z = unit_rows(60, 0), unit_rows(20, 1)
+    y = classes(X)
+    network, fitted = fit_kernel(X, y, 3, concentration=concentration, ridge=0.01)
+    oracle = KernelRidge(kernel="rbf", gamma=concentration / 2, alpha=0.01).fit(X.astype(float), np.eye(3)[y] - 1 / 3)
+    np.testing.assert_allclose(network.logits(Z), oracle.predict(Z.astype(float)) + 1 / 3, atol=1e-4)
+    np.testing.assert_allclose(fitted, network.logits(X), atol=1e-4)
+    assert network.logits(Z).dtype == fitted.dtype == np.float32
+
+
+@pytest.mark.usefixtures("block")
+def test_with_mirror_images_it_fits_what_is_averaged_over_them():
+    X, Z = unit_rows(60, 0), unit_rows(20, 1)
+    y = classes(X)
+    network, fitted = fit_kernel(X, y, 3, concentration=2.0, ridge=0.01, signs=SIGNS)
+    averaged = lambda A: (gaussian(A, X, 2.0) + gaussian(A * SIGNS, X, 2.0)) / 2  # noqa: E731
+    oracle = KernelRidge(kernel="precomputed", alpha=0.01).fit(averaged(X), np.eye(3)[y] - 1 / 3)
+    mean = (network.logits(Z) + network.logits(Z * SIGNS)) / 2
+    np.testing.assert_allclose(mean, oracle.predict(averaged(Z)) + 1 / 3, atol=1e-4)
+    np.testing.assert_allclose(fitted, oracle.predict(averaged(X)) + 1 / 3, atol=1e-4)
+
+
+def test_a_matrix_that_is_not_positive_definite():
+    X = np.tile(unit_rows(1, 0), (50, 1))
+    with pytest.raises(InputError, match=r"not positive definite: choose a larger ridge\.$"):
+        fit_kernel(X, np.zeros(50, int), 2, ridge=1e-9)
+
+
+def test_calibrated_logits_cost_least():
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=300)
+    network = FullyConnectedNet([9, 4, 3])
+    before = {name: p.copy() for name, p in network.params.items()}
+    logits = (0.1 * np.eye(3)[y] + 0.1 * rng.standard_normal((300, 3))).astype(np.float32)
+    scale = calibrate(network, logits, y)
+    costs = [network.loss.value(np.float32(factor * scale) * logits, y) for factor in (0.9, 1, 1.1)]
+    assert costs[1] == min(costs)
+    for name, p in network.params.items():
+        np.testing.assert_array_equal(p, before[name] * np.float32(scale if name in ("W2", "b2") else 1))
+
+
+def fcnet(*arguments):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    return result.output
+
+
+def test_a_run(tmp_path):
+    run, digits = tmp_path / "run", load_digits()
+    changes = [word for setting in SETTINGS for word in ("--set", setting)]
+    assert "1,200 hidden units" in fcnet("train", "digits", "--out", run, *changes)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["val_accuracy"] > 0.97
+    model = load(run / "model.safetensors")
+    assert np.mean(model.predict(digits.X_val) == digits.y_val) == metrics["val_accuracy"]
+    assert model.network.layer_sizes == [60, 1200, 10]
+    report = (run / "report.html").read_text()
+    assert "concentration" in report
+    assert "learning_rate" not in report
+    assert "Test accuracy" in fcnet("evaluate", run)
+    before = (run / "model.safetensors").read_bytes()
+    (run / "metrics.json").unlink()
+    fcnet("train", "digits", "--out", run, *changes, "--resume")
+    assert (run / "model.safetensors").read_bytes() == before
+    export_onnx(model, tmp_path / "m.onnx", tolerance=1e-3)  # sums of 1,200 terms that cancel one another
+
+
+def test_its_inputs_are_the_means_of_views(tmp_path):
+    run, digits = tmp_path / "run", load_digits()
+    fcnet("train", "digits", "--out", run, *[word for setting in SETTINGS for word in ("--set", setting)])
+    scaling = load(run / "model.safetensors").scaling
+    assert isinstance(scaling, PatchRepresentation)
+    mean = scaling.views(digits.X_val[:30]).mean(axis=1)
+    expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    np.testing.assert_allclose(scaling.transform(digits.X_val[:30]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("setting", ["features=none", "features=histograms", "dtype=float64"])
+def test_it_needs_features_of_patches(setting, tmp_path):
+    changes = [word for s in (*SETTINGS, setting) for word in ("--set", s)]
+    result = CliRunner().invoke(main, ["train", "digits", "--out", str(tmp_path / "run"), *changes])
+    assert result.exit_code == 2
+    assert "training = kernel needs features = patches, and float32." in result.output
