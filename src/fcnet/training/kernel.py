@@ -73,7 +73,10 @@ def fit_kernel(
 def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul) -> Array:
     """Return the lower triangle of K + λ I, float32 (n, n)."""
     n = len(X)
-    K = np.empty((n, n), np.float32)
+    try:
+        K = np.empty((n, n), np.float32)
+    except MemoryError:
+        raise InputError(f"A kernel of {n:,} rows needs {4e-9 * n * n:.1f} GB of memory; use fewer rows.") from None
     for start in range(0, n, BLOCK):
         rows, stop = X[start : start + BLOCK], min(start + BLOCK, n)
         block = K[start:stop, :stop]
