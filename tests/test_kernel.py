@@ -77,6 +77,13 @@ def test_a_matrix_that_is_not_positive_definite():
         fit_kernel(X, np.zeros(50, int), 2, ridge=1e-9)
 
 
+def test_a_regression_without_a_finite_solution():
+    X = unit_rows(20, 0)
+    X[3, 2] = np.nan
+    with pytest.raises(InputError, match="no finite solution"):
+        fit_kernel(X, np.zeros(20, int), 2)
+
+
 def test_calibrated_logits_cost_least():
     rng = np.random.default_rng(0)
     y = rng.integers(3, size=300)
@@ -108,6 +115,11 @@ def test_a_run(tmp_path):
     report = (run / "report.html").read_text()
     assert "concentration" in report
     assert "learning_rate" not in report
+    assert "best epoch" not in report
+    fcnet("export", run, "--to", tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text()
+    assert "output weights were solved for" in card
+    assert "averaged over mirrored views" in card
     assert "Test accuracy" in fcnet("evaluate", run)
     before = (run / "model.safetensors").read_bytes()
     (run / "metrics.json").unlink()
@@ -126,9 +138,28 @@ def test_its_inputs_are_the_means_of_views(tmp_path):
     np.testing.assert_allclose(scaling.transform(digits.X_val[:30]), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("setting", ["features=none", "features=histograms", "dtype=float64"])
-def test_it_needs_features_of_patches(setting, tmp_path):
+@pytest.mark.parametrize("setting", ["features=none", "features=histograms", "dtype=float64", "class_weight=balanced"])
+def test_settings_that_do_not_go_with_it(setting, tmp_path):
     changes = [word for s in (*SETTINGS, setting) for word in ("--set", s)]
     result = CliRunner().invoke(main, ["train", "digits", "--out", str(tmp_path / "run"), *changes])
     assert result.exit_code == 2
-    assert "training = kernel needs features = patches, and float32." in result.output
+    assert "training = kernel needs features = patches, dtype = float32, and class_weight = none." in result.output
+
+
+@pytest.mark.parametrize("setting", ["mirror=false", "shift=0"])
+def test_without_mirror_images_or_moved_copies(setting, tmp_path):
+    run, digits = tmp_path / "run", load_digits()
+    fcnet("train", "digits", "--out", run, *[word for s in (*SETTINGS, setting) for word in ("--set", s)])
+    model = load(run / "model.safetensors")
+    assert model.average_mirror == (setting != "mirror=false")
+    assert np.mean(model.predict(digits.X_val) == digits.y_val) > 0.97
+
+
+def test_bfloat16_is_for_the_kernel_alone():
+    pytest.importorskip("torch")
+    X, Z = unit_rows(300, 0), unit_rows(50, 1)
+    y = classes(X)
+    exact, _ = fit_kernel(X, y, 3, ridge=0.01)
+    network, _ = fit_kernel(X, y, 3, ridge=0.01, engine="bfloat16")
+    assert network.engine.name != "bfloat16"
+    np.testing.assert_allclose(network.logits(Z), exact.logits(Z), atol=0.03)

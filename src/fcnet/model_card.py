@@ -42,7 +42,7 @@ def model_card(run: str | Path) -> str:
     sections = {
         "Data": _data(data, metrics, model),
         **({"Columns": _columns(metrics, config, table)} if table else {}),
-        "Metrics": _measured(metrics),
+        "Metrics": _measured(metrics, config),
         "Model": _network(metrics, model),
         "Training": _training(metrics, config),
         "Limits": _limits(data, metrics, model),
@@ -94,7 +94,7 @@ def _columns(metrics: dict[str, Any], config: Config, table: TableFeatures) -> l
     return [*texts, "A category that no training row had counts as no category, too, and an infinite number as missing."]
 
 
-def _measured(metrics: dict[str, Any]) -> list[str]:
+def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
     rows = []
     for part, name in PARTS.items():
         for key, value in metrics.items():
@@ -102,7 +102,8 @@ def _measured(metrics: dict[str, Any]) -> list[str]:
                 rows.append([name, *_figure(key.removeprefix(f"{part}_"), value)])
     tested = any(row[0] == "test" for row in rows)
     test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
-    note = f"The test part {test}. The figures of the validation part, which chose the epoch, are somewhat too good."
+    chose = "the scale of the logits" if config.settings.training == "kernel" else "the epoch"
+    note = f"The test part {test}. The figures of the validation part, which chose {chose}, are somewhat too good."
     return [_table(["part", "measure", "value"], rows), note]
 
 
@@ -115,7 +116,8 @@ def _network(metrics: dict[str, Any], model: Model) -> list[str]:
     network = model.network
     sizes = " → ".join(f"{size:,}" for size in network.layer_sizes)
     members = f", the hidden units those of {network.members} networks whose logits are averaged" if network.members > 1 else ""
-    views = "; logits are averaged over mirrored and moved views" if model.average_mirror or model.average_shift else ""
+    kinds = [name for name, used in (("mirrored", model.average_mirror), ("moved", model.average_shift)) if used]
+    views = f"; logits are averaged over {' and '.join(kinds)} views" if kinds else ""
     parameters = metrics.get("n_parameters", network.n_parameters)
     return [
         f"Layers {sizes}, activation {network.activation}, normalisation {network.normalisation}{members}: {parameters:,} "
@@ -128,10 +130,14 @@ def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     description = settings.pop("description", "")
     times = {"training": "fit_seconds", "preparing the inputs": "feature_seconds"}
     took = " and ".join(f"{duration_words(metrics[key])} of {what}" for what, key in times.items())
+    if config.settings.training == "kernel":
+        how = "Its output weights were solved for; the validation part chose the scale of the logits."
+    else:
+        best = f"epoch {metrics['best_epoch']} was the best on the validation part"
+        how = f"Of {metrics['epochs']} epochs, {best}, and is the one kept."
     texts = [
         description,
-        f"It took {took} on the engine {config.engine}. Of {metrics['epochs']} epochs, epoch {metrics['best_epoch']} was the "
-        f"best on the validation part, and is the one kept. The seed was {config.seed}.",
+        f"It took {took} on the engine {config.engine}. {how} The seed was {config.seed}.",
         _table(["setting", "value"], ([f"`{key}`", _plain(setting_words(value))] for key, value in settings.items())),
     ]
     return [text for text in texts if text]

@@ -53,10 +53,8 @@ def write_report(run: Path) -> Path:
     metrics, history, config, model = read_metrics(run), read_history(run), Config.read(run), load(run / MODEL)
     predictions, part = read_predictions(run / PREDICTIONS)
     with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
-        charts = [
-            _chart(figure(history))
-            for figure in (plots.plot_loss, plots.plot_accuracy, plots.plot_epoch_loss, plots.plot_learning_rate)
-        ]
+        figures = (plots.plot_loss, plots.plot_accuracy, plots.plot_epoch_loss, plots.plot_learning_rate)
+        charts = [_chart(figure(history)) for figure in figures if config.settings.training == "gradient"]
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (resources.files("fcnet") / "templates" / "report.html").read_text(encoding="utf-8")
     )

@@ -30,30 +30,9 @@ MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels"}
 TRAININGS = ("gradient", "kernel")
 KERNEL_SETTINGS = {"concentration", "ridge"}
 GRADIENT_SETTINGS = {
-    *(
-        "average_views",
-        "hidden",
-        "activation",
-        "normalisation",
-        "dropout",
-        "input_dropout",
-        "members",
-        "weight_init",
-        "first_layer",
-    ),
-    *(
-        "epochs",
-        "batch_size",
-        "batches",
-        "learning_rate",
-        "l2",
-        "label_smoothing",
-        "class_weight",
-        "patience",
-        "update",
-        "schedule",
-    ),
-    *RULE_SETTINGS,
+    *("hidden", "activation", "normalisation", "dropout", "input_dropout", "members", "weight_init", "first_layer"),
+    *("epochs", "batch_size", "batches", "learning_rate", "l2", "label_smoothing", "class_weight", "patience"),
+    *("average_views", "update", "schedule", *RULE_SETTINGS),
 }
 FIRST_LAYERS = ("random", "patches")
 CLASS_WEIGHTS = ("none", "balanced")
@@ -68,7 +47,8 @@ class Recipe:
     `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
     of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
     and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `class_weight` is
-    "none" or "balanced"; `patience` is that of early stopping, with 0 for none. The settings of features, update rules and
+    "none" or "balanced"; `patience` is that of early stopping, with 0 for none; `training` is "gradient", or "kernel" with the
+    `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. The settings of features, trainings, update rules and
     schedules that are not chosen have no effect.
     """
 
@@ -156,8 +136,8 @@ class Recipe:
             )
         if self.training not in TRAININGS:
             raise unknown_name("training", self.training, TRAININGS)
-        if self.training == "kernel" and (self.features != "patches" or self.dtype != "float32"):
-            raise SettingError("training = kernel needs features = patches, and float32.")
+        if self.training == "kernel" and (self.features, self.dtype, self.class_weight) != ("patches", "float32", "none"):
+            raise SettingError("training = kernel needs features = patches, dtype = float32, and class_weight = none.")
         check_range("concentration", self.concentration, 1e-6)
         check_range("ridge", self.ridge, 1e-9)
         check_range("zca_regularisation", self.zca_regularisation, 0)

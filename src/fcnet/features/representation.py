@@ -138,7 +138,7 @@ def patches_of(settings: Mapping[str, Any]) -> Patches:
 def unit_mean(views: Array) -> Array:
     """Return the means (n, n_components) of the components of views, (n_views, n, n_components), each divided by its length."""
     mean = views.mean(axis=0)
-    mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return np.asarray(mean)
 
 

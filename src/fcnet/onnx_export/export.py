@@ -107,7 +107,8 @@ def _check(content: bytes, model: Model, tolerance: float) -> float:
     if not difference <= tolerance:
         raise FcnetError(
             f"The ONNX graph was not written: onnxruntime's outputs differ from the model's by up to {difference:.2g}. "
-            f"Logits of hundreds cannot be computed more exactly in float32; if yours are such, allow more than {tolerance:g}."
+            f"Logits of hundreds, or of terms that cancel one another, as of training = kernel, cannot be computed "
+            f"more exactly in float32; if yours are such, allow more than {tolerance:g}."
         )
     return difference
 

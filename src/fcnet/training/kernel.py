@@ -43,7 +43,7 @@ def fit_kernel(
         What mirroring multiplies the inputs by: K is then the mean over rows and their mirror images, which fits logits that
         are averaged over both.
     engine : str, optional
-        Of the network; its products make K.
+        Its products make K; the network has that of the default.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def fit_kernel(
     Raises
     ------
     InputError
-        If K is not positive definite, which a larger `ridge` mends.
+        If K is not positive definite, which a larger `ridge` mends, or there is no finite solution.
     """
     n, n_inputs = X.shape
     matmul = get_engine(engine or default_engine(), "float32").matmul
@@ -66,7 +66,12 @@ def fit_kernel(
         "W2": weights,
         "b2": np.full(n_classes, 1 / n_classes, np.float32),
     }
-    network = FullyConnectedNet([n_inputs, n, n_classes], activation="exp", engine=engine, params=params)
+    if not np.isfinite(weights).all():
+        raise InputError(
+            "The kernel regression has no finite solution: inputs are not finite, or the concentration is too large."
+        )
+    # Terms that cancel one another are added up: products of fewer bits than float32's would spoil the logits.
+    network = FullyConnectedNet([n_inputs, n, n_classes], activation="exp", params=params)
     return network, targets - np.float32(ridge) * weights
 
 
