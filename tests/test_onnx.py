@@ -83,6 +83,7 @@ def test_every_activation_has_nodes():
 GREY = (12, 10, 1)
 FEW = {"n_filters": 6, "patch_size": 4}
 MAPS = {"n_filters": 8, "patch_size": 2, "map_filters": 8, "map_patch_size": 3, "map_channels": 4}
+DEEP = MAPS | {"patch_size": 1, "map_patch_size": 5, "map_layers": 2, "grid": 1}
 PREPARATIONS = {
     "none": lambda X, shape: Scaling(),
     "mean": lambda X, shape: Scaling.fit(X, "mean"),
@@ -93,13 +94,14 @@ PREPARATIONS = {
     "uneven cells": lambda X, shape: representation(X, shape, PatchFeatures(6, 5, grid=(3, 1), shift=2)),
     "two dictionaries": lambda X, shape: representation(X, shape, PatchFeatures(**FEW), PatchFeatures(6, 5)),
     "maps": lambda X, shape: representation(X, shape, StackedPatches(**MAPS, shift=2), PatchFeatures(**FEW, shift=2)),
+    "maps of maps": lambda X, shape: representation(X, shape, StackedPatches(**DEEP, shift=2)),
 }
 # Without a shift that is known to the patches there are no moved views.
 VIEWS = {"histograms": [(False, 0)], "two dictionaries": [(False, 0), (True, 0)]}
 CASES = [
     (name, shape, views)
     for name in PREPARATIONS
-    for shape in (SHAPE, GREY)
+    for shape in (((16, 16, 3),) if name == "maps of maps" else (SHAPE, GREY))
     for views in VIEWS.get(name, [(False, 0), (True, 0), (False, 1), (True, 1)])
 ]
 

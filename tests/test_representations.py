@@ -330,7 +330,10 @@ def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_pa
         ("map_filters=10\nmap_channels=8", "shift must be a multiple of 2"),
         ("map_filters=10\nmap_channels=8\nshift=2\nmap_patch_size=4", "choose another map_patch_size"),
         ("map_filters=-2", "map_filters"),
-        ("map_filters=10\nmap_channels=8\nshift=2\nmap_patch_size=[3, 3, 5]", "map_patch_size needs one size, or one for each"),
+        (
+            "map_filters=10\nmap_channels=8\nshift=2\nmap_patch_size=[3, 3, 5]",
+            "map_patch_size needs one number, or one for each",
+        ),
     ],
 )
 def test_settings_of_features_that_cannot_be_are_refused_before_a_run_is_replaced(finished, setting, message):

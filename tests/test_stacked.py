@@ -7,19 +7,32 @@ from fcnet.errors import InputError, SettingError
 from fcnet.features import PatchFeatures, StackedPatches
 
 SHAPE = (14, 16, 3)
-SETTINGS = {"n_filters": 12, "map_filters": 10, "map_patch_size": 3, "map_channels": 6}
+SETTINGS = {"n_filters": 12, "map_filters": 10, "map_patch_size": 3, "map_channels": 6, "map_layers": 1}
+DEEP = SETTINGS | {"map_layers": 2, "patch_size": 2, "grid": 1}
+
+
+def images(shape):
+    rng = np.random.default_rng(0)
+    height, width, channels = shape
+    smooth = rng.integers(256, size=(80, height // 2, width // 2, channels)).repeat(2, axis=1).repeat(2, axis=2)
+    return (smooth // 2 + rng.integers(100, size=(80, *shape))).reshape(80, -1).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
 def X():
-    rng = np.random.default_rng(0)
-    smooth = rng.integers(256, size=(80, 7, 8, 3)).repeat(2, axis=1).repeat(2, axis=2)
-    return (smooth // 2 + rng.integers(100, size=(80, *SHAPE))).reshape(80, -1).astype(np.uint8)
+    return images(SHAPE)
 
 
 @pytest.fixture(scope="module")
 def features(X):
     return StackedPatches(**SETTINGS, shift=2).fit(X, SHAPE)
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """Maps of maps, which are of 2 × 3 places, and the images that they were learnt from."""
+    X = images((14, 18, 3))
+    return StackedPatches(**DEEP, shift=2).fit(X, (14, 18, 3)), X
 
 
 def test_the_second_layer_sees_principal_components_of_the_first(X, features):
@@ -59,6 +72,44 @@ def test_views_are_the_features_of_moved_images(X, features):
     for view, (top, left) in enumerate([(2, 2), (4, 4), (4, 0), (0, 4), (0, 0)]):
         moved = padded[:, top : top + SHAPE[0], left : left + SHAPE[1]].reshape(4, -1)
         np.testing.assert_allclose(views[:, view], features.transform(moved), atol=1e-3)
+
+
+def test_maps_of_maps_are_maps_of_the_pooled_responses_of_patches_of_maps(deep):
+    deep, X = deep
+    middle = StackedPatches(20, threshold=0.5, grid=(2, 3), map_filters=10, map_patch_size=3, map_channels=6)
+    middle.set_shape((14, 18, 3))
+    middle.set_arrays(deep.first.arrays())
+    maps = middle.transform(X).reshape(-1, 40) @ deep.channels - deep.offset
+    last = PatchFeatures(12, 2, threshold=0.5, grid=1)
+    last.set_shape((2, 3, 6))
+    last.set_arrays({"filters": deep.arrays()["filters"]})
+    np.testing.assert_allclose(deep.transform(X), last.transform(maps.reshape(len(X), -1)), atol=1e-4)
+    assert "10 filters of 3 × 3 pixels, and 20 on maps of them, and 12 on maps of them" in deep.description
+
+
+def test_maps_of_maps_know_their_mirror_image_and_moved_images(deep):
+    deep, X = deep
+    flipped = X.reshape(-1, 14, 18, 3)[:, :, ::-1].reshape(len(X), -1)
+    found = deep.transform(X)
+    np.testing.assert_allclose(deep.transform(flipped), found[:, deep.mirrored()], atol=5e-3)
+    assert np.abs(found - found[:, deep.mirrored()]).max() > 0.1
+    views = deep.views(X[:4])
+    assert views.shape == (4, deep.n_views, deep.n_features) == (4, 5, 24)
+    padded = np.pad(X[:4].reshape(4, 14, 18, 3), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    for view, (top, left) in enumerate([(2, 2), (4, 4), (4, 0), (0, 4), (0, 0)]):
+        moved = padded[:, top : top + 14, left : left + 18].reshape(4, -1)
+        np.testing.assert_allclose(views[:, view], deep.transform(moved), atol=1e-4)
+
+
+def test_maps_of_maps_can_be_put_back(deep):
+    deep, X = deep
+    other = StackedPatches(**deep.get_config())
+    other.set_shape((14, 18, 3))
+    assert {name: array.shape for name, array in deep.arrays().items()} == other.array_shapes()
+    other.set_arrays(deep.arrays())
+    np.testing.assert_array_equal(other.views(X[:3]), deep.views(X[:3]))
+    with pytest.raises(SettingError, match="20 on maps of them have 4 × 5 in images of 14 × 16: choose another map_patch_size"):
+        other.set_shape(SHAPE)
 
 
 def test_the_seed_decides(X):
@@ -104,7 +155,7 @@ def test_flat_images_give_finite_features():
         ({"map_channels": 22}, "map_channels must be at most twice map_filters, 20"),
         ({"map_patch_size": 4}, "choose another map_patch_size"),
         ({"patch_size": 7}, "Patches of 7 places, 2 × 2 cells and a shift of 0 pixels do not fit into maps of 6 × 7 places"),
-        ({"map_patch_size": 15}, "Patches of 15 pixels.*choose another map_patch_size"),
+        ({"map_patch_size": 15}, "Patches of 15 pixels.*do not fit into images of 14 × 16"),
         ({"map_channels": 1}, "map_channels"),
         ({"map_channels": 5}, "map_channels must be even, got 5"),
         ({"map_filters": 9}, "map_filters must be even, got 9"),

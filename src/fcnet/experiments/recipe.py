@@ -26,7 +26,7 @@ from fcnet.types import Array
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components", "pca_regularisation"}
-MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels"}
+MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels", "map_layers"}
 TRAININGS = ("gradient", "kernel")
 KERNEL_SETTINGS = {"concentration", "ridge"}
 GRADIENT_SETTINGS = {
@@ -61,6 +61,7 @@ class Recipe:
     map_filters: int = 0
     map_patch_size: list[int] = field(default_factory=lambda: [5])
     map_channels: int = 64
+    map_layers: list[int] = field(default_factory=lambda: [1])
     n_components: int = 3072
     pca_regularisation: float = 1.0
     scaling: str = "standard"
@@ -194,17 +195,19 @@ class Recipe:
         Raises
         ------
         SettingError
-            If there is neither one map_patch_size nor one for each patch size.
+            If there is neither one map_patch_size nor one for each patch size, or so of map_layers.
         """
         n = len(self.patch_sizes)
         common: dict[str, Any] = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
         parts = [{"n_filters": self.n_filters // n, "patch_size": size, **common} for size in self.patch_sizes]
         if self.map_filters and self.features == "patches":
-            if len(self.map_patch_size) not in (1, n):
-                raise SettingError(f"map_patch_size needs one size, or one for each of {n} patch_sizes: {self.map_patch_size}.")
-            sizes = self.map_patch_size * n if len(self.map_patch_size) == 1 else self.map_patch_size
-            for part, size in zip(parts, sizes, strict=True):
-                part |= {"map_filters": self.map_filters, "map_patch_size": size, "map_channels": self.map_channels}
+            maps = {"map_filters": self.map_filters, "map_channels": self.map_channels}
+            for name in ("map_patch_size", "map_layers"):
+                values = getattr(self, name)
+                if len(values) not in (1, n):
+                    raise SettingError(f"{name} needs one number, or one for each of {n} patch_sizes: {values}.")
+                for part, value in zip(parts, values * n if len(values) == 1 else values, strict=True):
+                    part |= {**maps, name: value}
         return parts
 
     def check_images(self, image_shape: tuple[int, ...] | None) -> None:

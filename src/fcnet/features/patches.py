@@ -153,8 +153,8 @@ class PatchFeatures:
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
         height, width, _ = self.image_shape = tuple(image_shape)
-        self._positions = (height - self.patch_size + 1, width - self.patch_size + 1)
-        if any(n < cells for n, cells in zip(self._positions, self.cells, strict=True)) or self.shift >= min(height, width):
+        self.positions = (height - self.patch_size + 1, width - self.patch_size + 1)
+        if any(n < cells for n, cells in zip(self.positions, self.cells, strict=True)) or self.shift >= min(height, width):
             raise SettingError(
                 f"Patches of {self.patch_size} pixels, {self.cells[0]} × {self.cells[1]} cells and a shift of {self.shift} "
                 f"do not fit into images of {height} × {width}."
@@ -258,7 +258,7 @@ class PatchFeatures:
     def _blocks(self, shift: int) -> tuple[tuple[Array, Array], ...]:
         """Return how positions down and across are cut into blocks, see `_windows`."""
         offsets = zip(*((-down, -across) for down, across in diagonal_moves(shift)), strict=True)
-        return tuple(_windows(n, cells, moved) for n, cells, moved in zip(self._positions, self.cells, offsets, strict=True))
+        return tuple(_windows(n, cells, moved) for n, cells, moved in zip(self.positions, self.cells, offsets, strict=True))
 
     def _flip(self, mirrored_channels: Array | None) -> Array:
         """Return the order in which the values of a patch are those of its mirror image."""
@@ -268,7 +268,7 @@ class PatchFeatures:
 
     def _random_patches(self, X: Array, rng: np.random.Generator) -> Array:
         """Return normalised patches of random images at random places, (N_PATCHES, patch_size² · channels)."""
-        n = min(N_PATCHES, len(X) * math.prod(self._positions), N_VALUES // self.array_shapes()["filters"][0])
+        n = min(N_PATCHES, len(X) * math.prod(self.positions), N_VALUES // self.array_shapes()["filters"][0])
         starts, corner = random_places(n, self.patch_size, self.image_shape, rng)
         rows = rng.integers(len(X), size=(n, 1))
         patches = np.empty((n, len(corner)), np.float32)

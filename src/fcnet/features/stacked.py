@@ -1,4 +1,4 @@
-"""Patch features of maps: a second layer of patches on the pooled responses of a first, both learnt without labels."""
+"""Patch features of maps: a layer of patches on the pooled responses of another, each learnt without labels."""
 
 import math
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fcnet.errors import SettingError, to_int
 from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.patches import PatchFeatures, bordered
+from fcnet.features.views import diagonal_moves, image_views
 from fcnet.products import Matmul
 from fcnet.types import Array
 
@@ -24,7 +25,7 @@ class StackedPatches:
 
     The responses of the first layer to an image, pooled over such cells, are reduced to their leading principal components, the
     channels of the maps. The second layer takes these for an image: its patches of 3 × 3 see 10 × 10 pixels (Coates & Ng 2011;
-    Mairal 2016, with kernels instead of dictionaries).
+    Mairal 2016, with kernels instead of dictionaries). With two layers of maps the first is itself features of maps.
 
     Mirroring an image exchanges channel c with channel ``c + C/2`` of its mirrored maps, so that here, too, the features of a
     mirrored image are those of the image in another order.
@@ -45,6 +46,8 @@ class StackedPatches:
         Of the first layer.
     map_channels : int
         C, even: channels of the maps.
+    map_layers : int
+        Layers below the patches. Those after the first have ``2 * map_filters`` filters of 3 × 3 places, and `threshold`.
     shift : int
         As of `PatchFeatures`, in pixels: a multiple of 2.
     max_value : float
@@ -63,6 +66,7 @@ class StackedPatches:
         map_patch_size: int = 5,
         map_threshold: float = 0.25,
         map_channels: int = 64,
+        map_layers: int = 1,
         shift: int = 0,
         max_value: float = 255.0,
         seed: int = 0,
@@ -71,7 +75,21 @@ class StackedPatches:
             if to_int(name, value, 2) % 2:
                 raise SettingError(f"{name} must be even, got {value}: half of them are the mirror images of the others.")
         to_int("map_patch_size", map_patch_size, 1)
-        self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, grid=1, max_value=max_value, seed=seed)
+        self.map_layers = to_int("map_layers", map_layers, 1)
+        self.of_maps: dict[str, Any] = {
+            "map_filters": map_filters,
+            "map_patch_size": map_patch_size,
+            "map_threshold": map_threshold,
+            "map_channels": map_channels,
+        }
+        of_images: dict[str, Any] = {"grid": 1, "max_value": max_value, "seed": seed}
+        self.first: PatchFeatures | StackedPatches
+        if self.map_layers == 1:
+            self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, **of_images)
+        else:
+            layers = self.map_layers - 1
+            self.first = StackedPatches(2 * map_filters, threshold=threshold, map_layers=layers, **self.of_maps, **of_images)
+        self.max_value = max_value
         self.shift = to_int("shift", shift, 0)
         if self.shift % POOLING:
             raise SettingError(f"shift must be a multiple of {POOLING} where patches are of maps, got {shift}.")
@@ -79,24 +97,15 @@ class StackedPatches:
             n_filters, patch_size, threshold=threshold, grid=grid, shift=self.shift // POOLING, seed=seed
         )
         self.map_channels = map_channels
-        self._first_of: dict[int, PatchFeatures] = {}  # by the border around the images
-        if map_channels > 2 * self.first.n_filters:
-            raise SettingError(
-                f"map_channels must be at most twice map_filters, {2 * self.first.n_filters}, got {map_channels}."
-            )
+        self._first_of: dict[int, PatchFeatures | StackedPatches] = {}  # by the border around the images
+        if map_channels > 2 * map_filters:
+            raise SettingError(f"map_channels must be at most twice map_filters, {2 * map_filters}, got {map_channels}.")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal, unfitted object."""
         of_second = {name: getattr(self.second, name) for name in ("n_filters", "patch_size", "threshold", "grid", "seed")}
-        of_first = {f"map_{name}": getattr(self.first, name) for name in ("n_filters", "patch_size", "threshold")}
-        of_first["map_filters"] = of_first.pop("map_n_filters")
-        return {
-            **of_second,
-            **of_first,
-            "map_channels": self.map_channels,
-            "shift": self.shift,
-            "max_value": self.first.max_value,
-        }
+        own = {name: getattr(self, name) for name in ("map_layers", "shift", "max_value")}
+        return {**of_second, **self.of_maps, **own}
 
     @property
     def matmul(self) -> Matmul:
@@ -111,11 +120,12 @@ class StackedPatches:
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
         height, width, n_colours = self.image_shape = tuple(image_shape)
-        down, across = height - self.first.patch_size + 1, width - self.first.patch_size + 1
-        if min(down, across) < 1 or down % POOLING or across % POOLING or self.shift >= min(height, width):
+        self.first.set_shape(self.image_shape)
+        down, across = self.first.positions
+        if down % POOLING or across % POOLING:
             raise SettingError(
-                f"Patches of {self.first.patch_size} pixels and a shift of {self.shift} do not fit into images of {height} × "
-                f"{width}, or their places not into cells of {POOLING} × {POOLING}: choose another map_patch_size."
+                f"Maps need cells of {POOLING} × {POOLING} places, and {self.first.description} have {down} × {across} in "
+                f"images of {height} × {width}: choose another map_patch_size."
             )
         self.map_shape = (down // POOLING, across // POOLING, self.map_channels)
         try:
@@ -127,12 +137,11 @@ class StackedPatches:
                 f"{self.shift} pixels do not fit into maps of {rows} × {columns} places."
             ) from None
         self._first_of = {}
-        for border in (0, self.shift):
+        for border in (0, self.shift) if self.map_layers == 1 else (0,):
             grid = tuple(n + 2 * border // POOLING for n in self.map_shape[:2])
-            self._first_of[border] = layer = PatchFeatures(**(self.first.get_config() | {"grid": grid}))
+            self._first_of[border] = layer = type(self.first)(**(self.first.get_config() | {"grid": grid}))
             layer.matmul = self.matmul
             layer.set_shape((height + 2 * border, width + 2 * border, n_colours))
-        self.first.set_shape(self.image_shape)
 
     def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "StackedPatches":
         """Learn both dictionaries and the channels between them from images, and return self.
@@ -194,14 +203,14 @@ class StackedPatches:
 
     def _responses(self, X: Array, border: int) -> Array:
         """Return the first layer's pooled responses (places of all maps, 2 · map_filters)."""
-        return self._first_of[border].transform(X).reshape(-1, 2 * self.first.n_filters)
+        return self._first_of[border].transform(X).reshape(-1, self.first.n_features)
 
     def _images_at_once(self) -> int:
-        return max(1, BLOCK_BYTES // (8 * self.first.n_filters * math.prod(self.map_shape[:2])))
+        return max(1, BLOCK_BYTES // (4 * self.first.n_features * math.prod(self.map_shape[:2])))
 
     def _maps(self, X: Array, border: int) -> Array:
         """Return the maps of images that have a border of so many pixels, one row each."""
-        places, at_once = math.prod(self._first_of[border].cells), self._images_at_once()
+        places, at_once = math.prod(n + 2 * border // POOLING for n in self.map_shape[:2]), self._images_at_once()
         maps = np.empty((len(X), places, self.map_channels), np.float32)
         for start in range(0, len(X), at_once):
             responses = self._responses(X[start : start + at_once], border)
@@ -211,7 +220,12 @@ class StackedPatches:
     @property
     def of_pixels(self) -> PatchFeatures:
         """The features whose filters are patches of pixels."""
-        return self.first
+        return self.first.of_pixels
+
+    @property
+    def positions(self) -> tuple[int, int]:
+        """Places of patches of maps, down and across."""
+        return self.second.positions
 
     @property
     def description(self) -> str:
@@ -238,13 +252,16 @@ class StackedPatches:
 
     def views(self, X: ArrayLike) -> Array:
         """Return the features, float32 (n, n_views, n_features), of images and their moved copies; the image is view 0."""
+        if self.map_layers > 1:  # whose cells are so large that moved images do not share theirs
+            moved = image_views(self.image_shape, False, diagonal_moves(self.shift))
+            return np.stack([self.transform(np.asarray(X)[:, places]) for places in moved], axis=1)
         return self.second.views_with_border(self._maps(bordered(X, self.image_shape, self.shift), self.shift))
 
     def arrays(self) -> dict[str, Array]:
         """Return what was learnt."""
         return {
             "filters": self.second.filters,
-            "map_filters": self.first.filters,
+            **{f"map_{name}": array for name, array in self.first.arrays().items()},
             "channels": self.channels,
             "offset": self.offset,
         }
@@ -253,8 +270,8 @@ class StackedPatches:
         """Return the shapes that `arrays` have to have; `set_shape` comes first."""
         return {
             **self.second.array_shapes(),
-            "map_filters": self.first.array_shapes()["filters"],
-            "channels": (2 * self.first.n_filters, self.map_channels),
+            **{f"map_{name}": shape for name, shape in self.first.array_shapes().items()},
+            "channels": (self.first.n_features, self.map_channels),
             "offset": (self.map_channels,),
         }
 
@@ -262,6 +279,6 @@ class StackedPatches:
         """Take what `arrays` returned; `set_shape` comes first."""
         own = {name: shape for name, shape in self.array_shapes().items() if name in ("channels", "offset")}
         check_arrays("maps", {name: arrays[name] for name in own}, own)
-        self._set_first({"filters": arrays["map_filters"]})
+        self._set_first({name: arrays[f"map_{name}"] for name in self.first.array_shapes()})
         self.second.set_arrays({"filters": arrays["filters"]})
         self.channels, self.offset = arrays["channels"], arrays["offset"]

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fcnet.features import PatchFeatures, PatchRepresentation, StackedPatches
 from fcnet.features.stacked import POOLING
+from fcnet.features.views import diagonal_moves, image_views
 from fcnet.onnx_export.graph import Graph
 from fcnet.types import Array
 
@@ -37,20 +38,11 @@ def add_components(graph: Graph, representation: PatchRepresentation, x: str, mo
 def _add_features(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
     """Add the features of images and, if so asked, of their moved copies, float32 (rows, n_views, n_features)."""
     border = patches.shift if moved else 0
-    places = _bordered_places(patches.image_shape, border)
-    if isinstance(patches, StackedPatches):
-        first = patches.first
-        grid = [n + 2 * border // POOLING for n in patches.map_shape[:2]]
-        layer = PatchFeatures(**(first.get_config() | {"grid": grid}))
-        layer.set_shape(places.shape)
-        layer.set_arrays(first.arrays())
-        responses = _add_pooled(graph, layer, images, places, border=0)
-        maps = graph.add("Sub", graph.add("MatMul", responses, patches.channels), patches.offset)
-        rows, columns = grid
-        images = graph.add("Reshape", maps, np.array([0, rows * columns * patches.map_channels]))
-        places = np.arange(rows * columns * patches.map_channels).reshape(rows, columns, -1)
-        patches, border = patches.second, border // POOLING
-    pooled = _add_pooled(graph, patches, images, places, border)
+    if isinstance(patches, StackedPatches) and patches.map_layers > 1 and moved:
+        moves = image_views(patches.image_shape, False, diagonal_moves(border))
+        views = [graph.add("Gather", images, places, axis=1) for places in moves]
+        return graph.add("Concat", *(_add_features(graph, patches, view, False) for view in views), axis=1)
+    pooled = _add_pooled(graph, patches, images, _bordered_places(patches.image_shape, border), border)
     n_views = patches.n_views if moved else 1
     return graph.add("Reshape", pooled, np.array([0, n_views, patches.n_features]))
 
@@ -61,11 +53,21 @@ def _bordered_places(image_shape: Sequence[int], border: int) -> Array:
     return np.pad(places, ((border, border), (border, border), (0, 0)), mode="reflect")
 
 
-def _add_pooled(graph: Graph, patches: PatchFeatures, images: str, places: Array, border: int) -> str:
+def _add_pooled(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, places: Array, border: int) -> str:
     """Add the features of the cells of all views, float32 (rows, n_views · n_cells, 2 · n_filters).
 
     The patches are those of images whose values are at `places` in their rows, border included.
     """
+    if isinstance(patches, StackedPatches):
+        rows, columns = grid = [n + 2 * border // POOLING for n in patches.map_shape[:2]]
+        layer = type(patches.first)(**(patches.first.get_config() | {"grid": grid}))
+        layer.set_shape(places.shape)
+        layer.set_arrays(patches.first.arrays())
+        responses = _add_pooled(graph, layer, images, places, border=0)
+        maps = graph.add("Sub", graph.add("MatMul", responses, patches.channels), patches.offset)
+        images = graph.add("Reshape", maps, np.array([0, rows * columns * patches.map_channels]))
+        places = np.arange(rows * columns * patches.map_channels).reshape(rows, columns, -1)
+        patches, border = patches.second, border // POOLING
     size = patches.patch_size
     windows = np.moveaxis(sliding_window_view(places, (size, size), axis=(0, 1)), 2, 4)
     x = graph.add("Gather", images, windows.reshape(-1, patches.filters.shape[0]), axis=1)

@@ -190,6 +190,8 @@ class PatchTransformer(_ImageTransformer):
         Height and width of its patches.
     map_channels : int
         Channels that its responses are reduced to.
+    map_layers : int
+        2 for maps of maps; see `StackedPatches`.
     n_components : int or None
         Whitened principal components to reduce the features to, at most; None leaves the features as they are.
     regularisation : float
@@ -229,6 +231,7 @@ class PatchTransformer(_ImageTransformer):
         map_filters: int | None = None,
         map_patch_size: int = 5,
         map_channels: int = 64,
+        map_layers: int = 1,
         n_components: int | None = None,
         regularisation: float = 1.0,
         max_value: float | None = None,
@@ -242,6 +245,7 @@ class PatchTransformer(_ImageTransformer):
         self.map_filters = map_filters
         self.map_patch_size = map_patch_size
         self.map_channels = map_channels
+        self.map_layers = map_layers
         self.n_components = n_components
         self.regularisation = regularisation
         self.max_value = max_value
@@ -274,7 +278,7 @@ class PatchTransformer(_ImageTransformer):
     def _settings(self) -> dict[str, Any]:
         height, width, _ = self.image_shape_
         names = ["n_filters", "patch_size", "threshold", "grid"]
-        names += [] if self.map_filters is None else ["map_filters", "map_patch_size", "map_channels"]
+        names += [] if self.map_filters is None else ["map_filters", "map_patch_size", "map_channels", "map_layers"]
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.map_filters is not None:
             return given
