@@ -112,7 +112,9 @@ def main() -> None:
     """Run the rungs that are asked for, then write what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rungs", nargs="*", metavar="RUNG", help=f"of {', '.join(SEEDS)}; all of them by default")
-    parser.add_argument("--seeds", type=int, help="seeds of each rung, from 0; by default five of quick ones, three of others")
+    parser.add_argument(
+        "--seeds", type=int, help="seeds of each rung, from 0; by default five of quick ones, fewer of slow ones"
+    )
     parser.add_argument("--engine", help="what computes, as of fcnet train")
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()

@@ -7,14 +7,14 @@ import pytest
 from click.testing import CliRunner
 from sklearn.kernel_ridge import KernelRidge
 
-from fcnet import FullyConnectedNet, load
+from fcnet import FullyConnectedNet, load, save
 from fcnet.cli import main
 from fcnet.data import load_digits
-from fcnet.errors import InputError
+from fcnet.errors import FileFormatError, InputError
 from fcnet.features import PatchRepresentation
 from fcnet.onnx_export import export_onnx
 from fcnet.training import kernel
-from fcnet.training.kernel import calibrate, fit_kernel
+from fcnet.training.kernel import calibrate, fit_kernel, room_for_kernel
 
 SIGNS = np.repeat(np.array([1, -1], np.float32), [6, 3])
 SETTINGS = (
@@ -69,6 +69,21 @@ def test_with_mirror_images_it_fits_what_is_averaged_over_them():
     mean = (network.logits(Z) + network.logits(Z * SIGNS)) / 2
     np.testing.assert_allclose(mean, oracle.predict(averaged(Z)) + 1 / 3, atol=1e-4)
     np.testing.assert_allclose(fitted, oracle.predict(averaged(X)) + 1 / 3, atol=1e-4)
+
+
+def test_more_rows_than_there_is_memory_for():
+    with pytest.raises(InputError, match=r"A kernel of 10,000,000 rows needs 400000\.0 GB of memory; use fewer rows\."):
+        room_for_kernel(10**7)
+
+
+@pytest.mark.usefixtures("block")
+def test_it_says_how_far_it_has_come():
+    lines = []
+    fit_kernel(unit_rows(20, 0), np.arange(20) % 2, 2, say=lines.append)
+    n_blocks = -(-20 // kernel.BLOCK)
+    assert len(lines) == 2 * n_blocks
+    assert lines[n_blocks - 1] == "Kernel of rows: 20 of 20"
+    assert lines[-1] == "Cholesky factors: 20 of 20"
 
 
 def test_a_matrix_that_is_not_positive_definite():
@@ -131,11 +146,16 @@ def test_a_run(tmp_path):
 def test_its_inputs_are_the_means_of_views(tmp_path):
     run, digits = tmp_path / "run", load_digits()
     fcnet("train", "digits", "--out", run, *[word for setting in SETTINGS for word in ("--set", setting)])
-    scaling = load(run / "model.safetensors").scaling
+    model = load(run / "model.safetensors")
+    scaling = model.scaling
     assert isinstance(scaling, PatchRepresentation)
     mean = scaling.views(digits.X_val[:30]).mean(axis=1)
     expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
     np.testing.assert_allclose(scaling.transform(digits.X_val[:30]), expected, atol=1e-5)
+    model.average_shift = 1
+    save(run / "model.safetensors", model)
+    with pytest.raises(FileFormatError, match="moved views of what is a mean of moved views"):
+        load(run / "model.safetensors")
 
 
 @pytest.mark.parametrize("setting", ["features=none", "features=histograms", "dtype=float64", "class_weight=balanced"])

@@ -294,6 +294,8 @@ def _check(model: Model) -> None:
         raise InputError(f"it names {len(model.classes)} classes, its network has {model.network.n_classes}.")
     if (model.average_mirror or model.average_shift) and (shape is None or isinstance(prepared, HistogramFeatures)):
         raise InputError("it averages over views, and has none.")
+    if model.average_shift and getattr(prepared, "unit_mean", False):
+        raise InputError("it averages over moved views of what is a mean of moved views.")
     if not 0 <= model.average_shift < min((shape or (1, 1, 1))[:2]):
         raise InputError(f"it moves images by {model.average_shift} pixels.")
 

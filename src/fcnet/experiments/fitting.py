@@ -110,6 +110,7 @@ def solve(prepared: Prepared, keep: Keep, say: Say) -> tuple[Model, Trained]:
         ridge=recipe.ridge,
         signs=signs,
         engine=prepared.engine,
+        say=say,
     )
     views = [X_val] if signs is None else [X_val, X_val * signs]
     val_logits = np.mean([network.logits(view) for view in views], axis=0)

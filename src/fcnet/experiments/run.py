@@ -183,6 +183,10 @@ def train(
         raise SettingError(f"The numbers of a table are standardised: scaling = {recipe.scaling} has no effect on them.")
     for note in data.notes:
         say(note)
+    if recipe.training == "kernel":
+        from fcnet.training.kernel import room_for_kernel
+
+        room_for_kernel(len(data.X_train))  # now, not when features have been learnt for hours
     _begin(run, config, resume)
     scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
     X_val = scaling.transform(data.X_val, recipe.dtype)

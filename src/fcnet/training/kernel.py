@@ -1,5 +1,7 @@
 """Kernel regression as a two-layer network: a hidden unit for every training row, and output weights that are solved for."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fcnet.engine import default_engine, get_engine
@@ -9,6 +11,7 @@ from fcnet.products import Matmul
 from fcnet.types import Array
 
 BLOCK = 2048  # rows of the kernel matrix at once
+Say = Callable[[str], None]
 
 
 def fit_kernel(
@@ -20,6 +23,7 @@ def fit_kernel(
     ridge: float = 2e-3,
     signs: Array | None = None,
     engine: str | None = None,
+    say: Say = lambda line: None,
 ) -> tuple[FullyConnectedNet, Array]:
     """Return the two-layer network that is kernel ridge regression on the labels, and its logits of the training rows.
 
@@ -44,6 +48,8 @@ def fit_kernel(
         are averaged over both.
     engine : str, optional
         Its products make K; the network has that of the default.
+    say : callable
+        Told in a line how far it has come.
 
     Returns
     -------
@@ -59,7 +65,8 @@ def fit_kernel(
     n, n_inputs = X.shape
     matmul = get_engine(engine or default_engine(), "float32").matmul
     targets = np.eye(n_classes, dtype=np.float32)[y]
-    weights = _solve(_kernel(X, concentration, ridge, signs, matmul), targets - np.float32(1 / n_classes))
+    K = _kernel(X, concentration, ridge, signs, matmul, say)
+    weights = _solve(K, targets - np.float32(1 / n_classes), say)
     params = {
         "W1": np.float32(concentration) * X.T,
         "b1": np.full(n, -concentration, np.float32),
@@ -75,15 +82,27 @@ def fit_kernel(
     return network, targets - np.float32(ridge) * weights
 
 
-def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul) -> Array:
-    """Return the lower triangle of K + λ I, float32 (n, n)."""
-    n = len(X)
+def room_for_kernel(n: int) -> Array:
+    """Return an empty matrix, float32 (n, n).
+
+    Raises
+    ------
+    InputError
+        If there is not so much memory.
+    """
     try:
-        K = np.empty((n, n), np.float32)
+        return np.empty((n, n), np.float32)
     except MemoryError:
         raise InputError(f"A kernel of {n:,} rows needs {4e-9 * n * n:.1f} GB of memory; use fewer rows.") from None
+
+
+def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul, say: Say) -> Array:
+    """Return the lower triangle of K + λ I, float32 (n, n)."""
+    n = len(X)
+    K = room_for_kernel(n)
     for start in range(0, n, BLOCK):
         rows, stop = X[start : start + BLOCK], min(start + BLOCK, n)
+        say(f"Kernel of rows: {stop:,} of {n:,}")
         block = K[start:stop, :stop]
         block[...] = _similarity(rows, X[:stop], concentration, matmul)
         if signs is not None:
@@ -100,7 +119,7 @@ def _similarity(rows: Array, others: Array, concentration: float, matmul: Matmul
     return np.exp(similarity, out=similarity)
 
 
-def _solve(A: Array, b: Array) -> Array:
+def _solve(A: Array, b: Array, say: Say) -> Array:
     """Return the solution of A x = b for a symmetric matrix of which the lower triangle is given, and used up.
 
     By Cholesky factors, block by block: what LAPACK does at once cannot be indexed by 32 bits with more than 46,340 rows.
@@ -110,6 +129,7 @@ def _solve(A: Array, b: Array) -> Array:
     n, x = len(A), b.copy()
     blocks = [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
     for k in blocks:
+        say(f"Cholesky factors: {k.stop:,} of {n:,}")
         below = [block for block in blocks if block.start >= k.stop]
         try:
             A[k, k] = cholesky(A[k, k], lower=True, check_finite=False)
