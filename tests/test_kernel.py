@@ -158,6 +158,19 @@ def test_its_inputs_are_the_means_of_views(tmp_path):
         load(run / "model.safetensors")
 
 
+def test_memory_is_asked_for_before_features_are_learnt(tmp_path, monkeypatch):
+    def refuse(n):
+        raise InputError(f"no room for {n}")
+
+    monkeypatch.setattr(kernel, "room_for_kernel", refuse)
+    changes = [word for setting in SETTINGS for word in ("--set", setting)]
+    result = CliRunner().invoke(main, ["train", "digits", "--out", str(tmp_path / "run"), *changes])
+    assert result.exit_code == 1
+    assert "no room for 1200" in result.output
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists()
+
+
 @pytest.mark.parametrize("setting", ["features=none", "features=histograms", "dtype=float64", "class_weight=balanced"])
 def test_settings_that_do_not_go_with_it(setting, tmp_path):
     changes = [word for s in (*SETTINGS, setting) for word in ("--set", s)]

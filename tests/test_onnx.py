@@ -83,7 +83,7 @@ def test_every_activation_has_nodes():
 GREY = (12, 10, 1)
 FEW = {"n_filters": 6, "patch_size": 4}
 MAPS = {"n_filters": 8, "patch_size": 2, "map_filters": 8, "map_patch_size": 3, "map_channels": 4}
-DEEP = MAPS | {"patch_size": 1, "map_patch_size": 5, "map_layers": 2, "grid": 1}
+DEEP = MAPS | {"map_patch_size": 5, "map_layers": 2, "grid": (1, 2)}
 PREPARATIONS = {
     "none": lambda X, shape: Scaling(),
     "mean": lambda X, shape: Scaling.fit(X, "mean"),
@@ -101,7 +101,7 @@ VIEWS = {"histograms": [(False, 0)], "two dictionaries": [(False, 0), (True, 0)]
 CASES = [
     (name, shape, views)
     for name in PREPARATIONS
-    for shape in (((16, 16, 3),) if name == "maps of maps" else (SHAPE, GREY))
+    for shape in (((16, 20, 3),) if name == "maps of maps" else (SHAPE, GREY))
     for views in VIEWS.get(name, [(False, 0), (True, 0), (False, 1), (True, 1)])
 ]
 
@@ -125,7 +125,7 @@ def test_every_preparation_and_view(name, shape, views, tmp_path):
 
 
 def test_every_kind_of_preparation_is_tested():
-    assert {preparation(name, SHAPE).kind for name in PREPARATIONS} | {"table"} == set(KINDS)
+    assert {preparation(name, shape).kind for name, shape, _ in CASES} | {"table"} == set(KINDS)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

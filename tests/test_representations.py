@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fcnet import load
+from fcnet import FullyConnectedNet, load
 from fcnet.cli import main
 from fcnet.data import load_digits
-from fcnet.errors import FcnetError, FileFormatError
+from fcnet.errors import FcnetError, FileFormatError, SettingError
 from fcnet.experiments import representations, run
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.representations import LearntRepresentation
@@ -24,6 +24,7 @@ PATCHES = [
     {"n_filters": 12, "patch_size": 3, "shift": 2, "max_value": 16.0, "n_iterations": 2},
     {"n_filters": 8, "patch_size": 2, "grid": 1, "map_filters": 6, "map_patch_size": 3, "map_channels": 4, "shift": 2},
 ]
+MAPS_OF_MAPS = "patch_sizes=[2, 2]\nmap_filters=10\nmap_patch_size=3\nmap_channels=8\nmap_layers=[1, 2]\ngrid=1\nn_filters=16"
 SETTINGS = ["features=patches", "n_filters=32", "patch_sizes=[3,4]", "n_components=60", "mirror=true", "shift=1", "epochs=4"]
 CHANGES = [word for setting in [*SETTINGS, "average_views=true"] for word in ("--set", setting)]
 
@@ -203,6 +204,27 @@ def test_maps_of_patches_of_several_sizes(tmp_path):
     parts = load(tmp_path / "run" / "model.safetensors").scaling.patches
     assert [(part.second.patch_size, part.first.patch_size) for part in parts] == [(2, 3), (1, 5)]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val_accuracy"] > 0.85
+
+
+def test_maps_of_maps_beside_maps(tmp_path):
+    recipe = load_recipe("features", MAPS_OF_MAPS.split("\n"))
+    assert [part["map_layers"] for part in recipe.patches()] == [1, 2]
+    recipe.check_images((14, 18, 3))
+    load_recipe("features-large").check_images((32, 32, 3))
+    X = np.random.default_rng(0).integers(256, size=(60, 14 * 18 * 3), dtype=np.uint8)
+    patches = recipe.patches()
+    learning = lambda: LearntRepresentation(X, (14, 18, 3), patches, 20, 1.0, 3, lambda line: None)  # noqa: E731
+    representation, rows = learning().learn()
+    again, same = learning().learn()
+    np.testing.assert_array_equal(same, rows)
+    np.testing.assert_array_equal(again.transform(X[:5]), representation.transform(X[:5]))
+    save(tmp_path / "m.safetensors", Model(FullyConnectedNet([20, 2]), representation, ["a", "b"], (14, 18, 3)))
+    stored = load(tmp_path / "m.safetensors").scaling
+    assert [part.map_layers for part in stored.patches] == [1, 2]
+    np.testing.assert_array_equal(stored.transform(X[:5]), representation.transform(X[:5]))
+    np.testing.assert_allclose(rows.reshape(5, 60, -1)[0], representation.transform(X), atol=0.02)
+    with pytest.raises(SettingError, match="map_layers needs one number, or one for each of 2 patch_sizes"):
+        load_recipe("features", [*MAPS_OF_MAPS.split("\n"), "map_layers=[1, 1, 1]"]).patches()
 
 
 def test_a_run_on_patches_of_maps(digits, tmp_path):

@@ -108,7 +108,10 @@ def test_maps_of_maps_can_be_put_back(deep):
     assert {name: array.shape for name, array in deep.arrays().items()} == other.array_shapes()
     other.set_arrays(deep.arrays())
     np.testing.assert_array_equal(other.views(X[:3]), deep.views(X[:3]))
-    with pytest.raises(SettingError, match="20 on maps of them have 4 × 5 in images of 14 × 16: choose another map_patch_size"):
+    with pytest.raises(InputError, match=r"X must have shape \(n, 756\), got \(3, 1512\)"):
+        deep.views(np.tile(X[:3], 2))
+    refusal = r"20 on maps of them have 4 × 5 in images of 14 × 16: choose another map_patch_size or fewer map_layers\.$"
+    with pytest.raises(SettingError, match=refusal):
         other.set_shape(SHAPE)
 
 
@@ -157,6 +160,8 @@ def test_flat_images_give_finite_features():
         ({"patch_size": 7}, "Patches of 7 places, 2 × 2 cells and a shift of 0 pixels do not fit into maps of 6 × 7 places"),
         ({"map_patch_size": 15}, "Patches of 15 pixels.*do not fit into images of 14 × 16"),
         ({"map_channels": 1}, "map_channels"),
+        ({"map_layers": 0}, "map_layers must be a finite number of at least 1"),
+        ({"map_layers": 5000}, "map_layers must be a finite number of at least 1 and at most 8, got 5000"),
         ({"map_channels": 5}, "map_channels must be even, got 5"),
         ({"map_filters": 9}, "map_filters must be even, got 9"),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import SettingError, to_int
+from fcnet.errors import SettingError, check_range, to_int
 from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.patches import PatchFeatures, bordered
 from fcnet.features.views import diagonal_moves, image_views
@@ -15,6 +15,7 @@ from fcnet.products import Matmul
 from fcnet.types import Array
 
 POOLING = 2  # positions of the first layer, down and across, that become one of the maps
+MAX_LAYERS = 8  # as each halves the maps, more would never fit
 MAP_STD = 18.0  # of the maps: 10, by which the contrast of a patch is regularised, is then 3 % of their variance
 N_IMAGES, N_VALUES = 5000, 1 << 26  # of the maps that are learnt from, at most
 BLOCK_BYTES = 1 << 26  # of responses of the first layer at once
@@ -76,27 +77,29 @@ class StackedPatches:
                 raise SettingError(f"{name} must be even, got {value}: half of them are the mirror images of the others.")
         to_int("map_patch_size", map_patch_size, 1)
         self.map_layers = to_int("map_layers", map_layers, 1)
-        self.of_maps: dict[str, Any] = {
-            "map_filters": map_filters,
-            "map_patch_size": map_patch_size,
-            "map_threshold": map_threshold,
-            "map_channels": map_channels,
-        }
+        check_range("map_layers", map_layers, 1, MAX_LAYERS)
         of_images: dict[str, Any] = {"grid": 1, "max_value": max_value, "seed": seed}
         self.first: PatchFeatures | StackedPatches
         if self.map_layers == 1:
             self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, **of_images)
         else:
-            layers = self.map_layers - 1
-            self.first = StackedPatches(2 * map_filters, threshold=threshold, map_layers=layers, **self.of_maps, **of_images)
-        self.max_value = max_value
+            self.first = StackedPatches(
+                2 * map_filters,
+                threshold=threshold,
+                map_filters=map_filters,
+                map_patch_size=map_patch_size,
+                map_threshold=map_threshold,
+                map_channels=map_channels,
+                map_layers=self.map_layers - 1,
+                **of_images,
+            )
         self.shift = to_int("shift", shift, 0)
         if self.shift % POOLING:
             raise SettingError(f"shift must be a multiple of {POOLING} where patches are of maps, got {shift}.")
         self.second = PatchFeatures(
             n_filters, patch_size, threshold=threshold, grid=grid, shift=self.shift // POOLING, seed=seed
         )
-        self.map_channels = map_channels
+        self.map_channels = to_int("map_channels", map_channels, 2)
         self._first_of: dict[int, PatchFeatures | StackedPatches] = {}  # by the border around the images
         if map_channels > 2 * map_filters:
             raise SettingError(f"map_channels must be at most twice map_filters, {2 * map_filters}, got {map_channels}.")
@@ -104,8 +107,17 @@ class StackedPatches:
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal, unfitted object."""
         of_second = {name: getattr(self.second, name) for name in ("n_filters", "patch_size", "threshold", "grid", "seed")}
-        own = {name: getattr(self, name) for name in ("map_layers", "shift", "max_value")}
-        return {**of_second, **self.of_maps, **own}
+        pixels = self.of_pixels
+        return {
+            **of_second,
+            "map_filters": pixels.n_filters,
+            "map_patch_size": pixels.patch_size,
+            "map_threshold": pixels.threshold,
+            "map_channels": self.map_channels,
+            "map_layers": self.map_layers,
+            "shift": self.shift,
+            "max_value": pixels.max_value,
+        }
 
     @property
     def matmul(self) -> Matmul:
@@ -125,7 +137,7 @@ class StackedPatches:
         if down % POOLING or across % POOLING:
             raise SettingError(
                 f"Maps need cells of {POOLING} × {POOLING} places, and {self.first.description} have {down} × {across} in "
-                f"images of {height} × {width}: choose another map_patch_size."
+                f"images of {height} × {width}: choose another map_patch_size{' or fewer map_layers' * (self.map_layers > 1)}."
             )
         self.map_shape = (down // POOLING, across // POOLING, self.map_channels)
         try:
@@ -253,8 +265,8 @@ class StackedPatches:
     def views(self, X: ArrayLike) -> Array:
         """Return the features, float32 (n, n_views, n_features), of images and their moved copies; the image is view 0."""
         if self.map_layers > 1:  # whose cells are so large that moved images do not share theirs
-            moved = image_views(self.image_shape, False, diagonal_moves(self.shift))
-            return np.stack([self.transform(np.asarray(X)[:, places]) for places in moved], axis=1)
+            moved = check_images(X, self.image_shape)[:, image_views(self.image_shape, False, diagonal_moves(self.shift))]
+            return self.transform(moved.reshape(-1, moved.shape[2])).reshape(len(moved), -1, self.n_features)
         return self.second.views_with_border(self._maps(bordered(X, self.image_shape, self.shift), self.shift))
 
     def arrays(self) -> dict[str, Array]:

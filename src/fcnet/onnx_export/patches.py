@@ -38,13 +38,12 @@ def add_components(graph: Graph, representation: PatchRepresentation, x: str, mo
 def _add_features(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
     """Add the features of images and, if so asked, of their moved copies, float32 (rows, n_views, n_features)."""
     border = patches.shift if moved else 0
-    if isinstance(patches, StackedPatches) and patches.map_layers > 1 and moved:
-        moves = image_views(patches.image_shape, False, diagonal_moves(border))
-        views = [graph.add("Gather", images, places, axis=1) for places in moves]
-        return graph.add("Concat", *(_add_features(graph, patches, view, False) for view in views), axis=1)
+    if isinstance(patches, StackedPatches) and patches.map_layers > 1:  # moved copies do not share the cells of their maps
+        views = image_views(patches.image_shape, False, diagonal_moves(border))
+        images, border = graph.add("Reshape", graph.add("Gather", images, views, axis=1), np.array([-1, views.shape[1]])), 0
     pooled = _add_pooled(graph, patches, images, _bordered_places(patches.image_shape, border), border)
     n_views = patches.n_views if moved else 1
-    return graph.add("Reshape", pooled, np.array([0, n_views, patches.n_features]))
+    return graph.add("Reshape", pooled, np.array([-1, n_views, patches.n_features]))
 
 
 def _bordered_places(image_shape: Sequence[int], border: int) -> Array:

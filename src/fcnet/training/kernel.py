@@ -102,12 +102,12 @@ def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, m
     K = room_for_kernel(n)
     for start in range(0, n, BLOCK):
         rows, stop = X[start : start + BLOCK], min(start + BLOCK, n)
-        say(f"Kernel of rows: {stop:,} of {n:,}")
         block = K[start:stop, :stop]
         block[...] = _similarity(rows, X[:stop], concentration, matmul)
         if signs is not None:
             block += _similarity(rows * signs, X[:stop], concentration, matmul)
             block /= 2
+        say(f"Kernel of rows: {stop:,} of {n:,}")
     K.reshape(-1)[:: n + 1] += ridge
     return K
 
@@ -129,7 +129,6 @@ def _solve(A: Array, b: Array, say: Say) -> Array:
     n, x = len(A), b.copy()
     blocks = [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
     for k in blocks:
-        say(f"Cholesky factors: {k.stop:,} of {n:,}")
         below = [block for block in blocks if block.start >= k.stop]
         try:
             A[k, k] = cholesky(A[k, k], lower=True, check_finite=False)
@@ -141,6 +140,7 @@ def _solve(A: Array, b: Array, say: Say) -> Array:
             A[i, k.stop : i.stop] -= A[i, k] @ A[k.stop : i.stop, k].T
         x[k] = solve_triangular(A[k, k], x[k], lower=True, check_finite=False)
         x[k.stop :] -= A[k.stop :, k] @ x[k]
+        say(f"Cholesky factors: {k.stop:,} of {n:,}")
     for k in reversed(blocks):
         x[k] -= A[k.stop :, k].T @ x[k.stop :]
         x[k] = solve_triangular(A[k, k], x[k], lower=True, trans="T", check_finite=False)
