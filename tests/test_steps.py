@@ -70,7 +70,9 @@ def test_no_update_allocates_large_arrays(data, update):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_no_step_allocates_large_arrays(data, activation):
-    net = FullyConnectedNet([768, 800, 700, 10], activation=activation, dropout=0.2, input_dropout=0.1, seed=0)
+    net = FullyConnectedNet(
+        [768, 800, 700, 10], activation=activation, weight_init=1e-3, dropout=0.2, input_dropout=0.1, seed=0
+    )
     settings = {"l2": 1e-3, "label_smoothing": 0.1, "augment": random_view(VIEWS), "schedule": "one_cycle"}
     assert largest_allocation(net, *data, **settings) < LIMIT
 
