@@ -54,11 +54,11 @@ def to_float(name: str, value: Any, low: float, high: float = math.inf, *, below
     return float(value)
 
 
-def to_int(name: str, value: Any, low: int) -> int:
+def to_int(name: str, value: Any, low: int, high: float = math.inf) -> int:
     """Return `value` as a Python int, or raise SettingError if it is no whole number or out of range."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise SettingError(f"{name} must be a whole number, got {value!r}.")
-    check_range(name, operator.index(value), low)
+    check_range(name, operator.index(value), low, high)
     return operator.index(value)
 
 

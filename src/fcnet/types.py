@@ -1,11 +1,13 @@
 """The types that most signatures share."""
 
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Params = dict[str, Array]
+Say = Callable[[str], None]  # is told in a line what goes on
 
 
 def is_sparse(X: object) -> TypeGuard[Any]:

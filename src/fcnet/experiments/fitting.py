@@ -16,10 +16,9 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import accuracy
-from fcnet.types import Array
+from fcnet.types import Array, Say
 
 Keep = Callable[[Model, History], None]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

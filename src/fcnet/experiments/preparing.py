@@ -1,7 +1,6 @@
 """From raw data to what a network trains on, by a recipe."""
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -13,12 +12,10 @@ from fcnet.features.local_weights import local_weights
 from fcnet.features.representation import unit_mean
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.products import Matmul
-from fcnet.types import Array
+from fcnet.types import Array, Say
 
 
-def prepare(
-    recipe: Recipe, data: Dataset, seed: int, say: Callable[[str], None], matmul: Matmul = np.matmul
-) -> tuple[Preparation, Array, float]:
+def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul = np.matmul) -> tuple[Preparation, Array, float]:
     """Fit what the inputs go through on the training part; return it, what the network trains on, and the seconds it took.
 
     With moved copies of features there are several rows of an image, view by view. Features that are in the cache count with

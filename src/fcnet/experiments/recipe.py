@@ -199,15 +199,17 @@ class Recipe:
         """
         n = len(self.patch_sizes)
         common: dict[str, Any] = {"threshold": self.threshold, "grid": self.grid, "shift": self.shift, "max_value": max_value}
+        of_maps = self.map_filters and self.features == "patches"
+        if of_maps:
+            common |= {"map_filters": self.map_filters, "map_channels": self.map_channels}
         parts = [{"n_filters": self.n_filters // n, "patch_size": size, **common} for size in self.patch_sizes]
-        if self.map_filters and self.features == "patches":
-            maps = {"map_filters": self.map_filters, "map_channels": self.map_channels}
+        if of_maps:
             for name in ("map_patch_size", "map_layers"):
                 values = getattr(self, name)
                 if len(values) not in (1, n):
                     raise SettingError(f"{name} needs one number, or one for each of {n} patch_sizes: {values}.")
                 for part, value in zip(parts, values * n if len(values) == 1 else values, strict=True):
-                    part |= {**maps, name: value}
+                    part[name] = value
         return parts
 
     def check_images(self, image_shape: tuple[int, ...] | None) -> None:

@@ -16,14 +16,13 @@ from fcnet.features.representation import Patches, PatchRepresentation, numbered
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.products import Matmul, bfloat16_matmul
-from fcnet.types import Array
+from fcnet.types import Array, Say
 
 FORMAT = "fcnet-representation-1"
 REVISION = 6  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
 ROWS = 500  # images at once
 CHUNK = 5000  # images whose components lie in one file
 SHARE_OF_SAVING = 20  # writing down how far the covariance has come takes at most one part in so many of the time
-Say = Callable[[str], None]
 
 
 class LearntRepresentation:

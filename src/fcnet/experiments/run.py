@@ -4,7 +4,7 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from fcnet.persist import Model, load, save, write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.trainer import accuracy
+from fcnet.types import Say
 
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",
@@ -145,7 +146,7 @@ def train(
     resume: bool = False,
     checkpoint_seconds: float = 10.0,
     callbacks: Iterable[Callback] = (),
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 

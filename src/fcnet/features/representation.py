@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError
 from fcnet.features.checks import check_arrays, image_shape_of
+from fcnet.features.kmeans import unit_rows
 from fcnet.features.patches import PatchFeatures
 from fcnet.features.stacked import StackedPatches
 from fcnet.features.whitening import MirrorWhitening, side_by_side
@@ -137,9 +138,7 @@ def patches_of(settings: Mapping[str, Any]) -> Patches:
 
 def unit_mean(views: Array) -> Array:
     """Return the means (n, n_components) of the components of views, (n_views, n, n_components), each divided by its length."""
-    mean = views.mean(axis=0)
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return np.asarray(mean)
+    return unit_rows(views.mean(axis=0))
 
 
 def numbered(parts: Sequence[Mapping[str, Named]]) -> dict[str, Named]:

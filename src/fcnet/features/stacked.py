@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import SettingError, check_range, to_int
+from fcnet.errors import SettingError, to_int
 from fcnet.features.checks import check_arrays, check_images
 from fcnet.features.patches import PatchFeatures, bordered
 from fcnet.features.views import diagonal_moves, image_views
@@ -76,8 +76,7 @@ class StackedPatches:
             if to_int(name, value, 2) % 2:
                 raise SettingError(f"{name} must be even, got {value}: half of them are the mirror images of the others.")
         to_int("map_patch_size", map_patch_size, 1)
-        self.map_layers = to_int("map_layers", map_layers, 1)
-        check_range("map_layers", map_layers, 1, MAX_LAYERS)
+        self.map_layers = to_int("map_layers", map_layers, 1, MAX_LAYERS)
         of_images: dict[str, Any] = {"grid": 1, "max_value": max_value, "seed": seed}
         self.first: PatchFeatures | StackedPatches
         if self.map_layers == 1:
@@ -100,7 +99,7 @@ class StackedPatches:
             n_filters, patch_size, threshold=threshold, grid=grid, shift=self.shift // POOLING, seed=seed
         )
         self.map_channels = to_int("map_channels", map_channels, 2)
-        self._first_of: dict[int, PatchFeatures | StackedPatches] = {}  # by the border around the images
+        self.first_of: dict[int, PatchFeatures | StackedPatches] = {}  # by the border around the images
         if map_channels > 2 * map_filters:
             raise SettingError(f"map_channels must be at most twice map_filters, {2 * map_filters}, got {map_channels}.")
 
@@ -126,7 +125,7 @@ class StackedPatches:
 
     @matmul.setter
     def matmul(self, matmul: Matmul) -> None:
-        for layer in (self.first, self.second, *self._first_of.values()):
+        for layer in (self.first, self.second, *self.first_of.values()):
             layer.matmul = matmul
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
@@ -148,10 +147,10 @@ class StackedPatches:
                 f"Patches of {second.patch_size} places, {second.cells[0]} × {second.cells[1]} cells and a shift of "
                 f"{self.shift} pixels do not fit into maps of {rows} × {columns} places."
             ) from None
-        self._first_of = {}
+        self.first_of = {}
         for border in (0, self.shift) if self.map_layers == 1 else (0,):
             grid = tuple(n + 2 * border // POOLING for n in self.map_shape[:2])
-            self._first_of[border] = layer = type(self.first)(**(self.first.get_config() | {"grid": grid}))
+            self.first_of[border] = layer = type(self.first)(**(self.first.get_config() | {"grid": grid}))
             layer.matmul = self.matmul
             layer.set_shape((height + 2 * border, width + 2 * border, n_colours))
 
@@ -183,7 +182,7 @@ class StackedPatches:
         return self
 
     def _set_first(self, arrays: Mapping[str, Array]) -> None:
-        for layer in (self.first, *self._first_of.values()):
+        for layer in (self.first, *self.first_of.values()):
             layer.set_arrays(arrays)
 
     def _principal_channels(self, X: Array) -> tuple[Array, Array]:
@@ -215,14 +214,14 @@ class StackedPatches:
 
     def _responses(self, X: Array, border: int) -> Array:
         """Return the first layer's pooled responses (places of all maps, 2 · map_filters)."""
-        return self._first_of[border].transform(X).reshape(-1, self.first.n_features)
+        return self.first_of[border].transform(X).reshape(-1, self.first.n_features)
 
     def _images_at_once(self) -> int:
         return max(1, BLOCK_BYTES // (4 * self.first.n_features * math.prod(self.map_shape[:2])))
 
     def _maps(self, X: Array, border: int) -> Array:
         """Return the maps of images that have a border of so many pixels, one row each."""
-        places, at_once = math.prod(n + 2 * border // POOLING for n in self.map_shape[:2]), self._images_at_once()
+        places, at_once = math.prod(self.first_of[border].cells), self._images_at_once()
         maps = np.empty((len(X), places, self.map_channels), np.float32)
         for start in range(0, len(X), at_once):
             responses = self._responses(X[start : start + at_once], border)
@@ -233,6 +232,11 @@ class StackedPatches:
     def of_pixels(self) -> PatchFeatures:
         """The features whose filters are patches of pixels."""
         return self.first.of_pixels
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Cells down and across that responses are pooled over."""
+        return self.second.cells
 
     @property
     def positions(self) -> tuple[int, int]:

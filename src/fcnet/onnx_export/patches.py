@@ -58,11 +58,9 @@ def _add_pooled(graph: Graph, patches: PatchFeatures | StackedPatches, images: s
     The patches are those of images whose values are at `places` in their rows, border included.
     """
     if isinstance(patches, StackedPatches):
-        rows, columns = grid = [n + 2 * border // POOLING for n in patches.map_shape[:2]]
-        layer = type(patches.first)(**(patches.first.get_config() | {"grid": grid}))
-        layer.set_shape(places.shape)
-        layer.set_arrays(patches.first.arrays())
-        responses = _add_pooled(graph, layer, images, places, border=0)
+        first = patches.first_of[border]
+        rows, columns = first.cells
+        responses = _add_pooled(graph, first, images, places, border=0)
         maps = graph.add("Sub", graph.add("MatMul", responses, patches.channels), patches.offset)
         images = graph.add("Reshape", maps, np.array([0, rows * columns * patches.map_channels]))
         places = np.arange(rows * columns * patches.map_channels).reshape(rows, columns, -1)

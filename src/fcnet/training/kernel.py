@@ -1,17 +1,14 @@
 """Kernel regression as a two-layer network: a hidden unit for every training row, and output weights that are solved for."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from fcnet.engine import default_engine, get_engine
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.products import Matmul
-from fcnet.types import Array
+from fcnet.types import Array, Say
 
 BLOCK = 2048  # rows of the kernel matrix at once
-Say = Callable[[str], None]
 
 
 def fit_kernel(
