@@ -19,7 +19,7 @@ from fcnet.training.kernel import calibrate, fit_kernel, room_for_kernel
 SIGNS = np.repeat(np.array([1, -1], np.float32), [6, 3])
 SETTINGS = (
     *("features=patches", "n_filters=32", "patch_sizes=[3, 4]", "n_components=60", "mirror=true", "shift=1"),
-    "training=kernel",
+    *("training=kernel", "zoom=1"),
 )
 
 
@@ -72,7 +72,7 @@ def test_with_mirror_images_it_fits_what_is_averaged_over_them():
 
 
 def test_more_rows_than_there_is_memory_for():
-    with pytest.raises(InputError, match=r"A kernel of 10,000,000 rows needs 400000\.0 GB of memory; use fewer rows\."):
+    with pytest.raises(InputError, match=r"A kernel of 10,000,000 rows needs 200041\.0 GB of memory; use fewer rows\."):
         room_for_kernel(10**7)
 
 
@@ -149,7 +149,9 @@ def test_its_inputs_are_the_means_of_views(tmp_path):
     model = load(run / "model.safetensors")
     scaling = model.scaling
     assert isinstance(scaling, PatchRepresentation)
-    mean = scaling.views(digits.X_val[:30]).mean(axis=1)
+    views = scaling.views(digits.X_val[:30])
+    assert views.shape == (30, 7, 60)
+    mean = views.mean(axis=1)
     expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
     np.testing.assert_allclose(scaling.transform(digits.X_val[:30]), expected, atol=1e-5)
     model.average_shift = 1
@@ -179,10 +181,11 @@ def test_settings_that_do_not_go_with_it(setting, tmp_path):
     assert "training = kernel needs features = patches, dtype = float32, and class_weight = none." in result.output
 
 
-@pytest.mark.parametrize("setting", ["mirror=false", "shift=0"])
-def test_without_mirror_images_or_moved_copies(setting, tmp_path):
+@pytest.mark.parametrize("setting", ["mirror=false", "zoom=0", "shift=0"])
+def test_without_mirror_images_or_other_views(setting, tmp_path):
     run, digits = tmp_path / "run", load_digits()
-    fcnet("train", "digits", "--out", run, *[word for s in (*SETTINGS, setting) for word in ("--set", s)])
+    settings = (*SETTINGS, "zoom=0", setting)
+    fcnet("train", "digits", "--out", run, *[word for s in settings for word in ("--set", s)])
     model = load(run / "model.safetensors")
     assert model.average_mirror == (setting != "mirror=false")
     assert np.mean(model.predict(digits.X_val) == digits.y_val) > 0.97

@@ -25,7 +25,9 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul =
     if recipe.features == "patches" and data.image_shape is not None:
         patches = recipe.patches(data.max_value)
         whitening = (recipe.n_components, recipe.pca_regularisation)
-        learnt = LearntRepresentation(data.X_train, data.image_shape, patches, *whitening, seed, say, matmul=matmul)
+        learnt = LearntRepresentation(
+            data.X_train, data.image_shape, patches, *whitening, seed, say, matmul=matmul, zoom=recipe.zoom
+        )
         representation, components = learnt.learn()
         if recipe.training == "kernel":
             representation.unit_mean = True

@@ -1,7 +1,7 @@
 """Recipes: every setting of a training, in a small TOML file."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ from typing import Any
 from fcnet.data.augment import random_signs, random_view
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.features import HistogramFeatures
-from fcnet.features.representation import patches_of
+from fcnet.features.representation import check_zoom, patches_of
 from fcnet.features.scaling import SCALINGS
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
@@ -27,16 +27,30 @@ UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHED
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components", "pca_regularisation"}
 MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels", "map_layers"}
-TRAININGS = ("gradient", "kernel")
 KERNEL_SETTINGS = {"concentration", "ridge"}
 GRADIENT_SETTINGS = {
     *("hidden", "activation", "normalisation", "dropout", "input_dropout", "members", "weight_init", "first_layer"),
     *("epochs", "batch_size", "batches", "learning_rate", "l2", "label_smoothing", "class_weight", "patience"),
     *("average_views", "update", "schedule", *RULE_SETTINGS),
 }
-FIRST_LAYERS = ("random", "patches")
-CLASS_WEIGHTS = ("none", "balanced")
 FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
+CHOICES: dict[str, Sequence[str]] = {
+    "scaling": [*SCALINGS, "zca"],
+    "features": [*FEATURE_LIBRARIES],
+    "training": ["gradient", "kernel"],
+    "first_layer": ["random", "patches"],
+    "class_weight": ["none", "balanced"],
+}
+LOWEST = {
+    "concentration": 1e-6,
+    "ridge": 1e-9,
+    "zca_regularisation": 0,
+    "shift": 0,
+    "zoom": 0,
+    "n_components": 1,
+    "pca_regularisation": 1e-6,
+    "patience": 0,
+}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
 
@@ -45,7 +59,7 @@ class Recipe:
     """The settings of a training; each has the name and meaning it has in the class that it goes to.
 
     `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
-    of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
+    of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror`, `shift` and `zoom` change images,
     and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `class_weight` is
     "none" or "balanced"; `patience` is that of early stopping, with 0 for none; `training` is "gradient", or "kernel" with the
     `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. The settings of features, trainings, update rules and
@@ -68,6 +82,7 @@ class Recipe:
     zca_regularisation: float = 0.1
     mirror: bool = False
     shift: int = 0
+    zoom: int = 0
     average_views: bool = False
     hidden: list[int] = field(default_factory=lambda: [100])
     activation: str = "relu"
@@ -123,40 +138,30 @@ class Recipe:
         """Raise SettingError if a value is out of range."""
         self.network(1, 2, 0, engine)
         self.trainer(0, None)
-        if self.scaling not in (*SCALINGS, "zca"):
-            raise unknown_name("scaling", self.scaling, (*SCALINGS, "zca"))
-        if self.features not in FEATURE_LIBRARIES:
-            raise unknown_name("features", self.features, FEATURE_LIBRARIES)
-        if self.first_layer not in FIRST_LAYERS:
-            raise unknown_name("first_layer", self.first_layer, FIRST_LAYERS)
-        if self.class_weight not in CLASS_WEIGHTS:
-            raise unknown_name("class_weight", self.class_weight, CLASS_WEIGHTS)
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise unknown_name(name, getattr(self, name), choices)
+        for name, low in LOWEST.items():
+            check_range(name, getattr(self, name), low)
         if self.first_layer == "patches" and (self.features != "none" or [*self.hidden, 0][0] < len(self.patch_sizes)):
             raise SettingError(
                 "first_layer = patches needs features = none, and hidden units, at least one for each patch size."
             )
-        if self.training not in TRAININGS:
-            raise unknown_name("training", self.training, TRAININGS)
         if self.training == "kernel" and (self.features, self.dtype, self.class_weight) != ("patches", "float32", "none"):
             raise SettingError("training = kernel needs features = patches, dtype = float32, and class_weight = none.")
-        check_range("concentration", self.concentration, 1e-6)
-        check_range("ridge", self.ridge, 1e-9)
-        check_range("zca_regularisation", self.zca_regularisation, 0)
-        check_range("shift", self.shift, 0)
-        check_range("n_components", self.n_components, 1)
-        check_range("pca_regularisation", self.pca_regularisation, 1e-6)
         if not self.patch_sizes or (self.features == "patches" and self.n_filters % (2 * len(self.patch_sizes))):
             raise SettingError(
                 f"n_filters must be a multiple of 2 for each of patch_sizes, got {self.n_filters} for {self.patch_sizes}."
             )
         for settings in self.patches():
             patches_of(settings)
+        if self.zoom and not (self.features == "patches" and self.shift):
+            raise SettingError("zoom needs features = patches, and a shift.")
         if self.average_views and not (self.mirror or self.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
         for library in FEATURE_LIBRARIES[self.features]:
             if not find_spec(library):
                 raise SettingError(f'features = {self.features} needs {library}: pip install "fcnet[features]".')
-        check_range("patience", self.patience, 0)
 
     def in_effect(self) -> dict[str, Any]:
         """Return the settings without those of features, update rules and schedules that are not chosen."""
@@ -227,6 +232,7 @@ class Recipe:
         if "patches" in (self.features, self.first_layer):
             for settings in self.patches():
                 patches_of(settings).set_shape(image_shape)
+            check_zoom(self.zoom, image_shape)
         if self.features == "histograms":
             HistogramFeatures().set_shape(image_shape)
             if self.mirror or self.shift:

@@ -26,7 +26,7 @@ def fit_kernel(
 
     Its hidden units are ``h_i(x) = exp(κ (x_i · x − 1))`` for the training rows x_i, which is the Gaussian kernel of rows of
     length one with κ = 1/σ². Its output weights ``a`` solve ``(K + λ I) a = Y − 1/C`` with ``K_ij = h_i(x_j)``; 1/C is the bias
-    of the logits (a "regularisation network", Poggio & Girosi 1990). It takes 4 n² bytes and n³/3 multiplications.
+    of the logits (a "regularisation network", Poggio & Girosi 1990). It takes 2 n² bytes and n³/3 multiplications.
 
     Parameters
     ----------
@@ -79,33 +79,35 @@ def fit_kernel(
     return network, targets - np.float32(ridge) * weights
 
 
-def room_for_kernel(n: int) -> Array:
-    """Return an empty matrix, float32 (n, n).
+def room_for_kernel(n: int) -> list[Array]:
+    """Return an empty symmetric matrix, float32: blocks of its rows, each as far as the diagonal reaches in it.
 
     Raises
     ------
     InputError
         If there is not so much memory.
     """
+    shapes = [(min(BLOCK, n - start), min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    ends = np.cumsum([n_rows * n_columns for n_rows, n_columns in shapes])
     try:
-        return np.empty((n, n), np.float32)
+        room = np.empty(ends[-1], np.float32)
     except MemoryError:
-        raise InputError(f"A kernel of {n:,} rows needs {4e-9 * n * n:.1f} GB of memory; use fewer rows.") from None
+        raise InputError(f"A kernel of {n:,} rows needs {4e-9 * ends[-1]:.1f} GB of memory; use fewer rows.") from None
+    return [part.reshape(shape) for part, shape in zip(np.split(room, ends[:-1]), shapes, strict=True)]
 
 
-def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul, say: Say) -> Array:
-    """Return the lower triangle of K + λ I, float32 (n, n)."""
-    n = len(X)
-    K = room_for_kernel(n)
-    for start in range(0, n, BLOCK):
-        rows, stop = X[start : start + BLOCK], min(start + BLOCK, n)
-        block = K[start:stop, :stop]
+def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul, say: Say) -> list[Array]:
+    """Return K + λ I as `room_for_kernel` lays it out."""
+    K = room_for_kernel(len(X))
+    for block in K:
+        n_rows, stop = block.shape
+        rows = X[stop - n_rows : stop]
         block[...] = _similarity(rows, X[:stop], concentration, matmul)
         if signs is not None:
             block += _similarity(rows * signs, X[:stop], concentration, matmul)
             block /= 2
-        say(f"Kernel of rows: {stop:,} of {n:,}")
-    K.reshape(-1)[:: n + 1] += ridge
+        block[:, stop - n_rows :][np.diag_indices(n_rows)] += np.float32(ridge)
+        say(f"Kernel of rows: {stop:,} of {len(X):,}")
     return K
 
 
@@ -116,31 +118,32 @@ def _similarity(rows: Array, others: Array, concentration: float, matmul: Matmul
     return np.exp(similarity, out=similarity)
 
 
-def _solve(A: Array, b: Array, say: Say) -> Array:
-    """Return the solution of A x = b for a symmetric matrix of which the lower triangle is given, and used up.
+def _solve(A: list[Array], b: Array, say: Say) -> Array:
+    """Return the solution of A x = b for a symmetric matrix as `room_for_kernel` lays it out, which is used up.
 
-    By Cholesky factors, block by block: what LAPACK does at once cannot be indexed by 32 bits with more than 46,340 rows.
+    By Cholesky factors, block by block: what LAPACK does at once needs the other half of the matrix, too, and cannot be indexed
+    by 32 bits with more than 46,340 rows.
     """
     from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-    n, x = len(A), b.copy()
-    blocks = [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
-    for k in blocks:
-        below = [block for block in blocks if block.start >= k.stop]
+    x = b.copy()
+    parts = [slice(block.shape[1] - len(block), block.shape[1]) for block in A]
+    for k, own in enumerate(parts):
         try:
-            A[k, k] = cholesky(A[k, k], lower=True, check_finite=False)
+            corner = cholesky(A[k][:, own], lower=True, check_finite=False)
         except LinAlgError:
             raise InputError("The kernel matrix is not positive definite: choose a larger ridge.") from None
-        for i in below:
-            A[i, k] = solve_triangular(A[k, k], A[i, k].T, lower=True, check_finite=False).T
-        for i in below:
-            A[i, k.stop : i.stop] -= A[i, k] @ A[k.stop : i.stop, k].T
-        x[k] = solve_triangular(A[k, k], x[k], lower=True, check_finite=False)
-        x[k.stop :] -= A[k.stop :, k] @ x[k]
-        say(f"Cholesky factors: {k.stop:,} of {n:,}")
-    for k in reversed(blocks):
-        x[k] -= A[k.stop :, k].T @ x[k.stop :]
-        x[k] = solve_triangular(A[k, k], x[k], lower=True, trans="T", check_finite=False)
+        A[k][:, own] = corner
+        x[own] = solve_triangular(corner, x[own], lower=True, check_finite=False)
+        for i in range(k + 1, len(A)):
+            A[i][:, own] = solve_triangular(corner, A[i][:, own].T, lower=True, check_finite=False).T
+            x[parts[i]] -= A[i][:, own] @ x[own]
+            for j in range(k + 1, i + 1):
+                A[i][:, parts[j]] -= A[i][:, own] @ A[j][:, own].T
+        say(f"Cholesky factors: {own.stop:,} of {len(b):,}")
+    for k, own in reversed(list(enumerate(parts))):
+        x[own] = solve_triangular(A[k][:, own], x[own], lower=True, trans="T", check_finite=False)
+        x[: own.start] -= A[k][:, : own.start].T @ x[own]
     return x
 
 
