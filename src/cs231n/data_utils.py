@@ -7,7 +7,7 @@ from fcnet.errors import FileFormatError
 from fcnet.types import Array
 
 
-def load_CIFAR10(ROOT: str) -> tuple[Array, Array, Array, Array]:  # noqa: N802
+def load_CIFAR10(ROOT: str) -> tuple[Array, Array, Array, Array]:  # noqa: N802  # as published
     """Return Xtr (50000, 32, 32, 3), Ytr (50000,), Xte (10000, 32, 32, 3), Yte (10000,) as floats and class numbers.
 
     `ROOT` is the folder of the batches, or holds it; where it does not, CIFAR-10 is looked for as in `fcnet.load_cifar10`.

@@ -13,7 +13,7 @@ def init_two_layer_model(input_size: int, hidden_size: int, output_size: int) ->
     return {
         "W1": 1e-5 * np.random.randn(input_size, hidden_size),  # noqa: NPY002  # the exercise seeds the global state
         "b1": np.zeros(hidden_size),
-        "W2": 1e-5 * np.random.randn(hidden_size, output_size),  # noqa: NPY002
+        "W2": 1e-5 * np.random.randn(hidden_size, output_size),  # noqa: NPY002  # as published
         "b2": np.zeros(output_size),
     }
 

@@ -22,7 +22,7 @@ except ImportError:
         def subcontext(self, **_: Any) -> "_NoContext":
             return self
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    class CallbackSupportMixin:  # type: ignore[no-redef]  # where scikit-learn has none
         """Stands for that of scikit-learn."""
 
         def _init_callback_context(self, **_: Any) -> _NoContext:
@@ -39,7 +39,7 @@ class PrintLoss(Callback):
     def on_epoch_end(self, state: TrainingState) -> None:
         """Print a line, and another with the validation score."""
         row = state.history[-1]
-        print(f"Iteration {row['epoch']}, loss = {row['loss']:.8f}")  # noqa: T201
+        print(f"Iteration {row['epoch']}, loss = {row['loss']:.8f}")  # noqa: T201  # as scikit-learn prints it
         score = row.get(f"val_{state.network.loss.measure}")
         if score is not None:
             print(f"Validation score: {score:f}")  # noqa: T201

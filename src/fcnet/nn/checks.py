@@ -21,7 +21,7 @@ def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:
     """
     X = X.tocsr() if is_sparse(X) else np.asarray(X)
     _check_numbers(X, n_inputs, name)
-    return X  # type: ignore[no-any-return]
+    return X  # type: ignore[no-any-return]  # as NumPy types it
 
 
 def _check_numbers(X: Any, n_inputs: int, name: str) -> None:
