@@ -45,31 +45,24 @@ KNOWN = [  # test accuracy in per cent; what is published of networks and featur
 def run_recipe(recipe: str, seed: int, engine: str | None) -> dict[str, Any]:
     """Train and evaluate by the command line, going on with what there is; return the metrics."""
     run = RUNS / f"{recipe}-{seed}"
-    if (metrics := metrics_of(run)).get("test_accuracy") is not None:
-        return metrics
     fcnet = [sys.executable, "-m", "fcnet.cli"]
     train = [*fcnet, "train", "cifar10", "--recipe", recipe, "--seed", str(seed), "--out", str(run), "--resume"]
     train += ["--engine", engine] if engine else []
     subprocess.run(train, check=True)
     result = subprocess.run([*fcnet, "evaluate", str(run), "--json"], check=True, stdout=subprocess.PIPE, text=True)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, check=True, stdout=subprocess.PIPE, text=True)
-    (run / COMMIT).write_text(commit.stdout, encoding="utf-8")
+    if not (run / COMMIT).exists():  # a run that had been evaluated before is that of an earlier one
+        (run / COMMIT).write_text(commit.stdout, encoding="utf-8")
     return dict(json.loads(result.stdout))
-
-
-def metrics_of(run: Path) -> dict[str, Any]:
-    """Return the metrics of a run, none of one that has not been trained to its end."""
-    path = run / "metrics.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def finished() -> dict[str, list[dict[str, Any]]]:
     """Return the metrics of all evaluated runs, by recipe."""
     rungs: dict[str, list[dict[str, Any]]] = {}
-    for run in sorted(RUNS.glob("*")):
-        metrics = metrics_of(run)
-        if metrics.get("test_accuracy") is not None:
-            commit = (run / COMMIT).read_text(encoding="utf-8").strip()
+    for path in sorted(RUNS.glob("*/metrics.json")):
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        if metrics["test_accuracy"] is not None and path.parent.name == f"{metrics['recipe']}-{metrics['seed']}":
+            commit = (path.parent / COMMIT).read_text(encoding="utf-8").strip()
             rungs.setdefault(metrics["recipe"], []).append(metrics | {"commit": commit})
     return dict(sorted(rungs.items(), key=lambda rung: np.mean([row["test_accuracy"] for row in rung[1]])))
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -96,9 +95,6 @@ PREPARATIONS = {
     "uneven cells": lambda X, shape: representation(X, shape, PatchFeatures(6, 5, grid=(3, 1), shift=2)),
     "two dictionaries": lambda X, shape: representation(X, shape, PatchFeatures(**FEW), PatchFeatures(6, 5)),
     "maps": lambda X, shape: representation(X, shape, StackedPatches(**MAPS, shift=2), PatchFeatures(**FEW, shift=2)),
-    "zoomed": lambda X, shape: replace(
-        representation(X, shape, PatchFeatures(**FEW, shift=1), PatchFeatures(6, 5, shift=1)), zoom=2
-    ),
     "maps of maps": lambda X, shape: representation(X, shape, StackedPatches(**DEEP, shift=2)),
 }
 # Without a shift that is known to the patches there are no moved views.

@@ -18,7 +18,6 @@ from fcnet.experiments import representations, run
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.representations import LearntRepresentation
 from fcnet.features import PatchRepresentation, StackedPatches
-from fcnet.features.views import zoomed
 from fcnet.persist import Model, load_tensors, save, save_tensors
 
 PATCHES = [
@@ -71,19 +70,15 @@ def test_components_are_what_the_representation_gives(digits, cache):
     np.testing.assert_allclose(representation.transform(mirrored), views[:, 0] * representation.signs, atol=1e-3)
 
 
-def test_zoomed_views_come_after_the_others_and_need_nothing_else_to_be_learnt(digits, cache):
-    _, without = learnt(digits, cache).learn()
+def test_means_of_views_are_made_of_the_same_components(digits, cache):
+    _, views = learnt(digits, cache).learn()
     said = []
-    representation, rows = learnt(digits, cache, said, zoom=1).learn()
-    n = len(digits.X_train)
-    np.testing.assert_array_equal(rows[: 5 * n], without)
-    zooms = zoomed(digits.X_train, (8, 8, 1), 1)
-    for k in range(2):
-        some = rows[(5 + k) * n :][:20]
-        np.testing.assert_allclose(some, representation.transform(zooms[:20, k]), atol=1e-2)  # kept with half precision
-        np.testing.assert_allclose(some, representation.views(digits.X_train[:20])[:, 5 + k], atol=1e-2)
-    assert len(rows) == 7 * n
-    assert said == [f"Components of zoomed training images 0 to {n:,} of {n:,}"]
+    representation, rows = learnt(digits, cache, said, unit_mean=True).learn()
+    means = views.reshape(5, len(digits.X_train), -1).mean(axis=0)
+    assert said == []
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(rows, means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(rows[:20], representation.transform(digits.X_train[:20]), atol=1e-3)  # kept with half precision
 
 
 def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
@@ -305,15 +300,6 @@ def test_no_test_image_touches_a_fit(finished, tmp_path, monkeypatch):
     assert (tmp_path / "noise" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
 
-def test_training_and_predicting_on_zoomed_views(digits, tmp_path):
-    fcnet("train", "digits", "--out", tmp_path / "run", *CHANGES, "--set", "zoom=1")
-    model = load(tmp_path / "run" / "model.safetensors")
-    views = model.scaling.views(digits.X_val)
-    logits = [model.network.logits(side) for view in np.moveaxis(views, 1, 0) for side in (view, view * model.scaling.signs)]
-    assert len(logits) == 14
-    np.testing.assert_allclose(model.logits(digits.X_val), np.mean(logits, axis=0), atol=1e-4)
-
-
 def test_a_run_killed_while_features_are_learnt_resumes(finished, tmp_path, cache):
     command = [sys.executable, "-m", "fcnet.cli", "train", "digits", "--out", str(tmp_path / "run"), *CHANGES]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -377,10 +363,6 @@ def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_pa
         ("map_filters=10\nmap_channels=8", "shift must be a multiple of 2"),
         ("map_filters=10\nmap_channels=8\nshift=2\nmap_patch_size=4", "choose another map_patch_size"),
         ("map_filters=-2", "map_filters"),
-        ("zoom=-1", "zoom"),
-        ("zoom=4", "zoom must be a finite number of at least 0 and at most 3, got 4"),
-        ("zoom=1\nshift=0", "zoom needs features = patches, and a shift."),
-        ("zoom=1\nfeatures=none", "zoom needs features = patches, and a shift."),
         (
             "map_filters=10\nmap_channels=8\nshift=2\nmap_patch_size=[3, 3, 5]",
             "map_patch_size needs one number, or one for each",

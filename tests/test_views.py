@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcnet.data.augment import random_signs, random_view
-from fcnet.features.views import all_moves, diagonal_moves, image_views, zoomed
+from fcnet.features.views import all_moves, diagonal_moves, image_views
 
 
 def by_hand(image, mirror, down, across):
@@ -65,27 +65,3 @@ def test_random_signs_mirror_about_half_of_the_rows():
     np.testing.assert_array_equal(np.abs(X), 1)
     np.testing.assert_array_equal(X[:, :2], 1)
     assert 440 < (X[:, 2] < 0).sum() < 560
-
-
-def zooms(image, zoom):
-    return zoomed(image.reshape(1, -1), image.shape, zoom)[0].reshape(2, *image.shape)
-
-
-@pytest.mark.parametrize("zoom", [1, 3])
-def test_a_ramp_gets_flatter_or_steeper_around_the_middle(zoom):
-    ramp = np.arange(20) - 9.5
-    image = (ramp[:, np.newaxis] + 10 * np.arange(16)[np.newaxis] - 75)[..., np.newaxis].astype(np.float32)
-    for view, change in zip(zooms(image, zoom), (-zoom, zoom), strict=True):
-        expected = ramp[:, np.newaxis] * (20 + 2 * change) / 20 + (10 * np.arange(16) - 75) * (16 + 2 * change) / 16
-        inside = slice(6, -6), slice(6, -6)  # farther out the border begins
-        np.testing.assert_allclose(view[inside][..., 0], expected[inside], atol=0.3)  # a pixel is 10
-
-
-def test_zooming_keeps_flat_images_and_goes_with_mirroring_and_moving_channels():
-    image = np.random.default_rng(0).random((7, 6, 3)).astype(np.float32)
-    views = zooms(image, 2)
-    assert views.dtype == np.float32
-    np.testing.assert_allclose(zooms(image[:, ::-1], 2), views[:, :, ::-1], atol=1e-6)
-    np.testing.assert_allclose(zooms(image[::-1], 2), views[:, ::-1], atol=1e-6)
-    np.testing.assert_allclose(zooms(image[..., ::-1], 2), views[..., ::-1], atol=1e-6)
-    np.testing.assert_allclose(zooms(np.ones((7, 6, 3)), 2), 1, atol=1e-6)

@@ -9,7 +9,6 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.representations import LearntRepresentation
 from fcnet.features import ZCA, HistogramFeatures, Preparation, Scaling, TableFeatures
 from fcnet.features.local_weights import local_weights
-from fcnet.features.representation import unit_mean
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.products import Matmul
 from fcnet.types import Array, Say
@@ -26,12 +25,11 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul =
         patches = recipe.patches(data.max_value)
         whitening = (recipe.n_components, recipe.pca_regularisation)
         learnt = LearntRepresentation(
-            data.X_train, data.image_shape, patches, *whitening, seed, say, matmul=matmul, zoom=recipe.zoom
+            *(data.X_train, data.image_shape, patches, *whitening, seed, say),
+            matmul=matmul,
+            unit_mean=recipe.training == "kernel",
         )
         representation, components = learnt.learn()
-        if recipe.training == "kernel":
-            representation.unit_mean = True
-            components = unit_mean(components.reshape(-1, len(data.X_train), components.shape[1]))
         return representation, components.astype(recipe.dtype, copy=False), learnt.seconds
     if recipe.features == "histograms" and data.image_shape is not None:
         say("Histograms of gradients and hues")

@@ -11,7 +11,7 @@ from typing import Any
 from fcnet.data.augment import random_signs, random_view
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.features import HistogramFeatures
-from fcnet.features.representation import check_zoom, patches_of
+from fcnet.features.representation import patches_of
 from fcnet.features.scaling import SCALINGS
 from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
@@ -46,7 +46,6 @@ LOWEST = {
     "ridge": 1e-9,
     "zca_regularisation": 0,
     "shift": 0,
-    "zoom": 0,
     "n_components": 1,
     "pca_regularisation": 1e-6,
     "patience": 0,
@@ -59,7 +58,7 @@ class Recipe:
     """The settings of a training; each has the name and meaning it has in the class that it goes to.
 
     `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
-    of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror`, `shift` and `zoom` change images,
+    of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
     and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `class_weight` is
     "none" or "balanced"; `patience` is that of early stopping, with 0 for none; `training` is "gradient", or "kernel" with the
     `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. The settings of features, trainings, update rules and
@@ -82,7 +81,6 @@ class Recipe:
     zca_regularisation: float = 0.1
     mirror: bool = False
     shift: int = 0
-    zoom: int = 0
     average_views: bool = False
     hidden: list[int] = field(default_factory=lambda: [100])
     activation: str = "relu"
@@ -155,8 +153,6 @@ class Recipe:
             )
         for settings in self.patches():
             patches_of(settings)
-        if self.zoom and not (self.features == "patches" and self.shift):
-            raise SettingError("zoom needs features = patches, and a shift.")
         if self.average_views and not (self.mirror or self.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
         for library in FEATURE_LIBRARIES[self.features]:
@@ -232,7 +228,6 @@ class Recipe:
         if "patches" in (self.features, self.first_layer):
             for settings in self.patches():
                 patches_of(settings).set_shape(image_shape)
-            check_zoom(self.zoom, image_shape)
         if self.features == "histograms":
             HistogramFeatures().set_shape(image_shape)
             if self.mirror or self.shift:

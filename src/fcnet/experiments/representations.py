@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from fcnet.data.cifar10 import cache_dir
 from fcnet.errors import FcnetError, FileFormatError
-from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of
+from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of, unit_mean
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.products import Matmul, bfloat16_matmul
@@ -46,7 +45,7 @@ class LearntRepresentation:
         Where folders of earlier stages lie; the user's cache where it is not given.
     matmul : callable
         What multiplies large matrices.
-    zoom : int
+    unit_mean : bool
         Of the representation, which is learnt without it.
     """
 
@@ -61,9 +60,9 @@ class LearntRepresentation:
         say: Say,
         cache: Path | None = None,
         matmul: Matmul = np.matmul,
-        zoom: int = 0,
+        unit_mean: bool = False,
     ) -> None:
-        self.zoom = zoom
+        self.unit_mean = unit_mean
         self.X, self.image_shape, self.say = X, image_shape, say
         self.patches = [patches_of({**settings, "seed": seed + i}) for i, settings in enumerate(patches)]
         self.n_components, self.regularisation, self.seed = n_components, regularisation, seed
@@ -90,7 +89,7 @@ class LearntRepresentation:
         -------
         representation : PatchRepresentation
         components : float32 array (n_views · n, n_components)
-            Those of all training images, view by view.
+            Those of all training images, view by view; with `unit_mean` (n, n_components), one row of each.
         """
         from filelock import FileLock, Timeout
 
@@ -103,7 +102,7 @@ class LearntRepresentation:
         with lock:
             self._began = time.monotonic()
             representation = self._representation()
-            representation.zoom = self.zoom
+            representation.unit_mean = self.unit_mean
             for stage in self.folder.glob("*-covariance-*"):
                 shutil.rmtree(stage)
             components = self._components(representation)
@@ -133,23 +132,19 @@ class LearntRepresentation:
         return representation
 
     def _components(self, representation: PatchRepresentation) -> Array:
-        n, n_moved = len(self.X), representation.patches[0].n_views
-        out = np.empty((n_moved + 2 * bool(self.zoom), n, representation.n_outputs), np.float32)
+        n, n_views = len(self.X), 1 if self.unit_mean else representation.patches[0].n_views
+        out = np.empty((n_views, n, representation.n_outputs), np.float32)
         for start in range(0, n, CHUNK):
-            rows = slice(start, min(start + CHUNK, n))
-            out[:n_moved, rows] = self._chunk("components", "", rows, representation.moved_views)
-            if self.zoom:
-                out[n_moved:, rows] = self._chunk(f"zoom-{self.zoom}", "zoomed ", rows, representation.zoomed_views)
+            stop = min(start + CHUNK, n)
+            path = self.folder / f"components-{start}.safetensors"
+            if not path.exists():
+                self.say(f"Components of training images {start:,} to {stop:,} of {n:,}")
+                components = representation.views(self.X[start:stop], np.float16).swapaxes(0, 1)
+                save_tensors(path, {"components": components}, {}, FORMAT)
+                self._count_seconds()
+            views = self._load(path)[0]["components"].astype(np.float32)
+            out[:, start:stop] = unit_mean(views) if self.unit_mean else views
         return out.reshape(-1, out.shape[2])
-
-    def _chunk(self, name: str, kind: str, rows: slice, components_of: Callable[[Array, DTypeLike], Array]) -> Array:
-        path = self.folder / f"{name}-{rows.start}.safetensors"
-        if not path.exists():
-            self.say(f"Components of {kind}training images {rows.start:,} to {rows.stop:,} of {len(self.X):,}")
-            views = components_of(self.X[rows], np.float16)
-            save_tensors(path, {"components": views.swapaxes(0, 1)}, {}, FORMAT)
-            self._count_seconds()
-        return self._load(path)[0]["components"]
 
     def _load(self, path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         try:

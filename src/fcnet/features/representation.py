@@ -8,18 +8,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.errors import InputError, to_int
-from fcnet.features.checks import check_arrays, check_images, image_shape_of
+from fcnet.errors import InputError
+from fcnet.features.checks import check_arrays, image_shape_of
 from fcnet.features.kmeans import unit_rows
 from fcnet.features.patches import PatchFeatures
 from fcnet.features.stacked import StackedPatches
-from fcnet.features.views import zoomed
 from fcnet.features.whitening import MirrorWhitening, side_by_side
 from fcnet.products import Matmul
 from fcnet.types import Array
 
 BLOCK_BYTES = 1 << 28  # of features at once
-ROWS_AT_ONCE = 1000
 
 Patches = PatchFeatures | StackedPatches
 Named = TypeVar("Named")
@@ -36,15 +34,12 @@ class PatchRepresentation:
     whitening : MirrorWhitening
         Fitted on the features of all of them.
     unit_mean : bool
-        Whether `transform` gives the mean of the components of all views of an image, divided by its length.
-    zoom : int
-        With it there are two more views of an image: `zoomed` by so many pixels.
+        Whether `transform` gives the mean of the components of an image and its moved copies, divided by its length.
     """
 
     patches: list[Patches]
     whitening: MirrorWhitening
     unit_mean: bool = False
-    zoom: int = 0
 
     kind = "patches"
 
@@ -80,27 +75,13 @@ class PatchRepresentation:
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_components) of raw images (n, height · width · channels)."""
-        rows = unit_mean(np.moveaxis(self.views(X), 1, 0)) if self.unit_mean else self._components(X, moved=False)[:, 0]
+        views = self._components(X, moved=self.unit_mean)
+        rows = unit_mean(np.moveaxis(views, 1, 0)) if self.unit_mean else views[:, 0]
         return rows.astype(dtype, copy=False)
 
     def views(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
-        """Return the components (n, n_views, n_components) of raw images and of their moved and zoomed copies."""
-        moved = self.moved_views(X, dtype)
-        return np.concatenate([moved, self.zoomed_views(X, dtype)], axis=1) if self.zoom else moved
-
-    def moved_views(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_views, n_components) of raw images and of their moved copies; the image is view 0."""
         return self._components(X, moved=True).astype(dtype, copy=False)
-
-    def zoomed_views(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
-        """Return the components (n, 2, n_components) of zoomed copies of raw images."""
-        X = check_images(X, self.image_shape)
-        out = np.empty((len(X), 2, self.n_outputs), dtype)
-        for start in range(0, len(X), ROWS_AT_ONCE):
-            copies = zoomed(X[start : start + ROWS_AT_ONCE], self.image_shape, self.zoom)
-            components = self._components(copies.reshape(-1, self.n_inputs), moved=False)
-            out[start : start + ROWS_AT_ONCE] = components.reshape(len(copies), 2, -1)
-        return out
 
     def _components(self, X: ArrayLike, moved: bool) -> Array:
         X = np.asarray(X)
@@ -116,7 +97,7 @@ class PatchRepresentation:
     def get_config(self) -> dict[str, Any]:
         """Return what, with `arrays`, makes an equal representation."""
         config = {"patches": [patches.get_config() for patches in self.patches], "image_shape": self.patches[0].image_shape}
-        return config | ({"unit_mean": True} if self.unit_mean else {}) | ({"zoom": self.zoom} if self.zoom else {})
+        return config | ({"unit_mean": True} if self.unit_mean else {})
 
     def arrays(self) -> dict[str, Array]:
         """Return the dictionaries and the whitening."""
@@ -147,7 +128,7 @@ class PatchRepresentation:
         whitening = MirrorWhitening(
             side_by_side([part.mirrored() for part in patches]), arrays["even"], arrays["odd"], arrays["offset"]
         )
-        return cls(patches, whitening, bool(config.get("unit_mean", False)), check_zoom(config.get("zoom", 0), shape))
+        return cls(patches, whitening, bool(config.get("unit_mean", False)))
 
 
 def patches_of(settings: Mapping[str, Any]) -> Patches:
@@ -158,11 +139,6 @@ def patches_of(settings: Mapping[str, Any]) -> Patches:
 def unit_mean(views: Array) -> Array:
     """Return the means (n, n_components) of the components of views, (n_views, n, n_components), each divided by its length."""
     return unit_rows(views.mean(axis=0))
-
-
-def check_zoom(zoom: Any, image_shape: tuple[int, ...]) -> int:
-    """Return how many pixels images of this shape are zoomed by, or raise SettingError if they are too small for that."""
-    return to_int("zoom", zoom, 0, (min(image_shape[:2]) - 1) // 2)
 
 
 def numbered(parts: Sequence[Mapping[str, Named]]) -> dict[str, Named]:

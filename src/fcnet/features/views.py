@@ -57,34 +57,6 @@ def image_views(image_shape: tuple[int, ...], mirror: bool, moves: Sequence[Move
     )
 
 
-def zoomed(X: Array, image_shape: tuple[int, ...], zoom: int) -> Array:
-    """Return images in two more views, float32 (n, 2, height · width · channels).
-
-    The first has lost `zoom` pixels at every side and is enlarged to fill the image, the second has as many more at every side,
-    in which it is mirrored, and is made smaller; both by cubic interpolation.
-
-    Parameters
-    ----------
-    X : array (n, height · width · channels)
-    image_shape : tuple of ints
-    zoom : int
-        Pixels, fewer than half of a side.
-    """
-    height, width, channels = image_shape
-    images = X.astype(np.float32).reshape(-1, 1, height, width * channels)
-    images = (zoom_weights(height, zoom) @ images).reshape(-1, 2, height, width, channels)
-    return (zoom_weights(width, zoom)[:, np.newaxis] @ images).reshape(len(X), 2, -1)
-
-
-def zoom_weights(side: int, zoom: int) -> Array:
-    """Return by what weights a side of `zoomed` images comes of that of images, float32 (2, side, side)."""
-    from PIL.Image import Resampling, fromarray
-
-    pixels = fromarray(np.pad(np.eye(side, dtype=np.float32), ((zoom, zoom), (0, 0)), mode="reflect"))
-    cuts = (2 * zoom, 0)
-    return np.array([pixels.resize((side, side), Resampling.BICUBIC, (0, cut, side, side + 2 * zoom - cut)) for cut in cuts])
-
-
 def random_places(n: int, patch_size: int, image_shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Array, Array]:
     """Return where in an image's row n random patches begin, (n, 1), and from there their values, (patch_size² · channels,)."""
     height, width, channels = image_shape

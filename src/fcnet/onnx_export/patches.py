@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fcnet.features import PatchFeatures, PatchRepresentation, StackedPatches
 from fcnet.features.stacked import POOLING
-from fcnet.features.views import diagonal_moves, image_views, zoom_weights
+from fcnet.features.views import diagonal_moves, image_views
 from fcnet.onnx_export.graph import Graph
 from fcnet.types import Array
 
@@ -18,13 +18,6 @@ def add_components(graph: Graph, representation: PatchRepresentation, x: str, mo
     moved = moved or representation.unit_mean
     images = graph.cast(x, np.float32)
     parts = [_add_features(graph, patches, images, moved) for patches in representation.patches]
-    if moved and representation.zoom:
-        copies = _add_zoomed(graph, images, representation.image_shape, representation.zoom)
-        of_copies = [_add_features(graph, patches, copies, moved=False) for patches in representation.patches]
-        parts = [
-            graph.add("Concat", part, graph.add("Reshape", other, np.array([-1, 2, patches.n_features])), axis=1)
-            for part, other, patches in zip(parts, of_copies, representation.patches, strict=True)
-        ]
     features = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=2)
     whitening = representation.whitening
     first = np.flatnonzero(np.arange(len(whitening.mirrored)) < whitening.mirrored)
@@ -51,15 +44,6 @@ def _add_features(graph: Graph, patches: PatchFeatures | StackedPatches, images:
     pooled = _add_pooled(graph, patches, images, _bordered_places(patches.image_shape, border), border)
     n_views = patches.n_views if moved else 1
     return graph.add("Reshape", pooled, np.array([-1, n_views, patches.n_features]))
-
-
-def _add_zoomed(graph: Graph, images: str, image_shape: Sequence[int], zoom: int) -> str:
-    """Add two copies of every image, float32 (2 · rows, height · width · channels); see `fcnet.features.views.zoomed`."""
-    height, width, channels = image_shape
-    x = graph.add("Reshape", images, np.array([-1, 1, height, width * channels]))
-    x = graph.add("Reshape", graph.add("MatMul", zoom_weights(height, zoom), x), np.array([-1, 2, height, width, channels]))
-    x = graph.add("MatMul", zoom_weights(width, zoom)[:, np.newaxis], x)
-    return graph.add("Reshape", x, np.array([-1, height * width * channels]))
 
 
 def _bordered_places(image_shape: Sequence[int], border: int) -> Array:

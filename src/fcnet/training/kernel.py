@@ -26,7 +26,7 @@ def fit_kernel(
 
     Its hidden units are ``h_i(x) = exp(κ (x_i · x − 1))`` for the training rows x_i, which is the Gaussian kernel of rows of
     length one with κ = 1/σ². Its output weights ``a`` solve ``(K + λ I) a = Y − 1/C`` with ``K_ij = h_i(x_j)``; 1/C is the bias
-    of the logits (a "regularisation network", Poggio & Girosi 1990). It takes 2 n² bytes and n³/3 multiplications.
+    of the logits (a "regularisation network", Poggio & Girosi 1990). It takes 2 n² bytes and n³/6 multiplications.
 
     Parameters
     ----------
