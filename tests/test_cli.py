@@ -40,6 +40,24 @@ def run(tmp_path_factory):
     return run
 
 
+@pytest.mark.parametrize(
+    ("stopped_in", "message"),
+    [
+        ("load_dataset", "Stopped before anything was written"),
+        ("prepare", "Go on with: fcnet train digits --out {run} --resume"),
+    ],
+)
+def test_a_stopped_run_says_how_to_go_on_if_it_can(tmp_path, monkeypatch, stopped_in, message):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, stopped_in, stop)
+    run = tmp_path / "run"
+    result = fcnet("train", "digits", "--out", run, *QUICK, code=1)
+    assert message.format(run=run) in result.stderr
+    assert run.exists() == (stopped_in == "prepare")
+
+
 def test_train_fills_a_run_folder(run):
     assert {path.name for path in run.iterdir()} == {
         *("config.toml", "history.jsonl", "metrics.json", "model.safetensors", "checkpoint.safetensors"),
@@ -339,7 +357,7 @@ def test_predict_names_the_files_that_are_no_pictures_and_goes_on(run, tmp_path)
     Image.new("L", (8, 8)).save(tmp_path / "z.png")
     result = fcnet("predict", run, *(tmp_path / f"{name}.png" for name in "xyz"), code=1)
     assert "x.png cannot be read as a picture" in result.stderr
-    assert "y.png cannot be read as a picture" in result.stderr
+    assert f"There is no file {tmp_path / 'y.png'}." in result.stderr
     assert "z.png: " in result.stdout
 
 

@@ -117,7 +117,7 @@ def train(
     until fcnet evaluate.
     """
     from fcnet.experiments.configure import configure
-    from fcnet.experiments.run import CHECKPOINT, check_run
+    from fcnet.experiments.run import CHECKPOINT, check_run, is_begun
     from fcnet.experiments.run import train as train_run
     from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
@@ -152,6 +152,8 @@ def train(
             say=lambda line: click.echo(line, err=True),
         )
     except KeyboardInterrupt:
+        if not is_begun(run, config):
+            raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
         raise FcnetError(f"Stopped. Go on with: fcnet train {dataset} --out {run} --resume") from None
     try:
         report: Path | None = write_report(run)

@@ -90,6 +90,8 @@ def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.
             if image.size != (width, height):
                 shrinks = image.width >= width and image.height >= height
                 image = image.resize((width, height), Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
+    except FileNotFoundError:
+        raise FileFormatError(f"There is no file {file}.") from None
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise FileFormatError(f"{file} cannot be read as a picture: {error}") from None
     return np.asarray(image, np.float32).reshape(-1) * np.float32(max_value / 255)

@@ -121,6 +121,11 @@ def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = 
     return False
 
 
+def is_begun(run: Path, config: Config) -> bool:
+    """Return whether a folder holds a run with this configuration, finished or to be resumed."""
+    return (run / CONFIG).exists() and not _differences(asdict(Config.read(run)), asdict(config))
+
+
 def _begin(run: Path, config: Config, resume: bool) -> None:
     """Make the folder and its configuration, unless there is one to resume; of an older run nothing is left."""
     if resume and (run / CONFIG).exists():
