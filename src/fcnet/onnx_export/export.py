@@ -108,7 +108,7 @@ def _check(content: bytes, model: Model, tolerance: float) -> float:
         raise FcnetError(
             f"The ONNX graph was not written: onnxruntime's outputs differ from the model's by up to {difference:.2g}. "
             f"Logits of hundreds, or of terms that cancel one another, as of training = kernel, cannot be computed "
-            f"more exactly in float32; if yours are such, allow more by a tolerance above {tolerance:g} (--tolerance)."
+            f"more exactly in float32; if yours are such, allow more than {tolerance:g} (--tolerance)."
         )
     return difference
 
