@@ -1,8 +1,10 @@
 """Picture files as rows of input."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +45,19 @@ def _pillow() -> ModuleType:
     return Image
 
 
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """Open a picture, and turn what is wrong with it, then or when it is read, into a FileFormatError."""
+    Image = _pillow()
+    try:
+        with Image.open(file) as image:
+            yield image
+    except FileNotFoundError:
+        raise FileFormatError(f"There is no file {file}.") from None
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise FileFormatError(f"{file} cannot be read as a picture: {error}") from None
+
+
 def image_size(file: Path) -> tuple[int, int, int]:
     """Return (height, width, channels) of a picture, with 1 channel for grey and 3 for colours.
 
@@ -51,12 +66,8 @@ def image_size(file: Path) -> tuple[int, int, int]:
     FileFormatError
         If the file is not a picture.
     """
-    Image = _pillow()
-    try:
-        with Image.open(file) as image:
-            return image.height, image.width, 1 if image.mode in ("1", "L", "LA") or image.mode.startswith("I") else 3
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise FileFormatError(f"{file} cannot be read as a picture: {error}") from None
+    with _opened(file) as image:
+        return image.height, image.width, 1 if image.mode in ("1", "L", "LA") or image.mode.startswith("I") else 3
 
 
 def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.0) -> Array:
@@ -77,21 +88,15 @@ def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.
     FcnetError
         If Pillow is not installed.
     """
-    Image = _pillow()
-    from PIL import ImageOps
-
     height, width, channels = image_shape
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip
-                image = Image.fromarray((np.asarray(image) / 257).astype(np.uint8))
-            image = image.convert("L" if channels == 1 else "RGB")
-            if image.size != (width, height):
-                shrinks = image.width >= width and image.height >= height
-                image = image.resize((width, height), Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
-    except FileNotFoundError:
-        raise FileFormatError(f"There is no file {file}.") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise FileFormatError(f"{file} cannot be read as a picture: {error}") from None
+    with _opened(file) as opened:
+        from PIL import Image, ImageOps
+
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip
+            image = Image.fromarray((np.asarray(image) / 257).astype(np.uint8))
+        image = image.convert("L" if channels == 1 else "RGB")
+        if image.size != (width, height):
+            shrinks = image.width >= width and image.height >= height
+            image = image.resize((width, height), Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
     return np.asarray(image, np.float32).reshape(-1) * np.float32(max_value / 255)

@@ -42,7 +42,7 @@ class PrintLoss(Callback):
         print(f"Iteration {row['epoch']}, loss = {row['loss']:.8f}")  # noqa: T201  # as scikit-learn prints it
         score = row.get(f"val_{state.network.loss.measure}")
         if score is not None:
-            print(f"Validation score: {score:f}")  # noqa: T201
+            print(f"Validation score: {score:f}")  # noqa: T201  # as scikit-learn prints it
 
 
 class HandOn(Callback):

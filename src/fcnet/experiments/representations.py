@@ -62,13 +62,12 @@ class LearntRepresentation:
         matmul: Matmul = np.matmul,
         unit_mean: bool = False,
     ) -> None:
-        self.unit_mean = unit_mean
         self.X, self.image_shape, self.say = X, image_shape, say
         self.patches = [patches_of({**settings, "seed": seed + i}) for i, settings in enumerate(patches)]
         self.n_components, self.regularisation, self.seed = n_components, regularisation, seed
         for part in self.patches:
             part.matmul = matmul
-        self.matmul = matmul
+        self.matmul, self.unit_mean = matmul, unit_mean
         settings = [part.get_config() for part in self.patches]
         whitening = [n_components, regularisation, seed, matmul is bfloat16_matmul]
         identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, *whitening]
@@ -142,8 +141,8 @@ class LearntRepresentation:
                 components = representation.views(self.X[start:stop], np.float16).swapaxes(0, 1)
                 save_tensors(path, {"components": components}, {}, FORMAT)
                 self._count_seconds()
-            views = self._load(path)[0]["components"].astype(np.float32)
-            out[:, start:stop] = unit_mean(views) if self.unit_mean else views
+            views = self._load(path)[0]["components"]
+            out[:, start:stop] = unit_mean(views.astype(np.float32)) if self.unit_mean else views
         return out.reshape(-1, out.shape[2])
 
     def _load(self, path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -108,7 +108,7 @@ def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = 
     config.settings.check(config.engine)
     is_run = (run / CONFIG).exists()
     if resume and is_run:
-        changed = _differences(asdict(Config.read(run)), asdict(config))
+        changed = _differences(Config.read(run), config)
         if changed:
             raise SettingError(
                 f"{run} was begun with other settings: {changed}. Resume it with those, or choose another --out."
@@ -123,7 +123,7 @@ def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = 
 
 def is_begun(run: Path, config: Config) -> bool:
     """Return whether a folder holds a run with this configuration, finished or to be resumed."""
-    return (run / CONFIG).exists() and not _differences(asdict(Config.read(run)), asdict(config))
+    return (run / CONFIG).exists() and not _differences(Config.read(run), config)
 
 
 def _begin(run: Path, config: Config, resume: bool) -> None:
@@ -136,8 +136,8 @@ def _begin(run: Path, config: Config, resume: bool) -> None:
     write_atomic(run / CONFIG, config.to_toml())
 
 
-def _differences(begun: dict[str, Any], now: dict[str, Any]) -> str:
-    old, new = ({**config["settings"], **config} for config in (begun, now))
+def _differences(begun: Config, now: Config) -> str:
+    old, new = (asdict(config.settings) | asdict(config) for config in (begun, now))
     changed = [key for key in old if key not in ("settings", "description", "fcnet") and old[key] != new[key]]
     return ", ".join(f"{key} was {old[key]!r}, now {new[key]!r}" for key in changed)
 

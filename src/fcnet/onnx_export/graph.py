@@ -93,8 +93,8 @@ class Graph:
 def require_onnx() -> None:
     """Raise FcnetError where the extra is not installed."""
     try:
-        import onnx  # noqa: F401  # whether they can be imported
-        import onnxruntime  # noqa: F401
+        import onnx  # noqa: F401  # whether it can be imported
+        import onnxruntime  # noqa: F401  # so here
     except ImportError as error:
         raise FcnetError(f"Exporting to ONNX needs {error.name}: pip install 'fcnet[onnx]'.") from None
 

@@ -99,16 +99,20 @@ def room_for_kernel(n: int) -> list[Array]:
 def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul, say: Say) -> list[Array]:
     """Return K + λ I as `room_for_kernel` lays it out."""
     K = room_for_kernel(len(X))
-    for block in K:
-        n_rows, stop = block.shape
-        rows = X[stop - n_rows : stop]
-        block[...] = _similarity(rows, X[:stop], concentration, matmul)
+    for block, own in zip(K, _rows_of(K), strict=True):
+        rows, before = X[own], X[: own.stop]
+        block[...] = _similarity(rows, before, concentration, matmul)
         if signs is not None:
-            block += _similarity(rows * signs, X[:stop], concentration, matmul)
+            block += _similarity(rows * signs, before, concentration, matmul)
             block /= 2
-        block[:, stop - n_rows :][np.diag_indices(n_rows)] += np.float32(ridge)
-        say(f"Kernel of rows: {stop:,} of {len(X):,}")
+        block[:, own][np.diag_indices(len(rows))] += np.float32(ridge)
+        say(f"Kernel of rows: {own.stop:,} of {len(X):,}")
     return K
+
+
+def _rows_of(blocks: list[Array]) -> list[slice]:
+    """Return which rows of the matrix each block has; the columns of the same numbers are its last."""
+    return [slice(block.shape[1] - len(block), block.shape[1]) for block in blocks]
 
 
 def _similarity(rows: Array, others: Array, concentration: float, matmul: Matmul) -> Array:
@@ -127,7 +131,7 @@ def _solve(A: list[Array], b: Array, say: Say) -> Array:
     from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
     x = b.copy()
-    parts = [slice(block.shape[1] - len(block), block.shape[1]) for block in A]
+    parts = _rows_of(A)
     for k, own in enumerate(parts):
         try:
             corner = cholesky(A[k][:, own], lower=True, check_finite=False)
