@@ -19,7 +19,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "ladder"
-SEEDS = {"exercise": 5, "histograms": 5, "tuned": 5, "pixels": 3, "pixels-deep": 1, "features": 3, "features-large": 1}
+SEEDS = {"exercise": 5, "histograms": 5, "tuned": 5, "pixels": 3, "pixels-deep": 3, "features": 3, "features-large": 3}
 COMMIT = "commit.txt"
 COLUMNS = {
     "val_accuracy": "validation",
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rungs", nargs="*", metavar="RUNG", help=f"of {', '.join(SEEDS)}; all of them by default")
     parser.add_argument(
-        "--seeds", type=int, help="seeds of each rung, from 0; by default five of quick ones, fewer of slow ones"
+        "--seeds", type=int, help="seeds of each rung, from 0; by default five of quick ones, three of slow ones"
     )
     parser.add_argument("--engine", help="what computes, as of fcnet train")
     parser.add_argument("--report-only", action="store_true")
