@@ -19,7 +19,8 @@ import numpy as np
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "ladder"
-SEEDS = {"exercise": 5, "histograms": 5, "tuned": 5, "pixels": 3, "pixels-deep": 3, "features": 3, "features-large": 3}
+QUICK = ("exercise", "histograms", "tuned")
+SLOW = ("pixels", "pixels-deep", "features", "features-large")
 COMMIT = "commit.txt"
 COLUMNS = {
     "val_accuracy": "validation",
@@ -112,7 +113,7 @@ def plot(rungs: dict[str, list[dict[str, Any]]], path: Path) -> None:
 def main() -> None:
     """Run the rungs that are asked for, then write what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rungs", nargs="*", metavar="RUNG", help=f"of {', '.join(SEEDS)}; all of them by default")
+    parser.add_argument("rungs", nargs="*", metavar="RUNG", help=f"of {', '.join(QUICK + SLOW)}; all of them by default")
     parser.add_argument(
         "--seeds", type=int, help="seeds of each rung, from 0; by default five of quick ones, three of slow ones"
     )
@@ -120,8 +121,8 @@ def main() -> None:
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
     if not options.report_only:
-        for rung in options.rungs or SEEDS:
-            for seed in range(options.seeds or SEEDS.get(rung, 3)):
+        for rung in options.rungs or QUICK + SLOW:
+            for seed in range(options.seeds or (5 if rung in QUICK else 3)):
                 metrics = run_recipe(rung, seed, options.engine)
                 print(f"{rung}, seed {seed}: {metrics['test_accuracy']:.2%} in {metrics['total_seconds']:.0f} s", flush=True)
     rungs = finished()
