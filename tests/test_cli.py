@@ -165,6 +165,22 @@ def test_the_same_command_gives_the_same_model(run, tmp_path):
     assert (other / "model.safetensors").read_bytes() != model
 
 
+def test_the_last_epoch_is_kept_if_the_recipe_says_so(tmp_path):
+    best, last, card = tmp_path / "best", tmp_path / "last", tmp_path / "card.md"
+    restless = ["--set", "epochs=12", "--set", "learning_rate=0.2", "--set", "schedule=constant"]
+    kept_best = fcnet("train", "digits", "--out", best, *restless)
+    kept_last = fcnet("train", "digits", "--out", last, *restless, "--set", "keep_best=false")
+    assert (best / "history.jsonl").read_bytes() == (last / "history.jsonl").read_bytes()
+    accuracies = History.from_jsonl((last / "history.jsonl").read_text()).column("val_accuracy")
+    assert accuracies[-1] < max(accuracies)  # else the test shows nothing
+    assert json.loads((best / "metrics.json").read_text())["val_accuracy"] == max(accuracies)
+    assert json.loads((last / "metrics.json").read_text())["val_accuracy"] == accuracies[-1]
+    assert f"(epoch {1 + int(np.argmax(accuracies))} of 12)" in kept_best.stdout
+    assert "(epoch 12 of 12)" in kept_last.stdout
+    fcnet("export", last, "--to", card)
+    assert "Of 12 epochs, the last is the one kept." in card.read_text()
+
+
 def test_a_run_that_exists_is_not_overwritten(run):
     before = (run / "model.safetensors").read_bytes()
     assert "--force" in fcnet("train", "digits", "--out", run, "--seed", "5", code=1).output

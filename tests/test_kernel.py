@@ -130,7 +130,7 @@ def test_a_run(tmp_path):
     report = (run / "report.html").read_text()
     assert "concentration" in report
     assert "learning_rate" not in report
-    assert "best epoch" not in report
+    assert "weights are kept" not in report
     fcnet("export", run, "--to", tmp_path / "card.md")
     card = (tmp_path / "card.md").read_text()
     assert "output weights were solved for" in card

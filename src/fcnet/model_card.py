@@ -133,8 +133,8 @@ def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     if config.settings.training == "kernel":
         how = "Its output weights were solved for; the validation part chose the scale of the logits."
     else:
-        best = f"epoch {metrics['best_epoch']} was the best on the validation part"
-        how = f"Of {metrics['epochs']} epochs, {best}, and is the one kept."
+        best = f"epoch {metrics['best_epoch']} was the best on the validation part, and"
+        how = f"Of {metrics['epochs']} epochs, {best if config.settings.keep_best else 'the last'} is the one kept."
     texts = [
         description,
         f"It took {took} on the engine {config.engine}. {how} The seed was {config.seed}.",

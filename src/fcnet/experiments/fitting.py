@@ -82,8 +82,8 @@ def descend(
     if recipe.average_views:
         # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
         model.average_mirror, model.average_shift = recipe.mirror, min(recipe.shift, 1)
-    kept = _KeepResult(keep, model)
-    trainer = recipe.trainer(prepared.seed, recipe.augmentation(data.image_shape, signs), [*callbacks, kept])
+    result = _KeepResult(keep, model)
+    trainer = recipe.trainer(prepared.seed, recipe.augmentation(data.image_shape, signs), [*callbacks, result])
     history = trainer.fit(
         *(network, X_train, y_train, prepared.X_val, data.y_val),
         sample_weight=balanced_weights(y_train) if recipe.class_weight == "balanced" else None,
@@ -92,8 +92,9 @@ def descend(
         resume=resume,
     )
     train_accuracy = accuracy(network.logits(X_train), y_train)
-    state = kept.state
-    return model, Trained(train_accuracy, state.seconds, len(history), state.best_epoch, state.stop_reason)
+    state = result.state
+    kept_epoch = state.best_epoch if recipe.keep_best else len(history)
+    return model, Trained(train_accuracy, state.seconds, len(history), kept_epoch, state.stop_reason)
 
 
 def solve(prepared: Prepared, keep: Keep, say: Say) -> tuple[Model, Trained]:

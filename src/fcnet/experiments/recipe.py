@@ -31,7 +31,7 @@ KERNEL_SETTINGS = {"concentration", "ridge"}
 GRADIENT_SETTINGS = {
     *("hidden", "activation", "normalisation", "dropout", "input_dropout", "members", "weight_init", "first_layer"),
     *("epochs", "batch_size", "batches", "learning_rate", "l2", "label_smoothing", "class_weight", "patience"),
-    *("average_views", "update", "schedule", *RULE_SETTINGS),
+    *("keep_best", "average_views", "update", "schedule", *RULE_SETTINGS),
 }
 FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
 CHOICES: dict[str, Sequence[str]] = {
@@ -60,9 +60,9 @@ class Recipe:
     `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
     of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
     and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `class_weight` is
-    "none" or "balanced"; `patience` is that of early stopping, with 0 for none; `training` is "gradient", or "kernel" with the
-    `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. The settings of features, trainings, update rules and
-    schedules that are not chosen have no effect.
+    "none" or "balanced"; `patience` is that of early stopping, with 0 for none; without `keep_best` the last epoch is kept;
+    `training` is "gradient", or "kernel" with the `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. The
+    settings of features, trainings, update rules and schedules that are not chosen have no effect.
     """
 
     description: str = ""
@@ -102,6 +102,7 @@ class Recipe:
     label_smoothing: float = 0.0
     class_weight: str = "none"
     patience: int = 0
+    keep_best: bool = True
     update: str = "momentum"
     momentum: float = 0.9
     decay_rate: float = 0.99
@@ -269,6 +270,7 @@ class Recipe:
             batches=self.batches,
             augment=augment,
             seed=seed,
+            keep_best=self.keep_best,
             callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
         )
 

@@ -156,7 +156,7 @@ def train(
     """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 
     The test part of the data is not read. Training and preprocessing see the training part alone; the validation part chooses
-    the best epoch. The folder is made once settings and data are known to be good.
+    the epoch that is kept, if it is not the last. The folder is made once settings and data are known to be good.
 
     Parameters
     ----------
