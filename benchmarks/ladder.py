@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rungs", nargs="*", metavar="RUNG", help=f"of {', '.join(QUICK + SLOW)}; all of them by default")
     parser.add_argument(
-        "--seeds", type=int, help="seeds of each rung, from 0; by default five of quick ones, three of slow ones"
+        "--seeds", type=int, help="seeds of each rung, from 0; by default five of the first three, three of the others"
     )
     parser.add_argument("--engine", help="what computes, as of fcnet train")
     parser.add_argument("--report-only", action="store_true")

@@ -85,7 +85,14 @@ def make_perfect(run: Path) -> None:
 def test_it_says_how_the_run_went(run: Path) -> None:
     metrics = runs.read_metrics(run)
     page = Page(write_report(run))
-    sections = ["digits-run", "on the validation part", "Confusion matrix", "The most confident mistakes", "learning_rate"]
+    sections = [
+        "digits-run",
+        "weights are kept",
+        "on the validation part",
+        "Confusion matrix",
+        "The most confident mistakes",
+        "learning_rate",
+    ]
     accuracies = [f"{metrics[part]:.1%}" for part in ("val_accuracy", "train_accuracy")]
     assert [words for words in accuracies + sections + CHARTS if words not in page.text] == []
     assert page.tags.count("svg") == len(CHARTS)

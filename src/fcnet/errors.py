@@ -36,7 +36,7 @@ class OtherTrainingError(FileFormatError):
 
 
 class DivergedError(FcnetError, ArithmeticError):
-    """The loss stopped being a finite number; the best parameters so far are kept."""
+    """The loss stopped being a finite number; the parameters kept are those of an earlier epoch."""
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:

@@ -102,9 +102,11 @@ def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
                 rows.append([name, *_figure(key.removeprefix(f"{part}_"), value)])
     tested = any(row[0] == "test" for row in rows)
     test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
-    chose = "the scale of the logits" if config.settings.training == "kernel" else "the epoch"
-    note = f"The test part {test}. The figures of the validation part, which chose {chose}, are somewhat too good."
-    return [_table(["part", "measure", "value"], rows), note]
+    settings = config.settings
+    chose = "the scale of the logits" if settings.training == "kernel" else "the epoch"
+    too_good = f" The figures of the validation part, which chose {chose}, are somewhat too good."
+    chosen = settings.training == "kernel" or settings.keep_best or settings.patience
+    return [_table(["part", "measure", "value"], rows), f"The test part {test}.{too_good if chosen else ''}"]
 
 
 def _figure(measure: str, value: float) -> tuple[str, str]:

@@ -28,7 +28,9 @@ def _torch() -> Any:
     finer = torch.full((64, 64), 1 + 2.0**-9, **of_cpu)
     if (finer @ torch.eye(64, **of_cpu) == finer).all():
         torch.set_float32_matmul_precision(before)
-        raise SettingError("This processor has no products in bfloat16 that PyTorch uses for float32 (AMX). Take another engine.")
+        raise SettingError(
+            "This processor has no products in bfloat16 that PyTorch uses for float32 (AMX). Take another engine."
+        )
     return torch
 
 

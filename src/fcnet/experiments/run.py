@@ -156,7 +156,7 @@ def train(
     """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 
     The test part of the data is not read. Training and preprocessing see the training part alone; the validation part chooses
-    the epoch that is kept, if it is not the last. The folder is made once settings and data are known to be good.
+    the epoch that is kept, unless the recipe keeps the last. The folder is made once settings and data are known to be good.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def train(
     Raises
     ------
     FcnetError
-        If folder, data or settings do not fit, or training diverges; the best parameters so far are then in the folder.
+        If folder, data or settings do not fit, or training diverges; the parameters kept so far are then in the folder.
     """
     if check_run(run, config, force=force, resume=resume):
         return read_metrics(run)

@@ -36,7 +36,7 @@ class Callback:
         """After the evaluation at the end of an epoch, whose row is ``state.history[-1]``."""
 
     def on_train_end(self, state: TrainingState) -> None:
-        """After the last update, however training ended; the network holds its best parameters."""
+        """After the last update, however training ended; the network holds the parameters that are kept."""
 
 
 class EarlyStopping(Callback):

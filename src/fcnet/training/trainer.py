@@ -27,7 +27,7 @@ TRAIN_ROWS = 1000
 
 @dataclass
 class Trainer:
-    """Trains a network by batches, and leaves it with the parameters of its best epoch.
+    """Trains a network by batches, and leaves it with the parameters of its best epoch, or of its last.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Trainer:
         InputError
             If the arrays do not fit the network or one another, or hold NaN or infinite values.
         DivergedError
-            If the loss is no longer finite. The network then holds the best parameters of the epochs before.
+            If the loss is no longer finite. The network then holds the parameters kept of the epochs before.
         """
         X, y = network.check_data(X, y, "X", "y")
         if (X_val is None) != (y_val is None):
