@@ -182,6 +182,9 @@ def test_the_last_epoch_is_kept_if_the_recipe_says_so(tmp_path):
     assert "too good" not in card.read_text()
     fcnet("export", best, "--to", card)
     assert "which chose the epoch, are somewhat too good" in card.read_text()
+    fcnet("train", "digits", "--out", last, *restless, "--set", "keep_best=false", "--set", "patience=1", "--force")
+    fcnet("export", last, "--to", card)
+    assert "which chose when to stop, are somewhat too good" in card.read_text()
 
 
 def test_a_run_that_exists_is_not_overwritten(run):
@@ -328,7 +331,7 @@ def test_a_diverging_run_keeps_its_best_weights_and_says_what_to_do(tmp_path):
         (["train", "digits", "--set", "hidden"], "key=value"),
         (["train", "digits", "--set", "epochs=many"], "epochs needs a value like 10, got 'many'"),
         (["train", "digits", "--set", "epochs=0"], "epochs must be a finite number of at least 1"),
-        (["train", "digits", "--set", "mirror=1"], "mirror needs a value like False"),
+        (["train", "digits", "--set", "mirror=1"], "mirror needs true or false, got 1"),
         (["train", "digits", "--set", "update=adm"], "Did you mean 'adam'"),
         (["train", "digits", "--set", "activation=rleu"], "Did you mean 'relu'"),
         (["train", "digits", "--set", "scaling=standart"], "Did you mean 'standard'"),

@@ -103,9 +103,10 @@ def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
     tested = any(row[0] == "test" for row in rows)
     test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
     settings = config.settings
-    chose = "the scale of the logits" if settings.training == "kernel" else "the epoch"
+    kernel = settings.training == "kernel"
+    chose = "the scale of the logits" if kernel else "the epoch" if settings.keep_best else "when to stop"
     too_good = f" The figures of the validation part, which chose {chose}, are somewhat too good."
-    chosen = settings.training == "kernel" or settings.keep_best or settings.patience
+    chosen = kernel or settings.keep_best or settings.patience
     return [_table(["part", "measure", "value"], rows), f"The test part {test}.{too_good if chosen else ''}"]
 
 

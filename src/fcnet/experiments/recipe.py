@@ -285,7 +285,8 @@ def _typed(key: str, value: Any, default: Any, source: str) -> Any:
         return float(value)
     elif type(value) is type(default):
         return value
-    wanted = "a list of whole numbers" if isinstance(default, list) else f"a value like {default!r}"
+    words = {list: "a list of whole numbers", bool: "true or false"}
+    wanted = words.get(type(default), f"a value like {default!r}")
     raise SettingError(f"{source}: {key} needs {wanted}, got {value!r}.")
 
 
