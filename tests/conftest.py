@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fcnet.products
 from fcnet.data import cifar10
+from fcnet.errors import SettingError
 
 REAL_CIFAR10 = cifar10.find_cifar10()
 
@@ -29,6 +31,19 @@ def engine_name(request):
         for module in ("fcnet.nn.network", "fcnet.experiments.run", "cs231n.classifier_trainer"):
             patch.setattr(f"{module}.default_engine", lambda: request.param)
         yield request.param
+
+
+@pytest.fixture
+def bfloat16():
+    """Skip what needs PyTorch and a processor that multiplies in bfloat16."""
+    torch = pytest.importorskip("torch")
+    try:
+        fcnet.products.check_bfloat16()
+    except SettingError as error:
+        pytest.skip(str(error))
+    yield torch
+    fcnet.products._torch.cache_clear()
+    torch.set_float32_matmul_precision("highest")
 
 
 @pytest.fixture

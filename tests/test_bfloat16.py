@@ -34,19 +34,6 @@ def test_it_computes_in_float32_alone():
         get_engine("bfloat16", "float64")
 
 
-@pytest.fixture
-def bfloat16():
-    """Skip what needs PyTorch and a processor that multiplies in bfloat16."""
-    torch = pytest.importorskip("torch")
-    try:
-        fcnet.products.check_bfloat16()
-    except SettingError as error:
-        pytest.skip(str(error))
-    yield torch
-    fcnet.products._torch.cache_clear()
-    torch.set_float32_matmul_precision("highest")
-
-
 def rounded(x):
     """Return `x` with the eight leading bits of its significand, halves rounded to even."""
     bits = x.view(np.uint32).astype(np.uint64)

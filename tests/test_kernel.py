@@ -188,8 +188,8 @@ def test_without_mirror_images_or_moved_copies(setting, tmp_path):
     assert np.mean(model.predict(digits.X_val) == digits.y_val) > 0.97
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_is_for_the_kernel_alone():
-    pytest.importorskip("torch")
     X, Z = unit_rows(300, 0), unit_rows(50, 1)
     y = classes(X)
     exact, _ = fit_kernel(X, y, 3, ridge=0.01)
