@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.run import MODEL, Config, read_metrics
 from fcnet.features import TableFeatures
 from fcnet.persist import Model, load
@@ -102,12 +103,18 @@ def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
                 rows.append([name, *_figure(key.removeprefix(f"{part}_"), value)])
     tested = any(row[0] == "test" for row in rows)
     test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
-    settings = config.settings
-    kernel = settings.training == "kernel"
-    chose = "the scale of the logits" if kernel else "the epoch" if settings.keep_best else "when to stop"
-    too_good = f" The figures of the validation part, which chose {chose}, are somewhat too good."
-    chosen = kernel or settings.keep_best or settings.patience
-    return [_table(["part", "measure", "value"], rows), f"The test part {test}.{too_good if chosen else ''}"]
+    note = f"The test part {test}."
+    if chosen := _chosen_by_validation(config.settings):
+        note += f" The figures of the validation part, which chose {chosen}, are somewhat too good."
+    return [_table(["part", "measure", "value"], rows), note]
+
+
+def _chosen_by_validation(settings: Recipe) -> str:
+    if settings.training == "kernel":
+        return "the scale of the logits"
+    if settings.keep_best:
+        return "the epoch"
+    return "when to stop" if settings.patience else ""
 
 
 def _figure(measure: str, value: float) -> tuple[str, str]:
