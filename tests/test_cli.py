@@ -126,6 +126,18 @@ def test_predict_reads_pictures(run, tmp_path):
     )
 
 
+def test_the_model_of_an_unfinished_run_is_used_with_a_warning(run, tmp_path):
+    stopped = tmp_path / "stopped"
+    shutil.copytree(run, stopped)
+    (stopped / "metrics.json").unlink()
+    picture, copy = tmp_path / "0.png", tmp_path / "copy.safetensors"
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(picture)
+    for words in (["predict", stopped, picture], ["export", stopped, "--to", copy]):
+        assert f"Warning: {stopped} is not a finished run" in fcnet(*words).stderr
+        assert not fcnet(words[0], run, *words[2:]).stderr
+    assert copy.read_bytes() == (run / "model.safetensors").read_bytes()
+
+
 def test_predict_scales_and_turns_pictures_to_those_of_the_training(run, tmp_path):
     data = load_digits()
     small = Image.fromarray((data.X_test[0].reshape(8, 8) * 15).astype(np.uint8))

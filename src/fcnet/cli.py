@@ -208,11 +208,9 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
     import numpy as np
 
     from fcnet.data.images import picture_files, read_image
-    from fcnet.experiments.run import MODEL, Config
-    from fcnet.persist import load
+    from fcnet.experiments.run import MODEL
 
-    Config.read(run)  # says so where this is no run folder
-    model = load(run / MODEL)
+    model = _model_of(run)
     if model.scaling.kind == "table":
         _predict_tables(model, files, out, as_json)
         return
@@ -237,6 +235,17 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
             for (file, _), row in zip(read, probabilities, strict=True):
                 _print_prediction(file, model.classes, row, as_json)
     sys.exit(1 if unreadable else 0)
+
+
+def _model_of(run: Path) -> Any:
+    from fcnet.experiments.run import METRICS, MODEL, Config
+    from fcnet.persist import load
+
+    Config.read(run)  # says so where this is no run folder
+    model = load(run / MODEL)
+    if not (run / METRICS).exists():
+        click.echo(f"Warning: {run} is not a finished run; this is its model so far.", err=True)
+    return model
 
 
 def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
@@ -295,7 +304,7 @@ def export(run: Path, to: Path, tolerance: float) -> None:
     Markdown. A file of that name is replaced.
     """
     from fcnet.experiments.run import MODEL, Config
-    from fcnet.persist import load, write_atomic
+    from fcnet.persist import write_atomic
 
     Config.read(run)  # says so where this is no run folder
     if not to.parent.is_dir():
@@ -303,10 +312,10 @@ def export(run: Path, to: Path, tolerance: float) -> None:
     if to.suffix == ".onnx":
         from fcnet.onnx_export import export_onnx
 
-        difference = export_onnx(load(run / MODEL), to, tolerance=tolerance)
+        difference = export_onnx(_model_of(run), to, tolerance=tolerance)
         click.echo(f"{to}: onnxruntime gives what the model gives, but for {difference:.1e} at most.")
     elif to.suffix == ".safetensors":
-        load(run / MODEL)  # a damaged one is not handed on
+        _model_of(run)  # a damaged one is not handed on
         write_atomic(to, (run / MODEL).read_bytes())
         click.echo(to)
     elif to.suffix == ".md":
