@@ -81,6 +81,15 @@ def test_means_of_views_are_made_of_the_same_components(digits, cache):
     np.testing.assert_allclose(rows[:20], representation.transform(digits.X_train[:20]), atol=1e-3)  # kept with half precision
 
 
+def test_means_of_views_are_learnt_without_the_views_to_the_same_end(digits, cache):
+    learning = learnt(digits, cache, unit_mean=True)
+    representation, rows = learning.learn()
+    means = representation.views(digits.X_train).mean(axis=1)
+    np.testing.assert_allclose(representation.means(digits.X_train), means, atol=1e-5)
+    np.testing.assert_allclose(rows, means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-3)
+    assert [path.name for path in learning.folder.glob("*components*")] == ["mean-components-0.safetensors"]
+
+
 def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
     first, second = [], []
     one, two = learnt(digits, cache, first), learnt(digits, cache, second)

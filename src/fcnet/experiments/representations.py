@@ -136,9 +136,15 @@ class LearntRepresentation:
         for start in range(0, n, CHUNK):
             stop = min(start + CHUNK, n)
             path = self.folder / f"components-{start}.safetensors"
+            if self.unit_mean and not path.exists():
+                path = self.folder / f"mean-{path.name}"
             if not path.exists():
                 self.say(f"Components of training images {start:,} to {stop:,} of {n:,}")
-                components = representation.views(self.X[start:stop], np.float16).swapaxes(0, 1)
+                some = self.X[start:stop]
+                if self.unit_mean:
+                    components = representation.means(some, np.float16)[np.newaxis]
+                else:
+                    components = representation.views(some, np.float16).swapaxes(0, 1)
                 save_tensors(path, {"components": components}, {}, FORMAT)
                 self._count_seconds()
             views = self._load(path)[0]["components"]

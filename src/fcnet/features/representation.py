@@ -75,23 +75,28 @@ class PatchRepresentation:
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_components) of raw images (n, height · width · channels)."""
-        views = self._components(X, moved=self.unit_mean)
-        rows = unit_mean(np.moveaxis(views, 1, 0)) if self.unit_mean else views[:, 0]
+        rows = unit_rows(self.means(X)) if self.unit_mean else self._components(X, moved=False)[:, 0]
         return rows.astype(dtype, copy=False)
 
     def views(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_views, n_components) of raw images and of their moved copies; the image is view 0."""
         return self._components(X, moved=True).astype(dtype, copy=False)
 
-    def _components(self, X: ArrayLike, moved: bool) -> Array:
+    def means(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+        """Return the means (n, n_components) over the views of raw images of their components."""
+        return self._components(X, moved=True, mean=True)[:, 0].astype(dtype, copy=False)
+
+    def _components(self, X: ArrayLike, moved: bool, mean: bool = False) -> Array:
         X = np.asarray(X)
         n_views = self.patches[0].n_views if moved else 1
-        out = np.empty((len(X), n_views, self.whitening.n_components), np.float32)
+        out = np.empty((len(X), 1 if mean else n_views, self.whitening.n_components), np.float32)
         at_once = max(1, BLOCK_BYTES // (4 * n_views * sum(patches.n_features for patches in self.patches)))
         for start in range(0, len(X), at_once):
             features = extract(self.patches, X[start : start + at_once], moved)
+            if mean:  # before the projection, which is linear: it has a row to multiply instead of one for each view
+                features = features.mean(axis=1, keepdims=True)
             components = self.whitening.transform(features.reshape(-1, features.shape[2]), self.matmul)
-            out[start : start + at_once] = components.reshape(len(features), n_views, -1)
+            out[start : start + at_once] = components.reshape(*features.shape[:2], -1)
         return out
 
     def get_config(self) -> dict[str, Any]:
