@@ -12,7 +12,8 @@ import numpy as np
 
 from fcnet.data.cifar10 import cache_dir
 from fcnet.errors import FcnetError, FileFormatError
-from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of, unit_mean
+from fcnet.features.kmeans import unit_rows
+from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.products import Matmul, bfloat16_matmul
@@ -133,11 +134,10 @@ class LearntRepresentation:
     def _components(self, representation: PatchRepresentation) -> Array:
         n, n_views = len(self.X), 1 if self.unit_mean else representation.patches[0].n_views
         out = np.empty((n_views, n, representation.n_outputs), np.float32)
+        name = "mean-components" if self.unit_mean else "components"
         for start in range(0, n, CHUNK):
             stop = min(start + CHUNK, n)
-            path = self.folder / f"components-{start}.safetensors"
-            if self.unit_mean and not path.exists():
-                path = self.folder / f"mean-{path.name}"
+            path = self.folder / f"{name}-{start}.safetensors"
             if not path.exists():
                 self.say(f"Components of training images {start:,} to {stop:,} of {n:,}")
                 some = self.X[start:stop]
@@ -147,8 +147,9 @@ class LearntRepresentation:
                     components = representation.views(some, np.float16).swapaxes(0, 1)
                 save_tensors(path, {"components": components}, {}, FORMAT)
                 self._count_seconds()
-            views = self._load(path)[0]["components"]
-            out[:, start:stop] = unit_mean(views.astype(np.float32)) if self.unit_mean else views
+            out[:, start:stop] = self._load(path)[0]["components"]
+            if self.unit_mean:
+                out[0, start:stop] = unit_rows(out[0, start:stop])
         return out.reshape(-1, out.shape[2])
 
     def _load(self, path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

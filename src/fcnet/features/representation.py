@@ -141,11 +141,6 @@ def patches_of(settings: Mapping[str, Any]) -> Patches:
     return StackedPatches(**settings) if "map_filters" in settings else PatchFeatures(**settings)
 
 
-def unit_mean(views: Array) -> Array:
-    """Return the means (n, n_components) of the components of views, (n_views, n, n_components), each divided by its length."""
-    return unit_rows(views.mean(axis=0))
-
-
 def numbered(parts: Sequence[Mapping[str, Named]]) -> dict[str, Named]:
     """Return all that the parts have, each name with the number of its part."""
     return {f"{name}{i}": value for i, part in enumerate(parts) for name, value in part.items()}
