@@ -4,7 +4,8 @@
 
 The floor of patches of pixels: 108 × filters multiplications for each of an image's 729 patches, as one large product on all
 threads of the BLAS. That of patches of maps: the products of both layers and of the channels between them. The last column, of
-features with products in bfloat16, is of a machine that has them and PyTorch.
+features with products in bfloat16, is of a machine that has them and PyTorch. Then the inputs of the recipe `features-large`, which
+are means of the components of views: the features of the views projected one by one, and their mean projected once.
 """
 
 import time
@@ -16,7 +17,10 @@ import fcnet  # noqa: F401  # before NumPy, whose threads it tells not to spin
 import numpy as np
 
 from fcnet.errors import SettingError
+from fcnet.experiments.recipe import load_recipe
 from fcnet.features import PatchFeatures, StackedPatches, patches
+from fcnet.features.representation import PatchRepresentation, patches_of
+from fcnet.features.whitening import MirrorWhitening, side_by_side
 from fcnet.products import bfloat16_matmul, check_bfloat16
 
 N_IMAGES, ROUNDS = 200, 7
@@ -68,6 +72,38 @@ def in_bfloat16(features: PatchFeatures | StackedPatches, images: np.ndarray) ->
     features.matmul = np.matmul
 
 
+def representation_of(recipe: str, rng: np.random.Generator) -> PatchRepresentation:
+    """Return a representation of the size that a recipe learns, of random numbers."""
+
+    def random(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape, np.float32)
+
+    settings = load_recipe(recipe)
+    parts = [patches_of(part) for part in settings.patches()]
+    for part in parts:
+        part.set_shape((32, 32, 3))
+        part.set_arrays({name: random(*shape) for name, shape in part.array_shapes().items()})
+    mirrored = side_by_side([part.mirrored() for part in parts])
+    halves = [random(len(mirrored) // 2, settings.n_components // 2) for _ in range(2)]
+    return PatchRepresentation(parts, MirrorWhitening(mirrored, *halves, random(settings.n_components // 2)))
+
+
+def means_of_views(images: np.ndarray, rng: np.random.Generator) -> None:
+    """Print what it saves to project the mean of the views instead of each view."""
+    representation = representation_of("features-large", rng)
+    representation.means(images[:8])
+    pairs = [
+        (seconds(lambda: representation.views(images).mean(axis=1)), seconds(lambda: representation.means(images)))
+        for _ in range(ROUNDS)
+    ]
+    each, once = np.transpose(pairs)
+    least, median, most = np.percentile(each / once, (0, 50, 100))
+    print(
+        f"\nfeatures-large: {1000 * np.median(each) / N_IMAGES:.1f} ms an image with each view projected, "
+        f"{1000 * np.median(once) / N_IMAGES:.1f} with their mean, {median:.2f} ({least:.2f}–{most:.2f}) times as fast"
+    )
+
+
 def main() -> None:
     """Print the median and the range of each ratio."""
     try:
@@ -95,6 +131,7 @@ def main() -> None:
         what = ("maps", features.second) if isinstance(features, StackedPatches) else ("pixels", features)
         milliseconds = 1000 * np.median(times[:, 0]) / N_IMAGES
         print(f"| {what[0]} | {what[1].n_filters:,} | {milliseconds:.2f} | {' | '.join(cells)} |", flush=True)
+    means_of_views(images, rng)
 
 
 if __name__ == "__main__":

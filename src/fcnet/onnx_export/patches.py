@@ -19,6 +19,8 @@ def add_components(graph: Graph, representation: PatchRepresentation, x: str, mo
     images = graph.cast(x, np.float32)
     parts = [_add_features(graph, patches, images, moved) for patches in representation.patches]
     features = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=2)
+    if representation.unit_mean:
+        features = graph.add("ReduceMean", features, axes=[1])
     whitening = representation.whitening
     first = np.flatnonzero(np.arange(len(whitening.mirrored)) < whitening.mirrored)
     one, other = (
@@ -30,9 +32,8 @@ def add_components(graph: Graph, representation: PatchRepresentation, x: str, mo
     components = graph.add("Concat", even, odd, axis=2)
     if not representation.unit_mean:
         return components
-    mean = graph.add("ReduceMean", components, axes=[1])
-    length = graph.add("Sqrt", graph.add("ReduceSum", graph.add("Mul", mean, mean), np.array([2])))
-    return graph.add("Div", mean, length)
+    length = graph.add("Sqrt", graph.add("ReduceSum", graph.add("Mul", components, components), np.array([2])))
+    return graph.add("Div", components, length)
 
 
 def _add_features(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
