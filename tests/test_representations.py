@@ -89,7 +89,7 @@ def test_means_of_views_are_learnt_without_the_views_to_the_same_end(digits, cac
     means = representation.views(digits.X_train).mean(axis=1)
     np.testing.assert_allclose(representation.means(digits.X_train), means, atol=1e-5)
     np.testing.assert_allclose(rows, means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-3)
-    assert [path.name for path in learning.folder.glob("*components*")] == ["mean-components-0.safetensors"]
+    assert [path.name for path in learning.folder.glob("*components-[0-9]*")] == ["mean-components-0.safetensors"]
 
 
 def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
@@ -102,6 +102,9 @@ def test_what_is_in_the_cache_is_not_learnt_again(digits, cache):
     assert second == []
     assert two.seconds == seconds > 0
     np.testing.assert_array_equal(a, b)
+    means = learnt(digits, cache, unit_mean=True)
+    means.learn()
+    assert learnt(digits, cache).seconds == seconds != means.seconds > 0
 
 
 @pytest.mark.parametrize(
@@ -268,8 +271,8 @@ def test_a_run_on_patches_of_maps(digits, tmp_path):
         load(tmp_path / "m.safetensors")
 
 
-def test_settings_of_maps_have_no_effect_where_there_are_none(digits):
-    recipe = load_recipe("pixels", ["map_filters=10", "shift=1", "patch_sizes=[6]"])
+def test_settings_of_maps_and_cells_have_no_effect_on_a_first_layer():
+    recipe = load_recipe("pixels", ["map_filters=10", "shift=1", "patch_sizes=[8]"])
     recipe.check("numpy")
     recipe.check_images((8, 8, 1))
 
@@ -282,6 +285,9 @@ def test_the_model_averages_over_views(finished, digits):
     views = [view.reshape(-1, 64) for images in moved for view in (images, images[:, :, ::-1])]
     expected = np.mean([model.network.logits(model.scaling.transform(view)) for view in views], axis=0)
     np.testing.assert_allclose(model.logits(X), expected, atol=1e-4)
+    alone = model.network.logits(model.scaling.transform(digits.X_train)).argmax(axis=1)
+    train_accuracy = json.loads((finished / "metrics.json").read_text())["train_accuracy"]
+    assert np.mean(alone == digits.y_train) == pytest.approx(train_accuracy, abs=0.002)  # learnt with half precision
 
 
 def test_averaging_over_views_of_pixels(digits, tmp_path):

@@ -111,11 +111,19 @@ class LearntRepresentation:
     @property
     def seconds(self) -> float:
         """How long learning has taken, all sittings together."""
-        return float(json.loads((self.folder / "seconds.json").read_text(encoding="utf-8")))
+        return self._seconds("representation") + self._seconds(self._components_name)
 
-    def _count_seconds(self) -> None:
-        path, now = self.folder / "seconds.json", time.monotonic()
-        write_atomic(path, json.dumps(now - self._began + (self.seconds if path.exists() else 0)))
+    @property
+    def _components_name(self) -> str:
+        return "mean-components" if self.unit_mean else "components"
+
+    def _seconds(self, what: str) -> float:
+        path = self.folder / f"{what}-seconds.json"
+        return float(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else 0.0
+
+    def _count_seconds(self, what: str) -> None:
+        now = time.monotonic()
+        write_atomic(self.folder / f"{what}-seconds.json", json.dumps(self._seconds(what) + now - self._began))
         self._began = now
 
     def _representation(self) -> PatchRepresentation:
@@ -128,13 +136,13 @@ class LearntRepresentation:
         patches = self._dictionaries()
         representation = PatchRepresentation(patches, self._whitening(patches))
         save_tensors(path, representation.arrays(), {"config": representation.get_config()}, FORMAT)
-        self._count_seconds()
+        self._count_seconds("representation")
         return representation
 
     def _components(self, representation: PatchRepresentation) -> Array:
         n, n_views = len(self.X), 1 if self.unit_mean else representation.patches[0].n_views
         out = np.empty((n_views, n, representation.n_outputs), np.float32)
-        name = "mean-components" if self.unit_mean else "components"
+        name = self._components_name
         for start in range(0, n, CHUNK):
             stop = min(start + CHUNK, n)
             path = self.folder / f"{name}-{start}.safetensors"
@@ -146,7 +154,7 @@ class LearntRepresentation:
                 else:
                     components = representation.views(some, np.float16).swapaxes(0, 1)
                 save_tensors(path, {"components": components}, {}, FORMAT)
-                self._count_seconds()
+                self._count_seconds(name)
             out[:, start:stop] = self._load(path)[0]["components"]
             if self.unit_mean:
                 out[0, start:stop] = unit_rows(out[0, start:stop])
@@ -171,7 +179,7 @@ class LearntRepresentation:
             self.say(f"Learning {part.description}")
             part.fit(self.X, self.image_shape)
         save_tensors(path, numbered([part.arrays() for part in patches]), {}, FORMAT)
-        self._count_seconds()
+        self._count_seconds("representation")
         return patches
 
     def _whitening(self, patches: list[Patches]) -> MirrorWhitening:
@@ -256,6 +264,6 @@ class LearntRepresentation:
             self.say(f"How far this has come could not be kept in {self.folder}: {error}. It goes on.")
             shutil.rmtree(temporary, ignore_errors=True)
             return
-        self._count_seconds()
+        self._count_seconds("representation")
         for folder in before:
             shutil.rmtree(folder, ignore_errors=True)
