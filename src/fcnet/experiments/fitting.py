@@ -44,6 +44,7 @@ class Trained:
     """What the metrics of a run say of its training."""
 
     train_accuracy: float
+    val_logits: Array
     seconds: float
     epochs: int = 1
     best_epoch: int = 1
@@ -91,10 +92,11 @@ def descend(
         checkpoint_seconds=checkpoint_seconds,
         resume=resume,
     )
-    train_accuracy = accuracy(network.logits(X_train), y_train)
+    train_accuracy = accuracy(network.logits(X_train[: len(data.y_train)]), data.y_train)
+    val_logits = model.logits(data.X_val) if recipe.average_views else network.logits(prepared.X_val)
     state = result.state
     kept_epoch = state.best_epoch if recipe.keep_best else len(history)
-    return model, Trained(train_accuracy, state.seconds, len(history), kept_epoch, state.stop_reason)
+    return model, Trained(train_accuracy, val_logits, state.seconds, len(history), kept_epoch, state.stop_reason)
 
 
 def solve(prepared: Prepared, keep: Keep, say: Say) -> tuple[Model, Trained]:
@@ -115,16 +117,17 @@ def solve(prepared: Prepared, keep: Keep, say: Say) -> tuple[Model, Trained]:
     views = [X_val] if signs is None else [X_val, X_val * signs]
     val_logits = np.mean([network.logits(view) for view in views], axis=0)
     scale = np.float32(calibrate(network, val_logits, data.y_val))
+    fitted, val_logits = scale * fitted, scale * val_logits
     train_accuracy = accuracy(fitted, data.y_train)
     row = {
         "epoch": 1,
         "iteration": 1,
-        "loss": network.loss.value(scale * fitted, data.y_train),
+        "loss": network.loss.value(fitted, data.y_train),
         "train_accuracy": train_accuracy,
-        "val_loss": network.loss.value(scale * val_logits, data.y_val),
+        "val_loss": network.loss.value(val_logits, data.y_val),
         "val_accuracy": accuracy(val_logits, data.y_val),
         "batches": [],
     }
     model = Model(network, prepared.scaling, data.classes, data.image_shape, data.max_value, average_mirror=recipe.mirror)
     keep(model, History([row]))
-    return model, Trained(train_accuracy, time.monotonic() - began)
+    return model, Trained(train_accuracy, val_logits, time.monotonic() - began)

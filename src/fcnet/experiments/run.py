@@ -212,8 +212,6 @@ def train(
             resume=resume,
         )
     network = model.network
-    averaged = model.average_mirror or model.average_shift
-    val_logits = model.logits(data.X_val) if averaged else network.logits(X_val)
     metrics = {
         "dataset": config.dataset,
         "target": data.target or None,
@@ -222,7 +220,7 @@ def train(
         "engine": config.engine,
         "dtype": str(network.dtype),
         "train_accuracy": trained.train_accuracy,
-        "val_accuracy": accuracy(val_logits, data.y_val),
+        "val_accuracy": accuracy(trained.val_logits, data.y_val),
         "test_accuracy": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
@@ -236,7 +234,7 @@ def train(
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
     }
-    save_predictions(run / PREDICTIONS, "validation", val_logits, model.rows(data.X_val), data.y_val)
+    save_predictions(run / PREDICTIONS, "validation", trained.val_logits, model.rows(data.X_val), data.y_val)
     _write_metrics(run, metrics)
     return metrics
 
