@@ -226,7 +226,10 @@ class Recipe:
             return
         if self.shift >= min(image_shape[:2]):
             raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {self.shift}.")
-        if "patches" in (self.features, self.first_layer):
+        if self.first_layer == "patches" and max(self.patch_sizes) > min(image_shape[:2]):
+            height, width, _ = image_shape
+            raise SettingError(f"Patches of {max(self.patch_sizes)} pixels do not fit into images of {height} × {width}.")
+        if self.features == "patches":
             for settings in self.patches():
                 patches_of(settings).set_shape(image_shape)
         if self.features == "histograms":
