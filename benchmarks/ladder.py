@@ -49,9 +49,10 @@ def run_recipe(recipe: str, seed: int, engine: str | None) -> dict[str, Any]:
     fcnet = [sys.executable, "-m", "fcnet.cli"]
     train = [*fcnet, "train", "cifar10", "--recipe", recipe, "--seed", str(seed), "--out", str(run), "--resume"]
     train += ["--engine", engine] if engine else []
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]  # before the hours in which others may commit
+    commit = subprocess.run(describe, cwd=HERE, check=True, stdout=subprocess.PIPE, text=True)
     subprocess.run(train, check=True)
     result = subprocess.run([*fcnet, "evaluate", str(run), "--json"], check=True, stdout=subprocess.PIPE, text=True)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, check=True, stdout=subprocess.PIPE, text=True)
     if not (run / COMMIT).exists():  # a run that had been evaluated before is that of an earlier one
         (run / COMMIT).write_text(commit.stdout, encoding="utf-8")
     return dict(json.loads(result.stdout))
