@@ -44,7 +44,7 @@ def run(tmp_path_factory):
     ("stopped_in", "message"),
     [
         ("load_dataset", "Stopped before anything was written"),
-        ("prepare", "Go on with: fcnet train digits --out {run} --resume"),
+        ("prepare", "Go on with: fcnet train digits --out '{run}' --data-dir 'my data' --resume"),
     ],
 )
 def test_a_stopped_run_says_how_to_go_on_if_it_can(tmp_path, monkeypatch, stopped_in, message):
@@ -52,8 +52,8 @@ def test_a_stopped_run_says_how_to_go_on_if_it_can(tmp_path, monkeypatch, stoppe
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runs, stopped_in, stop)
-    run = tmp_path / "run"
-    result = fcnet("train", "digits", "--out", run, *QUICK, code=1)
+    run = tmp_path / "my run"
+    result = fcnet("train", "digits", "--out", run, "--data-dir", "my data", *QUICK, code=1)
     assert message.format(run=run) in result.stderr
     assert run.exists() == (stopped_in == "prepare")
 
@@ -136,6 +136,9 @@ def test_the_model_of_an_unfinished_run_is_used_with_a_warning(run, tmp_path):
         assert f"Warning: {stopped} is not a finished run" in fcnet(*words).stderr
         assert not fcnet(words[0], run, *words[2:]).stderr
     assert copy.read_bytes() == (run / "model.safetensors").read_bytes()
+    (stopped / "model.safetensors").unlink()  # killed before it was written
+    for words in (["predict", stopped, picture], ["export", stopped, "--to", copy]):
+        assert f"fcnet train … --out {stopped} --resume goes on with it" in fcnet(*words, code=1).stderr
 
 
 def test_predict_scales_and_turns_pictures_to_those_of_the_training(run, tmp_path):
@@ -229,6 +232,7 @@ def test_resume_takes_the_settings_from_the_run(run, tmp_path):
 
 def test_resume_of_a_finished_run_and_with_other_settings(run):
     assert "finished already" in fcnet("train", "digits", "--out", run, "--resume", *QUICK).output
+    assert "verify was True, now False" in fcnet("train", "digits", "--out", run, "--resume", "--no-verify", code=2).output
     output = fcnet("train", "digits", "--out", run, "--resume", "--set", "epochs=4", code=2).output
     assert "epochs was 3, now 4" in output
 

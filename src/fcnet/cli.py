@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -154,7 +155,9 @@ def train(
     except KeyboardInterrupt:
         if not is_begun(run, config):
             raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
-        raise FcnetError(f"Stopped. Go on with: fcnet train {dataset} --out {run} --resume") from None
+        where = ["--data-dir", data_dir] if data_dir else []
+        again = shlex.join(["fcnet", "train", dataset, "--out", str(run), *where, "--resume"])
+        raise FcnetError(f"Stopped. Go on with: {again}") from None
     try:
         report: Path | None = write_report(run)
     except FcnetError as error:
@@ -238,14 +241,15 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
 
 
 def _model_of(run: Path) -> Any:
-    from fcnet.experiments.run import METRICS, MODEL, Config
+    from fcnet.experiments.run import METRICS, MODEL, Config, read_metrics
     from fcnet.persist import load
 
     Config.read(run)  # says so where this is no run folder
-    model = load(run / MODEL)
     if not (run / METRICS).exists():
-        click.echo(f"Warning: {run} is not a finished run; this is its model so far.", err=True)
-    return model
+        if not (run / MODEL).exists():
+            read_metrics(run)  # says how to go on
+        click.echo(f"Warning: {run} is not a finished run; this is its model of when it was last stopped.", err=True)
+    return load(run / MODEL)
 
 
 def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json: bool) -> None:

@@ -42,6 +42,7 @@ def configure(
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and out is not None and (out / CONFIG).exists():
         named = {**columns, "seed": seed, "engine": engine, "recipe": Path(recipe).stem if recipe else None}
+        named["verify"] = None if verify else False
         given = {name: value for name, value in named.items() if value not in (None, "", [])}
         settings = load_recipe(recipe or str(out / CONFIG), changes)
         return out, replace(Config.read(out), dataset=dataset, settings=settings, **given)
