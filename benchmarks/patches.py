@@ -4,8 +4,8 @@
 
 The floor of patches of pixels: 108 × filters multiplications for each of an image's 729 patches, as one large product on all
 threads of the BLAS. That of patches of maps: the products of both layers and of the channels between them. The last column, of
-features with products in bfloat16, is of a machine that has them and PyTorch. Then the inputs of the recipe `features-large`, which
-are means of the components of views: the features of the views projected one by one, and their mean projected once.
+features with products in bfloat16, is of a machine that has them and PyTorch. Then the inputs of the recipe
+`features-large`, means of the components of views: the features of views projected one by one, and their mean projected once.
 """
 
 import time
