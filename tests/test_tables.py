@@ -357,10 +357,19 @@ def test_new_rows_that_do_not_fit_are_refused(trained, tmp_path):
         "no column 'colour', which the model was trained on; there are 'count', 'old', 'size'."
         in run("predict", trained, path).stderr
     )
-    path.write_text("size,colour,old,count\nlarge,red,true,2\n")
+    path.write_text("size,colour,old,count\n1,red,true,2\nlarge,red,true,2\n")
     result = run("predict", trained, path)
-    assert "'size' holds 'large', and the model was trained on numbers" in result.stderr
+    assert "'size' holds 'large' in row 2, and the model was trained on numbers" in result.stderr
     assert result.exit_code == 1
+    path.write_text("size,colour,old,count\n1,red,true,2\n1e30,red,true,2\n")
+    assert "'size' holds 1e+30, which is too far from what" in run("predict", trained, path).stderr
+    assert f"{tmp_path} is a folder, not a table" in run("predict", trained, tmp_path).stderr
+
+
+def test_every_row_has_a_prediction_also_one_without_values_at_the_end(trained, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("size,colour,old,count\n1,red,true,2\nNA,,?,\n,NA,,\n\n\n")
+    assert len(run("predict", trained, path).stdout.splitlines()) == 1 + 3
 
 
 @pytest.fixture
@@ -454,7 +463,7 @@ def test_numbers_for_categories_are_refused_and_unknown_ones_are_told(coded, tmp
 def test_numbers_far_away_and_frames_of_pandas_are_refused(coded):
     model = load(coded / "model.safetensors")
     frame = pl.DataFrame({"code": ["0"], "old": ["true"], "size": [1e30]})
-    with pytest.raises(InputError, match="'size' holds a number that is too far"):
+    with pytest.raises(InputError, match=r"'size' holds 1e\+30, which is too far"):
         model.predict_proba(frame)
     with pytest.raises(InputError, match=r"polars\.from_pandas"):
         model.predict_proba(frame.to_pandas())
@@ -579,7 +588,7 @@ BAD = {
     "free text": (lines("a,b,c", *(f"{i},word{i},{'xy'[i % 2]}" for i in range(50))), "--drop 'b'"),
     "categories": (lines("a,b,c", *(f"1,{i % 2000}k,{'xy'[i % 2]}" for i in range(9000))), "2,000 different texts"),
     "regression": (lines("a,b,c", *(f"{i},a,{i / 7}" for i in range(50))), "FCNetRegressor"),
-    "ragged": (lines("a,b,c", "1,a,x,4,5", *GOOD), "cannot be read as a table"),
+    "ragged": (lines("a,b,c", "1,a,x,4,5", *GOOD), "3 names in its first line, and 5 values in row 1"),
     "constant columns": (
         lines("a,b,c", *(f"1,a,{'xy'[i % 2]}" for i in range(20))),
         "every column beside the target 'c' is constant",
@@ -594,6 +603,7 @@ BAD = {
         lines("a;b;c", *(f"{('950', '1.200')[i % 2]};{i},5;{'xy'[i % 2]}" for i in range(20))),
         "as '1.200' in row 2",
     ),
+    "a value too many": (lines("a,b,c", *GOOD, *GOOD, "1,a,b,x"), "3 names in its first line, and 4 values in row 41"),
     "a name too many": (
         lines('a,"b, c",d,c', *(f"{i},2,{'xy'[i % 2]}" for i in range(20))),
         "4 names in its first line, and 3",
@@ -717,11 +727,14 @@ def pictures(folder, n=12):
 def test_parts_of_pictures_have_folders_of_their_own(tmp_path):
     pictures(tmp_path / "all/train", 30)
     pictures(tmp_path / "all/test", 5)
+    (tmp_path / "all/tests").mkdir()
     unread = next((tmp_path / "all/test/dark").iterdir())
     unread.write_bytes(b"no picture")
     result = run("train", tmp_path / "all", "--out", tmp_path / "run", "--set", "mirror=true", *QUICK, "--json")
     metrics = json.loads(result.stdout)
     assert (metrics["n_train"], metrics["n_val"]) == (52, 8)
+    assert "dark, light from 52 pictures as 9 × 6 pixels in colour; 8 others are to validate" in result.stderr
+    assert "Not used are the folders beside train but for val and test: 'tests'" in result.stderr
     assert load(tmp_path / "run/model.safetensors").image_shape == (9, 6, 3)  # the commonest size
     assert f"{unread} cannot be read" in run("evaluate", tmp_path / "run").stderr
     unread.unlink()

@@ -16,6 +16,7 @@ from fcnet.data.table import load_table
 from fcnet.data.table_file import TABLES
 from fcnet.errors import FileFormatError, InputError
 from fcnet.types import Array
+from fcnet.words import listed
 
 LARGEST_SIDE = 64  # pixels: a larger picture is scaled down
 LARGEST = 1e18  # larger numbers overflow in float32
@@ -102,7 +103,7 @@ def _load_npz(path: Path, n_test: int | None) -> Dataset:
                     )
                 given[end] = X_part.reshape(len(X_part), -1), _numbers_of(path, y_part, classes, f"y{end}")
     image_shape = (*images.shape[1:], 1)[:3] if images.ndim in (3, 4) else None
-    return _dataset(path, (X, y), given["_val"], given["_test"], classes, n_test, image_shape)
+    return _dataset(path, (X, y), given["_val"], given["_test"], classes, n_test, image_shape, "rows of X")
 
 
 def _rows_and_labels(path: Path, arrays: Mapping[str, Array], end: str) -> Part:
@@ -116,6 +117,8 @@ def _rows_and_labels(path: Path, arrays: Mapping[str, Array], end: str) -> Part:
     if X.dtype.kind not in "fiub" or labels.dtype.kind not in "iubUS":
         raise FileFormatError(
             f"{path}: X{end} must hold numbers and y{end} whole numbers or text, got {X.dtype} and {labels.dtype}."
+            + " y.astype(int) makes whole numbers of classes; for other numbers take fcnet.FCNetRegressor."
+            * (labels.dtype.kind == "f")
         )
     if X.dtype.kind == "f":
         bad = ~(np.abs(X) < LARGEST).reshape(len(X), -1).all(axis=1)
@@ -146,7 +149,11 @@ def _load_folder(path: Path, n_test: int | None) -> Dataset:
         if root != path and (path / name).is_dir():
             _numbers_of(path, np.array(_folders(path / name)), classes, name)
             given[name] = _read_folder(path / name, [] if name == "test" and n_test == 0 else classes, shape)
-    return _dataset(path, _read_folder(root, classes, shape), given["val"], given["test"], classes, n_test, shape)
+    unused = [name for name in _folders(path) if root != path and name not in ("train", *given)]
+    notes = [f"Not used are the folders beside train but for val and test: {listed(map(repr, unused))}"] if unused else []
+    what = f"pictures as {shape[0]} × {shape[1]} pixels {'of grey' if shape[2] == 1 else 'in colour'}"
+    parts = _read_folder(root, classes, shape), given["val"], given["test"]
+    return _dataset(path, *parts, classes, n_test, shape, what, notes)
 
 
 def _folders(path: Path) -> list[str]:
@@ -184,6 +191,8 @@ def _dataset(
     classes: list[str],
     n_test: int | None,
     image_shape: tuple[Any, ...] | None,
+    what: str,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Put together the parts that are given, and split those that are not from the rest."""
     if len(classes) < 2:
@@ -196,4 +205,5 @@ def _dataset(
     shape = None if image_shape is None else (image_shape[0], image_shape[1], image_shape[2])
     white = 255.0 if X.dtype.kind in "iu" else float(max(X.max(), 1e-12))
     parts = (X[train_rows], y[train_rows], X_val, y_val, X_test[:n_test], y_test[:n_test])
-    return Dataset(path.stem, *parts, classes, shape, white)
+    told = f"Learning {listed(classes)} from {len(train_rows):,} {what}; {len(X_val):,} others are to validate"
+    return Dataset(path.stem, *parts, classes, shape, white, notes=[told, *notes])

@@ -49,19 +49,22 @@ def read_table(
         raise FcnetError('Reading a table needs polars: pip install "fcnet[tables]".') from None
     path = Path(path)
     if not path.is_file():
-        raise FileFormatError(f"There is no file {path}.")
+        raise FileFormatError(f"{path} is a folder, not a table." if path.is_dir() else f"There is no file {path}.")
     try:
         separator = ""
         if path.suffix.lower() == ".parquet":
             frame = pl.read_parquet(path)
         else:
             names, separator = _dialect(path)
-            frame = pl.read_csv(path, separator=separator, infer_schema=False, null_values=MISSING, new_columns=names)
+            frame = pl.read_csv(path, separator=separator, infer_schema=False, new_columns=names)
     except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error, OSError) as error:
+        if "more fields" in str(error):
+            _check_lengths(path, separator)
         advice = " Save it as UTF-8." if "utf" in str(error).lower() else ""
         raise FileFormatError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}.{advice}") from None
     if separator:
         frame = _without_blank_end(frame)
+        frame = frame.with_columns([_without(frame[name], MISSING) for name in frame.columns])
     if not len(frame):
         raise FileFormatError(f"{path} has no rows.")
     needed = list(filter(is_needed, frame.columns))
@@ -93,8 +96,25 @@ def _dialect(path: Path) -> tuple[list[str], str]:
         raise FileFormatError(f"{path} has several columns of the name {', '.join(map(repr, twice))}: rename them.")
     for number, row in enumerate(lines[separator][1:], 1):
         if len(row) < len(first):
-            raise FileFormatError(f"{path} has {len(first)} names in its first line, and {len(row)} values in row {number}.")
+            raise _other_length(path, len(first), number, len(row))
     return [name or f"Unnamed {number}" for number, name in enumerate(first, 1)], separator
+
+
+def _check_lengths(path: Path, separator: str) -> None:
+    """Raise FileFormatError for the first row with more values than there are names."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = csv.reader(file, delimiter=separator)
+        n_names = len(next(lines))
+        for number, row in enumerate(lines, 1):
+            if len(row) > n_names:
+                raise _other_length(path, n_names, number, len(row))
+
+
+def _other_length(path: Path, n_names: int, row: int, n_values: int) -> FileFormatError:
+    return FileFormatError(
+        f"{path} has {n_names} names in its first line, and {n_values} value{'s' * (n_values != 1)} in row {row}. A text that "
+        "holds the sign between columns needs quotes."
+    )
 
 
 def _agreement(lines: list[list[str]]) -> tuple[int, int]:
@@ -162,7 +182,8 @@ def _numbers_or_text(path: Path, text: Any, has_commas: bool) -> Any:
         row = int((others & figures).arg_max() or 0)
         raise FileFormatError(
             f"{column} holds numbers that are not plain, as {text[row]!r} in row {row + 1}. Write them with digits and a point "
-            f"alone, as 1200.5, or train without them by --drop {text.name!r}, or with categories by --category {text.name!r}."
+            f"alone, as 1200.5; training can leave them out by --drop {text.name!r}, or take them for categories by --category "
+            f"{text.name!r}."
         )
     if n_numbers > n / 2:
         row = int(others.arg_max() or 0)

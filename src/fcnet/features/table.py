@@ -113,8 +113,12 @@ class TableFeatures:
         for i, (name, categories) in enumerate(self.columns):
             if categories is None:
                 scaled = (X[:, i] - self.mean[number]) / self.std[number]
-                if len(scaled) and not np.abs(scaled).max() < FARTHEST:
-                    raise InputError(f"The column {name!r} holds a number that is too far from those the model was trained on.")
+                far = ~(np.abs(scaled) < FARTHEST)
+                if far.any():
+                    raise InputError(
+                        f"The column {name!r} holds {X[far.argmax(), i]:g}, which is too far from what the model was trained "
+                        "on. Correct it, or leave it empty."
+                    )
                 out[:, place] = scaled
                 place, number = place + 1, number + 1
                 continue
@@ -167,9 +171,13 @@ def _column(column: Sequence[Any]) -> Column:
 def _numbers(series: Any) -> Array:
     """Return a column as float64, NaN where a value is missing."""
     if not series.dtype.is_numeric():
-        words = series.drop_nulls()
-        if len(words):
-            raise InputError(f"The column {series.name!r} holds {words[0]!r}, and the model was trained on numbers there.")
+        words = [(_number(str(value)) is not None, row, value) for row, value in enumerate(series) if value is not None]
+        if words:
+            _, row, word = min(words)  # the first that is no number, if any is none
+            raise InputError(
+                f"The column {series.name!r} holds {word!r} in row {row + 1}, and the model was trained on numbers there. "
+                "Correct it, or leave it empty."
+            )
         return np.full(len(series), np.nan)
     return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
 
