@@ -13,7 +13,7 @@ import numpy as np
 from fcnet.data.cifar10 import cache_dir
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.features.kmeans import unit_rows
-from fcnet.features.representation import Patches, PatchRepresentation, numbered, patches_of
+from fcnet.features.representation import Patches, PatchRepresentation, patches_of
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
 from fcnet.products import Matmul, bfloat16_matmul
@@ -167,20 +167,17 @@ class LearntRepresentation:
             raise FileFormatError(f"{error} Delete the folder {self.folder}; it will be made again.") from None
 
     def _dictionaries(self) -> list[Patches]:
-        path = self.folder / "dictionaries.safetensors"
-        patches = self.patches
-        if path.exists():
-            arrays, _ = self._load(path)
-            for i, part in enumerate(patches):
+        for i, part in enumerate(self.patches):
+            path = self.folder / f"dictionary-{i}.safetensors"
+            if path.exists():
                 part.set_shape(self.image_shape)
-                part.set_arrays({name: arrays[f"{name}{i}"] for name in part.array_shapes()})
-            return patches
-        for part in patches:
+                part.set_arrays(self._load(path)[0])
+                continue
             self.say(f"Learning {part.description}")
             part.fit(self.X, self.image_shape)
-        save_tensors(path, numbered([part.arrays() for part in patches]), {}, FORMAT)
-        self._count_seconds("representation")
-        return patches
+            save_tensors(path, part.arrays(), {}, FORMAT)
+            self._count_seconds("representation")
+        return self.patches
 
     def _whitening(self, patches: list[Patches]) -> MirrorWhitening:
         """Whiten the features of one dictionary at once; those of several are reduced one by one, then whitened together."""
