@@ -47,3 +47,17 @@ def test_kills_at_random_moments(tmp_path, how, times):
     for name in ("model.safetensors", "history.jsonl"):
         assert (killed / name).read_bytes() == (unbroken / name).read_bytes()
     assert not list(killed.glob(".*"))
+
+
+def test_sigterm_stops_a_run_as_ctrl_c_does(tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen(command(run), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (run / "checkpoint.safetensors").exists():
+        assert process.poll() is None, "the run ended before it could be stopped"
+        time.sleep(0.005)
+    process.terminate()
+    _, told = process.communicate()
+    assert process.returncode == 1
+    assert f"Stopped. Go on with: fcnet train digits --out {run} --resume" in told
+    assert (run / "model.safetensors").exists()
+    assert not (run / "metrics.json").exists()

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -123,6 +124,7 @@ def train(
     from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what batch systems send is answered as Ctrl-C is
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     run, config = configure(
@@ -241,13 +243,14 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
 
 
 def _model_of(run: Path) -> Any:
-    from fcnet.experiments.run import METRICS, MODEL, Config, read_metrics
+    from fcnet.experiments.run import METRICS, MODEL, Config
     from fcnet.persist import load
 
     Config.read(run)  # says so where this is no run folder
     if not (run / METRICS).exists():
         if not (run / MODEL).exists():
-            read_metrics(run)  # says how to go on
+            advice = f"If it was killed, fcnet train … --out {run} --resume goes on with it."
+            raise FileFormatError(f"{run} has no {MODEL} yet. {advice}")
         click.echo(f"Warning: {run} is not a finished run; this is its model of when it was last stopped.", err=True)
     return load(run / MODEL)
 
