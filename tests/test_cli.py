@@ -138,7 +138,7 @@ def test_the_model_of_an_unfinished_run_is_used_with_a_warning(run, tmp_path):
     assert copy.read_bytes() == (run / "model.safetensors").read_bytes()
     (stopped / "model.safetensors").unlink()  # killed before it was written
     for words in (["predict", stopped, picture], ["export", stopped, "--to", copy]):
-        assert f"fcnet train … --out {stopped} --resume goes on with it" in fcnet(*words, code=1).stderr
+        assert f"If it was killed, fcnet train … --out {stopped} --resume goes on" in fcnet(*words, code=1).stderr
 
 
 def test_predict_scales_and_turns_pictures_to_those_of_the_training(run, tmp_path):
@@ -342,6 +342,9 @@ def test_a_diverging_run_keeps_its_best_weights_and_says_what_to_do(tmp_path):
     [
         (["tarin"], "Did you mean 'train'"),
         (["train", "digit"], "Did you mean 'digits'"),
+        (["train", "Digit"], "Did you mean 'digits'"),
+        (["train", "photos"], "Nor is there a folder of that name"),
+        (["train", "digits", "--set", "seed=3"], "an option: --seed 3"),
         (["train", "digits", "--recipe", "tunned"], "Did you mean 'tuned'"),
         (["train", "digits", "--set", "hiden=3"], "Did you mean 'hidden'"),
         (["train", "digits", "--set", "hidden"], "key=value"),
@@ -377,6 +380,7 @@ def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arg
         (["evaluate", "none"], "none is not a run folder"),
         (["report", "none"], "none is not a run folder"),
         (["predict", "none", "x.png"], "none is not a run folder"),
+        (["predict", "file", "none"], "file is not a run folder: it is a file"),
         (["train", "cifar10", "--data-dir", "damaged"], "data_batch_1 has the MD5 sum"),
         (["train", "digits", "--recipe", "none.toml"], "none.toml cannot be read"),
         (["train", "digits", "--out", "file/run"], "Not a directory"),

@@ -31,7 +31,8 @@ def warn_if_nothing_is_learnt(network: FullyConnectedNet, X: Any, y: Array, weig
     reached, without = loss.value(network.logits(X), y, weights), loss.value(constant, y, weights)
     if reached >= without and np.ptp(y, axis=0).any():  # a constant target needs no inputs
         message = (
-            f"The network has learnt nothing from X: its loss on the training rows is {reached:.4g}, that of one answer for "
-            f"all rows {without:.4g}. Scale X, by StandardScaler for one, or try another learning_rate_init."
+            f"The network has learnt no more than one answer for all rows has to say, by its loss on the training rows: it is "
+            f"{reached:.4g}, that of the answer {without:.4g}. Scale X, by StandardScaler for one, or try a larger max_iter or "
+            "another learning_rate_init."
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=7)

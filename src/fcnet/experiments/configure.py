@@ -35,7 +35,7 @@ def configure(
     """
     own = dataset not in DATASETS and is_path(dataset)
     if dataset not in DATASETS and not own:
-        raise unknown_name("data set", dataset, DATASETS)
+        raise SettingError(f"{unknown_name('data set', dataset, DATASETS)} Nor is there a folder of that name.")
     if any(columns.values()) and not own:
         raise SettingError("--target, --drop and --category are for tables.")
     stem = Path(dataset).stem

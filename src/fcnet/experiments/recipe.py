@@ -50,6 +50,7 @@ LOWEST = {
     "pca_regularisation": 1e-6,
     "patience": 0,
 }
+OPTIONS = {"seed", "engine"}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
 
@@ -344,6 +345,8 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
         raise FileFormatError(f"The recipe {name_or_file} is not TOML: {error}.") from None
     recipe = Recipe.from_dict(settings.get("settings", settings), name_or_file)
     parsed = dict(_parse(change) for change in changes)
+    for key in OPTIONS & parsed.keys():
+        raise SettingError(f"{key} is no setting of a recipe, but an option: --{key} {parsed[key]}.")
     recipe = Recipe.from_dict(asdict(recipe) | parsed, "--set")
     if parsed and "description" not in parsed:
         original = recipe.description.split(" Changed:")[0]

@@ -13,7 +13,7 @@ from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.data.own import checksum
 from fcnet.engine import ENGINES, default_engine
-from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
 from fcnet.experiments.fitting import Prepared, descend, solve
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.preparing import prepare
@@ -89,8 +89,11 @@ class Config:
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
             return cls(**(values | {"settings": Recipe.from_dict(values["settings"], str(path))}))
-        except FileNotFoundError:
-            raise FileFormatError(f"{run} is not a run folder: it has no {CONFIG}.") from None
+        except (FileNotFoundError, NotADirectoryError):
+            what = f"it has no {CONFIG}" if run.is_dir() or not run.exists() else "it is a file"
+            raise FileFormatError(f"{run} is not a run folder: {what}.") from None
+        except FcnetError as error:  # names the file
+            raise FileFormatError(str(error)) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FileFormatError(f"{path} is damaged: {error}.") from None
 
