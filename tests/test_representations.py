@@ -320,14 +320,16 @@ def test_no_test_image_touches_a_fit(finished, tmp_path, monkeypatch):
 def test_a_run_killed_while_features_are_learnt_resumes(finished, tmp_path, cache):
     command = [sys.executable, "-m", "fcnet.cli", "train", "digits", "--out", str(tmp_path / "run"), *CHANGES]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(cache.glob("*/dictionaries.safetensors")):
+    while not (kept := list(cache.glob("*/dictionary-0.safetensors"))):
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.001)
     process.kill()
     process.wait()
     assert not (tmp_path / "run" / "metrics.json").exists()
+    written = kept[0].stat().st_mtime_ns
     subprocess.run([*command, "--resume"], check=True, capture_output=True)
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+    assert kept[0].stat().st_mtime_ns == written
 
 
 @pytest.mark.parametrize(
