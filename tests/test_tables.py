@@ -604,6 +604,7 @@ BAD = {
         "as '1.200' in row 2",
     ),
     "a value too many": (lines("a,b,c", *GOOD, *GOOD, "1,a,b,x"), "3 names in its first line, and 4 values in row 41"),
+    "a value too many after an empty line": (lines("", "a,b,c", *GOOD, *GOOD, "1,a,b,x"), "4 values in row 41"),
     "a name too many": (
         lines('a,"b, c",d,c', *(f"{i},2,{'xy'[i % 2]}" for i in range(20))),
         "4 names in its first line, and 3",

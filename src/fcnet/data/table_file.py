@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +59,15 @@ def read_table(
             frame = pl.read_csv(path, separator=separator, infer_schema=False, new_columns=names)
     except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error, OSError) as error:
         if "more fields" in str(error):
-            _check_lengths(path, separator)
+            _check_lengths(path, separator, len(names))
         advice = " Save it as UTF-8." if "utf" in str(error).lower() else ""
         raise FileFormatError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}.{advice}") from None
+    needed = list(filter(is_needed, frame.columns))
     if separator:
         frame = _without_blank_end(frame)
-        frame = frame.with_columns([_without(frame[name], MISSING) for name in frame.columns])
+        frame = frame.with_columns([_without(frame[name], MISSING) for name in needed])
     if not len(frame):
         raise FileFormatError(f"{path} has no rows.")
-    needed = list(filter(is_needed, frame.columns))
     has_commas = separator == ";" and any(
         frame[name].str.contains(DECIMAL_COMMA[0]).any() and not frame[name].str.contains(THOUSANDS).all() for name in needed
     )
@@ -100,12 +100,11 @@ def _dialect(path: Path) -> tuple[list[str], str]:
     return [name or f"Unnamed {number}" for number, name in enumerate(first, 1)], separator
 
 
-def _check_lengths(path: Path, separator: str) -> None:
+def _check_lengths(path: Path, separator: str, n_names: int) -> None:
     """Raise FileFormatError for the first row with more values than there are names."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = csv.reader(file, delimiter=separator)
-        n_names = len(next(lines))
-        for number, row in enumerate(lines, 1):
+        lines = dropwhile(lambda line: not any(line), csv.reader(file, delimiter=separator))
+        for number, row in enumerate(lines):  # the names are number 0
             if len(row) > n_names:
                 raise _other_length(path, n_names, number, len(row))
 
