@@ -65,7 +65,7 @@ def to_int(name: str, value: Any, low: int, high: float = math.inf) -> int:
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> SettingError:
     """Return an error that names the nearest known spelling and lists the rest."""
     names = sorted(known)
-    lower = {known.lower(): known for known in names}
-    near = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
-    hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
+    spelling = {known_name.lower(): known_name for known_name in names}
+    near = difflib.get_close_matches(str(name).lower(), spelling, n=1, cutoff=0.5)
+    hint = f" Did you mean {spelling[near[0]]!r}?" if near else ""
     return SettingError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")

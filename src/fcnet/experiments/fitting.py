@@ -41,7 +41,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """What the metrics of a run say of its training."""
+    """What a run records of its training."""
 
     train_accuracy: float
     val_logits: Array

@@ -345,8 +345,6 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
         raise FileFormatError(f"The recipe {name_or_file} is not TOML: {error}.") from None
     recipe = Recipe.from_dict(settings.get("settings", settings), name_or_file)
     parsed = dict(_parse(change) for change in changes)
-    for key in OPTIONS & parsed.keys():
-        raise SettingError(f"{key} is no setting of a recipe, but an option: --{key} {parsed[key]}.")
     recipe = Recipe.from_dict(asdict(recipe) | parsed, "--set")
     if parsed and "description" not in parsed:
         original = recipe.description.split(" Changed:")[0]
@@ -355,10 +353,12 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
 
 
 def _parse(change: str) -> tuple[str, Any]:
-    key, equals, value = change.partition("=")
+    key, equals, value = (part.strip() for part in change.partition("="))
     if not equals:
         raise SettingError(f"--set takes key=value, got {change!r}.")
+    if key in OPTIONS:
+        raise SettingError(f"{key} is no setting of a recipe, but an option: --{key} {value}.")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
+        return key, value

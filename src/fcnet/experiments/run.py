@@ -90,7 +90,7 @@ class Config:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
             return cls(**(values | {"settings": Recipe.from_dict(values["settings"], str(path))}))
         except (FileNotFoundError, NotADirectoryError):
-            what = f"it has no {CONFIG}" if run.is_dir() or not run.exists() else "it is a file"
+            what = "it is a file" if run.is_file() else f"it has no {CONFIG}"
             raise FileFormatError(f"{run} is not a run folder: {what}.") from None
         except FcnetError as error:  # names the file
             raise FileFormatError(str(error)) from None
