@@ -124,6 +124,8 @@ def test_a_run(tmp_path):
     assert "1,200 hidden units" in fcnet("train", "digits", "--out", run, *changes)
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["val_accuracy"] > 0.97
+    row = json.loads((run / "history.jsonl").read_text())
+    assert row["train_loss"] == row["loss"]
     model = load(run / "model.safetensors")
     assert np.mean(model.predict(digits.X_val) == digits.y_val) == metrics["val_accuracy"]
     assert model.network.layer_sizes == [60, 1200, 10]

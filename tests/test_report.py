@@ -188,6 +188,18 @@ def test_figures_of_any_length(n_batches: int) -> None:
     np.testing.assert_allclose(rate.lines[0].get_ydata(), 3)
 
 
+def test_over_fitting_looks_like_over_fitting() -> None:
+    row = {"loss": 2.0, "train_loss": 0.1, "val_loss": 0.5, "batches": []}
+    history = History([{"epoch": 1, **row}, {"epoch": 2, **row}])
+    axes = plots.plot_epoch_loss(history).axes[0]
+    assert {line.get_label(): line.get_ydata()[-1] for line in axes.lines} == {"training": 0.1, "validation": 0.5}
+    old = {key: value for key, value in row.items() if key != "train_loss"}
+    resumed = plots.plot_epoch_loss(History([{"epoch": 1, **old}, {"epoch": 2, **row}])).axes[0]  # begun by an older version
+    np.testing.assert_array_equal(resumed.lines[0].get_ydata(), [np.nan, 0.1])
+    before = plots.plot_epoch_loss(History([{"epoch": 1, **old}])).axes[0]
+    assert [line.get_label() for line in before.lines] == ["training, with penalties", "validation"]
+
+
 @pytest.mark.parametrize("padding", [0, 1, 3])
 @pytest.mark.parametrize(("n", "side"), [(1, 1), (2, 2), (9, 3), (10, 4)])
 def test_image_grid(n: int, side: int, padding: int) -> None:

@@ -161,6 +161,17 @@ def test_the_loss_of_an_epoch_is_the_mean_over_rows(data):
         assert loss == pytest.approx(net.loss.value(net.logits(data[0]), data[1], sample_weight), rel=1e-6)
 
 
+@pytest.mark.parametrize("rows", [400, 100])
+def test_a_training_loss_to_compare_with_the_validation(data, rows):
+    """It has no penalty, dropout or label smoothing in it, and is of the rows that the accuracy is of."""
+    net = network(dropout=0.5, input_dropout=0.2)
+    trainer = Trainer(epochs=3, batch_size=20, l2=0.1, label_smoothing=0.2, train_rows=rows)
+    row = trainer.fit(net, data[0], data[1])[-1]
+    clean = net.loss.value(net.logits(data[0]), data[1])
+    assert row["train_loss"] == pytest.approx(clean, rel=1e-6) if rows == 400 else 0.5 * clean < row["train_loss"] < 2 * clean
+    assert row["loss"] > 1.2 * clean
+
+
 def test_early_stopping(data):
     history = Trainer(epochs=500, batch_size=20, learning_rate=0.1, callbacks=[EarlyStopping(5)]).fit(network(), *data)
     accuracies = history.column("val_accuracy")

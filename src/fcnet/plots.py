@@ -70,16 +70,21 @@ def plot_loss(history: History) -> "Figure":
 def _plot_epochs(history: History, title: str, y_label: str, columns: dict[str, tuple[str, str]]) -> "Figure":
     figure, axes = _figure(title, "epoch", y_label)
     for column, (label, colour) in columns.items():
-        values = history.column(column)
-        if None not in values:
-            _line(axes, history.column("epoch"), np.array(values), color=colour, label=label)
+        values = np.array(history.column(column), float)  # None becomes NaN, which leaves a gap
+        if np.isfinite(values).any():
+            _line(axes, history.column("epoch"), values, color=colour, label=label)
     _legend(figure)
     return figure
 
 
 def plot_epoch_loss(history: History) -> "Figure":
-    """Return a figure of the mean training loss and the validation loss of every epoch."""
-    columns = {"loss": ("training, with penalties", BLUE), "val_loss": ("validation", ORANGE)}
+    """Return a figure of the training loss and the validation loss of every epoch, without penalty and label smoothing.
+
+    A history that has no such training loss, as those of older versions, is drawn by that of the batches.
+    """
+    clean = any(value is not None for value in history.column("train_loss"))
+    training = {"train_loss": ("training", BLUE)} if clean else {"loss": ("training, with penalties", BLUE)}
+    columns = {**training, "val_loss": ("validation", ORANGE)}
     return _plot_epochs(history, "Loss by epoch", "loss", columns)
 
 

@@ -118,11 +118,12 @@ def solve(prepared: Prepared, keep: Keep, say: Say) -> tuple[Model, Trained]:
     val_logits = np.mean([network.logits(view) for view in views], axis=0)
     scale = np.float32(calibrate(network, val_logits, data.y_val))
     fitted, val_logits = scale * fitted, scale * val_logits
-    train_accuracy = accuracy(fitted, data.y_train)
+    train_accuracy, train_loss = accuracy(fitted, data.y_train), network.loss.value(fitted, data.y_train)
     row = {
         "epoch": 1,
         "iteration": 1,
-        "loss": network.loss.value(fitted, data.y_train),
+        "loss": train_loss,
+        "train_loss": train_loss,
         "train_accuracy": train_accuracy,
         "val_loss": network.loss.value(val_logits, data.y_val),
         "val_accuracy": accuracy(val_logits, data.y_val),

@@ -17,7 +17,7 @@ from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
-from fcnet.training.named import setting_names
+from fcnet.training.named import setting_defaults, setting_names
 from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import UPDATES, get_update
@@ -25,6 +25,7 @@ from fcnet.types import Array
 
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
+RULE_DEFAULTS = setting_defaults(UPDATES) | setting_defaults(SCHEDULES)  # for their types: each rule has its own
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components", "pca_regularisation"}
 MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels", "map_layers"}
 KERNEL_SETTINGS = {"concentration", "ridge"}
@@ -62,8 +63,9 @@ class Recipe:
     of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
     and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `class_weight` is
     "none" or "balanced"; `patience` is that of early stopping, with 0 for none; without `keep_best` the last epoch is kept;
-    `training` is "gradient", or "kernel" with the `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. The
-    settings of features, trainings, update rules and schedules that are not chosen have no effect.
+    `training` is "gradient", or "kernel" with the `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. A setting
+    of an update rule or a schedule that is None is as the rule that is chosen has it. The settings of features, trainings,
+    update rules and schedules that are not chosen have no effect.
     """
 
     description: str = ""
@@ -105,18 +107,18 @@ class Recipe:
     patience: int = 0
     keep_best: bool = True
     update: str = "momentum"
-    momentum: float = 0.9
-    decay_rate: float = 0.99
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
+    momentum: float | None = None
+    decay_rate: float | None = None
+    beta1: float | None = None
+    beta2: float | None = None
+    epsilon: float | None = None
+    weight_decay: float | None = None
     schedule: str = "constant"
-    decay: float = 0.95
-    step_epochs: int = 10
-    step_factor: float = 0.1
-    warmup: float = 0.3
-    final_fraction: float = 0.0
+    decay: float | None = None
+    step_epochs: int | None = None
+    step_factor: float | None = None
+    warmup: float | None = None
+    final_fraction: float | None = None
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any], source: str) -> "Recipe":
@@ -127,7 +129,7 @@ class Recipe:
         SettingError
             If a key is unknown or a value has the wrong type.
         """
-        defaults = asdict(cls())
+        defaults = asdict(cls()) | RULE_DEFAULTS
         for key in settings:
             if key not in defaults:
                 error = unknown_name("setting", key, defaults)
@@ -161,6 +163,11 @@ class Recipe:
             if not find_spec(library):
                 raise SettingError(f'features = {self.features} needs {library}: pip install "fcnet[features]".')
 
+    def given(self) -> dict[str, Any]:
+        """Return the settings that are not None, and those of the update rule and the schedule as these have them."""
+        settings = asdict(self) | asdict(self._update()) | asdict(self._schedule())
+        return {key: value for key, value in settings.items() if value is not None}
+
     def in_effect(self) -> dict[str, Any]:
         """Return the settings without those of features, update rules and schedules that are not chosen."""
         idle = RULE_SETTINGS - setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
@@ -173,7 +180,7 @@ class Recipe:
         if self.features != "none":
             idle |= {"scaling"}
         idle |= GRADIENT_SETTINGS if self.training == "kernel" else KERNEL_SETTINGS
-        return {key: value for key, value in asdict(self).items() if key not in idle}
+        return {key: value for key, value in self.given().items() if key not in idle}
 
     def network(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:
         """Return the network of this recipe with its initial parameters."""
@@ -262,13 +269,12 @@ class Recipe:
         SettingError
             If a value is out of range.
         """
-        settings = asdict(self)
         return Trainer(
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            update=get_update(self.update, **{name: settings[name] for name in UPDATE_SETTINGS}),
-            schedule=get_schedule(self.schedule, **{name: settings[name] for name in SCHEDULE_SETTINGS}),
+            update=self._update(),
+            schedule=self._schedule(),
             l2=self.l2,
             label_smoothing=self.label_smoothing,
             batches=self.batches,
@@ -277,6 +283,15 @@ class Recipe:
             keep_best=self.keep_best,
             callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
         )
+
+    def _update(self) -> Any:
+        return get_update(self.update, **self._set(UPDATE_SETTINGS))
+
+    def _schedule(self) -> Any:
+        return get_schedule(self.schedule, **self._set(SCHEDULE_SETTINGS))
+
+    def _set(self, names: set[str]) -> dict[str, float]:
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 def _typed(key: str, value: Any, default: Any, source: str) -> Any:
@@ -345,11 +360,20 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
         raise FileFormatError(f"The recipe {name_or_file} is not TOML: {error}.") from None
     recipe = Recipe.from_dict(settings.get("settings", settings), name_or_file)
     parsed = dict(_parse(change) for change in changes)
-    recipe = Recipe.from_dict(asdict(recipe) | parsed, "--set")
+    recipe = Recipe.from_dict(_without_settings_of_others(recipe, parsed) | parsed, "--set")
     if parsed and "description" not in parsed:
         original = recipe.description.split(" Changed:")[0]
         recipe = replace(recipe, description=f"{original} Changed: {', '.join(parsed)}.")
     return recipe
+
+
+def _without_settings_of_others(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a recipe, of its update rule and schedule only where the changes choose no other one."""
+    settings = {key: value for key, value in asdict(recipe).items() if value is not None}
+    for kind, own in (("update", UPDATE_SETTINGS), ("schedule", SCHEDULE_SETTINGS)):
+        if changes.get(kind, settings[kind]) != settings[kind]:
+            settings = {key: value for key, value in settings.items() if key not in own}
+    return settings
 
 
 def _parse(change: str) -> tuple[str, Any]:

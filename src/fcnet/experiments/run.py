@@ -74,7 +74,7 @@ class Config:
         """Return the text of ``config.toml``."""
         import tomli_w
 
-        return tomli_w.dumps(asdict(self))
+        return tomli_w.dumps(asdict(self) | {"settings": self.settings.given()})
 
     @classmethod
     def read(cls, run: Path) -> "Config":
@@ -140,8 +140,8 @@ def _begin(run: Path, config: Config, resume: bool) -> None:
 
 
 def _differences(begun: Config, now: Config) -> str:
-    old, new = (asdict(config.settings) | asdict(config) for config in (begun, now))
-    changed = [key for key in old if key not in ("settings", "description", "fcnet") and old[key] != new[key]]
+    old, new = (config.settings.in_effect() | asdict(config) for config in (begun, now))
+    changed = [key for key in old if key not in ("settings", "description", "fcnet") and old[key] != new.get(key, old[key])]
     return ", ".join(f"{key} was {old[key]!r}, now {new[key]!r}" for key in changed)
 
 

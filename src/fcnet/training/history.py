@@ -10,8 +10,9 @@ Row = dict[str, Any]
 class History(Sequence[Row]):
     """The finished epochs, as plain dicts that JSON can hold.
 
-    A row has ``epoch`` (from 1), ``iteration`` (finished so far), ``loss`` (mean over its batches), ``train_accuracy``,
-    ``val_loss`` (cross-entropy alone) and ``val_accuracy`` (both absent without validation data), ``learning_rate`` (of its
+    A row has ``epoch`` (from 1), ``iteration`` (finished so far), ``loss`` (mean over its batches, of what is minimised: with
+    penalty, dropout and label smoothing), ``train_loss`` and ``train_accuracy`` (of training rows without all that, to compare
+    with the validation), ``val_loss`` and ``val_accuracy`` (both absent without validation data), ``learning_rate`` (of its
     last batch), and ``batches``: a list of ``{"iteration", "loss", "learning_rate"}``. It holds no times, so that two equal
     runs have equal histories.
 

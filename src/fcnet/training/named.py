@@ -38,3 +38,8 @@ def make_named(kind: str, table: Mapping[str, type[Any]], name: str, settings: M
 def setting_names(table: Mapping[str, type[Any]]) -> set[str]:
     """Return the names of the settings of everything in the table."""
     return {field.name for made in table.values() for field in fields(made)}
+
+
+def setting_defaults(table: Mapping[str, type[Any]]) -> dict[str, Any]:
+    """Return a default of every setting of everything in the table; one that several have may differ between them."""
+    return {field.name: field.default for made in table.values() for field in fields(made)}

@@ -51,7 +51,8 @@ class Trainer:
     seed : int or numpy.random.Generator
         Of the one generator that every random draw of the training comes from.
     train_rows : int
-        On so many random rows the training accuracy of an epoch is measured; 0 leaves it out.
+        On so many random rows the training accuracy of an epoch, and its loss without penalty, dropout and label smoothing,
+        are measured; 0 leaves both out.
     keep_best : bool
         With validation data, whether the network is left with the parameters of its best epoch; else with the last.
     callbacks : sequence of Callback
@@ -271,7 +272,7 @@ class Trainer:
         n = batches.data.shape[0]
         if self.train_rows:
             rows = state.rng.choice(n, self.train_rows, replace=False) if n > self.train_rows else slice(None)
-            row[f"train_{measure}"] = self._evaluate(state, batches.data[rows], batches.labels[rows], None)[1]
+            row["train_loss"], row[f"train_{measure}"] = self._evaluate(state, batches.data[rows], batches.labels[rows], None)
         row["learning_rate"] = state.learning_rate
         score, (X_val, y_val, val_weight) = None, validation
         if X_val is not None:
