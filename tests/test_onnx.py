@@ -160,6 +160,35 @@ def test_a_table_has_an_input_for_each_column(dtype, tmp_path):
         assert label.tolist() == [model.classes[i] for i in model.predict(rows)]
 
 
+OF_A_GRAPH = ["label", "logits", "probabilities", "output_label", "isnan_0", "or_2", "constant_0", "output_constant_1", "concat_20"]
+
+
+@pytest.mark.parametrize("names", [OF_A_GRAPH, *([name] for name in OF_A_GRAPH), ["probabilities", "inputs", "rows", "X", "é/ü b"]])
+def test_columns_may_have_the_names_that_a_graph_uses(names, tmp_path):
+    rng = np.random.default_rng(0)
+    columns = [rng.standard_normal(30), np.array(["a", "b", "c"] * 10)]
+    frame = pl.DataFrame({name: columns[i % 2] for i, name in enumerate(names)})
+    table = TableFeatures.fit(frame)
+    model = Model(FullyConnectedNet([table.n_outputs, 3, 2], seed=1), table, ["no", "yes"])
+    assert export_onnx(model, tmp_path / "m.onnx") < 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    assert [value.name for value in session.get_inputs()] == names
+    outputs = [value.name for value in session.get_outputs()]
+    expected = [name if name not in names else f"output_{name}" for name in ("logits", "probabilities", "label")]
+    assert outputs == [name if name not in names else f"output_{name}" for name in expected]
+    inputs = {name: frame[name].to_numpy().reshape(-1, 1).astype(float if i % 2 == 0 else object) for i, name in enumerate(names)}
+    logits, probabilities, label = session.run(None, inputs)
+    np.testing.assert_allclose(logits, model.logits(frame), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(probabilities, model.predict_proba(frame), rtol=1e-5, atol=1e-6)
+    assert label.tolist() == [model.classes[i] for i in model.predict(frame)]
+
+
+def test_a_column_without_a_name_has_no_input(tmp_path):
+    table = TableFeatures.fit(pl.DataFrame({"": [1.0, 2.0]}))
+    with pytest.raises(InputError, match="has no name"):
+        export_onnx(Model(FullyConnectedNet([1, 2]), table), tmp_path / "m.onnx")
+
+
 @pytest.mark.parametrize("orientations", [1, 2, 4, 6, 9])
 def test_borders_of_bins_are_those_of_the_histograms(orientations, tmp_path):
     # Few values: gradients of two channels that are equally long, also by 3² + 4² = 5², directions and hues at the border of

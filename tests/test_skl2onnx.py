@@ -4,6 +4,7 @@ import sys
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fcnet.errors import FcnetError, InputError
@@ -14,6 +15,7 @@ pytest.importorskip("skl2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from skl2onnx import to_onnx  # noqa: E402
+from sklearn.compose import make_column_transformer  # noqa: E402
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
@@ -93,6 +95,21 @@ def test_values(loss, n_targets):
         (values,) = run(pipeline, X[:n])
         expected = pipeline.predict(X[:n]).reshape(n, n_targets)
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_columns_may_have_the_names_that_a_graph_uses():
+    names = ["fcnet_matmul_1", "fcnet_constant_0", "fcnet_cast_0", "variable", "fcnet_add_2"]
+    X, y = make_classification(100, len(names), random_state=0)
+    frame = pd.DataFrame(X.astype(np.float32), columns=names)
+    pipeline = make_pipeline(make_column_transformer((StandardScaler(), names)), FCNetClassifier(**SETTINGS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it need not converge, and skl2onnx has some of its own
+        pipeline.fit(frame, y)
+        graph = to_onnx(pipeline, frame[:1], options={FCNetClassifier: FLAT})
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    label, probabilities = session.run(None, {name: frame[[name]].to_numpy() for name in names})
+    assert label.tolist() == pipeline.predict(frame).tolist()
+    np.testing.assert_allclose(probabilities, pipeline.predict_proba(frame), atol=1e-5)
 
 
 def test_options_of_classifiers():

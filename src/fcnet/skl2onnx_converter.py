@@ -104,7 +104,7 @@ def _begin(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
         raise InputError(
             f"Layer normalisation needs target_opset={LAYER_NORM_OPSET} or above, and {container.target_opset} was asked for."
         )
-    graph = Graph(scope.get_unique_variable_name("fcnet") + "_")
+    graph = Graph(scope.get_unique_variable_name("fcnet") + "_", scope.onnx_variable_names)
     return graph, add_network(graph, network, graph.cast(operator.inputs[0].full_name, network.dtype))
 
 

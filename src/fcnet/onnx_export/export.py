@@ -30,6 +30,8 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     - of labels that a row has or has not, ``probabilities`` (rows, n) and ``label`` (rows, n), 1 or 0;
     - of a regression, ``values`` (rows, n).
 
+    Where a column of a table has the name of an output, the output is called ``output_label`` and so on.
+
     The names of the classes, the shape of images, the loss and the version of fcnet are in its metadata.
 
     Parameters
@@ -54,8 +56,9 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     OSError
         If the file cannot be written; an older one at `path` is then unharmed.
     """
-    graph, model = Graph(), as_model(model)
+    model = as_model(model)
     network = model.network
+    graph = Graph(taken=[name for name, _ in model.scaling.columns] if isinstance(model.scaling, TableFeatures) else ())
     if isinstance(model.scaling, TableFeatures):
         x = add_table(graph, model.scaling, network.dtype)
     else:
@@ -118,7 +121,7 @@ def _run(content: bytes, inputs: dict[str, Array]) -> list[Array]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs() if output.name != "label"]
+    names = [output.name for output in session.get_outputs()][:2]
     found: list[Array] = session.run(names, inputs)
     return found
 

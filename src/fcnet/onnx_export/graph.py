@@ -1,5 +1,6 @@
 """An ONNX graph in the making."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,14 @@ class Graph:
     ----------
     prefix : str
         What the names of nodes and constants begin with.
+    taken : collection of str
+        Names that no node and no constant may have, as those of inputs that others chose.
     """
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", taken: Collection[str] = ()) -> None:
         require_onnx()
         self.prefix = prefix
+        self.taken = frozenset(taken)
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
         self.nodes: list[Any] = []
@@ -39,7 +43,7 @@ class Graph:
         """Add a node, its inputs names or constants, and return the name of its output."""
         from onnx import helper
 
-        output = output or f"{self.prefix}{op.lower()}_{len(self.nodes)}"
+        output = output or self._free(f"{self.prefix}{op.lower()}_{len(self.nodes)}")
         names = [value if type(value) is str else self._constant(value) for value in inputs]
         self.nodes.append(helper.make_node(op, names, [output], output, domain=domain, **attributes))
         return output
@@ -49,13 +53,19 @@ class Graph:
         return self.add("Cast", value, to=onnx_type(dtype))
 
     def output(self, name: str, value: str, dtype: DTypeLike, n_columns: int | None = None) -> None:
-        """Make a value an output of this name: (rows, n_columns), or (rows,) without columns."""
+        """Make a value an output: (rows, n_columns), or (rows,) without columns; of another name where this one is taken."""
+        name = self._free(name)
         self.add("Identity", value, output=name)
         self.outputs.append(_value(name, dtype, ["rows"] if n_columns is None else ["rows", n_columns]))
 
     def _constant(self, value: Any) -> str:
-        name = f"{self.prefix}constant_{len(self.constants)}"
+        name = self._free(f"{self.prefix}constant_{len(self.constants)}")
         self.constants[name] = np.asarray(value)
+        return name
+
+    def _free(self, name: str) -> str:
+        while name in self.taken:
+            name = f"output_{name}"
         return name
 
     def model(self, metadata: dict[str, str]) -> Any:

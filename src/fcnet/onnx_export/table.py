@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fcnet.errors import InputError
 from fcnet.features import TableFeatures
 from fcnet.features.table import places
 from fcnet.onnx_export.graph import Graph
@@ -13,7 +14,14 @@ def add_table(graph: Graph, table: TableFeatures, dtype: DTypeLike) -> str:
     """Add inputs (rows, 1), float64 for numbers and strings for categories, and what prepares them; return prepared rows.
 
     As in `TableFeatures` the median stands for what is not finite, and a category that is not known is zero in all its places.
+
+    Raises
+    ------
+    InputError
+        If a column has no name.
     """
+    if any(not name for name, _ in table.columns):
+        raise InputError("A column of the table has no name, and an input of an ONNX graph needs one: name it, and train anew.")
     parts, measured = [], zip(table.median, table.mean, table.std, strict=True)
     for name, categories in table.columns:
         if categories is None:
