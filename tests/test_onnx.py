@@ -160,10 +160,22 @@ def test_a_table_has_an_input_for_each_column(dtype, tmp_path):
         assert label.tolist() == [model.classes[i] for i in model.predict(rows)]
 
 
-OF_A_GRAPH = ["label", "logits", "probabilities", "output_label", "isnan_0", "or_2", "constant_0", "output_constant_1", "concat_20"]
+OF_A_GRAPH = [
+    "label",
+    "logits",
+    "probabilities",
+    "output_label",
+    "isnan_0",
+    "or_2",
+    "constant_0",
+    "output_constant_1",
+    "concat_20",
+]
 
 
-@pytest.mark.parametrize("names", [OF_A_GRAPH, *([name] for name in OF_A_GRAPH), ["probabilities", "inputs", "rows", "X", "é/ü b"]])
+@pytest.mark.parametrize(
+    "names", [OF_A_GRAPH, *([name] for name in OF_A_GRAPH), ["probabilities", "inputs", "rows", "X", "é/ü b"]]
+)
 def test_columns_may_have_the_names_that_a_graph_uses(names, tmp_path):
     rng = np.random.default_rng(0)
     columns = [rng.standard_normal(30), np.array(["a", "b", "c"] * 10)]
@@ -176,7 +188,9 @@ def test_columns_may_have_the_names_that_a_graph_uses(names, tmp_path):
     outputs = [value.name for value in session.get_outputs()]
     expected = [name if name not in names else f"output_{name}" for name in ("logits", "probabilities", "label")]
     assert outputs == [name if name not in names else f"output_{name}" for name in expected]
-    inputs = {name: frame[name].to_numpy().reshape(-1, 1).astype(float if i % 2 == 0 else object) for i, name in enumerate(names)}
+    inputs = {
+        name: frame[name].to_numpy().reshape(-1, 1).astype(float if i % 2 == 0 else object) for i, name in enumerate(names)
+    }
     logits, probabilities, label = session.run(None, inputs)
     np.testing.assert_allclose(logits, model.logits(frame), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(probabilities, model.predict_proba(frame), rtol=1e-5, atol=1e-6)
