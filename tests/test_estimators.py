@@ -48,7 +48,6 @@ def test_scikit_learn_checks(estimator, check):
 
 
 NOT_OURS = {  # tests of scikit-learn's own networks that cannot apply, and why
-    "test_fit": "sets private attributes of scikit-learn's training before it begins",
     "test_gradient": "calls the private _loss_grad_lbfgs",
     "test_lbfgs_regression_maxfun": "ours has converged within the 10 evaluations after which it is to warn",
     "test_learning_rate_warmstart": "looks at the private _optimizer",
@@ -66,7 +65,7 @@ def test_scikit_learns_own_tests_of_its_networks_pass(tmp_path):
     result = subprocess.run(
         [*pytest_here, "--rootdir", str(tmp_path), "--pyargs", "sklearn.neural_network.tests.test_mlp"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},  # the fcnet that is tested here
         capture_output=True,
         text=True,
         check=False,

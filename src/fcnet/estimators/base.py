@@ -19,8 +19,20 @@ from fcnet.estimators.fitted import FLOATS, FittedNetwork
 from fcnet.estimators.parameters import CONSTRAINTS
 from fcnet.estimators.solvers import fit_lbfgs, fit_stochastic
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.training.updates import UpdateRule
 from fcnet.types import Array
+
+
+def _before_training() -> dict[str, Any]:
+    return {
+        "_update": None,
+        "_no_improvement_count": 0,
+        "t_": 0,
+        "loss_curve_": [],
+        "best_loss_": None,
+        "best_validation_score_": None,
+        "validation_scores_": None,
+        "validation_loss_curve_": None,
+    }
 
 
 def _not_lbfgs(estimator: Any) -> bool:
@@ -41,7 +53,11 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         """Learn what `y` holds if this is the first time, else compare; return it as the network's loss wants it."""
 
     @abstractmethod
-    def _loss_name(self) -> str: ...
+    def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
+        """Learn what can be known of the targets from a network that was made without them."""
+
+    @abstractmethod
+    def _loss_name(self, n_outputs: int) -> str: ...
 
     def _class_weights(self, y: Any, targets: Array) -> Array | None:
         """Return what the class of each row counts."""
@@ -138,7 +154,7 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
             raise ValueError("partial_fit does not support early_stopping=True: it sees one epoch at a time.")
         if self.checkpoint is not None and incremental:
             raise InputError("partial_fit has no use for a checkpoint, which is the state of one fit: pickle the estimator.")
-        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        first = not (self.warm_start or incremental) or not hasattr(self, "network_")
         context = self._init_callback_context(max_subtasks=None)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         told = {"estimator": self, "X": X, "y": y, "metadata": metadata}
@@ -150,8 +166,9 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         if first or not incremental or not hasattr(self, "_rng"):
             self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         X, targets, weights, held_out = self._hold_out(X, targets, weights, of_classes, validation)
-        if first:
+        if first or not hasattr(self, "_update"):  # a network may be made of weights that were assigned
             self._measure_targets(targets, weights)
+        if first:
             self._begin(X, targets)
         else:
             self._go_on(X, targets)
@@ -217,21 +234,20 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _begin(self, X: Any, targets: Array) -> None:
         """Make the network, and forget what there was."""
-        self.network_ = FullyConnectedNet(**self._network_settings(X, targets, X.dtype), seed=self._rng)
+        self._forget_given()
+        settings = self._network_settings(self._layer_sizes(X, targets), X.dtype)
+        self.network_ = FullyConnectedNet(**settings, seed=self._rng)
         self._leave_scale(self.network_)  # initial parameters are meant for the scale of training
-        self._update: UpdateRule | None = None
-        self.t_, self._no_improvement_count = 0, 0
-        self.loss_curve_: list[float] = []
-        self.best_loss_: float | None = None
-        self.best_validation_score_: float | None = None
-        self.validation_scores_: list[float] | None = None
-        self.validation_loss_curve_: list[float] | None = None
+        self.__dict__.update(_before_training())
 
-    def _network_settings(self, X: Any, targets: Array, dtype: Any) -> dict[str, Any]:
+    def _layer_sizes(self, X: Any, targets: Array) -> list[int]:
         hidden = [to_int("hidden_layer_sizes", size, 1) for size in np.ravel(self.hidden_layer_sizes).tolist()]
+        return [X.shape[1], *hidden, self._n_logits(targets)]
+
+    def _network_settings(self, layer_sizes: list[int], dtype: Any) -> dict[str, Any]:
         return {
-            "layer_sizes": [X.shape[1], *hidden, self._n_logits(targets)],
-            "loss": self._loss_name(),
+            "layer_sizes": layer_sizes,
+            "loss": self._loss_name(layer_sizes[-1]),
             "activation": self.activation,
             "normalisation": self.normalisation,
             "dropout": self.dropout,
@@ -243,8 +259,9 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _go_on(self, X: Any, targets: Array) -> None:
         """Give the network what parameters have been changed since the last fit."""
+        self.__dict__.update(_before_training() | vars(self))
         before = self.network_.get_config()
-        settings = self._network_settings(X, targets, before["dtype"])
+        settings = self._network_settings(self._layer_sizes(X, targets), before["dtype"])
         for name in ("layer_sizes", "loss", "normalisation", "dtype"):
             if settings[name] != before[name]:
                 raise InputError(
@@ -253,6 +270,10 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
                 )
         if settings != {name: before[name] for name in settings}:
             self.network_ = FullyConnectedNet(**settings, params=self.network_.params)
+
+    def _make_network(self, sizes: list[int], dtype: Any, out_activation: str | None) -> FullyConnectedNet:
+        self._read_outputs(sizes[-1], out_activation)
+        return FullyConnectedNet(**self._network_settings(sizes, dtype))
 
     def _n_logits(self, targets: Array) -> int:
         return int(targets.shape[1])

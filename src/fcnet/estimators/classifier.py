@@ -97,7 +97,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     classes_ : array (n_classes,)
     network_ : FullyConnectedNet
     coefs_, intercepts_ : lists of arrays
-        The parameters of the network, not copies.
+        The parameters of the network, not copies; what is assigned to them, or to their entries, becomes the network's.
     n_iter_, n_layers_, n_outputs_, n_features_in_, t_ : int
     feature_names_in_ : array of str
         With a data frame.
@@ -204,7 +204,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if first:
+        if first or not hasattr(self, "classes_"):
             check_classification_targets(y)
             kind = type_of_target(y)
             if kind == "multiclass-multioutput":
@@ -216,7 +216,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
                 raise InputError(f"y must have a column for each of {len(self.classes_)} labels, got shape {y.shape}.")
             return np.asarray(y).astype(np.float32)
         self._check_known(unique_labels(y), validation)
-        codes = np.searchsorted(self.classes_, y)
+        order = np.argsort(self.classes_)  # classes that were assigned may come in any order
+        codes = order[np.searchsorted(self.classes_, y, sorter=order)]
         return codes if len(self.classes_) > 2 else codes[:, np.newaxis].astype(np.float32)
 
     def _check_known(self, labels: Array, validation: bool) -> None:
@@ -228,15 +229,20 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         if len(np.setdiff1d(labels, self.classes_)):
             raise InputError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. `y` has {labels}.")
 
-    def _loss_name(self) -> str:
-        return "cross_entropy" if not self._multilabel and len(self.classes_) > 2 else "binary_cross_entropy"
+    def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
+        self._multilabel = n_outputs > 1 and out_activation == "logistic"
+        if self._multilabel:
+            self.classes_ = np.arange(n_outputs)
+
+    def _loss_name(self, n_outputs: int) -> str:
+        return "cross_entropy" if not self._multilabel and n_outputs > 1 else "binary_cross_entropy"
 
     def _n_logits(self, targets: Array) -> int:
         return len(self.classes_) if targets.ndim == 1 else int(targets.shape[1])
 
     def _label_smoothing(self) -> float:
         if self.label_smoothing == "auto":
-            return SMOOTHING if self._loss_name() == "cross_entropy" else 0.0
+            return SMOOTHING if self.network_.loss.name == "cross_entropy" else 0.0
         return float(self.label_smoothing)
 
     def _class_weights(self, y: Any, targets: Array) -> Array | None:
@@ -264,20 +270,28 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             return None
         return targets if targets.ndim == 1 else targets.astype(bool)
 
-    @property
-    def n_outputs_(self) -> int:
-        """Logits: one for two classes."""
-        return int(self.coefs_[-1].shape[1])
+    def _labels(self) -> Array:
+        """Return the classes of the logits."""
+        n = self.network_.n_classes
+        classes = np.asarray(getattr(self, "classes_", ()))
+        if len(classes) not in ((n,) if n > 1 else (1, 2)):
+            raise InputError(
+                f"classes_ must have the {max(n, 2)} classes of the network's outputs, in their order, got {classes.tolist()}."
+            )
+        return classes
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class (n,) of each row, or its labels (n, n_labels)."""
         logits = self._logits(X)
         if self._multilabel:
             return (logits > 0).astype(int)
-        return self.classes_[logits.argmax(axis=1) if logits.shape[1] > 1 else self._second(logits)]
+        classes = self._labels()
+        if len(classes) == 1:
+            return np.repeat(classes, len(logits))
+        return classes[logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(int)]
 
-    def _second(self, logits: Array) -> Array:
-        return np.asarray(logits[:, 0] > 0).astype(int) if len(self.classes_) > 1 else np.zeros(len(logits), int)
+    def _only_one_class(self) -> bool:
+        return len(getattr(self, "classes_", ())) == 1
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, or of each label, (n, n_classes)."""
@@ -285,7 +299,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         p = self.network_.loss.mean(logits)
         if self._multilabel or p.shape[1] > 1:
             return p
-        return np.hstack([1 - p, p]) if len(self.classes_) > 1 else np.ones_like(p)
+        return np.ones_like(p) if self._only_one_class() else np.hstack([1 - p, p])
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of `predict_proba`; of classes it is finite where that is too small for its type."""
@@ -294,7 +308,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             return np.asarray(np.log(self.network_.loss.mean(logits)))
         if logits.shape[1] > 1:
             return np.asarray(log_softmax(logits, axis=1))
-        if len(self.classes_) == 1:
+        if self._only_one_class():
             return np.zeros_like(logits)
         return -np.logaddexp(0, np.hstack([logits, -logits]))
 

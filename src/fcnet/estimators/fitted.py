@@ -1,51 +1,109 @@
-"""What a fitted estimator shows of its network."""
+"""What a fitted estimator shows of its network, and how one is made of weights alone."""
 
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fcnet.errors import InputError
+from fcnet.estimators.weights import WeightList, fill, sizes_and_dtype
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
 FLOATS = (np.float64, np.float32)
+OUT_ACTIVATIONS = {
+    "cross_entropy": "softmax",
+    "binary_cross_entropy": "logistic",
+    "squared_error": "identity",
+    "poisson": "exp",
+}
+OF_NETWORK: dict[str, Callable[[FullyConnectedNet], Any]] = {
+    "n_layers_": lambda network: len(network.layer_sizes),
+    "n_outputs_": lambda network: network.n_classes,
+    "out_activation_": lambda network: OUT_ACTIVATIONS[network.loss.name],
+}
+
+
+def _weights(name: str, doc: str) -> Any:
+    def get(self: Any) -> list[Array]:
+        return vars(self)[name] if name in vars(self) else WeightList(name, self.network_.params)
+
+    def set_(self: Any, arrays: Any) -> None:
+        if "network_" in vars(self):
+            WeightList(name, self.network_.params)[:] = arrays
+        else:
+            vars(self)[name] = list(arrays)
+
+    return property(get, set_, doc=doc)
+
+
+def _of_network(name: str, doc: str) -> Any:
+    def get(self: Any) -> Any:
+        return vars(self)[name] if name in vars(self) else OF_NETWORK[name](self.network_)
+
+    def set_(self: Any, value: Any) -> None:
+        if "network_" in vars(self):
+            _compare(name, value, self.network_)
+        else:
+            vars(self)[name] = value
+
+    return property(get, set_, doc=doc)
+
+
+def _compare(name: str, value: Any, network: FullyConnectedNet) -> None:
+    there = OF_NETWORK[name](network)
+    if value != there:
+        logits = " Logits are network_.logits(X)." if value == "identity" else ""
+        raise InputError(f"{name} follows from the network, where it is {there!r}: it cannot become {value!r}.{logits}")
 
 
 class FittedNetwork:
-    """Attributes of a fitted estimator that its network holds."""
+    """Attributes of an estimator that its network holds.
 
-    network_: FullyConnectedNet
+    An estimator that was not fitted may be given them, `coefs_` and `intercepts_` at least: they lie in its `__dict__` until a
+    network is needed, which is then made of them.
+    """
 
-    @property
-    def coefs_(self) -> list[Array]:
-        """Weights of every layer, (n_in, n_out)."""
-        return self._parameters("W")
+    coefs_ = _weights("coefs_", "Weights of every layer, (n_in, n_out).")
+    intercepts_ = _weights("intercepts_", "Biases of every layer, (n_out,).")
+    n_layers_ = _of_network("n_layers_", "Layers, those of inputs and outputs among them.")
+    n_outputs_ = _of_network("n_outputs_", "Outputs of the last layer: one for two classes.")
+    out_activation_ = _of_network(
+        "out_activation_", 'What makes outputs of logits: "softmax", "logistic", "identity" or "exp".'
+    )
 
-    @property
-    def intercepts_(self) -> list[Array]:
-        """Biases of every layer, (n_out,)."""
-        return self._parameters("b")
+    @cached_property
+    def network_(self) -> FullyConnectedNet:
+        """The network, where no `fit` has made one: of the weights that were assigned."""
+        given = vars(self)
+        weights = [name for name in ("coefs_", "intercepts_") if name in given]
+        if not weights:
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
+        if len(weights) == 1:
+            raise InputError(f"This {type(self).__name__} was given {weights[0]} alone: assign coefs_ and intercepts_.")
+        sizes, dtype = sizes_and_dtype(given["coefs_"], given["intercepts_"])
+        network = self._make_network(sizes, dtype, given.get("out_activation_"))
+        fill(network, given["coefs_"], given["intercepts_"])
+        for name in OF_NETWORK:
+            if name in given:
+                _compare(name, given[name], network)
+        self._forget_given()
+        self.n_features_in_ = sizes[0]
+        return network
 
-    def _parameters(self, kind: str) -> list[Array]:
-        try:
-            network = self.__dict__["network_"]
-        except KeyError:
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.") from None
-        return [p for name, p in network.params.items() if name.startswith(kind) and name[1:].isdigit()]
+    def _forget_given(self) -> None:
+        for name in ("coefs_", "intercepts_", *OF_NETWORK):
+            vars(self).pop(name, None)
 
-    @property
-    def n_layers_(self) -> int:
-        """Layers, those of inputs and outputs among them."""
-        return len(self.coefs_) + 1
-
-    @property
-    def out_activation_(self) -> str:
-        """What makes outputs of logits: "softmax", "logistic", "identity" or "exp"."""
-        self._parameters("W")
-        names = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity", "poisson": "exp"}
-        return names[self.network_.loss.name]
+    @abstractmethod
+    def _make_network(self, sizes: list[int], dtype: Any, out_activation: str | None) -> FullyConnectedNet:
+        """Return a network with layers of these sizes, by the parameters of the estimator."""
 
     def _logits(self, X: Any) -> Array:
         check_is_fitted(self)
+        network = self.network_
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=FLOATS, reset=False)
-        return self.network_.logits(X)
+        return network.logits(X)

@@ -117,7 +117,10 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
             std = np.sqrt(np.average(np.square(y - self._target_mean), axis=0, weights=weights))
             self._target_std = np.where(std > 0, std, 1)
 
-    def _loss_name(self) -> str:
+    def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
+        self._n_columns, self._one_column = n_outputs, n_outputs == 1
+
+    def _loss_name(self, n_outputs: int) -> str:
         return str(self.loss)
 
     def _scaled(self, targets: Array) -> Array:
@@ -134,11 +137,6 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         W *= self._target_std
         b *= self._target_std
         b += self._target_mean
-
-    @property
-    def n_outputs_(self) -> int:
-        """Columns of y."""
-        return int(self.coefs_[-1].shape[1])
 
     def predict(self, X: Any) -> Array:
         """Return the value of each row, (n,), or (n, n_outputs) as `y` was."""
