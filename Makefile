@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TORCH := --group torch
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+QUICK := "not browser and not cifar10 and not slow and not torch"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-torch test-slow lint docs bench ladder clean
+.PHONY: help run test test-kernels test-torch test-slow lint docs bench ladder clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -14,7 +16,14 @@ run: .venv/.installed ## Train on the handwritten digits, and say where the resu
 	$(BIN)/fcnet train digits
 
 test: .venv/.test ## Run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-kernels: .venv/.test ## Run the quick tests as other machines would compute: by other kernels of OpenBLAS, without numba
+	for kernel in Haswell Sandybridge; do for threads in 1 2; do \
+		echo "OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads"; \
+		OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads $(PYTEST) -q -m $(QUICK) || exit 1; \
+	done; done
+	$(PYTEST) -q -m $(QUICK) --without-numba
 
 test-torch: .venv/.test ## Run the tests that compare with PyTorch
 	$(PIP) $(TORCH)

@@ -1,7 +1,9 @@
 """What several test files use."""
 
 import hashlib
+import os
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,17 @@ from fcnet.data import cifar10
 from fcnet.errors import SettingError
 
 REAL_CIFAR10 = cifar10.find_cifar10()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--without-numba", action="store_true", help="run as where numba is not installed")
+
+
+def pytest_configure(config):
+    if config.getoption("--without-numba"):
+        sys.modules["numba"] = None  # what cannot be imported, nor found
+    if workers := config.getoption("numprocesses", None):  # threads of BLAS that have to share a core wait for each other
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 
 def pytest_collection_modifyitems(items):

@@ -178,20 +178,25 @@ def test_visualize_grid_stretches_each_image():
     assert not grid[4:6].any()
 
 
-@pytest.mark.cifar10
-def test_cifar10_shapes_and_training_in_float64(capsys):
+@pytest.fixture(scope="module")
+def real_cifar10():
     with pytest.warns(UserWarning, match="no cifar-10-batches-py in not/there; using"):
         X, y, X_test, y_test = load_CIFAR10("not/there")
     assert (X.shape, y.shape) == ((50000, 32, 32, 3), (50000,))
     assert (X_test.shape, y_test.shape) == ((10000, 32, 32, 3), (10000,))
     assert X.dtype == np.float64
-    X_val, y_val = X[49000:].reshape(1000, -1), y[49000:]
-    X, y = X[:49000].reshape(49000, -1), y[:49000]
+    X_val, X = X[49000:].reshape(1000, -1), X[:49000].reshape(49000, -1)
     mean = X.mean(axis=0)
     X -= mean
+    return X, y[:49000], X_val - mean, y[49000:]
+
+
+@pytest.mark.cifar10
+def test_cifar10_shapes_and_training_in_float64(real_cifar10, capsys):
     np.random.seed(0)  # noqa: NPY002
     _, losses, _, val_accuracies = ClassifierTrainer().train(
-        *(X, y, X_val - mean, y_val, init_two_layer_model(3072, 50, 10), two_layer_net),
+        *real_cifar10,
+        *(init_two_layer_model(3072, 50, 10), two_layer_net),
         num_epochs=5,
         reg=1.0,
         momentum=0.9,

@@ -23,9 +23,11 @@ SETTINGS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+@pytest.fixture(autouse=True, scope="module")
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(params=[7, 2048])
@@ -165,6 +167,7 @@ def test_memory_is_asked_for_before_features_are_learnt(tmp_path, monkeypatch):
         raise InputError(f"no room for {n}")
 
     monkeypatch.setattr(kernel, "room_for_kernel", refuse)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     changes = [word for setting in SETTINGS for word in ("--set", setting)]
     result = CliRunner().invoke(main, ["train", "digits", "--out", str(tmp_path / "run"), *changes])
     assert result.exit_code == 1

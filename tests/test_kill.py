@@ -1,5 +1,7 @@
 """A run that is killed, again and again, is the run that never was."""
 
+import multiprocessing
+import os
 import random
 import signal
 import subprocess
@@ -8,12 +10,27 @@ import time
 
 import pytest
 
-SETTINGS = ["epochs=1200", "hidden=[64,32]", "input_dropout=0.1", "update=adam", "learning_rate=0.002"]
+from fcnet.cli import main
+
+SETTINGS = ["epochs=300", "hidden=[64,32]", "input_dropout=0.1", "update=adam", "learning_rate=0.002"]
 
 
-def command(run):
+def words(run):
     changes = [word for setting in SETTINGS for word in ("--set", setting)]
-    return [sys.executable, "-m", "fcnet.cli", "train", "digits", "--out", str(run), "--checkpoint-seconds", "0.05", *changes]
+    return ["train", "digits", "--out", str(run), "--checkpoint-seconds", "0.02", *changes]
+
+
+def train(run, *options):
+    """Train in a process of its own, in a session of its own, which as a copy of this one begins at once."""
+
+    def begin():
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        main([*words(run), *options])
+
+    process = multiprocessing.get_context("fork").Process(target=begin)
+    process.start()
+    return process
 
 
 def changed(path, since):
@@ -23,27 +40,34 @@ def changed(path, since):
         return False
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    run = tmp_path_factory.mktemp("unbroken") / "run"
+    main(words(run), standalone_mode=False)
+    return run
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize(("how", "times"), [(signal.SIGKILL, 10), (signal.SIGINT, 3)])
-def test_kills_at_random_moments(tmp_path, how, times):
-    unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
-    subprocess.run(command(unbroken), check=True, capture_output=True)
+def test_kills_at_random_moments(tmp_path, unbroken, how, times):
+    killed = tmp_path / "killed"
     checkpoint = killed / "checkpoint.safetensors"
     moments = random.Random(0)
     for attempt in range(times):
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        process = subprocess.Popen(
-            [*command(killed), "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        process = train(killed, "--resume")
         if attempt % 5 == 4:
-            time.sleep(moments.uniform(0, 1))  # at any moment, before training begins too
+            time.sleep(moments.uniform(0, 0.5))  # at any moment, before training begins too
         else:
             while not changed(checkpoint, before):
-                assert process.poll() is None, "the run ended before it could be killed"
-                time.sleep(0.005)
-            time.sleep(moments.uniform(0, 0.2))
-        process.send_signal(how)
-        assert process.wait() != 0
-    subprocess.run([*command(killed), "--resume"], check=True, capture_output=True)
+                assert process.exitcode is None, "the run ended before it could be killed"
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0, 0.05))
+        os.kill(process.pid, how)
+        process.join()
+        assert process.exitcode != 0
+    main([*words(killed), "--resume"], standalone_mode=False)
     for name in ("model.safetensors", "history.jsonl"):
         assert (killed / name).read_bytes() == (unbroken / name).read_bytes()
     assert not list(killed.glob(".*"))
@@ -51,7 +75,9 @@ def test_kills_at_random_moments(tmp_path, how, times):
 
 def test_sigterm_stops_a_run_as_ctrl_c_does(tmp_path):
     run = tmp_path / "run"
-    process = subprocess.Popen(command(run), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fcnet", *words(run)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     while not (run / "checkpoint.safetensors").exists():
         assert process.poll() is None, "the run ended before it could be stopped"
         time.sleep(0.005)
