@@ -12,7 +12,7 @@ import threadpoolctl
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet import engine as engine_package
-from fcnet.data.augment import random_view
+from fcnet.data.augment import RandomView
 from fcnet.engine import get_engine, numba_engine
 from fcnet.errors import SettingError
 from fcnet.features.views import all_moves, image_views
@@ -73,7 +73,7 @@ def test_no_step_allocates_large_arrays(data, activation):
     net = FullyConnectedNet(
         [768, 800, 700, 10], activation=activation, weight_init=1e-3, dropout=0.2, input_dropout=0.1, seed=0
     )
-    settings = {"l2": 1e-3, "label_smoothing": 0.1, "augment": random_view(VIEWS), "schedule": "one_cycle"}
+    settings = {"l2": 1e-3, "label_smoothing": 0.1, "augment": RandomView(VIEWS), "schedule": "one_cycle"}
     assert largest_allocation(net, *data, **settings) < LIMIT
 
 
@@ -90,7 +90,7 @@ def test_the_thread_that_makes_batches_changes_nothing(data, monkeypatch, kind):
     for thread_bytes in (0, 1 << 60):
         monkeypatch.setattr(batches, "THREAD_BYTES", thread_bytes)
         net = FullyConnectedNet([768, 20, 10], dropout=0.3, seed=0)
-        settings = {"batch_size": 64, "batches": kind, "augment": random_view(VIEWS), "seed": 5}
+        settings = {"batch_size": 64, "batches": kind, "augment": RandomView(VIEWS), "seed": 5}
         history = Trainer(epochs=3, **settings).fit(net, *data)
         results.append((history, net.params))
     (threaded, params), (plain, expected) = results

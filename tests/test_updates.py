@@ -1,11 +1,15 @@
 """Every update rule on the same problems, against its equation and against PyTorch."""
 
+from dataclasses import fields
+from functools import partial
+
 import numpy as np
 import pytest
 
 from fcnet.engine import get_engine
 from fcnet.errors import SettingError
 from fcnet.training.schedules import SCHEDULES, get_schedule
+from fcnet.training.stopping import InverseScaling
 from fcnet.training.updates import UPDATES, get_update
 
 LR = 0.05
@@ -150,7 +154,7 @@ def test_unknown_names_and_values_out_of_range():
     with pytest.raises(SettingError, match="Did you mean 'beta1'"):
         get_update("adam", beta_1=0.5)
     with pytest.raises(SettingError, match="below 1"):
-        get_update("momentum", momentum=1.0)
+        get_update("adam", beta1=1.0)
     with pytest.raises(SettingError, match="Did you mean 'cosine'"):
         get_schedule("cosin")
     with pytest.raises(SettingError, match="Did you mean 'decay'"):
@@ -190,3 +194,51 @@ def test_one_cycle_is_that_of_pytorch():
         optimizer.step()
         if i < 199:
             peer.step()
+
+
+NAN, INF = float("nan"), float("inf")
+SHARE, RATE = ([0, 0.5, 1, np.float32(0.25)], [-0.1, 1.1, NAN, INF, "0.5", True]), ([0, 0.5, 0.999], [1, 1.0, -0.1, NAN, "0.5"])
+EPSILON, ANY = ([1e-30, 1e-8, 1.0], [0, 0.0, 1e-50, -1e-8, NAN, INF]), ([0, 0.01, 5], [-1e-9, NAN, INF, None])
+RANGES = {  # of every setting what it may be, and what it may not
+    "momentum": SHARE,
+    "decay_rate": RATE,
+    "beta1": RATE,
+    "beta2": RATE,
+    "epsilon": EPSILON,
+    "weight_decay": ANY,
+    "decay": SHARE,
+    "step_factor": SHARE,
+    "step_epochs": ([1, 10, np.int64(3)], [0, -1, 2.5, "1"]),
+    "final_fraction": SHARE,
+    "warmup": SHARE,
+}
+INVERSE = partial(InverseScaling, 10)
+SETTINGS = [(made, field.name) for table in (UPDATES, SCHEDULES) for made in table.values() for field in fields(made)]
+
+
+@pytest.mark.parametrize(
+    ("made", "name"), [*SETTINGS, (partial(InverseScaling, 10), "power"), (partial(InverseScaling, 10), "seen")]
+)
+def test_every_rule_and_schedule_checks_its_settings_when_it_is_made(made, name):
+    good, bad = {"power": ANY, "seen": ([0, 7], [-1, 0.5])}.get(name) or RANGES[name]
+    params = {"W1": np.array([[1.0, 2.0]], np.float32)}
+    for value in good:
+        rule = made(**{name: value})
+        assert getattr(rule, name) == value
+        if callable(rule):
+            assert all(0 <= rule(i, 3, 12) <= 1 for i in range(12))
+            continue
+        state = rule.init(params)
+        for gradient in (0.0, 1.0, 0.0):
+            rule.step(params, {"W1": np.full((1, 2), gradient, np.float32)}, state, 1e-3)
+        assert np.isfinite(params["W1"]).all()
+    for value in bad:
+        with pytest.raises(SettingError, match=f"^{name} must be"):
+            made(**{name: value})
+
+
+def test_settings_of_other_rules_are_checked_by_the_same_ranges():
+    with pytest.raises(SettingError, match="beta1 must be"):
+        get_update("sgd", beta1=1.0)
+    with pytest.raises(SettingError, match="step_epochs must be"):
+        get_schedule("cosine", step_epochs=0)

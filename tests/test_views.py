@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcnet.data.augment import random_signs, random_view
+from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.features.views import all_moves, diagonal_moves, image_views
 
 
@@ -39,28 +39,28 @@ def test_moves():
 
 @settings(deadline=None)
 @given(n=st.integers(1, 6), height=st.integers(1, 4), width=st.integers(1, 5), channels=st.sampled_from([1, 3]))
-def test_a_random_view_is_the_image_or_its_mirror_image(n, height, width, channels):
+def test_a_RandomView_is_the_image_or_its_mirror_image(n, height, width, channels):
     shape = (height, width, channels)
     X = np.random.default_rng(0).standard_normal((n, height * width * channels)).astype(np.float32)
     before = X.copy()
-    random_view(image_views(shape, True, [(0, 0)]))(X, np.random.default_rng(1))
+    RandomView(image_views(shape, True, [(0, 0)]))(X, np.random.default_rng(1))
     for now, then in zip(X.reshape(n, *shape), before.reshape(n, *shape), strict=True):
         assert (now == then).all() or (now == then[:, ::-1]).all()
 
 
-def test_random_views_are_all_drawn_about_equally_often():
+def test_RandomViews_are_all_drawn_about_equally_often():
     views = image_views((4, 4, 1), True, all_moves(1))
     X = np.tile(np.arange(16, dtype=np.float32), (18_000, 1))
-    random_view(views)(X, np.random.default_rng(0))
+    RandomView(views)(X, np.random.default_rng(0))
     found, counts = np.unique(X, axis=0, return_counts=True)
     assert len(found) == 18
     assert 850 < counts.min() <= counts.max() < 1150
 
 
-def test_random_signs_mirror_about_half_of_the_rows():
+def test_RandomSigns_mirror_about_half_of_the_rows():
     signs = np.array([1, 1, -1], np.float32)
     X = np.ones((1000, 3), np.float32)
-    random_signs(signs)(X, np.random.default_rng(0))
+    RandomSigns(signs)(X, np.random.default_rng(0))
     assert X.dtype == np.float32
     np.testing.assert_array_equal(np.abs(X), 1)
     np.testing.assert_array_equal(X[:, :2], 1)

@@ -39,6 +39,26 @@ class DivergedError(FcnetError, ArithmeticError):
     """The loss stopped being a finite number; the parameters kept are those of an earlier epoch."""
 
 
+class OverflowedError(InputError, ArithmeticError):
+    """Finite inputs from which something is computed that is too large for its type."""
+
+
+class MissingPackageError(FcnetError, ImportError):
+    """What is asked for needs a package that is not installed."""
+
+
+EXTRAS = {"sklearn": ("scikit-learn", "sklearn"), "scipy": ("SciPy", "sklearn"), "matplotlib": ("Matplotlib", "report")}
+
+
+def missing_package(what: str, error: ModuleNotFoundError) -> ImportError:
+    """Return what to raise where `what` cannot be imported: which extra it needs, or, of no package of an extra, the error."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return error
+    name, extra = EXTRAS[package]
+    return MissingPackageError(f'{what} needs {name}: pip install "fcnet[{extra}]".', name=package)
+
+
 def check_range(name: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:
     """Raise SettingError unless `value` is a finite number from `low` to `high`, or below `high` if so asked."""
     if not (low <= value <= high) or math.isinf(value) or (below and value == high):

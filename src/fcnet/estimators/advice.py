@@ -29,7 +29,7 @@ def warn_if_nothing_is_learnt(network: FullyConnectedNet, X: Any, y: Array, weig
         X, y, weights = X[rows], y[rows], None if weights is None else weights[rows]
     constant = np.broadcast_to(loss.constant_logits(y, network.n_classes, weights), (len(y), network.n_classes))
     reached, without = loss.value(network.logits(X), y, weights), loss.value(constant, y, weights)
-    if reached >= without and np.ptp(y, axis=0).any():  # a constant target needs no inputs
+    if reached >= without and (y != y[0]).any():  # a constant target needs no inputs
         message = (
             f"The network has learnt no more than one answer for all rows has to say, by its loss on the training rows: it is "
             f"{reached:.4g}, that of the answer {without:.4g}. Scale X, by StandardScaler for one, or try a larger max_iter or "

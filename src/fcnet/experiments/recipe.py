@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fcnet.data.augment import random_signs, random_view
+from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.features import HistogramFeatures
 from fcnet.features.representation import patches_of
@@ -256,10 +256,10 @@ class Recipe:
             their own.
         """
         if signs is not None:
-            return random_signs(signs) if self.mirror else None
+            return RandomSigns(signs) if self.mirror else None
         if image_shape is None or not (self.mirror or self.shift):
             return None
-        return random_view(image_views(image_shape, self.mirror, all_moves(self.shift)))
+        return RandomView(image_views(image_shape, self.mirror, all_moves(self.shift)))
 
     def trainer(self, seed: int, augment: Augmentation | None, callbacks: Iterable[Callback] = ()) -> Trainer:
         """Return the trainer of this recipe.

@@ -298,7 +298,7 @@ def read_history(run: Path) -> History:
     path = run / HISTORY
     try:
         history = History.from_jsonl(path.read_text(encoding="utf-8"))
-        history.batch_column("loss")
+        _ = [row["loss"] for row in history], history.batch_column("loss")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
     return history

@@ -4,14 +4,15 @@ import math
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from fcnet.errors import InputError
 from fcnet.types import Array, is_sparse
 
 BatchKind = Literal["shuffled", "sampled", "ordered", "full"]
-Augmentation = Callable[[Array, np.random.Generator], None]
+Augmentation = Callable[[Array, np.random.Generator], Array | None]
 THREAD_BYTES = 1 << 18  # a smaller batch is made sooner than a thread wakes
 
 
@@ -57,6 +58,7 @@ class Batches:
         self.batch_size = self.n if kind == "full" else batch_size
         self.per_epoch = max(1, self.n // batch_size) if kind == "sampled" else math.ceil(self.n / self.batch_size)
         self.X, self.y, self.weights = self.data, labels, weights
+        self._counting = np.arange(self.n) if weights is None else np.flatnonzero(weights)  # of which "sampled" draws
         self._memory: Array | None = None  # every batch overwrites the one before
         if not self.sparse and (kind != "full" or augment is not None):
             rows = self.batch_size if kind == "sampled" else min(self.batch_size, self.n)
@@ -117,11 +119,28 @@ class Batches:
                 self.X = self._memory[: len(rows)]
                 self.data.take(rows, 0, self.X, "clip")  # without "clip", NumPy writes to a copy first
         if self.augment is not None:
-            self.augment(self.X, self._rng)
+            changed = self.augment(self.X, self._rng)
+            if changed is not None and changed is not self.X:
+                self._take(changed)
+
+    def _take(self, changed: Any) -> None:
+        """Copy what `augment` has returned, which may be memory that it uses again, or a view of the batch itself."""
+        try:
+            changed = np.asarray(changed)
+            if changed.shape != self.X.shape:
+                raise ValueError("another shape")
+            np.copyto(self.X, changed)  # by the rule for changes in place: float64 becomes float32, text nothing
+        except (TypeError, ValueError):
+            it = f"{changed.dtype} {changed.shape}" if isinstance(changed, np.ndarray) else type(changed).__name__
+            raise InputError(
+                f"augment must return an array like the batch that it is given, {self.X.dtype} {self.X.shape}, or None where "
+                f"it has changed that in place; it returned {it}."
+            ) from None
 
     def _rows(self) -> Array:
         if self.kind == "sampled":
-            return self._rng.integers(self.n, size=self.batch_size)
+            drawn = self._rng.integers(len(self._counting), size=self.batch_size)
+            return np.asarray(self._counting[drawn])
         start = self._number * self.batch_size
         return self._order[start : start + self.batch_size]
 

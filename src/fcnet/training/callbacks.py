@@ -77,7 +77,7 @@ class Progress(Callback):
         self._last, self._told = 0.0, 0  # when, and of which epoch
 
     def on_train_begin(self, state: TrainingState) -> None:
-        self._last = time.monotonic()
+        self._last, self._told = time.monotonic(), 0
         if not self.file.isatty():
             return
         from rich.console import Console

@@ -49,18 +49,19 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         raise FileFormatError(f"{path} is a checkpoint of another version of fcnet: delete it to train anew.")
     for name, here in fingerprint.items():
         there = training[name]
-        if there != here:
+        # Versions before 0.2 described every function by that word.
+        if there not in (here, "function"):
             raise OtherTrainingError(path, name, there, here)
     text, own = tensors.pop("history", np.empty(0, np.uint8)), _tensors(state)
     check_tensors(path, tensors, own)
     try:
-        history, rng = History.from_jsonl(text.tobytes().decode()), np.random.default_rng()
-        rng.bit_generator.state = metadata["rng"]
+        history = History.from_jsonl(text.tobytes().decode())
         scalars = {name: metadata[name] for name in SCALARS}
+        state.rng.bit_generator.state = metadata["rng"]
     except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
     for name, tensor in tensors.items():
         own[name][...] = tensor
-    state.history, state.rng = history, rng
+    state.history = history
     for name, value in scalars.items():
         setattr(state, name, value)

@@ -51,8 +51,8 @@ class History(Sequence[Row]):
         return [row.get(name) for row in self.rows]
 
     def batch_column(self, name: str) -> list[Any]:
-        """Return one value of every batch of every epoch."""
-        return [batch[name] for row in self.rows for batch in row["batches"]]
+        """Return one value of every batch of every epoch, where there were batches."""
+        return [batch[name] for row in self.rows for batch in row.get("batches", ())]
 
     def to_jsonl(self) -> str:
         """Return the rows as JSON lines; numbers come back exactly as they were."""

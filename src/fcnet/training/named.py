@@ -1,15 +1,32 @@
-"""Things that are chosen by a name and made from a common pool of settings."""
+"""Things that are chosen by a name and made from a common pool of settings, whose ranges each of them knows."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, field, fields
+from functools import partial
 from typing import Any
 
 from fcnet.errors import to_float, to_int, unknown_name
 
-FRACTIONS = {"momentum", "decay_rate", "beta1", "beta2"}  # 1 itself would never forget
-SHARES = {"decay", "step_factor", "warmup", "final_fraction"}
-COUNTS = {"step_epochs"}
+
+def number(default: float, low: float, high: float = math.inf, *, below: bool = False) -> Any:
+    """Return the field of a `Checked` dataclass for a number from `low` to `high`, or below `high` if so asked."""
+    return field(default=default, metadata={"check": partial(to_float, low=low, high=high, below=below)})
+
+
+def whole_number(default: int, low: int) -> Any:
+    """Return the field of a `Checked` dataclass for a whole number of at least `low`."""
+    return field(default=default, metadata={"check": partial(to_int, low=low)})
+
+
+class Checked:
+    """Base of dataclasses that raise SettingError when they are made with a value out of range."""
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):  # type: ignore[arg-type]  # of those that derive from this
+            if "check" in setting.metadata:
+                value = _check(setting, getattr(self, setting.name))
+                object.__setattr__(self, setting.name, value)  # of frozen ones, too
 
 
 def make_named(kind: str, table: Mapping[str, type[Any]], name: str, settings: Mapping[str, float]) -> Any:
@@ -22,17 +39,17 @@ def make_named(kind: str, table: Mapping[str, type[Any]], name: str, settings: M
     """
     if name not in table:
         raise unknown_name(kind, name, table)
-    known = setting_names(table)
-    checked: dict[str, float] = {}
+    known = {setting.name: setting for made in table.values() for setting in fields(made)}
     for key, value in settings.items():
         if key not in known:
             raise unknown_name(f"{kind} setting", key, known)
-        if key in COUNTS:
-            checked[key] = to_int(key, value, 1)
-        else:
-            checked[key] = to_float(key, value, 0, 1 if key in FRACTIONS | SHARES else math.inf, below=key in FRACTIONS)
+        _check(known[key], value)  # those of others, too: what has no effect now may have one later
     own = setting_names({name: table[name]})
-    return table[name](**{key: value for key, value in checked.items() if key in own})
+    return table[name](**{key: value for key, value in settings.items() if key in own})
+
+
+def _check(setting: Field[Any], value: Any) -> Any:
+    return setting.metadata["check"](setting.name, value) if "check" in setting.metadata else value
 
 
 def setting_names(table: Mapping[str, type[Any]]) -> set[str]:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fcnet.training.named import make_named
+from fcnet.training.named import Checked, make_named, number, whole_number
 
 
 class Schedule(Protocol):
@@ -25,21 +25,21 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Exponential:
-    """``decay ** e`` in epoch e, counted from 0."""
+class Exponential(Checked):
+    """``decay ** e`` in epoch e, counted from 0; the decay is from 0 to 1."""
 
-    decay: float = 0.95
+    decay: float = number(0.95, 0, 1)
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return float(self.decay ** (iteration // per_epoch))
 
 
 @dataclass(frozen=True)
-class Step:
-    """``step_factor ** (e // step_epochs)`` in epoch e, counted from 0."""
+class Step(Checked):
+    """``step_factor ** (e // step_epochs)`` in epoch e, counted from 0; the factor is from 0 to 1."""
 
-    step_epochs: int = 10
-    step_factor: float = 0.1
+    step_epochs: int = whole_number(10, 1)
+    step_factor: float = number(0.1, 0, 1)
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return float(self.step_factor ** (iteration // per_epoch // self.step_epochs))
@@ -50,24 +50,24 @@ def _half_cosine(start: float, end: float, fraction: float) -> float:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Checked):
     """From 1 down to `final_fraction` along half a cosine (Loshchilov & Hutter 2017, without restarts)."""
 
-    final_fraction: float = 0.0
+    final_fraction: float = number(0.0, 0, 1)
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return _half_cosine(1.0, self.final_fraction, iteration / max(1, total - 1))
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Checked):
     """Up from 1/25 to 1 in the first `warmup` of the iterations, then down to `final_fraction`, both along half a cosine.
 
     After Smith & Topin 2018, in the two-phase form that is common in practice, without a cycle of the momentum.
     """
 
-    warmup: float = 0.3
-    final_fraction: float = 0.0
+    warmup: float = number(0.3, 0, 1)
+    final_fraction: float = number(0.0, 0, 1)
     start_fraction = 1 / 25
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:

@@ -2,9 +2,8 @@
 
 import math
 import time
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -12,10 +11,11 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.errors import DivergedError, InputError, OverflowedError, SettingError, to_float, to_int, unknown_name
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
+from fcnet.training.fingerprint import checksum, describe
 from fcnet.training.history import History
 from fcnet.training.schedules import Schedule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
@@ -46,8 +46,9 @@ class Trainer:
         Every row once an epoch in random order; rows drawn with replacement, ``n // batch_size`` batches an epoch, as in the
         exercise; every row once in the order they have; or all rows in one batch.
     augment : callable, optional
-        ``augment(X, rng)`` changes a batch in place before it is used. It may be called in another thread, while the
-        parameters are updated, so it must not use the network.
+        ``augment(X, rng)`` changes a batch (rows, n_inputs) before it is used: in place, returning nothing, or by returning
+        another array of its shape. It may be called in another thread, while the parameters are updated, so it must not use
+        the network.
     seed : int or numpy.random.Generator
         Of the one generator that every random draw of the training comes from.
     train_rows : int
@@ -83,6 +84,9 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
+        self._read_settings()
+
+    def _read_settings(self) -> None:
         if self.batches not in get_args(BatchKind):
             raise unknown_name("batches", self.batches, get_args(BatchKind))
         for callback in self.callbacks:
@@ -95,8 +99,8 @@ class Trainer:
         self.learning_rate = to_float("learning_rate", self.learning_rate, 0)
         self.l2 = to_float("l2", self.l2, 0)
         self.label_smoothing = to_float("label_smoothing", self.label_smoothing, 0, 1, below=True)
-        self._update = get_update(self.update) if isinstance(self.update, str) else self.update
-        self._schedule = get_schedule(self.schedule) if isinstance(self.schedule, str) else self.schedule
+        self._update: UpdateRule = _made("update", self.update, get_update)
+        self._schedule: Schedule = _made("schedule", self.schedule, get_schedule)
 
     def fit(
         self,
@@ -125,7 +129,7 @@ class Trainer:
             Measured after every epoch. With `keep_best` the parameters of the epoch with the best accuracy are kept, of a
             regression with the best R²; without validation data the last.
         sample_weight, val_weight : arrays (n,) and (m,), optional
-            How much each row counts in the losses, and in the validation accuracy.
+            How much each row counts in the losses, and in the validation accuracy. A batch in which none does is skipped.
         update_state : dict of arrays, optional
             What the update rule remembers, by its `init`; changed in place, so that a later `fit` can go on from it.
         checkpoint : path, optional
@@ -146,6 +150,7 @@ class Trainer:
         DivergedError
             If the loss is no longer finite. The network then holds the parameters kept of the epochs before.
         """
+        self._read_settings()  # which may have been changed
         X, y = network.check_data(X, y, "X", "y")
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val go together: give both or neither.")
@@ -190,8 +195,11 @@ class Trainer:
     ) -> None:
         started = time.monotonic() - state.seconds
         saved = time.monotonic()
-        self._call("on_train_begin", state)
+        begun: list[Callback] = []
         try:
+            for callback in self.callbacks:
+                callback.on_train_begin(state)
+                begun.append(callback)
             while state.epoch < self.epochs and state.stop_reason is None:
                 self._call("on_epoch_begin", state)
                 # What diverges is found by its value, and reported with advice.
@@ -209,7 +217,7 @@ class Trainer:
             batches.close()
             for name, p in state.network.params.items():
                 p[...] = state.best_params[name]
-            self._call("on_train_end", state)
+            _end(begun, state)
 
     def _train_epoch(self, state: TrainingState, batches: Batches) -> tuple[list[dict[str, Any]], list[float]]:
         """Return the rows of the history of all batches, and what each counts in their mean."""
@@ -222,7 +230,12 @@ class Trainer:
             scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
             state.learning_rate = learning_rate = self.learning_rate * scale
             weights = {} if batches.weights is None else {"weights": batches.weights}
-            batch_weights.append(float(len(batches.y) if batches.weights is None else batches.weights.sum()))
+            weight = float(len(batches.y) if batches.weights is None else batches.weights.sum())
+            if not weight:  # nothing in it counts
+                with batches.make_next():
+                    state.iteration += 1
+                continue
+            batch_weights.append(weight)
             loss, grads = network.loss_and_gradients(
                 batches.X,
                 batches.y,
@@ -289,41 +302,53 @@ class Trainer:
     def _evaluate(self, state: TrainingState, X: Array, y: Any, weights: Array | None) -> tuple[float, float]:
         """Return the loss without penalty and label smoothing, and the accuracy or R²."""
         measured = state.network.loss
-        with np.errstate(over="ignore", invalid="ignore"):
-            logits = state.network.logits(X)
-            loss = measured.value(logits, y, weights)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                logits = state.network.logits(X)
+                loss = measured.value(logits, y, weights)
+        except OverflowedError:
+            loss = math.nan
         if not math.isfinite(loss):
             raise DivergedError(self._divergence(state, "scores", state.iteration))
         return loss, measured.score(logits, y, weights)
 
     def _fingerprint(self, network: Trainable, arrays: list[Any]) -> dict[str, Any]:
         """Return what makes this training another than others, for its checkpoints."""
-        settings = {field.name: _describe(getattr(self, field.name)) for field in fields(self) if field.name != "callbacks"}
+        names = [field.name for field in fields(self) if field.name != "callbacks"]
         callbacks = [rule for callback in self.callbacks if (rule := callback.decides()) is not None]
-        data = 0
-        for array in arrays:
-            for part in [array.data, array.indices, array.indptr] if is_sparse(array) else [array]:
-                data = zlib.crc32(b"none" if part is None else np.ascontiguousarray(part).data, data)
-        return settings | {"callbacks": callbacks, "network": _describe(network), "data": data}
+        settings = {name: describe(name, getattr(self, name)) for name in names}
+        return settings | {"callbacks": callbacks, "network": describe("network", network), "data": checksum(arrays)}
 
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(state)
 
 
-def _describe(value: Any) -> Any:
-    """Return a value as something that means the same in another process."""
-    if isinstance(value, str | int | float | None):
-        return value
-    if hasattr(value, "get_config"):
-        return value.get_config()
-    return repr(value) if is_dataclass(value) else type(value).__name__
+def _made(name: str, value: Any, make: Callable[[str], Any]) -> Any:
+    """Return the rule that a setting names, or is."""
+    if isinstance(value, type):
+        raise SettingError(f"{name} must be an object, not its class: write {value.__name__}().")
+    return make(value) if isinstance(value, str) else value
+
+
+def _end(callbacks: Sequence[Callback], state: TrainingState) -> None:
+    """Tell each callback that training has ended, even where one before it raises."""
+    if callbacks:
+        try:
+            callbacks[0].on_train_end(state)
+        finally:
+            _end(callbacks[1:], state)
 
 
 def _check_weights(weights: ArrayLike, X: Array, name: str) -> Array:
-    weights = np.asarray(weights, X.dtype)
-    if weights.shape != X.shape[:1] or not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
-        raise InputError(f"{name} must hold a finite number of at least 0 for each of {X.shape[0]} rows, and not only zeros.")
+    with np.errstate(over="ignore"):
+        weights = np.asarray(weights, X.dtype)
+        total = weights.sum()
+    if weights.shape != X.shape[:1] or not np.isfinite(total) or weights.min() < 0 or not total:
+        raise InputError(
+            f"{name} must hold a number of at least 0 for each of {X.shape[0]} rows, not only zeros, with a sum that is finite "
+            f"in {X.dtype}."
+        )
     return weights
 
 

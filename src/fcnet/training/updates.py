@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from fcnet.engine import NumpyEngine
-from fcnet.training.named import make_named
+from fcnet.training.named import Checked, make_named, number
 from fcnet.types import Array, Params
 
 NUMPY = NumpyEngine()
+LEAST_EPSILON = 1e-37  # less is none in float32, and 0 / 0 is not a step
 
 
 class UpdateRule(Protocol):
@@ -25,7 +26,7 @@ class UpdateRule(Protocol):
     def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None: ...
 
 
-class FusedRule(ABC):
+class FusedRule(Checked, ABC):
     """A rule whose step, L2 penalty included, is one pass of an engine over each parameter."""
 
     @abstractmethod
@@ -73,9 +74,9 @@ class SGD(FusedRule):
 
 @dataclass(frozen=True)
 class Momentum(FusedRule):
-    """Classical momentum (Polyak 1964): ``v = mu v - lr g; p += v``, with v starting at zero."""
+    """Classical momentum (Polyak 1964): ``v = mu v - lr g; p += v``, with v starting at zero; mu is from 0 to 1."""
 
-    momentum: float = 0.9
+    momentum: float = number(0.9, 0, 1)
 
     def init(self, params: Params) -> Params:
         return _zeros(params, "velocity")
@@ -98,10 +99,13 @@ class Nesterov(Momentum):
 
 @dataclass(frozen=True)
 class RMSProp(FusedRule):
-    """``c = d c + (1 - d) g²; p -= lr g / sqrt(c + eps)``, with the cache c starting at zero (Hinton 2012, lecture 6e)."""
+    """``c = d c + (1 - d) g²; p -= lr g / sqrt(c + eps)``, with the cache c starting at zero (Hinton 2012, lecture 6e).
 
-    decay_rate: float = 0.99
-    epsilon: float = 1e-8
+    The decay rate d is below 1, and eps above 0.
+    """
+
+    decay_rate: float = number(0.99, 0, 1, below=True)
+    epsilon: float = number(1e-8, LEAST_EPSILON)
 
     def init(self, params: Params) -> Params:
         return _zeros(params, "cache")
@@ -119,12 +123,13 @@ class AdamW(FusedRule):
 
     ``m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; p -= lr m̂ / (sqrt(v̂) + eps) + lr λ p`` in step t, with
     ``m̂ = m / (1 - β₁ᵗ)``, ``v̂ = v / (1 - β₂ᵗ)`` and the weight decay λ on the weights alone, not the biases.
+    Both β are below 1, and eps is above 0.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
+    beta1: float = number(0.9, 0, 1, below=True)
+    beta2: float = number(0.999, 0, 1, below=True)
+    epsilon: float = number(1e-8, LEAST_EPSILON)
+    weight_decay: float = number(0.01, 0)
 
     def init(self, params: Params) -> Params:
         return _zeros(params, "m") | _zeros(params, "v") | {"t": np.zeros(1, np.int64)}
@@ -151,7 +156,7 @@ class AdamW(FusedRule):
 class Adam(AdamW):
     """Adam (Kingma & Ba 2015): `AdamW` without weight decay."""
 
-    weight_decay: float = 0.0
+    weight_decay: float = number(0.0, 0)
 
 
 UPDATES: dict[str, type[Any]] = {
