@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -198,6 +199,44 @@ def test_over_fitting_looks_like_over_fitting() -> None:
     np.testing.assert_array_equal(resumed.lines[0].get_ydata(), [np.nan, 0.1])
     before = plots.plot_epoch_loss(History([{"epoch": 1, **old}])).axes[0]
     assert [line.get_label() for line in before.lines] == ["training, with penalties", "validation"]
+
+
+NO_BATCHES = {"epoch": 1, "iteration": 1, "loss": 2.0}
+BATCHES = [{"iteration": 1, "loss": 2.0, "learning_rate": 0.1}]
+HISTORIES = {  # how many lines each figure has
+    "nothing": ([], (0, 0, 0, 0)),
+    "lbfgs": ([NO_BATCHES, {"epoch": 2, "iteration": 2, "loss": 1.0}], (1, 0, 1, 0)),
+    "kernel": ([NO_BATCHES | {"train_accuracy": 0.9, "val_accuracy": 0.8, "val_loss": 1.5, "batches": []}], (1, 2, 2, 0)),
+    "no validation": ([NO_BATCHES | {"batches": BATCHES, "train_accuracy": 0.5}], (2, 1, 1, 1)),
+    "regression": ([NO_BATCHES | {"batches": BATCHES, "train_r2": 0.5, "val_r2": 0.4, "val_loss": 2.0}], (2, 2, 2, 1)),
+    "nothing but a loss": ([{"epoch": 1, "loss": 2.0}], (0, 0, 1, 0)),
+    "older rows": ([NO_BATCHES, NO_BATCHES | {"epoch": 2, "batches": BATCHES, "val_loss": 2.1}], (2, 0, 2, 1)),
+}
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_figures_of_histories_that_lack_something(name: str) -> None:
+    rows, expected = HISTORIES[name]
+    names = ["plot_loss", "plot_accuracy", "plot_epoch_loss", "plot_learning_rate"]
+    for figure_name, n_lines in zip(names, expected, strict=True):
+        figure = getattr(plots, figure_name)(History(rows))
+        figure.draw_without_rendering()
+        assert len(figure.axes[0].lines) == n_lines
+        assert [text.get_text() for text in figure.axes[0].texts] == ([] if n_lines else ["not recorded"])
+    assert ("R²" in plots.plot_accuracy(History(rows)).axes[0].get_title()) == (name == "regression")
+
+
+def test_figures_of_estimators() -> None:
+    pytest.importorskip("sklearn")
+    from fcnet import FCNetClassifier, FCNetRegressor
+
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    fitted = [FCNetClassifier(solver="lbfgs", max_iter=5, alpha=1.0), FCNetRegressor(max_iter=2, early_stopping=True)]
+    for estimator in fitted:
+        with warnings.catch_warnings(action="ignore"):  # so few epochs do not converge
+            estimator.fit(X, X[:, 0] > 0)
+        for name in ("plot_loss", "plot_accuracy", "plot_epoch_loss", "plot_learning_rate"):
+            getattr(plots, name)(estimator.history_).draw_without_rendering()
 
 
 @pytest.mark.parametrize("padding", [0, 1, 3])

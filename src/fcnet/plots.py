@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fcnet.errors import missing_package
 from fcnet.training.history import History
 from fcnet.types import Array
 
@@ -18,7 +19,10 @@ POINTS = 2000  # of a line; more than a figure has pixels only cost space
 
 
 def _figure(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise missing_package("A figure", error) from None
 
     figure = Figure(figsize=(4.4, 3), layout="constrained")
     axes = figure.add_subplot()
@@ -37,6 +41,8 @@ def _line(axes: "Axes", x: list[int], y: Array, **style: Any) -> None:
     """Draw `y` over the whole numbers `x`, with marks where a line alone would hide how few they are."""
     from matplotlib.ticker import MaxNLocator
 
+    if not len(x):
+        return
     shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int))
     defaults: dict[str, Any] = {"color": BLUE, "linewidth": 1.8, "marker": "o" if len(x) <= 20 else ""}
     axes.plot(np.array(x)[shown], y[shown], **defaults | style)
@@ -47,15 +53,31 @@ def _line(axes: "Axes", x: list[int], y: Array, **style: Any) -> None:
 
 def _legend(figure: "Figure") -> None:
     """Put the legend under the axes, where it hides nothing."""
+    if not figure.axes[0].lines:
+        _not_recorded(figure.axes[0])
+        return
     legend = figure.legend(loc="outside lower center", ncols=2, labelcolor=INK, frameon=False)
     for line in legend.get_lines():
         line.set_linewidth(1.8)
 
 
+def _not_recorded(axes: "Axes") -> None:
+    axes.text(0.5, 0.5, "not recorded", color=INK, ha="center", transform=axes.transAxes)
+    axes.set(xticks=[], yticks=[])
+
+
 def plot_loss(history: History) -> "Figure":
-    """Return a figure of the loss of every batch, thin, and its running mean over a fiftieth of them."""
+    """Return a figure of the loss of every batch, thin, and its running mean over a fiftieth of them.
+
+    Where there were no batches, as with L-BFGS, it is of the loss of every iteration.
+    """
     figure, axes = _figure("Loss by iteration", "iteration", "loss")
     iterations = history.batch_column("iteration")
+    if not iterations:
+        rows = [row for row in history if "iteration" in row]
+        _line(axes, [row["iteration"] for row in rows], np.array([row["loss"] for row in rows]), label="all rows")
+        _legend(figure)
+        return figure
     losses = np.array(history.batch_column("loss"))
     width = max(5, len(losses) // 50)
     total = np.concatenate([[0.0], np.cumsum(losses)])
@@ -89,7 +111,10 @@ def plot_epoch_loss(history: History) -> "Figure":
 
 
 def plot_accuracy(history: History) -> "Figure":
-    """Return a figure of the training and validation accuracy of every epoch."""
+    """Return a figure of the training and validation accuracy of every epoch, or of a regression's R²."""
+    if any(name.endswith("_r2") for row in history for name in row):
+        columns = {"train_r2": ("training", BLUE), "val_r2": ("validation", ORANGE)}
+        return _plot_epochs(history, "R² by epoch", "R²", columns)
     columns = {"train_accuracy": ("training", BLUE), "val_accuracy": ("validation", ORANGE)}
     figure = _plot_epochs(history, "Accuracy by epoch", "accuracy", columns)
     figure.axes[0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
@@ -105,6 +130,8 @@ def plot_learning_rate(history: History) -> "Figure":
     figure, axes = _figure("Learning rate", "iteration", "learning rate" + unit)
     _line(axes, history.batch_column("iteration"), rates / 10.0**power)
     axes.set_ylim(bottom=0)
+    if not len(rates):
+        _not_recorded(axes)
     return figure
 
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fcnet.errors import missing_package
 from fcnet.features.histograms import HistogramFeatures
 from fcnet.features.patches import PatchFeatures
 from fcnet.features.preparation import Preparation, preparation_from
@@ -44,9 +45,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module("fcnet.features.transformers"), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "sklearn":
-            raise
-        raise ImportError(f'{name} needs scikit-learn: pip install "fcnet[sklearn]".') from None
+        raise missing_package(name, error) from None
 
 
 def __dir__() -> list[str]:
