@@ -12,6 +12,7 @@ import pytest
 import fcnet.products
 from fcnet.data import cifar10
 from fcnet.errors import SettingError
+from fcnet.nn.layers import ACTIVATIONS
 
 REAL_CIFAR10 = cifar10.find_cifar10()
 
@@ -44,6 +45,15 @@ def engine_name(request):
         for module in ("fcnet.nn.network", "fcnet.experiments.run", "cs231n.classifier_trainer"):
             patch.setattr(f"{module}.default_engine", lambda: request.param)
         yield request.param
+
+
+@pytest.fixture(autouse=True)
+def no_activation_stays():
+    """Forget what activations a test has registered."""
+    known = dict(ACTIVATIONS)
+    yield
+    ACTIVATIONS.clear()
+    ACTIVATIONS.update(known)
 
 
 @pytest.fixture

@@ -313,7 +313,7 @@ def test_an_estimator_is_no_model_and_it_says_what_is(tmp_path):
         with pytest.raises(ValueError, match=r"got FCNetClassifier\. Of an estimator that is its network_"):
             write(tmp_path / "model", model)
     fcnet.save(tmp_path / "model", model.network_)
-    with pytest.raises(ValueError, match="activation of your own is not saved"):
+    with pytest.raises(ValueError, match="activation of your own is saved by its name.*register"):
         fcnet.save(tmp_path / "model", FullyConnectedNet([2, 3, 2], activation=Square))
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from fcnet.engine import ENGINES
-from fcnet.nn.layers import ACTIVATIONS
 from fcnet.nn.network import NORMALISATIONS
 from fcnet.training.schedules import SCHEDULES, Constant, Cosine, Schedule, get_schedule
 from fcnet.training.stopping import InverseScaling
@@ -17,7 +16,7 @@ from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS)), callable],
+    "activation": [str, callable],  # names that are registered later, too: the network knows them
     "solver": [StrOptions({"lbfgs", *UPDATES}), HasMethods(["init", "step"])],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],

@@ -264,6 +264,61 @@ ACTIVATIONS: dict[str, Callable[[int], Layer]] = {
 }
 
 
+_BUILT_IN = frozenset(ACTIVATIONS)
+
+
+def register_activation(name: str, activation: Callable[[int], Layer]) -> None:
+    """Give an activation of your own a name, by which networks, estimators and recipes then know it.
+
+    Only the name goes into a file: to load a network, register the same activation first.
+
+    Parameters
+    ----------
+    name : str
+        Not one that fcnet has; one of your own is replaced.
+    activation : callable
+        A class, as those of `fcnet.nn.layers`, whose objects are made by the number of the affine layer before them and have
+
+        - ``forward(x, params, engine, rng)``, which returns the output, the shape of ``x`` (n, d), and what backward needs;
+        - ``backward(dout, cache, engine, input_gradient)``, which returns the gradient of ``x``, and ``{}``;
+        - to be exported to ONNX ``to_onnx(graph, x, number)``, which adds nodes by ``graph.add(op, *inputs)`` and returns the
+          name of the last; ``number`` makes a constant of the network's type.
+
+        Both ways may overwrite what they are given.
+
+    Raises
+    ------
+    SettingError
+        If the name is one of fcnet's, or `activation` makes no layer.
+
+    Examples
+    --------
+    >>> class Softsign(Activation):
+    ...     def forward(self, x, params, engine, rng):
+    ...         scale = 1 / (1 + abs(x))
+    ...         return x * scale, scale
+    ...
+    ...     def backward(self, dout, cache, engine, input_gradient):
+    ...         return dout * cache**2, {}
+    >>> register_activation("softsign", Softsign)  # doctest: +SKIP
+    >>> from fcnet import FullyConnectedNet, gradient_check
+    >>> net = FullyConnectedNet([4, 10, 3], activation=Softsign, seed=0)
+    >>> max(gradient_check(net, np.eye(4), [0, 1, 2, 0]).values()) < 1e-6
+    True
+    """
+    if not isinstance(name, str) or not name or name in _BUILT_IN:
+        raise SettingError(f"The name must be a text that is none of fcnet's own activations, got {name!r}.")
+    if not callable(activation):
+        raise SettingError(f"activation must be a class whose objects are layers, got {activation!r}.")
+    get_activation(activation, 1)
+    ACTIVATIONS[name] = activation
+
+
+def activation_name(activation: str | Callable[[int], Layer]) -> str | Callable[[int], Layer]:
+    """Return the name of an activation where it has one."""
+    return next((name for name, known in ACTIVATIONS.items() if known is activation), activation)
+
+
 def get_activation(name: str | Callable[[int], Layer], number: int) -> Layer:
     """Return a new activation layer by its name or class, for the affine layer of that number.
 
@@ -283,5 +338,6 @@ def get_activation(name: str | Callable[[int], Layer], number: int) -> Layer:
             )
         return layer
     if name not in ACTIVATIONS:
-        raise unknown_name("activation", name, ACTIVATIONS)
+        error = unknown_name("activation", name, ACTIVATIONS)
+        raise SettingError(f"{error} One of your own has to be registered first: fcnet.nn.layers.register_activation.")
     return ACTIVATIONS[name](number)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.errors import InputError
-from fcnet.nn.layers import GELU, Affine, Dropout, LayerNorm, LeakyReLU, MemberAffine
+from fcnet.nn.layers import GELU, Affine, Dropout, LayerNorm, LeakyReLU, MemberAffine, activation_name
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.onnx_export.graph import Graph
 
@@ -19,13 +19,8 @@ def add_network(graph: Graph, network: FullyConnectedNet, x: str) -> str:
     Raises
     ------
     InputError
-        If its activation is a callable.
+        If its activation is none of fcnet's and does not say how it is exported.
     """
-    if callable(network.activation):
-        raise InputError(
-            "The activation of this network is a function of your own, which has no ONNX node: "
-            f"networks with {', '.join(sorted(ACTIVATION_NODES))} can be exported."
-        )
     params, number = network.params, network.dtype.type
     for layer in network.layers:
         if isinstance(layer, Dropout):
@@ -38,8 +33,15 @@ def add_network(graph: Graph, network: FullyConnectedNet, x: str) -> str:
         elif isinstance(layer, LayerNorm):
             gamma, beta = params[layer.gamma], params[layer.beta]
             x = graph.add("LayerNormalization", x, gamma, beta, axis=-1, epsilon=layer.epsilon)
+        elif hasattr(layer, "to_onnx"):
+            x = layer.to_onnx(graph, x, number)
+        elif (name := activation_name(network.activation)) in ACTIVATION_NODES and isinstance(name, str):
+            x = ACTIVATION_NODES[name](graph, x, number)
         else:
-            x = ACTIVATION_NODES[network.activation](graph, x, number)
+            raise InputError(
+                "The activation of this network is one of your own, which does not say what it is in ONNX: give its class a "
+                f"method to_onnx, see fcnet.nn.layers.register_activation, or take {', '.join(sorted(ACTIVATION_NODES))}."
+            )
     return x
 
 
