@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from fcnet import FullyConnectedNet, Trainer, load, save
-from fcnet.errors import FileFormatError
+from fcnet.errors import FileFormatError, InputError
 from fcnet.features.scaling import Scaling
 from fcnet.persist import Model, load_tensors, save_tensors, write_atomic
 
@@ -85,15 +85,21 @@ def test_a_missing_file_and_a_foreign_one_are_refused(tmp_path):
         (lambda p: p.update(W3=np.zeros(2, np.float32)), r"got .*'W3': \(2,\)"),
         (lambda p: p.update(W1=p["W1"].T.copy()), r"must have the shapes {'W1': \(12, 6\).*got .*'W1': \(6, 12\)"),
         (lambda p: p.update(b1=p["b1"].astype(np.float64)), "must be float32, got .*b1 float64"),
-        (lambda p: p.update(b1=np.full(6, np.nan, np.float32)), "holds NaN"),
+        (lambda p: p.update(b1=np.full(6, np.nan, np.float32)), "'b1' holds NaN"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(model, tmp_path, change, message):
     path = tmp_path / "m.safetensors"
+    save(path, model)
+    tensors, metadata = load_tensors(path, "fcnet-model-1")
     params = dict(model.network.params)
     change(params)
     model.network.params = params
-    save(path, model)
+    with pytest.raises(InputError, match=f"could not be read again, and was not saved: .*{message}"):
+        save(path, model)
+    np.testing.assert_array_equal(load_tensors(path, "fcnet-model-1")[0]["b1"], tensors["b1"])
+    scaling = {name: tensor for name, tensor in tensors.items() if name.startswith("scaling.")}
+    save_tensors(path, params | scaling, metadata, "fcnet-model-1")
     with pytest.raises(FileFormatError, match=message):
         load(path)
 

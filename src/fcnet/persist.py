@@ -17,9 +17,9 @@ from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.features import HistogramFeatures, PatchRepresentation, Preparation, Scaling, TableFeatures, preparation_from
 from fcnet.features.checks import image_shape_of
 from fcnet.features.views import all_moves, image_views
-from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
+from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.types import Array
+from fcnet.types import Array, is_sparse
 
 MODEL_FORMAT = "fcnet-model-1"
 
@@ -66,9 +66,17 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mappi
     # safetensors writes memory as it lies, so an array in another order has to be laid out anew.
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     # One entry of metadata: safetensors writes several in an order that differs from process to process.
-    content = to_bytes(arrays, {"fcnet": json.dumps({"checksum": NO_CHECKSUM, "format": format, **metadata})})
+    metadata = {"checksum": NO_CHECKSUM, "format": format, **metadata}
+    content = to_bytes(arrays, {"fcnet": json.dumps(metadata, default=_plain)})
     start, stop, checksum = _checksum(content)
     write_atomic(path, b"".join((content[:start], checksum.encode(), content[stop:])))
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays and numbers of NumPy, which JSON does not know, as lists and numbers of Python."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be kept in a file")
 
 
 def _checksum(content: bytes | mmap.mmap) -> tuple[int, int, str]:
@@ -126,7 +134,7 @@ class Model:
     scaling : Scaling, ZCA, HistogramFeatures or PatchRepresentation
         Applied to raw inputs before the network sees them.
     classes : list of str
-        Name of each class, in the order of the logits; their numbers where nothing is given.
+        Name of each class, in the order of the logits; their numbers where nothing is given. Other values become text.
     image_shape : tuple of ints, optional
         (height, width, channels) of the images that the rows of the input are, if they are images.
     max_value : float
@@ -147,7 +155,11 @@ class Model:
     average_shift: int = 0
 
     def __post_init__(self) -> None:
-        self.classes = list(self.classes) or [str(i) for i in range(self.network.n_classes)]
+        if self.image_shape is not None:
+            self.image_shape = tuple(int(side) if hasattr(side, "__index__") else side for side in self.image_shape)
+        self.max_value, self.average_mirror = float(self.max_value), bool(self.average_mirror)
+        self.average_shift = int(self.average_shift)
+        self.classes = [str(name) for name in self.classes] or [str(i) for i in range(self.network.n_classes)]
 
     @property
     def n_inputs(self) -> int:
@@ -161,22 +173,37 @@ class Model:
     def logits(self, X: Any) -> Array:
         """Return the logits (n, n_classes) of raw inputs (n, n_inputs), or of a data frame for a model of tables.
 
+        Parameters
+        ----------
+        X : array, sparse matrix or data frame
+            Of a sparse matrix a few thousand rows at a time are made an array of, unless the network takes them as they are.
+
         Raises
         ------
         InputError
-            If the shape does not fit, or `X` holds anything but finite numbers.
+            If the shape does not fit, or `X` holds anything but numbers that are finite in the dtype that is computed in.
+        OverflowedError
+            If a score is not finite.
         """
         X = check_inputs(self.rows(X), self.n_inputs)
-        out = np.zeros((len(X), self.network.n_classes), self.network.dtype)
-        for start in range(0, len(X), ROWS_AT_ONCE):
+        dtype = np.dtype(np.float64) if isinstance(self.scaling, TableFeatures) else self.network.dtype
+        out = np.zeros((X.shape[0], self.network.n_classes), self.network.dtype)
+        for start in range(0, len(out), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            for n_views, view in enumerate(self._views(X[rows]), 1):
-                out[rows] += (self.network.logits(view) - out[rows]) / n_views
-        return out
+            raw = X[rows] if X.dtype.kind != "f" else in_dtype(X[rows], dtype, "X", start)
+            with np.errstate(over="ignore", invalid="ignore"):
+                for n_views, view in enumerate(self._views(raw), 1):
+                    prepared = in_dtype(view, self.network.dtype, "X, once prepared for the network,", start)
+                    out[rows] += (self.network.logits_of(prepared) - out[rows]) / n_views
+        return check_results(out)
 
     def _views(self, X: Array) -> Iterator[Array]:
         """Prepare raw inputs for the network in every view that is averaged over."""
-        dtype = self.network.dtype
+        dtype, many = self.network.dtype, self.average_mirror or self.average_shift
+        if is_sparse(X) and not many and isinstance(self.scaling, Scaling) and self.scaling.mean is None:
+            yield X
+            return
+        X = X.toarray() if is_sparse(X) else X
         if isinstance(self.scaling, PatchRepresentation):
             moved = self.scaling.views(X, dtype) if self.average_shift else self.scaling.transform(X, dtype)[:, np.newaxis]
             for view in np.moveaxis(moved, 1, 0):
@@ -185,7 +212,7 @@ class Model:
                     yield view * self.scaling.signs
             return
         prepared = self.scaling.transform(X, dtype)
-        if self.image_shape is None or not (self.average_mirror or self.average_shift):
+        if self.image_shape is None or not many:
             yield prepared
             return
         for places in image_views(self.image_shape, self.average_mirror, all_moves(self.average_shift)):
@@ -193,11 +220,11 @@ class Model:
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs); of a regression the values."""
-        return self.network.loss.mean(self.logits(X))
+        return check_results(self.network.loss.mean(self.logits(X)))
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the class number (n,) of raw inputs (n, n_inputs); for other losses labels or values, (n, n_classes)."""
-        return self.network.loss.predict(self.logits(X))
+        return check_results(self.network.loss.predict(self.logits(X)))
 
 
 def as_model(model: Any) -> Model:
@@ -227,18 +254,19 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
     Raises
     ------
     InputError
-        If `model` is something else, or has an activation of your own.
+        If `model` is something else, has an activation of your own that is not registered, or could not be read by `load`.
     OSError
         If it cannot be written; an older file at `path` is then unharmed.
     """
     model = as_model(model)
-    if callable(model.network.activation):
+    network = model.network.get_config()
+    if callable(network["activation"]):
         raise InputError(
-            "A network with an activation of your own is not saved, since loading it would run code: pickle it, or save its "
-            "params by np.savez."
+            "An activation of your own is saved by its name, and this one has none: register it, see "
+            "fcnet.nn.layers.register_activation."
         )
     metadata = {
-        "network": model.network.get_config(),
+        "network": network,
         "classes": model.classes,
         "image_shape": model.image_shape,
         "max_value": model.max_value,
@@ -247,7 +275,12 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
     }
     metadata["scaling"] = {"kind": model.scaling.kind, **model.scaling.get_config()}
     arrays = {f"scaling.{name}": array for name, array in model.scaling.arrays().items()}
-    save_tensors(path, model.network.params | arrays, metadata, MODEL_FORMAT)
+    tensors = {name: np.asarray(tensor) for name, tensor in (model.network.params | arrays).items()}
+    try:
+        _model_of(tensors, json.loads(json.dumps(metadata, default=_plain)))
+    except FcnetError as error:
+        raise InputError(f"The model could not be read again, and was not saved: {error}") from None
+    save_tensors(path, tensors, metadata, MODEL_FORMAT)
 
 
 def load(path: str | Path) -> Model:
@@ -258,14 +291,25 @@ def load(path: str | Path) -> Model:
     FileFormatError
         If the file is missing, damaged, foreign, or its tensors do not fit the network it describes.
     """
-    tensors, metadata = load_tensors(path, MODEL_FORMAT)
-    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise FileFormatError(f"{path} holds NaN or infinite values.")
-    arrays = {name.removeprefix("scaling."): tensors.pop(name) for name in list(tensors) if name.startswith("scaling.")}
+    try:
+        return _model_of(*load_tensors(path, MODEL_FORMAT))
+    except InputError as error:
+        raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}") from None
+
+
+def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
+    """Make a model of what is in a file, or raise InputError if its parts are none or do not fit one another."""
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise InputError(f"its tensor {name!r} holds NaN or infinite values.")
+    arrays = {name.removeprefix("scaling."): tensor for name, tensor in tensors.items() if name.startswith("scaling.")}
+    params = {name: tensor for name, tensor in tensors.items() if not name.startswith("scaling.")}
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
-        network = FullyConnectedNet(**{**metadata["network"], "engine": None}, params=tensors)
+        network = FullyConnectedNet(**{**metadata["network"], "engine": None}, params=params)
         scaling = dict(metadata.get("scaling", {"kind": "scaling"}))
+        if not all(isinstance(name, str) for name in metadata["classes"]):
+            raise InputError("its classes have names that are no text.")
         model = Model(
             network,
             preparation_from(scaling.pop("kind"), scaling, arrays),
@@ -277,7 +321,7 @@ def load(path: str | Path) -> Model:
         )
         _check(model)
     except (FcnetError, KeyError, IndexError, OverflowError, TypeError, ValueError) as error:
-        raise FileFormatError(f"{path} does not describe a model of this version of fcnet: {error}") from None
+        raise InputError(str(error) if isinstance(error, FcnetError) else repr(error)) from None
     return model
 
 
@@ -288,8 +332,8 @@ def _check(model: Model) -> None:
         raise InputError(f"its scaling or image shape is not that of {n} inputs.")
     if getattr(prepared, "image_shape", shape) != shape:
         raise InputError(f"its images are {shape}, those of its features another shape.")
-    if not all(isinstance(name, str) for name in model.classes):
-        raise InputError("its classes have names that are no text.")
+    if not math.isfinite(model.max_value):
+        raise InputError(f"its max_value is {model.max_value}.")
     if len(model.classes) != model.network.n_classes:
         raise InputError(f"it names {len(model.classes)} classes, its network has {model.network.n_classes}.")
     if (model.average_mirror or model.average_shift) and (shape is None or isinstance(prepared, HistogramFeatures)):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import column_or_1d
 from fcnet.errors import InputError
 from fcnet.estimators.base import _FCNetEstimator
 from fcnet.estimators.parameters import CONSTRAINTS, assign
+from fcnet.nn.checks import check_results
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
@@ -141,7 +142,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
     def predict(self, X: Any) -> Array:
         """Return the value of each row, (n,), or (n, n_outputs) as `y` was."""
         logits = self._logits(X)
-        values = self.network_.loss.mean(logits)
+        values = check_results(self.network_.loss.mean(logits))
         return values[:, 0] if self._one_column else values
 
     def __sklearn_tags__(self) -> Any:

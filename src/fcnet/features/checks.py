@@ -7,26 +7,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import InputError
+from fcnet.errors import InputError, SettingError, to_float, to_int
 from fcnet.types import Array
 
 LARGEST_SIDE = 1 << 14
+LARGEST = 1e15  # of what is squared and added up in float32; what is smaller than 1 / LARGEST has no square there
 
 
-def check_images(X: ArrayLike, image_shape: tuple[int, ...]) -> Array:
-    """Return images as an array (n, height · width · channels), or raise InputError if they have another shape."""
+def check_images(X: ArrayLike, image_shape: tuple[int, ...], largest: float = LARGEST) -> Array:
+    """Return images as an array (n, height · width · channels), or raise InputError if shape or values do not fit."""
     X = np.asarray(X)
     if X.ndim != 2 or X.shape[1] != math.prod(image_shape):
         raise InputError(f"X must have shape (n, {math.prod(image_shape)}), got {X.shape}.")
+    if X.dtype.kind == "f" and X.size and not (-largest <= X.min() and X.max() <= largest):
+        raise InputError(
+            f"X holds values from {X.min():.3g} to {X.max():.3g}: pixels must be finite, and at most {largest:.3g} for float32."
+        )
     return X
+
+
+def check_max_value(value: Any) -> float:
+    """Return the value of white as a float, or raise SettingError if contrasts relative to it are nothing in float32."""
+    if not 1 / LARGEST <= to_float("max_value", value, 0) <= LARGEST:
+        raise SettingError(
+            f"max_value, the value of white, must be from {1 / LARGEST:g} to {LARGEST:g}, got {value:.3g}: multiply the images "
+            "by what makes it 1."
+        )
+    return float(value)
+
+
+def check_finite(rows: Array, X: Array) -> Array:
+    """Return what was made of the rows of `X`, or raise InputError if it is not finite."""
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        row = int(finite.argmin())
+        raise InputError(
+            f"Row {row} of X, with values of up to {np.abs(X[row]).max():.3g}, becomes what {rows.dtype} cannot hold: scale X."
+        )
+    return rows
 
 
 def image_shape_of(value: Any) -> tuple[int, int, int]:
     """Return a shape as read from a file, or raise InputError unless it is three whole numbers that an image may have."""
-    sides = list(value)
-    if len(sides) != 3 or any(type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides):
-        raise InputError(f"an image shape must be three whole numbers from 1 to {LARGEST_SIDE}, got {value}.")
-    return sides[0], sides[1], sides[2]
+    try:
+        height, width, channels = (to_int("a side", side, 1, LARGEST_SIDE) for side in value)
+    except (SettingError, TypeError, ValueError):
+        raise InputError(f"an image shape must be three whole numbers from 1 to {LARGEST_SIDE}, got {value}.") from None
+    return height, width, channels
 
 
 def check_arrays(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.errors import SettingError, to_float, to_int
-from fcnet.features.checks import check_arrays, check_images, image_shape_of
+from fcnet.errors import SettingError, to_int
+from fcnet.features.checks import LARGEST, check_arrays, check_images, check_max_value, image_shape_of
 from fcnet.features.scaling import Scaling
 from fcnet.types import Array
 
@@ -48,7 +48,7 @@ class HistogramFeatures:
         self.orientations = to_int("orientations", orientations, 1)
         self.hues = to_int("hues", hues, 1)
         self.grid = to_int("grid", grid, 1)
-        self.max_value = to_float("max_value", max_value, 0)
+        self.max_value = check_max_value(max_value)
         self.scaling = Scaling()
 
     def get_config(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class HistogramFeatures:
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if they have too few cells."""
-        height, width, _ = self.image_shape = tuple(image_shape)
+        height, width, _ = self.image_shape = tuple(map(int, image_shape))
         if min(height, width) < max(2 * self.cell, self.grid):
             needs = f"2 × 2 cells of {self.cell} pixels and {self.grid} × {self.grid} histograms of hues"
             raise SettingError(f"{needs} do not fit into images of {height} × {width}.")
@@ -122,7 +122,7 @@ class HistogramFeatures:
     def _histograms(self, X: ArrayLike) -> Array:
         from skimage.feature import hog
 
-        X = check_images(X, self.image_shape)
+        X = check_images(X, self.image_shape, LARGEST * min(1.0, self.max_value))
         images = X.reshape(-1, *self.image_shape).astype(np.float32) / np.float32(self.max_value)
         settings = {"orientations": self.orientations, "pixels_per_cell": (self.cell, self.cell), "cells_per_block": (2, 2)}
         rows = [

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
-from fcnet.features.checks import check_arrays, check_images
+from fcnet.features.checks import check_arrays, check_images, check_max_value
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.features.views import diagonal_moves, random_places
 from fcnet.products import Matmul, one_thread_each
@@ -82,14 +82,14 @@ class PatchFeatures:
         self.patch_size = to_int("patch_size", patch_size, 1)
         self.threshold = to_float("threshold", threshold, 0)
         self.grid = grid
-        down, across = (grid, grid) if isinstance(grid, int) else grid
+        down, across = grid if isinstance(grid, Sequence) else (grid, grid)
         self.cells = (to_int("grid", down, 1), to_int("grid", across, 1))
         if dictionary not in DICTIONARIES:
             raise unknown_name("dictionary", dictionary, DICTIONARIES)
         self.dictionary = dictionary
         self.n_iterations = to_int("n_iterations", n_iterations, 1)
         self.shift = to_int("shift", shift, 0)
-        self.max_value = to_float("max_value", max_value, 0)
+        self.max_value = check_max_value(max_value)
         self.seed = seed
         self.matmul: Matmul = np.matmul
 
@@ -117,7 +117,7 @@ class PatchFeatures:
         """
         self.set_shape(image_shape)
         rng = np.random.default_rng(self.seed)
-        patches = self._random_patches(np.asarray(X), rng)
+        patches = self._random_patches(check_images(X, self.image_shape), rng)
         flip = self._flip(mirrored_channels)
         covariance = patches.T @ patches / len(patches)
         covariance = (covariance + covariance[flip[:, None], flip]) / 2
@@ -152,7 +152,7 @@ class PatchFeatures:
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
-        height, width, _ = self.image_shape = tuple(image_shape)
+        height, width, _ = self.image_shape = tuple(map(int, image_shape))
         self.positions = (height - self.patch_size + 1, width - self.patch_size + 1)
         if any(n < cells for n, cells in zip(self.positions, self.cells, strict=True)) or self.shift >= min(height, width):
             raise SettingError(

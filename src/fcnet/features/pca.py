@@ -1,18 +1,29 @@
 """Principal components, with the variance along each."""
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fcnet.errors import InputError
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
 ROUNDING = 1e-12  # of the largest variance: less than that is none
+REACH = {"float32": 1e15, "float64": 1e140}  # what is larger, or smaller than one over it, has no useful square
+LEAST_VARIANCE = 1e-280  # whose rounding float64 can still hold
 
 
-def check_varies(X: Array) -> None:
-    """Raise InputError if all rows of `X` are equal: rounded means can make a variance of none."""
+def check_varies(X: Array, dtype: DTypeLike = np.float64) -> None:
+    """Raise InputError if rows do not differ, as rounded means can make a variance of none, or by what has no square."""
     if (X[0] == X).all():
         raise InputError("X has no variance: all its rows are equal, and cannot be whitened.")
+    if X.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            spread = float(np.ptp(X, axis=0).max())
+        reach = REACH[np.dtype(dtype).name]
+        if not 1 / reach <= spread <= reach:
+            raise InputError(
+                f"The values of X differ by up to {spread:.3g}, whose square {np.dtype(dtype)} cannot hold: scale X."
+            )
 
 
 def principal_components(X: Array) -> tuple[Array, Array, Array]:
@@ -36,7 +47,7 @@ def principal_components(X: Array) -> tuple[Array, Array, Array]:
     Raises
     ------
     InputError
-        If `X` has no variance.
+        If `X` has no variance, or one that float64 cannot hold.
     """
     check_varies(X)
     n, n_inputs = X.shape

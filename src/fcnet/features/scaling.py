@@ -29,6 +29,9 @@ class Scaling:
 
     kind = "scaling"
 
+    def __post_init__(self) -> None:
+        self.mean, self.std = (None if part is None else _floats(part) for part in (self.mean, self.std))
+
     @property
     def n_inputs(self) -> int | None:
         """Values of a row, or None where nothing was measured."""
@@ -62,18 +65,22 @@ class Scaling:
             return cls()
         total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
         first = X[0].astype(np.float64)  # sums of squares around a point among the data lose no digits
-        for start in range(0, len(X), ROWS_AT_ONCE):
-            block = X[start : start + ROWS_AT_ONCE] - first
-            total += block.sum(axis=0)
-            squares += np.einsum("ij,ij->j", block, block)
-        mean = first + total / len(X)
-        variance = np.maximum(squares / len(X) - (total / len(X)) ** 2, 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(X), ROWS_AT_ONCE):
+                block = X[start : start + ROWS_AT_ONCE] - first
+                total += block.sum(axis=0)
+                squares += np.einsum("ij,ij->j", block, block)
+            mean = first + total / len(X)
+            variance = np.maximum(squares / len(X) - (total / len(X)) ** 2, 0)
         if image_shape is not None:
             mirror_mean, mirror_variance = (a.reshape(image_shape)[:, ::-1].reshape(-1) for a in (mean, variance))
             variance = (variance + mirror_variance) / 2 + ((mean - mirror_mean) / 2) ** 2
             mean = (mean + mirror_mean) / 2
         if kind == "mean":
             return cls(mean)
+        if not np.isfinite(variance).all():
+            column = int(np.isfinite(variance).argmin())
+            raise InputError(f"Input {column} holds values whose squares are too large for float64: scale it.")
         # A constant input is zero once its mean is taken; dividing by one keeps it there.
         return cls(mean, np.sqrt(np.where(variance > 0, variance, 1)))
 
@@ -83,7 +90,7 @@ class Scaling:
         if self.mean is None:
             return X.astype(dtype, copy=False)
         mean = self.mean.astype(dtype)
-        scale = None if self.std is None else (1 / self.std).astype(dtype)
+        scale = None if self.std is None else _one_over(self.std, dtype)
         out = np.empty(X.shape, dtype)
         for start in range(0, len(X), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
@@ -113,3 +120,19 @@ class Scaling:
     def arrays(self) -> dict[str, Array]:
         """Return what there is of ``mean`` and ``std``."""
         return {name: array for name, array in (("mean", self.mean), ("std", self.std)) if array is not None}
+
+
+def _floats(values: ArrayLike) -> Array:
+    array = np.asarray(values)
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
+def _one_over(std: Array, dtype: DTypeLike) -> Array:
+    with np.errstate(over="ignore"):
+        scale = (1 / std).astype(dtype)
+    if not np.isfinite(scale).all():
+        column = int(np.isfinite(scale).argmin())
+        raise InputError(
+            f"Input {column} has a standard deviation of {std[column]:.3g}, too small for {np.dtype(dtype)}: scale it."
+        )
+    return scale

@@ -130,7 +130,7 @@ class StackedPatches:
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
-        height, width, n_colours = self.image_shape = tuple(image_shape)
+        height, width, n_colours = self.image_shape = tuple(map(int, image_shape))
         self.first.set_shape(self.image_shape)
         down, across = self.first.positions
         if down % POOLING or across % POOLING:

@@ -64,8 +64,12 @@ class TableFeatures:
         values = np.array(numbers, np.float64).reshape(len(numbers), len(frame))
         median = np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else 0.0 for row in values])
         values = np.where(np.isfinite(values), values, median.reshape(-1, 1))
-        std = values.std(axis=1)
-        return cls(columns, median, values.mean(axis=1), np.where(std > 0, std, 1.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, std = values.mean(axis=1), values.std(axis=1)
+        for (name, _), finite in zip([column for column in columns if column[1] is None], np.isfinite(std), strict=True):
+            if not finite:
+                raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
+        return cls(columns, median, mean, np.where(std > 0, std, 1.0))
 
     def encode(self, frame: Any) -> Array:
         """Return the rows of a data frame, float64 (n, n_columns): numbers, and the number of each category, -1 for none.

@@ -230,8 +230,10 @@ def _components(
     everything = np.concatenate([values for values, _ in found])
     # Eigenvalues that are 0 but for rounding, whose errors add up as of a random walk: the largest is thousands of others.
     noise = np.finfo(np.float32).eps * np.sqrt(len(everything)) * max(everything.max(), 0)
-    lowest = max(np.sort(everything)[-n], noise)
-    found = [(values[values >= lowest], vectors[:, values >= lowest]) for values, vectors in found]
+    kept = everything >= noise
+    kept[np.argsort(-everything, kind="stable")[n:]] = False  # of equal ones, too
+    parts = np.split(kept, [len(found[0][0])])
+    found = [(values[part], vectors[:, part]) for (values, vectors), part in zip(found, parts, strict=True)]
     if regularisation is None:
         return found[0][1], found[1][1]
     eigenvalues = np.concatenate([values for values, _ in found])

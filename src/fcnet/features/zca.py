@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, check_range
 from fcnet.features.checks import check_arrays
+from fcnet.features.pca import check_varies
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
@@ -66,11 +67,12 @@ class ZCA:
         SettingError
             If `regularisation` is out of range.
         InputError
-            If `X` has no variance.
+            If `X` has no variance, or one that its dtype cannot hold.
         """
         check_range("regularisation", regularisation, 0)
         X = np.asarray(X)
         dtype = np.float64 if X.dtype == np.float64 else np.float32
+        check_varies(X, dtype)
         mean = X.mean(axis=0, dtype=np.float64)
         covariance = np.zeros((X.shape[1], X.shape[1]))
         for start in range(0, len(X), ROWS_AT_ONCE):
@@ -83,7 +85,7 @@ class ZCA:
             covariance = (covariance + covariance[mirrored[:, None], mirrored]) / 2 + np.outer(half_difference, half_difference)
             mean = (mean + mean[mirrored]) / 2
         variance = covariance.trace() / len(covariance)
-        if not variance > 0:
+        if not 0 < variance < np.inf:
             raise InputError("X has no variance, or holds NaN or infinite values: it cannot be whitened.")
         eigenvalues, vectors = np.linalg.eigh(covariance)
         kept = eigenvalues > 1e-7 * eigenvalues[-1]  # the rest is rounding

@@ -3,43 +3,71 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.errors import InputError
+from fcnet.errors import InputError, OverflowedError
 from fcnet.types import Array, is_sparse
 
 ROWS_AT_ONCE = 4096  # inputs are gone through in blocks, so that memory does not grow with the number of rows
 
 
 def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:
-    """Return `X` as an array, or CSR matrix, (n, n_inputs) of finite numbers, in the dtype it has.
+    """Return `X` as an array, or CSR matrix, (n, n_inputs) of numbers, in the dtype it has; `in_dtype` is for their values.
 
     Raises
     ------
     InputError
-        If its shape does not fit, or it holds anything but finite numbers.
+        If its shape does not fit, or it does not hold numbers.
     """
     X = X.tocsr() if is_sparse(X) else np.asarray(X)
-    _check_numbers(X, n_inputs, name)
-    return X  # type: ignore[no-any-return]  # as NumPy types it
-
-
-def _check_numbers(X: Any, n_inputs: int, name: str) -> None:
     if X.ndim != 2 or X.shape[1] != n_inputs:
         raise InputError(f"{name} must have shape (n, {n_inputs}) for this network, got {X.shape}.")
     if X.dtype.kind not in "fiub":
         raise InputError(f"{name} must hold numbers, got dtype {X.dtype}.")
+    return X  # type: ignore[no-any-return]  # as NumPy types it
+
+
+def in_dtype(X: Any, dtype: DTypeLike, name: str = "X", first_row: int = 0) -> Array:
+    """Return an array (n, k), or CSR matrix, in the dtype that is computed in.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite there; rows are counted from `first_row`.
+    """
+    with np.errstate(over="ignore"):
+        cast = X.astype(dtype, copy=False)
     if X.dtype.kind != "f":
-        return
+        return cast  # type: ignore[no-any-return]  # as NumPy types it
     if is_sparse(X):
-        if not np.isfinite(X.data).all():
-            raise InputError(f"{name} holds NaN or infinite values: remove or replace them.")
-        return
+        wrong = np.flatnonzero(~np.isfinite(cast.data))
+        if len(wrong):
+            raise _not_finite(f"{name} holds {X.data[wrong[0]]}", X.data[wrong[0]], cast.dtype)
+        return cast  # type: ignore[no-any-return]
     for start in range(0, len(X), ROWS_AT_ONCE):
-        finite = np.isfinite(X[start : start + ROWS_AT_ONCE])
+        finite = np.isfinite(cast[start : start + ROWS_AT_ONCE])
         if not finite.all():
             row, column = np.argwhere(~finite)[0] + (start, 0)
-            raise InputError(f"{name}[{row}, {column}] is {X[row, column]}: remove or replace values that are not finite.")
+            value = X[row, column]
+            raise _not_finite(f"{name}[{row + first_row}, {column}] is {value}", value, cast.dtype)
+    return cast  # type: ignore[no-any-return]
+
+
+def _not_finite(said: str, value: Any, dtype: Any) -> InputError:
+    if not np.isfinite(value):
+        return InputError(f"{said}: remove or replace values that are not finite.")
+    return InputError(f"{said}, which is too large for {dtype}: scale it, or compute in float64.")
+
+
+def check_results(results: Array) -> Array:
+    """Return what was computed of rows, or raise OverflowedError if that of a row is not finite."""
+    finite = np.isfinite(results).all(axis=tuple(range(1, results.ndim)))
+    if not finite.all():
+        raise OverflowedError(
+            f"Row {finite.argmin()} of X has values from which the network computes what is too large for {results.dtype}. "
+            "Scale the inputs as those that it was trained on, or compute in float64."
+        )
+    return results
 
 
 def check_labels(y: ArrayLike, n: int, n_classes: int, name: str = "y") -> Array:

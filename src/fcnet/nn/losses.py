@@ -211,7 +211,8 @@ class PoissonLoss(SquaredLoss):
         return np.log(np.maximum(super().constant_logits(y, n_outputs, weights), TINY))
 
     def mean(self, logits: Array) -> Array:
-        return np.asarray(np.exp(logits))
+        with np.errstate(over="ignore"):  # what is not finite is found by its value
+            return np.asarray(np.exp(logits))
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (CrossEntropy(), BinaryCrossEntropy(), SquaredLoss(), PoissonLoss())}

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine import default_engine, get_engine
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
-from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs
-from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, get_activation
+from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
+from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, activation_name, get_activation
 from fcnet.nn.losses import get_loss
 from fcnet.types import Array, Params
 
@@ -30,7 +30,8 @@ class FullyConnectedNet:
     loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "poisson"}
         Classes by softmax; labels that a row has or has not, each by a sigmoid; numbers; counts, with a logarithmic link.
     activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity", "exp"} or callable
-        A callable makes a layer of its own from the number of the affine layer before it, see `fcnet.nn.layers`.
+        A callable makes a layer of its own from the number of the affine layer before it, see
+        `fcnet.nn.layers.register_activation`, which gives it a name.
     normalisation : {"none", "layer"}
         Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).
     dropout, input_dropout : float in [0, 1)
@@ -104,7 +105,8 @@ class FullyConnectedNet:
         self.dtype = np.dtype(dtype)
         if normalisation not in NORMALISATIONS:
             raise unknown_name("normalisation", normalisation, NORMALISATIONS)
-        self.activation, self.normalisation, self.weight_init = activation, normalisation, weight_init
+        self.activation, self.normalisation = activation, normalisation
+        self.weight_init = _check_weight_init(weight_init)
         self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self.layers = self._make_layers()
@@ -156,8 +158,6 @@ class FullyConnectedNet:
             return float(np.sqrt(2 / d_in))
         if self.weight_init == "glorot":
             return float(np.sqrt(2 / (d_in + d_out)))
-        if isinstance(self.weight_init, str) or not np.isfinite(self.weight_init) or self.weight_init < 0:
-            raise SettingError(f"weight_init must be 'he', 'glorot' or a number of at least 0, got {self.weight_init!r}.")
         return float(self.weight_init)
 
     @property
@@ -175,7 +175,7 @@ class FullyConnectedNet:
         return {
             "layer_sizes": self.layer_sizes,
             "loss": self.loss.name,
-            "activation": self.activation,
+            "activation": activation_name(self.activation),
             "normalisation": self.normalisation,
             "dropout": self.dropout,
             "input_dropout": self.input_dropout,
@@ -199,11 +199,11 @@ class FullyConnectedNet:
         InputError
             If a shape, a dtype or a value does not fit, or there are no rows; it says which and where.
         """
-        X = check_inputs(X, self.layer_sizes[0], X_name).astype(self.dtype, copy=False)
+        X = in_dtype(check_inputs(X, self.layer_sizes[0], X_name), self.dtype, X_name)
         if X.shape[0] == 0:
             raise InputError(f"{X_name} must have at least 1 row, got shape {X.shape}.")
         y = self.loss.check_targets(y, X.shape[0], self.n_classes, y_name)
-        return X, y.astype(self.dtype, copy=False) if y.ndim == 2 else y
+        return X, in_dtype(y, self.dtype, y_name) if y.ndim == 2 else y
 
     def logits(self, X: ArrayLike) -> Array:
         """Return the scores of each class before the softmax, (n, n_classes), for inputs (n, n_inputs).
@@ -211,24 +211,31 @@ class FullyConnectedNet:
         Raises
         ------
         InputError
-            If the shape does not fit, or `X` holds anything but finite numbers.
+            If the shape does not fit, or `X` holds anything but numbers that are finite in the network's dtype.
+        OverflowedError
+            If a score is not finite.
         """
         X = check_inputs(X, self.layer_sizes[0])
         n = X.shape[0]
         out = np.empty((n, self.n_classes), self.dtype)
         for start in range(0, n, ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            logits = self._forward(X[rows].astype(self.dtype, copy=False), None)[0]
-            out[rows] = logits.reshape(self.members, -1, self.n_classes).mean(axis=0) if self.members > 1 else logits
-        return out
+            out[rows] = self.logits_of(in_dtype(X[rows], self.dtype, "X", start))
+        return check_results(out)
+
+    def logits_of(self, rows: Array) -> Array:
+        """Return the logits, finite or not, of some rows in the network's dtype, which the next call may write over."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = self._forward(rows, None)[0]
+            return logits.reshape(self.members, -1, self.n_classes).mean(axis=0) if self.members > 1 else logits
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class or label, (n, n_classes); of a regression its values."""
-        return self.loss.mean(self.logits(X))
+        return check_results(self.loss.mean(self.logits(X)))
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the number of the most probable class, (n,); for other losses labels or values, (n, n_classes)."""
-        return self.loss.predict(self.logits(X))
+        return check_results(self.loss.predict(self.logits(X)))
 
     def loss_and_gradients(
         self,
@@ -261,6 +268,8 @@ class FullyConnectedNet:
         grads : dict of arrays, names and shapes of `params`
             Buffers that the next call writes over; copy what has to last.
         """
+        if weights is not None and not weights.any():
+            raise InputError("weights must not all be zero: the mean over rows that count nothing has no value.")
         logits, caches = self._forward(X, rng)
         if self.members > 1:
             y = np.concatenate([y] * self.members)
@@ -293,3 +302,12 @@ class FullyConnectedNet:
             gradient, own = self.layers[i].backward(gradient, caches[i], self.engine, i > first)
             grads |= own
         return {name: grads[name] for name in self.params}
+
+
+def _check_weight_init(value: Any) -> str | float:
+    if isinstance(value, str) and value in ("he", "glorot"):
+        return str(value)
+    try:
+        return to_float("weight_init", value, 0)
+    except SettingError:
+        raise SettingError(f"weight_init must be 'he', 'glorot' or a number of at least 0, got {value!r}.") from None

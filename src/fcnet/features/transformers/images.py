@@ -28,7 +28,8 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     max_value: float | None
 
     def _validated(self, X: Any, reset: bool, n_min: int = 1) -> Array:
-        return validate_data(self, X, reset=reset, dtype=(np.float32, np.uint8), ensure_min_samples=n_min)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused by scikit-learn
+            return validate_data(self, X, reset=reset, dtype=(np.float32, np.uint8), ensure_min_samples=n_min)
 
     def _shape(self, n_features: int, of_table: tuple[int, int, int]) -> tuple[int, int, int]:
         """Return (height, width, channels) of a row: as given, or guessed."""

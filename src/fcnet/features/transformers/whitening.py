@@ -8,7 +8,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fcnet.errors import InputError, to_float, to_int
-from fcnet.features.pca import check_varies, principal_components
+from fcnet.features.checks import check_finite
+from fcnet.features.pca import principal_components
 from fcnet.features.zca import ZCA
 from fcnet.types import Array
 
@@ -123,7 +124,9 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         dtype = X.dtype if X.dtype == np.float64 else np.dtype(np.float32)
-        return np.subtract(X, self.mean_.astype(dtype), dtype=dtype) @ (self.components_ / self._scales).astype(dtype).T
+        with np.errstate(over="ignore", invalid="ignore"):
+            projection = (self.components_ / self._scales).astype(dtype).T
+            return check_finite(np.subtract(X, self.mean_.astype(dtype), dtype=dtype) @ projection, X)
 
     def inverse_transform(self, X: Any) -> Array:
         """Return the rows (n, n_features) that have these components, and the mean in all other directions."""
@@ -181,7 +184,6 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
             If `regularisation` is out of range, or `X` has fewer than two rows or no variance.
         """
         X = self._validated(X, reset=True)
-        check_varies(X)
         self.zca_ = ZCA.fit(X, to_float("regularisation", self.regularisation, 0))
         return self
 
@@ -189,7 +191,8 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
         """Return the whitened rows (n, n_features): float32 of float32 and bytes, else float64."""
         check_is_fitted(self)
         X = self._validated(X, reset=False)
-        return self.zca_.transform(X, np.float64 if X.dtype == np.float64 else np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return check_finite(self.zca_.transform(X, np.float64 if X.dtype == np.float64 else np.float32), X)
 
     def inverse_transform(self, X: Any) -> Array:
         """Return the rows (n, n_features) that become these, with the mean in directions that have no variance."""
