@@ -207,12 +207,13 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
     """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN.
 
     A folder stands for the pictures in it and in its folders. A picture of another size than the training images is scaled to
-    theirs, and should look like them: for a model of the digits light on dark, and cut close. Of a table each row gives a line:
+    theirs, and should look like them: for a model of the digits light on dark, and cut close. Transparent parts are read as
+    white. Of a table each row gives a line:
     its class, and the probability of each class, as CSV.
     """
     import numpy as np
 
-    from fcnet.data.images import picture_files, read_image
+    from fcnet.data.images import Remarks, picture_files, read_image, skipped_note
     from fcnet.experiments.run import MODEL
 
     model = _model_of(run)
@@ -225,13 +226,18 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
         )
     if out:
         raise SettingError("--out is for tables.")
-    pictures = picture_files(files, "**/*")
-    unreadable = 0
+    if model.image_shape[2] not in (1, 3):
+        raise FcnetError(
+            f"{run} was trained on images of {model.image_shape[2]} channels, and picture files have 1 or 3: call "
+            f"fcnet.load({str(run / MODEL)!r}).predict(X) on rows of {model.n_inputs:,} values."
+        )
+    pictures, others = picture_files(files)
+    remarks, unreadable = Remarks(), 0
     for start in range(0, len(pictures), PICTURES_AT_ONCE):
         read: list[tuple[Path, Any]] = []
         for file in pictures[start : start + PICTURES_AT_ONCE]:
             try:
-                read.append((file, read_image(file, model.image_shape, model.max_value)))
+                read.append((file, read_image(file, model.image_shape, model.max_value, remarks)))
             except FileFormatError as error:
                 click.echo(f"Error: {error}", err=True)
                 unreadable += 1
@@ -239,6 +245,8 @@ def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -
             probabilities = model.predict_proba(np.array([image for _, image in read]))
             for (file, _), row in zip(read, probabilities, strict=True):
                 _print_prediction(file, model.classes, row, as_json)
+    for note in [*skipped_note(others), *remarks.notes()]:
+        click.echo(f"Note: {note}.", err=True)
     sys.exit(1 if unreadable else 0)
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST_MATRIX = 30  # classes; above this a table is no longer a picture
+SHOWN_CHANNELS = (1, 3)  # of others a picture shows the mean
 
 
 def write_report(run: Path) -> Path:
@@ -69,6 +70,7 @@ def write_report(run: Path) -> Path:
         charts=charts,
         sample=TRAIN_ROWS,
         weights=_weights(model),
+        averaged=model.image_shape is not None and model.image_shape[2] not in SHOWN_CHANNELS,
         part=part,
         classes=_class_rows(predictions, model.classes),
         largest_matrix=LARGEST_MATRIX,
@@ -103,10 +105,12 @@ def _chart(figure: "Figure") -> str:
 
 
 def _png(pixels: Array) -> str:
-    """Return an array (height, width, 1 or 3) of 0 to 255 as the address of a picture that is in the page itself."""
+    """Return an array (height, width, channels) of 0 to 255 as the address of a picture that is in the page itself."""
     from PIL import Image
 
     content = io.BytesIO()
+    if pixels.shape[-1] not in SHOWN_CHANNELS:
+        pixels = pixels.mean(axis=-1, keepdims=True)
     pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(content, "PNG")
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

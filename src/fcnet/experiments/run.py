@@ -11,7 +11,7 @@ from typing import Any
 
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
-from fcnet.data.own import checksum
+from fcnet.data.own import is_unchanged
 from fcnet.engine import ENGINES, default_engine
 from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
 from fcnet.experiments.fitting import Prepared, descend, solve
@@ -60,7 +60,7 @@ class Config:
         FcnetError
             If it cannot be used, or is not what it was when the run was begun.
         """
-        if self.checksum and checksum(self.dataset) != self.checksum:
+        if self.checksum and not is_unchanged(self.dataset, self.checksum):
             if not Path(self.dataset).exists():
                 raise FileFormatError(
                     f"There is no file or folder {self.dataset}, which the run was trained on: put it back, or write its new "
