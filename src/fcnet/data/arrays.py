@@ -44,7 +44,7 @@ def load_npz(path: Path, n_test: int | None) -> Dataset:
         image_shape = None
         notes = [
             f"X goes down to {X.min():g}, where black would be 0: it is taken for rows of numbers and not for images, as which "
-            "X - X.min() would be taken"
+            "X.astype(float) - X.min() would be taken"
         ]
     found, y = np.unique(labels, return_inverse=True)
     classes = [str(label) for label in found]
