@@ -1,8 +1,8 @@
 """Learning a representation and training on it: stopped and resumed, saved and loaded, and blind to the test images."""
 
 import json
-import subprocess
-import sys
+import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -185,12 +185,21 @@ def test_a_damaged_file_of_the_cache_is_named(digits, cache):
         learnt(digits, cache).learn()
 
 
+def training(run):
+    """Train in a process of its own, which as a copy of this one begins at once."""
+    words = ["train", "digits", "--out", str(run), *CHANGES]
+    process = multiprocessing.get_context("fork").Process(target=main, args=(words,))
+    process.start()
+    return process
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_two_runs_on_the_same_features_take_turns(tmp_path, digits):
-    commands = [
-        [sys.executable, "-m", "fcnet.cli", "train", "digits", "--out", str(tmp_path / f"run{i}"), *CHANGES] for i in range(3)
-    ]
-    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for command in commands]
-    assert [process.communicate() and process.returncode for process in processes] == [0, 0, 0]
+    processes = [training(tmp_path / f"run{i}") for i in range(3)]
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
     models = {(tmp_path / f"run{i}" / "model.safetensors").read_bytes() for i in range(3)}
     assert len(models) == 1
 
@@ -317,17 +326,18 @@ def test_no_test_image_touches_a_fit(finished, tmp_path, monkeypatch):
     assert (tmp_path / "noise" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_run_killed_while_features_are_learnt_resumes(finished, tmp_path, cache):
-    command = [sys.executable, "-m", "fcnet.cli", "train", "digits", "--out", str(tmp_path / "run"), *CHANGES]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = training(tmp_path / "run")
     while not (kept := list(cache.glob("*/dictionary-0.safetensors"))):
-        assert process.poll() is None, "the run ended before it could be killed"
+        assert process.exitcode is None, "the run ended before it could be killed"
         time.sleep(0.001)
     process.kill()
-    process.wait()
+    process.join()
     assert not (tmp_path / "run" / "metrics.json").exists()
     written = kept[0].stat().st_mtime_ns
-    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    fcnet("train", "digits", "--out", tmp_path / "run", *CHANGES, "--resume")
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
     assert kept[0].stat().st_mtime_ns == written
 
