@@ -137,7 +137,8 @@ class Trainer:
         checkpoint_seconds : float
             Least time between two checkpoints, except for the last.
         resume : bool
-            Go on from `checkpoint` where it exists; the result is the same bit for bit as without the interruption.
+            Go on from `checkpoint` where it exists; on the same machine, with the same number of threads, the result is the
+            same bit for bit as without the interruption.
 
         Returns
         -------
