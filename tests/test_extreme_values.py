@@ -98,6 +98,20 @@ def test_estimators_look_at_what_they_compute_with(data, X_dtype, kind):
             call(with_value(data[0], HUGE))
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("scale", [1e-200, 1e-60, 1e39, 1e300])
+def test_targets_that_the_network_cannot_hold_are_said(data, scale, solver):
+    pytest.importorskip("sklearn")
+    from fcnet import FCNetRegressor
+
+    X = data[0].astype(np.float32)
+    with pytest.raises(InputError, match=r"y has the mean .* and the standard deviation .*float32 has no room.*float64"):
+        FCNetRegressor(solver=solver, max_iter=2).fit(X, scale * data[0][:, 0])
+    if 1e-100 < scale < 1e100:
+        fitted = FCNetRegressor(solver="lbfgs", random_state=0, dtype="float64").fit(X, scale * data[0][:, 0])
+        assert fitted.score(X, scale * data[0][:, 0]) > 0.9
+
+
 IMAGES = np.random.default_rng(0).random((40, 12 * 12)).astype(np.float64)
 SCALES = [1e-300, 1e-42, 1e-25, 1e-20, 1e-12, 1.0, 1e12, 1e18, 1e25, 1e200]
 SHAPE = (12, 12, 1)

@@ -14,6 +14,8 @@ from fcnet.nn.checks import check_results
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
+ROOM = 1e6  # by how much weights may be larger or smaller than what they are scaled by
+
 
 class FCNetRegressor(RegressorMixin, _FCNetEstimator):
     """Regression by a fully-connected network, in place of scikit-learn's `MLPRegressor`.
@@ -114,9 +116,22 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         y = targets.astype(np.float64)
         self._target_mean, self._target_std = np.zeros(y.shape[1]), np.ones(y.shape[1])
         if self.scale_target and self.loss == "squared_error":
-            self._target_mean = np.average(y, axis=0, weights=weights)
-            std = np.sqrt(np.average(np.square(y - self._target_mean), axis=0, weights=weights))
-            self._target_std = np.where(std > 0, std, 1)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+                self._target_mean = np.average(y, axis=0, weights=weights)
+                std = np.sqrt(np.average(np.square(y - self._target_mean), axis=0, weights=weights))
+            self._target_std = np.where((std > 0) | (y != y[0]).any(axis=0), std, 1)
+
+    def _begin(self, X: Any, targets: Array) -> None:
+        limits = np.finfo(self.dtype or X.dtype)
+        least, largest = float(limits.tiny) * ROOM, float(limits.max) / ROOM
+        for mean, std in zip(self._target_mean, self._target_std, strict=True):
+            if not (least <= std <= largest and abs(mean) <= largest):
+                otherwise = ', or give dtype="float64"' if limits.bits < 64 else ""
+                raise InputError(
+                    f"y has the mean {mean:.3g} and the standard deviation {std:.3g}, for which {limits.dtype} has no room: "
+                    f"scale y{otherwise}."
+                )
+        super()._begin(X, targets)
 
     def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
         self._n_columns, self._one_column = n_outputs, n_outputs == 1
