@@ -29,6 +29,7 @@ import fcnet
 from fcnet import FCNetClassifier, FCNetRegressor, FullyConnectedNet, Trainer
 from fcnet.engine import NumpyEngine
 from fcnet.errors import FcnetError
+from fcnet.estimators.holdout import validation_rows
 from fcnet.nn.layers import Activation
 from fcnet.onnx_export import export_onnx
 from fcnet.training.callbacks import Callback, EarlyStopping
@@ -50,6 +51,7 @@ def test_scikit_learn_checks(estimator, check):
 NOT_OURS = {  # tests of scikit-learn's own networks that cannot apply, and why
     "test_gradient": "calls the private _loss_grad_lbfgs",
     "test_lbfgs_regression_maxfun": "ours has converged within the 10 evaluations after which it is to warn",
+    "test_mlp_warm_start_no_convergence": "wants a warning of Adam's default schedule, which ends at max_iter by design",
     "test_learning_rate_warmstart": "looks at the private _optimizer",
     "test_adaptive_learning_rate": "looks at the private _optimizer",
 }
@@ -569,13 +571,20 @@ def test_what_diverges_says_so():
         FCNetRegressor(solver="lbfgs", scale_target=False, activation="identity").fit(X, np.full(150, 1e300))
 
 
-def test_what_has_not_converged_warns_and_what_has_an_end_does_not():
-    with pytest.warns(ConvergenceWarning, match="max_iter|Maximum iterations"):
-        FCNetClassifier(max_iter=2).fit(*IRIS)
+@pytest.mark.parametrize(("cls", "data"), [(FCNetClassifier, IRIS), (FCNetRegressor, DIABETES)])
+def test_what_has_not_converged_warns_and_what_has_an_end_does_not(cls, data):
+    settings = {"max_iter": 30, "learning_rate_init": 0.01, "n_iter_no_change": 40, "random_state": 0}
+    for open_ended in ("constant", "invscaling", "adaptive", "exponential", "step"):
+        with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(30\) reached"):
+            cls(learning_rate=open_ended, **settings).fit(*data)
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(30\) reached"):
+        cls(solver="momentum", **settings).fit(*data)  # "auto" is constant for it
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for schedule in ("one_cycle", OneCycle(warmup=0.1)):
-            FCNetClassifier(max_iter=9, learning_rate=schedule, learning_rate_init=0.01).fit(*IRIS)
+        for with_an_end in ("auto", "cosine", "one_cycle", OneCycle(warmup=0.1), Halves(1.0)):
+            assert cls(learning_rate=with_an_end, **settings).fit(*data).n_iter_ == 30
+        cls(early_stopping=True, **settings).fit(*data)
+        cls(learning_rate="constant", **(settings | {"max_iter": 300, "tol": 1.0, "n_iter_no_change": 5})).fit(*data)
 
 
 def test_a_solver_by_name_and_as_an_object_are_the_same():
@@ -811,3 +820,70 @@ def test_targets_of_objects_are_numbers():
     X, y = DIABETES
     model = FCNetRegressor(max_iter=2).fit(X, y.astype(object), X_val=X, y_val=y.astype(object))
     assert model.validation_scores_[-1] == pytest.approx(model.score(X, y))
+
+
+def rows_of(counts, seed=0):
+    """Rows around a centre for each class, named by letters, so many of each."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(list("abcdefghijklmnopqrstuvwxyz"[: len(counts)]), counts)
+    return rng.standard_normal((len(y), 3)) + 5 * np.repeat(np.arange(len(counts)), counts)[:, None], y
+
+
+@pytest.mark.parametrize("labels", [str, "numbers", object])
+@pytest.mark.parametrize(
+    ("counts", "fraction", "expected"),
+    [
+        ([60, 39, 1], 0.1, [6, 4, 0]),  # a class of one row
+        ([99, 1], 0.1, [10, 0]),  # of two classes
+        ([5] * 10, 0.1, None),  # fewer validation rows than classes
+        ([2] * 10, 0.5, [1] * 10),
+        ([2] * 10, 0.9, [1] * 10),  # as many as can be spared
+        ([100, 50, 30], 0.2, [20, 10, 6]),
+        ([1, 1, 1, 4], 0.3, [0, 0, 0, 3]),
+    ],
+)
+def test_early_stopping_holds_out_rows_of_classes_of_any_size(counts, fraction, expected, labels):
+    X, y = rows_of(counts)
+    y = np.unique(y, return_inverse=True)[1] * 10 if labels == "numbers" else y.astype(labels)
+    model = FCNetClassifier(8, early_stopping=True, validation_fraction=fraction, max_iter=5, random_state=0).fit(X, y)
+    assert len(model.validation_scores_) == 5
+    seen = []
+    for seed in range(5):
+        codes = np.unique(y, return_inverse=True)[1]
+        held = validation_rows(len(y), fraction, codes, np.random.default_rng(seed))
+        kept = np.bincount(codes[~held], minlength=len(counts))
+        assert kept.min() >= 1
+        seen.append(np.bincount(codes[held], minlength=len(counts)).tolist())
+    if expected is None:
+        assert all(sum(of_classes) == 5 and max(of_classes) == 1 for of_classes in seen)
+        assert len({tuple(of_classes) for of_classes in seen}) > 1
+    else:
+        assert seen == [expected] * 5
+
+
+def test_what_cannot_be_held_out_is_said():
+    X, y = rows_of([1] * 10)
+    model = FCNetClassifier(early_stopping=True, validation_fraction=0.4, max_iter=5, random_state=0)
+    with pytest.raises(ValueError, match=r"too small.*give X_val and y_val: of 10 rows 0 can be spared"):
+        model.fit(X, y)
+    for cls, data in [(FCNetClassifier, IRIS), (FCNetRegressor, DIABETES)]:
+        with pytest.raises(ValueError, match=r"too small.*validation_fraction=0 of \d+ rows is 0"):
+            cls(early_stopping=True, validation_fraction=0).fit(*data)
+        with pytest.raises(ValueError, match=r"too small.*validation_fraction=0.1 of 6 rows is 1"):
+            cls(early_stopping=True).fit(data[0][:6], data[1][:6])
+        most = cls(early_stopping=True, validation_fraction=0.99, max_iter=2).fit(data[0][:30], data[1][:30])
+        assert most.n_iter_ == 2
+
+
+def test_rows_that_do_not_count_are_not_held_out():
+    X, y = rows_of([30, 30, 2])
+    weights = np.ones(62)
+    weights[-1] = 0  # leaves one row of the last class
+    settings = {"early_stopping": True, "max_iter": 4, "random_state": 0}
+    model = FCNetClassifier(**settings).fit(X, y, sample_weight=weights)
+    assert list(model.classes_) == ["a", "b", "c"]
+    FCNetClassifier(class_weight={"c": 0}, **settings).fit(X, y)
+    FCNetClassifier(class_weight="balanced", **settings).fit(X[:-1], y[:-1])
+    Y = np.zeros((61, 3), int)
+    Y[0, 0] = Y[1, 1] = 1  # labels that one row has
+    FCNetClassifier(**settings).fit(X[:-1], Y)

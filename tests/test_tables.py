@@ -583,7 +583,10 @@ BAD = {
     "duplicate names": (lines("a,a,c", *GOOD), "several columns of the name 'a'"),
     "mixed column": (lines("a,b,c", *GOOD, "many,a,x"), "row 21 has 'many'"),
     "missing target": (lines("a,b,c", *GOOD, "1,a,", "1,b,NaN"), "missing in 2 of 22 rows, first in row 21"),
-    "small class": (lines("a,b,c", *GOOD, "1,a,z"), "the class 'z' has 1 row,"),
+    "classes of a row": (
+        lines("a,b,c", *(f"{i},a,name {i}" for i in range(20))),
+        "rows are of classes with fewer than 3",
+    ),
     "dates": (lines("a,b,c", *(f"2024-01-{i + 1:02},a,{'xy'[i % 2]}" for i in range(20))), "holds dates"),
     "free text": (lines("a,b,c", *(f"{i},word{i},{'xy'[i % 2]}" for i in range(50))), "--drop 'b'"),
     "categories": (lines("a,b,c", *(f"1,{i % 2000}k,{'xy'[i % 2]}" for i in range(9000))), "2,000 different texts"),
@@ -625,6 +628,19 @@ def test_bad_tables_are_refused_in_a_line(tmp_path, kind):
     assert words in result.stderr
     assert len([line for line in result.stderr.splitlines() if line.startswith("Error")]) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_class_of_a_row_or_two_is_trained_on_and_said(tmp_path):
+    path, out = tmp_path / "rare.csv", tmp_path / "run"
+    path.write_text(lines("a,b,c", *GOOD, "1,a,once", "2,a,twice", "2,b,twice"))
+    result = run("train", path, "--out", out, *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "which training comes first: 'once' (1), 'twice' (2)" in result.output
+    for command in (("evaluate", out), ("report", out), ("predict", out, path)):
+        assert run(*command).exit_code == 0
+    data = load_dataset(str(path))
+    of_parts = [np.bincount(part, minlength=4).tolist() for part in (data.y_train, data.y_val, data.y_test)]
+    assert (data.classes, of_parts) == (["once", "twice", "x", "y"], [[1, 1, 6, 6], [0, 1, 2, 2], [0, 0, 2, 2]])
 
 
 def test_ten_million_categories_are_refused(tmp_path):

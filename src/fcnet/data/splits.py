@@ -17,29 +17,39 @@ Part = tuple[Array, Array]  # rows and class numbers
 def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test: bool = True) -> tuple[Array, Array, Array]:
     """Return the rows to train, to validate and to test on, 70, 15 and 15 per cent of every class and at least one.
 
-    Without `val` or `test`, because that part is given, its rows are to train. The same labels are always split in the same
-    way, whatever the seed of a training.
+    Of a class with fewer rows than parts the first is to train, the second to validate. Without `val` or `test`, because that
+    part is given, its rows are to train. The same labels are always split in the same way, whatever the seed of a training.
 
     Raises
     ------
     InputError
-        If a class has not a row for each part.
+        If a class has no row to train on, or most rows are of classes with fewer rows than parts.
     """
+    counts, parts = np.bincount(y, minlength=len(classes)), 1 + val + test
+    few = counts < parts
+    if 2 * counts[few].sum() > len(y):
+        raise InputError(
+            f"{name}: {counts[few].sum():,} of {len(y):,} rows are of classes with fewer than {parts} rows, as "
+            f"{classes[int(few.argmax())]!r}: too few to train{', to validate' * val}{', to test' * test}. Is it the target?"
+        )
     rng = np.random.default_rng(0)
-    parts: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
+    pieces: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
     for number, label in enumerate(classes):
-        rows = np.flatnonzero(y == number)
-        if len(rows) < 1 + val + test:
-            raise InputError(
-                f"{name}: the class {label!r} has {len(rows)} row{'s' * (len(rows) != 1)}, and needs {1 + val + test}, to train"
-                f"{', to validate' * val}{', to test' * test}. Add some, or leave the class out."
-            )
-        rows = rng.permutation(rows)
-        n_val, n_test = val * max(1, round(VAL_SHARE * len(rows))), test * max(1, round(TEST_SHARE * len(rows)))
-        for part, piece in zip(parts, np.split(rows, [len(rows) - n_val - n_test, len(rows) - n_test]), strict=True):
+        rows = rng.permutation(np.flatnonzero(y == number))
+        if not len(rows):
+            raise InputError(f"{name}: the class {label!r} has no row to train on. Add some, or leave the class out.")
+        n_val = min(val * max(1, round(VAL_SHARE * len(rows))), len(rows) - 1)
+        n_test = min(test * max(1, round(TEST_SHARE * len(rows))), len(rows) - 1 - n_val)
+        for part, piece in zip(pieces, np.split(rows, [len(rows) - n_val - n_test, len(rows) - n_test]), strict=True):
             part.append(piece)
-    train_rows, val_rows, test_rows = (np.sort(np.concatenate(part)) for part in parts)
+    train_rows, val_rows, test_rows = (np.sort(np.concatenate(part)) for part in pieces)
     return train_rows, val_rows, test_rows
+
+
+def of_few_rows(y: Array, classes: Sequence[str], parts: int) -> list[str]:
+    """Return a note on the classes that have not a row for each of the parts, if there are any."""
+    few = [f"{classes[k]!r} ({n})" for k, n in enumerate(np.bincount(y, minlength=len(classes))) if n < parts]
+    return [f"Too few rows to be in every part of the data, of which training comes first: {listed(few)}"] if few else []
 
 
 def with_parts(
@@ -59,7 +69,7 @@ def with_parts(
     Raises
     ------
     InputError
-        If there is one class only, or one without a row for each part.
+        If there is one class only, or classes of too few rows.
     """
     if len(classes) < 2:
         raise InputError(f"{path} has one class only, {classes[0]!r}: there is nothing to learn.")
@@ -69,8 +79,9 @@ def with_parts(
     X_val, y_val = val or (X[val_rows], y[val_rows])
     X_test, y_test = test or (X[test_rows], y[test_rows])
     parts = (X[train_rows], y[train_rows], X_val, y_val, X_test[:n_test], y_test[:n_test])
+    few = of_few_rows(y, classes, 1 + (val is None) + (test is None))
     told = f"Learning {listed(classes)} from {len(train_rows):,} {what}; {len(X_val):,} others are to validate"
-    return Dataset(path.stem, *parts, classes, image_shape, notes=[told, *notes])
+    return Dataset(path.stem, *parts, classes, image_shape, notes=[told, *few, *notes])
 
 
 def numbers_of(path: Path, labels: Array, classes: Sequence[str], name: str) -> Array:

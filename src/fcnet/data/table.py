@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.data.dataset import Dataset
-from fcnet.data.splits import split
+from fcnet.data.splits import of_few_rows, split
 from fcnet.data.table_file import is_number, read_table
 from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.types import Array
@@ -97,7 +97,7 @@ def load_table(
     values = [name for name in X.columns if is_number(name)]
     if values:
         notes.append(f"By their looks these names are values, and the first line of a file has to hold names: {listed(values)}")
-    notes += [*_kinds(X), *_row_numbers(X), *_missing(X)]
+    notes += [*of_few_rows(y, classes, 3), *_kinds(X), *_row_numbers(X), *_missing(X)]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows

@@ -16,6 +16,7 @@ from fcnet.errors import InputError, SettingError, to_int
 from fcnet.estimators.advice import warn_of_what_lbfgs_leaves_out
 from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, with_callbacks
 from fcnet.estimators.fitted import FLOATS, FittedNetwork
+from fcnet.estimators.holdout import validation_rows
 from fcnet.estimators.parameters import CONSTRAINTS
 from fcnet.estimators.solvers import fit_lbfgs, fit_stochastic
 from fcnet.nn.network import FullyConnectedNet
@@ -64,6 +65,7 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         return None
 
     def _stratify(self, targets: Array) -> Array | None:
+        """Return the class of each row, by which the validation rows are chosen."""
         return None
 
     def _label_smoothing(self) -> float:
@@ -219,18 +221,9 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
                 raise InputError(f"X_val and y_val do not go with X and y: {error}") from None
         if not self.early_stopping or self.solver == "lbfgs":
             return X, y, all_weights, (None, None, None)
-        from sklearn.model_selection import train_test_split
-
-        rest, held = train_test_split(
-            np.arange(X.shape[0]),
-            random_state=int(self._rng.integers(2**31)),
-            test_size=self.validation_fraction,
-            stratify=self._stratify(y),
-        )
-        if len(held) < 2:
-            raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-        w, w_val = None if all_weights is None else all_weights[rest], None if weights is None else weights[held]
-        return X[rest], y[rest], w, (X[held], y[held], w_val)
+        held = validation_rows(X.shape[0], self.validation_fraction, self._stratify(y), self._rng)
+        w, w_val = None if all_weights is None else all_weights[~held], None if weights is None else weights[held]
+        return X[~held], y[~held], w, (X[held], y[held], w_val)
 
     def _begin(self, X: Any, targets: Array) -> None:
         """Make the network, and forget what there was."""

@@ -43,7 +43,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     learning_rate : {"auto", "constant", "invscaling", "adaptive", "exponential", "step", "cosine", "one_cycle"} or Schedule
         How the rate changes over `max_iter` epochs; "auto" is down to a tenth along a cosine for Adam, AdamW and RMSProp, and
         constant for others and for `partial_fit`. An object like those of `fcnet.training.schedules` brings its own settings.
-        Each call of `partial_fit` is one epoch of a schedule over `max_iter` of them.
+        Each call of `partial_fit` is one epoch of a schedule over `max_iter` of them. That a fit ends at `max_iter` is a
+        `ConvergenceWarning` with rates that would go on: "constant", "invscaling", "adaptive", "exponential" and "step".
     learning_rate_init : float
     power_t : float
         Exponent of "invscaling".
@@ -64,7 +65,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     early_stopping : bool
         Stop by the validation accuracy, and keep the parameters of the best epoch.
     validation_fraction : float
-        What `early_stopping` sets aside, stratified, where `fit` is given no validation rows.
+        What `early_stopping` sets aside where `fit` is given no validation rows: of each class its share, but never its last
+        row, so that classes of one row are only trained on.
     beta_1, beta_2, epsilon : float
         Of Adam.
     n_iter_no_change : int or inf
@@ -268,7 +270,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     def _stratify(self, targets: Array) -> Array | None:
         if self._multilabel:
             return None
-        return targets if targets.ndim == 1 else targets.astype(bool)
+        return targets if targets.ndim == 1 else targets[:, 0].astype(int)
 
     def _labels(self) -> Array:
         """Return the classes of the logits."""

@@ -13,9 +13,9 @@ from fcnet.estimators.parameters import PARAMETER_OF, EpochOf, schedule_of, upda
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import Cosine, OneCycle, Schedule
+from fcnet.training.schedules import Constant, Exponential, Schedule, Step
 from fcnet.training.state import TrainingState
-from fcnet.training.stopping import Adaptive, StopWithoutImprovement
+from fcnet.training.stopping import Adaptive, InverseScaling, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
 from fcnet.types import Array
 
@@ -148,8 +148,8 @@ def _take_scores(estimator: Any, stop: StopWithoutImprovement, diverged: Diverge
 
 
 def _warn_of_the_end(estimator: Any, schedule: Schedule, diverged: DivergedError | None, ended: bool) -> None:
-    # A schedule that was asked for and comes to its end is no want of convergence.
-    done = ended or (isinstance(schedule, Cosine | OneCycle) and estimator.learning_rate != "auto")
+    # Others end at max_iter by design, where the rate has come down; these would go on.
+    done = ended or not isinstance(schedule, Constant | Exponential | Step | InverseScaling | Adaptive)
     if diverged is not None or not done:
         reason = diverged or f"Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't converged yet."
         warnings.warn(f"Stochastic Optimizer: {reason}", ConvergenceWarning, stacklevel=7)
