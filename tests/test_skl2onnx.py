@@ -127,6 +127,23 @@ def test_options_of_classifiers():
     assert labels.tolist() == ["no", "yes"]
 
 
+class Own(ReLU):
+    pass
+
+
+class Exportable(ReLU):
+    def to_onnx(self, graph, x, number):
+        return graph.add("Max", x, number(0))
+
+
+def test_an_activation_that_says_what_it_is_can_be_converted():
+    X, y = make_classification(100, 6, random_state=0)
+    X = X.astype(np.float32)
+    pipeline = fitted(FCNetClassifier(**SETTINGS, activation=Exportable), X, y)
+    _, probabilities = run(pipeline, X, options={FCNetClassifier: FLAT})
+    np.testing.assert_allclose(probabilities, pipeline.predict_proba(X), atol=1e-5)
+
+
 def test_what_cannot_be_converted_is_refused_in_a_line():
     X, y = make_classification(100, 6, random_state=0)
     X = X.astype(np.float32)
@@ -134,8 +151,8 @@ def test_what_cannot_be_converted_is_refused_in_a_line():
     with pytest.raises(InputError, match="needs target_opset=17 or above, and 15 was asked for"):
         run(normalised, X, target_opset=15)
     assert len(run(fitted(FCNetClassifier(**SETTINGS), X, y), X, target_opset=15)) == 2
-    with pytest.raises(InputError, match="function of your own"):
-        run(fitted(FCNetClassifier(**SETTINGS, activation=ReLU), X, y), X)
+    with pytest.raises(InputError, match="one of your own, which does not say what it is in ONNX"):
+        run(fitted(FCNetClassifier(**SETTINGS, activation=Own), X, y), X)
     fractions = fitted(FCNetClassifier(**SETTINGS), X, y)
     fractions[-1].classes_ = np.array([0.5, 1.5])
     with pytest.raises(InputError, match="whole numbers or text"):
