@@ -5,12 +5,18 @@ import shlex
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from fcnet.cli import main
 from fcnet.experiments.recipe import RULE_DEFAULTS, Recipe, recipe_names
 from fcnet.experiments.run import RUN_FILES
+from fcnet.features.scaling import SCALINGS
+from fcnet.nn.layers import ACTIVATIONS
+from fcnet.training.batches import BatchKind
+from fcnet.training.schedules import SCHEDULES
+from fcnet.training.updates import UPDATES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
@@ -60,6 +66,36 @@ def test_every_setting_of_a_recipe_is_in_the_table():
     for key, kind, default in rows:
         assert tomllib.loads(f"value = {default}")["value"] == defaults[key], key
         assert kind == ("text or number" if key == "weight_init" else TYPES[type(defaults[key])]), key
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("batches", get_args(BatchKind)),
+        ("activation", ACTIVATIONS),
+        ("update", UPDATES),
+        ("schedule", SCHEDULES),
+        ("scaling", SCALINGS),
+    ],
+)
+def test_every_choice_of_a_setting_is_in_the_table(key, names):
+    row = re.search(rf"^\| `{key}` \|.*", section("recipes.md", "Every key"), re.M)[0]
+    assert [name for name in names if f'"{name}"' not in row] == []
+
+
+def test_the_floors_are_the_same_everywhere():
+    root = DOCS.parent
+    contract = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    floors = [floor.replace("fcnet.", "") for floor in contract["layers"]]
+    shown = re.search(r"From the top:\n\n(.*?)\n\n", (root / "CONTRIBUTING.md").read_text(), re.S)[1]
+    assert [line.strip() for line in shown.splitlines()] == floors
+    table = re.findall(r"^\| (.*?) \|", section("how-it-works.md", "The floors"), re.M)
+    described = {name.removesuffix(".py").rstrip("/") for row in table for name in re.findall(r"`(\S+?)`", row)}
+    assert described == set(re.findall(r"\w+", " ".join(floors)))
+    modules = {
+        path.stem for path in (root / "src" / "fcnet").glob("[!_]*") if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert modules <= described
 
 
 def test_every_recipe_is_in_the_table():
