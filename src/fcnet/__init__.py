@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fcnet.nn.network import FullyConnectedNet as FullyConnectedNet
     from fcnet.persist import load as load
     from fcnet.persist import save as save
+    from fcnet.threads import use_threads as use_threads
     from fcnet.training.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ _HOME = {
     "load": "fcnet.persist",
     "load_cifar10": "fcnet.data.cifar10",
     "save": "fcnet.persist",
+    "use_threads": "fcnet.threads",
 }
 __all__ = [
     "FCNetClassifier",
@@ -40,6 +42,7 @@ __all__ = [
     "load",
     "load_cifar10",
     "save",
+    "use_threads",
 ]
 
 

@@ -63,6 +63,22 @@ def main(debug: bool) -> None:  # read by Commands.invoke
 
 data_dir_option = click.option("--data-dir", metavar="FOLDER", help="Where CIFAR-10 lies; else $FCNET_DATA, else the cache.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def _use_threads(context: click.Context, _: click.Parameter, threads: int | None) -> None:
+    """Have a command compute by so many threads."""
+    if threads is not None:
+        from fcnet.threads import use_threads
+
+        context.with_resource(use_threads(threads))
+
+
+threads_settings: dict[str, Any] = {
+    "type": click.IntRange(min=1),
+    "metavar": "N",
+    "help": "How many threads compute.  [default: as many as there are cores]",
+}
+threads_option = click.option("--threads", callback=_use_threads, expose_value=False, **threads_settings)
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 
 
@@ -82,6 +98,7 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--engine", metavar="NAME", help="What computes: numba, numpy or bfloat16.  [default: numba where it is installed]"
 )
+@click.option("--threads", **threads_settings)
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
 @click.option("--force", is_flag=True, help="Replace a run that exists.")
 @click.option(
@@ -104,6 +121,7 @@ def train(
     category: Sequence[str],
     seed: int | None,
     engine: str | None,
+    threads: int | None,
     resume: bool,
     force: bool,
     checkpoint_seconds: float,
@@ -134,6 +152,7 @@ def train(
         changes=changes,
         seed=seed,
         engine=engine,
+        threads=threads,
         verify=not no_verify,
         target=target or "",
         drop=list(drop),
@@ -180,6 +199,7 @@ def train(
 
 @main.command()
 @run_argument
+@threads_option
 @data_dir_option
 @json_option
 def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
@@ -202,6 +222,7 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 @run_argument
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Of a table: write the predictions to a .csv.")
+@threads_option
 @json_option
 def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
     """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN.
@@ -312,6 +333,7 @@ def report(runs: Sequence[Path]) -> None:
     type=click.FloatRange(min=0),
     help="How far what an ONNX graph gives may be from what the model gives.",
 )
+@threads_option
 def export(run: Path, to: Path, tolerance: float) -> None:
     """Write the model of RUN for use elsewhere.
 

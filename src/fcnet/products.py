@@ -1,16 +1,62 @@
-"""Products of float32 matrices whose factors are rounded to bfloat16, which some processors do several times as fast."""
+"""Products of matrices: large ones shared among threads, and those whose factors are rounded to bfloat16."""
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache, partial
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from fcnet.errors import SettingError
+from fcnet.threads import default_threads, is_busy, is_sharing, one_blas_thread, share
 from fcnet.types import Array
 
 Matmul = Callable[..., Array]  # of two arrays, and `out`
+
+# In operations, and those that take as long as reading the second factor.
+ONE_THREAD_WORK = 5e5  # a BLAS does a smaller product on one thread anyway
+SHARED_WORK = 8e6  # a smaller one is done before another thread wakes
+FINE_WORK = 1e8  # a larger one is cut finer, for whoever comes late to find a piece
+HELD_WORK = 1e8  # a smaller one is not worth changing the number of BLAS's threads for
+ALIGNED = 16  # rows or columns that the kernels of a BLAS take at a time
+
+
+def work_of(rows: int, size: int) -> float:
+    """Return the work of multiplying so many rows by a matrix of so many entries, or of several such products."""
+    return (2 * rows + 16) * size
+
+
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return ``a @ b``, (…, n, k) by (…, k, m) with equal leading sizes; in pieces that threads share where that is quicker.
+
+    The pieces depend on the sizes and the number of threads alone, so which thread does which changes nothing.
+    """
+    work = work_of(a.shape[-2], b.size)
+    if work < SHARED_WORK or is_busy() or (threads := default_threads()) == 1:
+        return np.matmul(a, b, out=out)
+    if not is_sharing():
+        if work < HELD_WORK:
+            return np.matmul(a, b, out=out)
+        with one_blas_thread():
+            return matmul(a, b, out)
+    if out is None:
+        out = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+    n_pieces = threads if work < FINE_WORK else 2 * threads
+    *leading, n, m = out.shape
+    if leading:
+        share(lambda i: np.matmul(a[i], b[i], out=out[i]), _cut(leading[0], n_pieces, 1))
+    elif n >= m:
+        share(lambda i: np.matmul(a[i], b, out=out[i]), _cut(n, n_pieces))
+    else:
+        share(lambda i: np.matmul(a, b[:, i], out=out[:, i]), _cut(m, n_pieces))
+    return out
+
+
+@cache
+def _cut(n: int, n_pieces: int, aligned: int = ALIGNED) -> list[slice]:
+    size = -(-n // (n_pieces * aligned)) * aligned
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 @cache
@@ -54,17 +100,40 @@ def bfloat16_matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     return out
 
 
-@contextmanager
-def one_thread_each(matmul: Matmul) -> Iterator[Callable[[], None] | None]:
-    """Have products take the thread that they are called in alone; gives what each such thread calls first."""
-    from threadpoolctl import threadpool_limits
+class _TorchThreads(threading.local):
+    """Of each thread its own, and in common how many there were before any was changed."""
 
-    with threadpool_limits(1, user_api="blas"):
-        if matmul is not bfloat16_matmul:
-            yield None
-            return
-        before = _torch().get_num_threads()
-        try:
-            yield partial(_torch().set_num_threads, 1)
-        finally:
-            _torch().set_num_threads(before)
+    number: int | None = None
+    lock, users, before = threading.Lock(), 0, 1
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Have PyTorch multiply by so many threads in this thread.
+
+    What is set for a thread is also what threads begin with that come later, so all put back what the first of them found.
+    """
+    import torch
+
+    own, common = _torch_threads.number, _TorchThreads
+    with common.lock:
+        if not common.users:
+            common.before = torch.get_num_threads()
+        common.users += 1
+    torch.set_num_threads(number)
+    _torch_threads.number = number
+    try:
+        yield
+    finally:
+        _torch_threads.number = own
+        with common.lock:
+            common.users -= 1
+            torch.set_num_threads(own or common.before)
+
+
+_torch_threads = _TorchThreads()
+
+
+def one_thread(matmul: Matmul) -> AbstractContextManager[None]:
+    """Return a context for a piece of shared work in which products take one thread."""
+    return torch_threads(1) if matmul is bfloat16_matmul else nullcontext()

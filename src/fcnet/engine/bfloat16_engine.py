@@ -1,5 +1,8 @@
 """The engine whose products round their factors to bfloat16."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -7,7 +10,8 @@ from numpy.typing import DTypeLike
 
 from fcnet.engine.numba_engine import NumbaEngine
 from fcnet.errors import SettingError
-from fcnet.products import bfloat16_matmul, check_bfloat16
+from fcnet.products import bfloat16_matmul, check_bfloat16, torch_threads
+from fcnet.threads import default_threads
 
 
 class Bfloat16Engine(NumbaEngine):
@@ -30,6 +34,12 @@ class Bfloat16Engine(NumbaEngine):
         if self.dtype != np.float32:
             raise SettingError(f'The engine "bfloat16" computes in float32, not {self.dtype}: set dtype to "float32".')
         check_bfloat16()
+
+    @contextmanager
+    def sharing(self, work: float = math.inf) -> Iterator[None]:
+        """Return a context in which PyTorch's products take as many threads as are to share the work."""
+        with super().sharing(work), torch_threads(default_threads()):
+            yield
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return _bfloat16_or_numba, ()

@@ -4,18 +4,17 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.products import Matmul
+from fcnet.products import ONE_THREAD_WORK, Matmul, matmul
+from fcnet.threads import is_sharing, one_blas_thread
 from fcnet.types import Array, is_sparse
 
 BLOCK_BYTES = 1 << 15  # so that the few arrays of an update fit in a core's second-level cache
-THREADED_FLOPS = 8e6  # a product of so many operations takes about as long on one thread as on two that were asleep
 
 
 def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
@@ -27,13 +26,6 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     size = BLOCK_BYTES // flat[0].itemsize
     for start in range(0, flat[0].size, size):
         yield tuple(a[start : start + size] for a in flat)
-
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _with_l2(penalty: float, g: Array, p: Array, l2: float) -> tuple[float, Array]:
@@ -59,7 +51,7 @@ class NumpyEngine:
     name = "numpy"
     xp: ModuleType = np
     dtypes: tuple[str, ...] = ("float32", "float64")
-    matmul: Matmul = staticmethod(np.matmul)
+    matmul: Matmul = staticmethod(matmul)
 
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
@@ -84,13 +76,12 @@ class NumpyEngine:
         made[name, dtype] = memory, array
         return array
 
-    def threads_for(self, flops: float) -> AbstractContextManager[object]:
-        """Return a context in which products take one thread if the largest, of `flops`, is done before a second one wakes."""
-        # The number is the whole process's: only one thread may change it, or one would put back what another has set.
-        if flops >= THREADED_FLOPS or threading.current_thread() is not threading.main_thread():
-            return nullcontext()
-        limit: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
-        return limit
+    def sharing(self, work: float = math.inf) -> AbstractContextManager[None]:
+        """Return a context in which large products are shared among threads, and small ones take one.
+
+        It changes nothing where the largest product, of so much `work`, is none that a BLAS shares.
+        """
+        return nullcontext() if work < ONE_THREAD_WORK or is_sharing() else one_blas_thread()
 
     def affine(self, x: Array, W: Array, b: Array, out: Array) -> Array:
         """Write ``x W + b`` to `out`."""

@@ -93,6 +93,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     dtype : {"float32", "float64"}, optional
         Of parameters and results; that of `X` where nothing is given.
     engine : {"numba", "numpy", "bfloat16"}, optional
+    threads : int, optional
+        How many threads share the work of fitting and predicting; as many as there are cores where nothing is given.
 
     Attributes
     ----------
@@ -171,6 +173,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         checkpoint: Any = None,
         dtype: Any = None,
         engine: str | None = None,
+        threads: int | None = None,
     ) -> None:
         assign(self, locals())
 

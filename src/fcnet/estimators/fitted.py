@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fcnet.errors import InputError
 from fcnet.estimators.weights import WeightList, fill, sizes_and_dtype
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.threads import use_threads
 from fcnet.types import Array
 
 FLOATS = (np.float64, np.float32)
@@ -106,4 +107,5 @@ class FittedNetwork:
         check_is_fitted(self)
         network = self.network_
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=FLOATS, reset=False)
-        return network.logits(X)
+        with use_threads(getattr(self, "threads", None)):  # which models of before do not have
+            return network.logits(X)

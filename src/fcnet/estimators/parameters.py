@@ -46,6 +46,7 @@ CONSTRAINTS: dict[str, Any] = {
     "checkpoint": [str, HasMethods("with_suffix"), None],
     "dtype": [StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64}), None],
     "engine": [StrOptions(set(ENGINES)), None],
+    "threads": [Interval(Integral, 1, None, closed="left"), None],
 }
 
 PARAMETER_OF = {  # of the trainer's settings, where it has another name here

@@ -31,7 +31,7 @@ class FCNetRegressor(RegressorMixin, _FCNetEstimator):
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, \
 epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, callbacks, progress, checkpoint, dtype, \
-engine : as there
+engine, threads : as there
         As in `FCNetClassifier`; `early_stopping` goes by R².
     scale_target : bool
         Whether targets are standardised in training; those of "poisson" never are.
@@ -94,6 +94,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         checkpoint: Any = None,
         dtype: Any = None,
         engine: str | None = None,
+        threads: int | None = None,
     ) -> None:
         assign(self, locals())
 

@@ -37,6 +37,7 @@ def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> 
             max_iter=estimator.max_iter,
             max_fun=estimator.max_fun,
             tol=estimator.tol,
+            threads=estimator.threads,
         )
     except DivergedError as error:
         raise InputError(_non_finite(error)) from None
@@ -101,6 +102,7 @@ def fit_stochastic(
             stop,
             watch,
         ],
+        threads=estimator.threads,
     )
     X_val, y_val, w_val = held_out
     estimator._enter_scale(network)

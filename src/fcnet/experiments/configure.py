@@ -12,6 +12,7 @@ from fcnet.engine import default_engine
 from fcnet.errors import SettingError, unknown_name
 from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
 from fcnet.experiments.run import CONFIG, Config
+from fcnet.threads import default_threads
 
 
 def configure(
@@ -23,6 +24,7 @@ def configure(
     changes: Iterable[str] = (),
     seed: int | None = None,
     engine: str | None = None,
+    threads: int | None = None,
     verify: bool = True,
     **columns: Any,
 ) -> tuple[Path, Config]:
@@ -41,7 +43,7 @@ def configure(
     stem = Path(dataset).stem
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and out is not None and (out / CONFIG).exists():
-        named = {**columns, "seed": seed, "engine": engine, "recipe": Path(recipe).stem if recipe else None}
+        named = {**columns, "seed": seed, "engine": engine, "threads": threads, "recipe": Path(recipe).stem if recipe else None}
         named["verify"] = None if verify else False
         given = {name: value for name, value in named.items() if value not in (None, "", [])}
         settings = load_recipe(recipe or str(out / CONFIG), changes)
@@ -49,6 +51,6 @@ def configure(
     recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
     name = Path(recipe).stem
     run = out or Path("runs") / f"{stem}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    crc = checksum(dataset) if own else ""
+    computed: dict[str, Any] = {"threads": threads or default_threads(), "checksum": checksum(dataset) if own else ""}
     settings = load_recipe(recipe, changes)
-    return run, Config(dataset, name, settings, seed or 0, engine or default_engine(), verify, **columns, checksum=crc)
+    return run, Config(dataset, name, settings, seed or 0, engine or default_engine(), verify, **columns, **computed)

@@ -10,11 +10,11 @@ from fcnet.experiments.representations import LearntRepresentation
 from fcnet.features import ZCA, HistogramFeatures, Preparation, Scaling, TableFeatures
 from fcnet.features.local_weights import local_weights
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.products import Matmul
+from fcnet.products import Matmul, matmul
 from fcnet.types import Array, Say
 
 
-def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul = np.matmul) -> tuple[Preparation, Array, float]:
+def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul = matmul) -> tuple[Preparation, Array, float]:
     """Fit what the inputs go through on the training part; return it, what the network trains on, and the seconds it took.
 
     With moved copies of features there are several rows of an image, view by view. Features that are in the cache count with

@@ -16,7 +16,7 @@ from fcnet.features.kmeans import unit_rows
 from fcnet.features.representation import Patches, PatchRepresentation, patches_of
 from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.persist import load_tensors, save_tensors, write_atomic
-from fcnet.products import Matmul, bfloat16_matmul
+from fcnet.products import Matmul, bfloat16_matmul, matmul
 from fcnet.types import Array, Say
 
 FORMAT = "fcnet-representation-1"
@@ -60,7 +60,7 @@ class LearntRepresentation:
         seed: int,
         say: Say,
         cache: Path | None = None,
-        matmul: Matmul = np.matmul,
+        matmul: Matmul = matmul,
         unit_mean: bool = False,
     ) -> None:
         self.X, self.image_shape, self.say = X, image_shape, say

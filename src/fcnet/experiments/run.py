@@ -19,6 +19,7 @@ from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.preparing import prepare
 from fcnet.experiments.recipe import Recipe
 from fcnet.persist import Model, load, save, write_atomic
+from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.trainer import accuracy
@@ -50,6 +51,7 @@ class Config:
     drop: list[str] = field(default_factory=list)
     category: list[str] = field(default_factory=list)
     checksum: str = ""
+    threads: int = 0  # as many as there are cores, in runs from before there was a number
     fcnet: str = __version__
 
     def load(self, data_dir: str | None = None, n_test: int | None = None) -> Dataset:
@@ -141,7 +143,9 @@ def _begin(run: Path, config: Config, resume: bool) -> None:
 
 def _differences(begun: Config, now: Config) -> str:
     old, new = (config.settings.in_effect() | asdict(config) for config in (begun, now))
-    changed = [key for key in old if key not in ("settings", "description", "fcnet") and old[key] != new.get(key, old[key])]
+    changed = [
+        key for key in old if key not in ("settings", "description", "threads", "fcnet") and old[key] != new.get(key, old[key])
+    ]
     return ", ".join(f"{key} was {old[key]!r}, now {new[key]!r}" for key in changed)
 
 
@@ -197,7 +201,8 @@ def train(
 
         room_for_kernel(len(data.X_train))  # now, not when features have been learnt for hours
     _begin(run, config, resume)
-    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
+    with use_threads(config.threads or None):
+        scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
     X_val = scaling.transform(data.X_val, recipe.dtype)
 
     def keep(model: Model, history: History) -> None:
@@ -205,15 +210,16 @@ def train(
         write_atomic(run / HISTORY, history.to_jsonl())
 
     prepared = Prepared(recipe, data, scaling, X_train, X_val, config.seed, config.engine)
-    if recipe.training == "kernel":
-        model, trained = solve(prepared, keep, say)
-    else:
-        model, trained = descend(
-            *(prepared, keep, say, callbacks),
-            checkpoint=run / CHECKPOINT,
-            checkpoint_seconds=checkpoint_seconds,
-            resume=resume,
-        )
+    with use_threads(config.threads or None):
+        if recipe.training == "kernel":
+            model, trained = solve(prepared, keep, say)
+        else:
+            model, trained = descend(
+                *(prepared, keep, say, callbacks),
+                checkpoint=run / CHECKPOINT,
+                checkpoint_seconds=checkpoint_seconds,
+                resume=resume,
+            )
     network = model.network
     metrics = {
         "dataset": config.dataset,

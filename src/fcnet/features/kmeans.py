@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fcnet.products import Matmul
+from fcnet.products import Matmul, matmul
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 4096
@@ -20,7 +20,7 @@ def spherical_kmeans(
     n_iterations: int,
     rng: np.random.Generator,
     flip: Array | None = None,
-    matmul: Matmul = np.matmul,
+    matmul: Matmul = matmul,
 ) -> Array:
     """Return directions (n_directions, n) along which rows of length one (m, n) lie, either way.
 

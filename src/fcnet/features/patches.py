@@ -1,9 +1,7 @@
 """Features of images by a dictionary of patches: fitted without labels, and closed under mirroring."""
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -15,7 +13,8 @@ from fcnet.errors import SettingError, to_float, to_int, unknown_name
 from fcnet.features.checks import check_arrays, check_images, check_max_value
 from fcnet.features.kmeans import spherical_kmeans, unit_rows
 from fcnet.features.views import diagonal_moves, random_places
-from fcnet.products import Matmul, one_thread_each
+from fcnet.products import Matmul, matmul, one_thread
+from fcnet.threads import default_threads, one_blas_thread, share
 from fcnet.types import Array
 
 CONTRAST_EPSILON = 10.0  # for pixels from 0 to 255, as in Coates, Ng & Lee 2011
@@ -91,7 +90,7 @@ class PatchFeatures:
         self.shift = to_int("shift", shift, 0)
         self.max_value = check_max_value(max_value)
         self.seed = seed
-        self.matmul: Matmul = np.matmul
+        self.matmul: Matmul = matmul
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal, unfitted object."""
@@ -204,11 +203,14 @@ class PatchFeatures:
         images = check_images(X, shape).reshape(-1, *shape)
         out = np.empty((len(images), len(diagonal_moves(shift)), self.n_features), np.float32)
         passes = _passes()
+
+        def extract(rows: Array) -> None:
+            with one_thread(self.matmul):
+                self._extract_rows(images, rows, shift, out, *passes)
+
         # Each thread has images of its own and products of one thread: the pass behind a product finds it in its cache.
-        with one_thread_each(self.matmul) as begin, ThreadPoolExecutor(_n_threads(), initializer=begin) as pool:
-            parts = np.array_split(np.arange(len(images)), _n_threads())
-            for _ in pool.map(lambda rows: self._extract_rows(images, rows, shift, out, *passes), parts):
-                pass
+        with one_blas_thread():
+            share(extract, np.array_split(np.arange(len(images)), min(2 * default_threads(), len(images)) or 1))
         return out
 
     def _extract_rows(self, images: Array, rows: Array, shift: int, out: Array, normalise: Any, pool: Any) -> None:
@@ -330,7 +332,3 @@ def _passes() -> tuple[Callable[..., None], Callable[..., None]]:
     except ImportError:  # not installed, or not for this NumPy
         return _normalised_patches, _threshold_and_pool
     return patch_loops.normalised_patches, patch_loops.threshold_and_pool
-
-
-def _n_threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

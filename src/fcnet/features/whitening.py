@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import InputError, to_int
-from fcnet.products import Matmul
+from fcnet.products import Matmul, matmul
 from fcnet.types import Array
 
 MEAN_VARIANCE = 0.5  # of the components: four times as much costs a point of accuracy, half as much nothing
@@ -119,7 +119,7 @@ class MirrorWhitening:
         n_components: int,
         regularisation: float | None = 1.0,
         seed: int = 0,
-        matmul: Matmul = np.matmul,
+        matmul: Matmul = matmul,
     ) -> "MirrorWhitening":
         """Find the components, by subspace iteration where there are many features.
 
@@ -190,7 +190,7 @@ class MirrorWhitening:
         """The signs, float32 (n_components,), by which mirroring multiplies each component."""
         return np.repeat(np.array([1, -1], np.float32), [self.even.shape[1], self.odd.shape[1]])
 
-    def transform(self, features: ArrayLike, matmul: Matmul = np.matmul) -> Array:
+    def transform(self, features: ArrayLike, matmul: Matmul = matmul) -> Array:
         """Return the components, float32 (n, n_components), of features (n, n_features), multiplied by `matmul`."""
         features = np.asarray(features, np.float32)
         out = np.empty((len(features), self.n_components), np.float32)
@@ -219,7 +219,7 @@ def even_and_odd(features: Array, mirrored: Array) -> tuple[Array, Array]:
 
 
 def _components(
-    covariances: list[Array], n: int, regularisation: float | None, seed: int, matmul: Matmul = np.matmul
+    covariances: list[Array], n: int, regularisation: float | None, seed: int, matmul: Matmul = matmul
 ) -> tuple[Array, Array]:
     """Return the leading eigenvectors of both matrices, n in all, with their scales; the list is emptied."""
     rng = np.random.default_rng(seed)
@@ -249,7 +249,7 @@ def _chain(matrices: Sequence[Array], following: Array) -> Array:
     return np.concatenate([matrix @ part for matrix, part in zip(matrices, rows, strict=True)])
 
 
-def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator, matmul: Matmul = np.matmul) -> tuple[Array, Array]:
+def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator, matmul: Matmul = matmul) -> tuple[Array, Array]:
     """Return the largest eigenvalues of a symmetric matrix and their eigenvectors: at most n, ascending.
 
     Large matrices by subspace iteration (Halko, Martinsson & Tropp 2011), whose last vectors span about the space that is asked

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.errors import InputError, check_range
 from fcnet.features.checks import check_arrays
 from fcnet.features.pca import check_varies
+from fcnet.products import matmul
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
@@ -100,7 +101,7 @@ class ZCA:
         out = np.empty(X.shape, dtype)
         for start in range(0, len(X), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            np.matmul(np.subtract(X[rows], mean, dtype=dtype), matrix, out=out[rows])
+            matmul(np.subtract(X[rows], mean, dtype=dtype), matrix, out=out[rows])
         return out
 
     def get_config(self) -> dict[str, Any]:

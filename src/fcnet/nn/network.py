@@ -12,6 +12,7 @@ from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_nam
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, activation_name, get_activation
 from fcnet.nn.losses import get_loss
+from fcnet.products import work_of
 from fcnet.types import Array, Params
 
 NORMALISATIONS = ("none", "layer")
@@ -110,6 +111,7 @@ class FullyConnectedNet:
         self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self.layers = self._make_layers()
+        self._largest = max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
         self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
 
     def _make_layers(self) -> list[Layer]:
@@ -225,7 +227,8 @@ class FullyConnectedNet:
 
     def logits_of(self, rows: Array) -> Array:
         """Return the logits, finite or not, of some rows in the network's dtype, which the next call may write over."""
-        with np.errstate(over="ignore", invalid="ignore"):
+        sharing = self.engine.sharing(work_of(rows.shape[0], self._largest))
+        with sharing, np.errstate(over="ignore", invalid="ignore"):
             logits = self._forward(rows, None)[0]
             return logits.reshape(self.members, -1, self.n_classes).mean(axis=0) if self.members > 1 else logits
 
@@ -270,6 +273,12 @@ class FullyConnectedNet:
         """
         if weights is not None and not weights.any():
             raise InputError("weights must not all be zero: the mean over rows that count nothing has no value.")
+        with self.engine.sharing(work_of(X.shape[0], self._largest)):
+            return self._loss_and_gradients(X, y, l2, label_smoothing, rng, weights)
+
+    def _loss_and_gradients(
+        self, X: Array, y: Array, l2: float, label_smoothing: float, rng: np.random.Generator | None, weights: Array | None
+    ) -> tuple[float, Params]:
         logits, caches = self._forward(X, rng)
         if self.members > 1:
             y = np.concatenate([y] * self.members)

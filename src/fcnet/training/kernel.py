@@ -5,7 +5,7 @@ import numpy as np
 from fcnet.engine import default_engine, get_engine
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.products import Matmul
+from fcnet.products import Matmul, matmul
 from fcnet.types import Array, Say
 
 BLOCK = 2048  # rows of the kernel matrix at once
@@ -60,9 +60,9 @@ def fit_kernel(
         If K is not positive definite, which a larger `ridge` mends, or there is no finite solution.
     """
     n, n_inputs = X.shape
-    matmul = get_engine(engine or default_engine(), "float32").matmul
+    of_engine = get_engine(engine or default_engine(), "float32").matmul
     targets = np.eye(n_classes, dtype=np.float32)[y]
-    K = _kernel(X, concentration, ridge, signs, matmul, say)
+    K = _kernel(X, concentration, ridge, signs, of_engine, say)
     weights = _solve(K, targets - np.float32(1 / n_classes), say)
     params = {
         "W1": np.float32(concentration) * X.T,
@@ -141,9 +141,9 @@ def _solve(A: list[Array], b: Array, say: Say) -> Array:
         x[own] = solve_triangular(corner, x[own], lower=True, check_finite=False)
         for i in range(k + 1, len(A)):
             A[i][:, own] = solve_triangular(corner, A[i][:, own].T, lower=True, check_finite=False).T
-            x[parts[i]] -= A[i][:, own] @ x[own]
+            x[parts[i]] -= matmul(A[i][:, own], x[own])
             for j in range(k + 1, i + 1):
-                A[i][:, parts[j]] -= A[i][:, own] @ A[j][:, own].T
+                A[i][:, parts[j]] -= matmul(A[i][:, own], A[j][:, own].T)
         say(f"Cholesky factors: {own.stop:,} of {len(b):,}")
     for k, own in reversed(list(enumerate(parts))):
         x[own] = solve_triangular(A[k][:, own], x[own], lower=True, trans="T", check_finite=False)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.errors import DivergedError
+from fcnet.threads import use_threads
 from fcnet.training.history import History
 from fcnet.training.state import Trainable
 from fcnet.types import Array
@@ -21,6 +22,7 @@ def train_lbfgs(
     max_iter: int = 200,
     max_fun: int = 15000,
     tol: float = 1e-4,
+    threads: int | None = None,
 ) -> tuple[History, str | None]:
     """Minimise the loss by SciPy's L-BFGS-B without bounds, and leave the network with what it finds. Nothing is dropped.
 
@@ -35,6 +37,8 @@ def train_lbfgs(
         Most iterations, and most evaluations of the loss.
     tol : float
         It ends where no entry of the gradient is larger.
+    threads : int, optional
+        As in `Trainer`.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def train_lbfgs(
 
     start = np.concatenate([p.ravel() for p in params.values()], dtype=np.float64)
     options = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), use_threads(threads), network.engine.sharing():
         result = minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options, callback=keep)
     put(result.x)
     if not len(history):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import DivergedError, InputError, OverflowedError, SettingError, to_float, to_int, unknown_name
+from fcnet.threads import use_threads
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
@@ -57,6 +58,9 @@ class Trainer:
     keep_best : bool
         With validation data, whether the network is left with the parameters of its best epoch; else with the last.
     callbacks : sequence of Callback
+    threads : int, optional
+        How many threads share large products; there are never more at work than there are cores. Where nothing is given it is
+        as many as there are cores, or what `fcnet.use_threads` says.
 
     Examples
     --------
@@ -82,6 +86,7 @@ class Trainer:
     train_rows: int = TRAIN_ROWS
     keep_best: bool = True
     callbacks: Sequence[Callback] = ()
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         self._read_settings()
@@ -181,8 +186,7 @@ class Trainer:
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
         save = None if checkpoint is None else partial(save_checkpoint, checkpoint, state, fingerprint)
-        largest = max(W.size for W in network.params.values())
-        with network.engine.threads_for(2 * batches.batch_size * largest):
+        with use_threads(self.threads), network.engine.sharing():
             self._train(state, batches, (X_val, y_val, val_weight), save, checkpoint_seconds)
         return state.history
 
@@ -315,7 +319,7 @@ class Trainer:
 
     def _fingerprint(self, network: Trainable, arrays: list[Any]) -> dict[str, Any]:
         """Return what makes this training another than others, for its checkpoints."""
-        names = [field.name for field in fields(self) if field.name != "callbacks"]
+        names = [field.name for field in fields(self) if field.name not in ("callbacks", "threads")]
         callbacks = [rule for callback in self.callbacks if (rule := callback.decides()) is not None]
         settings = {name: describe(name, getattr(self, name)) for name in names}
         return settings | {"callbacks": callbacks, "network": describe("network", network), "data": checksum(arrays)}
