@@ -92,10 +92,8 @@ def test_the_floors_are_the_same_everywhere():
     table = re.findall(r"^\| (.*?) \|", section("how-it-works.md", "The floors"), re.M)
     described = {name.removesuffix(".py").rstrip("/") for row in table for name in re.findall(r"`(\S+?)`", row)}
     assert described == set(re.findall(r"\w+", " ".join(floors)))
-    modules = {
-        path.stem for path in (root / "src" / "fcnet").glob("[!_]*") if path.suffix == ".py" or (path / "__init__.py").exists()
-    }
-    assert modules <= described
+    package = root / "src" / "fcnet"
+    assert {path.relative_to(package).parts[0].removesuffix(".py") for path in package.glob("**/[!_]*.py")} <= described
 
 
 def test_every_recipe_is_in_the_table():
