@@ -63,6 +63,11 @@ def main(debug: bool) -> None:  # read by Commands.invoke
 
 data_dir_option = click.option("--data-dir", metavar="FOLDER", help="Where CIFAR-10 lies; else $FCNET_DATA, else the cache.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+encoding_option = click.option(
+    "--encoding",
+    metavar="NAME",
+    help="Of a table in text, as latin-1 or cp1252.  [default: utf-8, or what its first bytes say]",
+)
 
 
 def _use_threads(context: click.Context, _: click.Parameter, threads: int | None) -> None:
@@ -90,10 +95,18 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
 @click.option("--target", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
-@click.option("--drop", multiple=True, metavar="COLUMN", help="A column of a table to leave out; may be repeated.")
+@click.option("--drop", multiple=True, metavar="COLUMN,…", help="Columns of a table to leave out; may be repeated.")
 @click.option(
-    "--category", multiple=True, metavar="COLUMN", help="A column of a table whose numbers are categories; may be repeated."
+    "--category", multiple=True, metavar="COLUMN,…", help="Columns of a table whose numbers are categories; may be repeated."
 )
+@click.option(
+    "--missing",
+    multiple=True,
+    metavar="WORD,…",
+    help="Words in a .csv or .tsv that mean a missing value, beside empty fields.  [default: NA, NaN, null, None, ? and such]",
+)
+@encoding_option
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign in a .csv or .tsv.  [default: found out]")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
 @click.option(
     "--engine", metavar="NAME", help="What computes: numba, numpy or bfloat16.  [default: numba where it is installed]"
@@ -119,6 +132,9 @@ def train(
     target: str | None,
     drop: Sequence[str],
     category: Sequence[str],
+    missing: Sequence[str],
+    encoding: str | None,
+    decimal: str | None,
     seed: int | None,
     engine: str | None,
     threads: int | None,
@@ -131,7 +147,7 @@ def train(
 ) -> None:
     """Train a network on DATASET: digits, cifar10, or the path of own data.
 
-    These are a .csv, .tsv, .parquet or .npz, or a folder of folders of pictures.
+    These are a .csv or .tsv, compressed or not, a .parquet or .npz, or a folder of folders of pictures.
 
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
     until fcnet evaluate.
@@ -157,6 +173,9 @@ def train(
         target=target or "",
         drop=list(drop),
         category=list(category),
+        missing=[word.strip() for words in missing for word in words.split(",")],
+        encoding=encoding or "",
+        decimal=decimal or "",
     )
     if check_run(run, config, force=force, resume=resume):
         click.echo(f"{run} is finished already.", err=True)
@@ -222,31 +241,46 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 @run_argument
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Of a table: write the predictions to a .csv.")
+@click.option("--keep", multiple=True, metavar="COLUMN,…", help="Of a table: columns to hand on with the predictions.")
+@encoding_option
+@click.option(
+    "--decimal", type=click.Choice([".", ","]), help="The decimal sign in a .csv or .tsv.  [default: that of the training file]"
+)
 @threads_option
 @json_option
-def predict(run: Path, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
+def predict(
+    run: Path,
+    files: Sequence[Path],
+    out: Path | None,
+    keep: Sequence[str],
+    encoding: str | None,
+    decimal: str | None,
+    as_json: bool,
+) -> None:
     """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN.
 
     A folder stands for the pictures in it and in its folders. A picture of another size than the training images is scaled to
     theirs, and should look like them: for a model of the digits light on dark, and cut close. Transparent parts are read as
-    white. Of a table each row gives a line:
-    its class, and the probability of each class, as CSV.
+    white. Of a table each row gives a line: its class, and the probability of each class, as CSV. A table by the name - comes from
+    standard input.
     """
     import numpy as np
 
     from fcnet.data.images import Remarks, picture_files, read_image, skipped_note
+    from fcnet.data.table import options_given
     from fcnet.experiments.run import MODEL
 
     model = _model_of(run)
     if model.scaling.kind == "table":
-        _predict_tables(model, files, out, as_json)
+        _predict_tables(model, files, out, as_json, keep=keep, encoding=encoding or "", decimal=decimal or "")
         return
     if model.image_shape is None:
         raise FcnetError(
             f"{run} was trained neither on images nor on a table: call fcnet.load({str(run / MODEL)!r}).predict(X)."
         )
-    if out:
-        raise SettingError("--out is for tables.")
+    given = {"out": out, "keep": keep, "encoding": encoding, "decimal": decimal}
+    if any(given.values()):
+        raise SettingError(f"{options_given(given)} for tables.")
     if model.image_shape[2] not in (1, 3):
         raise FcnetError(
             f"{run} was trained on images of {model.image_shape[2]} channels, and picture files have 1 or 3: call "
@@ -284,14 +318,14 @@ def _model_of(run: Path) -> Any:
     return load(run / MODEL)
 
 
-def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json: bool) -> None:
-    from fcnet.experiments.table_predictions import predict_tables, to_csv, to_json_lines
+def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json: bool, **reading: Any) -> None:
+    from fcnet.experiments.table_predictions import predict_tables
     from fcnet.persist import write_atomic
 
     if out and not out.parent.is_dir():
         raise FcnetError(f"There is no folder {out.parent}.")
-    predicted = predict_tables(model, model.scaling, files, lambda line: click.echo(line, err=True))
-    text = (to_json_lines if as_json else to_csv)(model.classes, predicted)
+    predicted = predict_tables(model, model.scaling, files, lambda line: click.echo(line, err=True), **reading)
+    text = predicted.to_json_lines() if as_json else predicted.to_csv()
     if out:
         write_atomic(out, text)
     else:

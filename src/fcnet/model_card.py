@@ -92,7 +92,21 @@ def _columns(metrics: dict[str, Any], config: Config, table: TableFeatures) -> l
     texts = [f"{learnt}{dropped}:", _table(["column", "kind", "a missing value counts as"], rows)]
     if len(table.columns) > MOST_NAMES:
         texts.append(f"And {len(table.columns) - MOST_NAMES:,} more columns.")
-    return [*texts, "A category that no training row had counts as no category, too, and an infinite number as missing."]
+    texts.append("A category that no training row had counts as no category, too, and an infinite number as missing.")
+    return [*texts, *_text_files(table)]
+
+
+def _text_files(table: TableFeatures) -> list[str]:
+    if table.dialect is None:  # of a file of before this was kept
+        return []
+    commas, words = (listed(map(_plain, names), MOST_NAMES) for names in (table.dialect.decimal_commas, table.dialect.missing))
+    separator = f"`{table.dialect.separator}`".replace("\t", "TAB") if table.dialect.separator else ""
+    facts = [
+        *([f"{separator} stands between columns"] if separator else []),
+        f"the decimal sign of {commas} is a comma" if commas else "the decimal sign is a point",
+        f"empty fields and the words {words} are missing values" if words else "empty fields alone are missing values",
+    ]
+    return [f"In text {', '.join(facts[:-1])}, and {facts[-1]}."]
 
 
 def _measured(metrics: dict[str, Any], config: Config) -> list[str]:

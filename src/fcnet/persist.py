@@ -167,7 +167,7 @@ class Model:
         return self.network.layer_sizes[0] if self.scaling.n_inputs is None else self.scaling.n_inputs
 
     def rows(self, X: Any) -> Array:
-        """Return raw inputs as an array (n, n_inputs): of a table the rows of a polars data frame, encoded as numbers."""
+        """Return raw inputs as an array (n, n_inputs): of a table the rows of a data frame, encoded as numbers."""
         return self.scaling.encode(X) if isinstance(self.scaling, TableFeatures) and hasattr(X, "columns") else X
 
     def logits(self, X: Any) -> Array:
@@ -176,7 +176,8 @@ class Model:
         Parameters
         ----------
         X : array, sparse matrix or data frame
-            Of a sparse matrix a few thousand rows at a time are made an array of, unless the network takes them as they are.
+            Of a sparse matrix a few thousand rows at a time are made an array of, unless the network takes them as they are. A
+            data frame may be one of polars, pandas or pyarrow.
 
         Raises
         ------

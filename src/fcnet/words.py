@@ -31,8 +31,8 @@ def duration_words(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.2g} s"
 
 
-def listed(names: Iterable[str], most: int = 10) -> str:
-    """Return names in a row, and only how many there are of those above `most`.
+def listed(names: Iterable[str], most: int = 10, sign: str = ", ") -> str:
+    """Return names in a row, `sign` between them, and only how many there are of those above `most`.
 
     Examples
     --------
@@ -41,4 +41,4 @@ def listed(names: Iterable[str], most: int = 10) -> str:
     """
     names = list(names)
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return sign.join(names[:most]) + more

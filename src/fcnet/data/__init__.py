@@ -1,12 +1,14 @@
 """Data sets, by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 from fcnet.data.cifar10 import load_cifar10
 from fcnet.data.dataset import Dataset
 from fcnet.data.digits import load_digits
 from fcnet.data.own import is_path, load_own
+from fcnet.data.table import TableOptions, options_given
 from fcnet.errors import InputError, unknown_name
 
 DATASETS: dict[str, Callable[..., Dataset]] = {"digits": load_digits, "cifar10": load_cifar10}
@@ -18,14 +20,13 @@ def load_dataset(
     *,
     n_test: int | None = None,
     verify: bool = True,
-    target: str = "",
-    drop: Sequence[str] = (),
-    category: Sequence[str] = (),
+    **table: Unpack[TableOptions],
 ) -> Dataset:
     """Load a data set in its standard split, or own data by its path; `n_test` of 0 leaves the test part unread.
 
-    `target` is the column of a table to learn, its last one by default; `drop` are columns to leave out, and `category`
-    those that are categories though they hold numbers.
+    `table` says how a table is read: `target` is the column to learn, its last one by default; `drop` are columns to leave out,
+    and `category` those that are categories though they hold numbers; `missing` are the words for missing values, in place of
+    fcnet's own; `encoding` and `decimal` say how text is written.
 
     Raises
     ------
@@ -35,9 +36,9 @@ def load_dataset(
         If its files cannot be used.
     """
     if name not in DATASETS and is_path(name):  # a folder that happens to be called digits is ./digits
-        return load_own(name, target=target, drop=drop, category=category, n_test=n_test)
-    if target or drop or category:
-        raise InputError(f"target, drop and category are for tables, and {name} is none.")
+        return load_own(name, n_test=n_test, **table)
+    if any(table.values()):
+        raise InputError(f"{options_given(table)} for tables, and {name} is none.")
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     settings = {} if n_test is None else {"n_test": n_test}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fcnet.cells import Dialect
 from fcnet.types import Array
 
 
@@ -26,6 +27,8 @@ class Dataset:
         The column of a table that is learnt.
     notes : sequence of str
         What was done to own data, in lines for people.
+    dialect : Dialect, optional
+        How the text of a table was written.
     """
 
     name: str
@@ -40,3 +43,4 @@ class Dataset:
     max_value: float = 255.0
     target: str = ""
     notes: Sequence[str] = ()
+    dialect: Dialect | None = None

@@ -3,13 +3,14 @@
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from fcnet.data.arrays import load_npz
 from fcnet.data.dataset import Dataset
 from fcnet.data.folder import load_folder
 from fcnet.data.images import find_pictures
-from fcnet.data.table import load_table
-from fcnet.data.table_file import TABLES
+from fcnet.data.table import TableOptions, load_table, options_given
+from fcnet.data.table_file import is_table
 from fcnet.errors import FileFormatError, InputError
 
 
@@ -18,19 +19,17 @@ def is_path(name: str) -> bool:
     return "/" in name or "\\" in name or bool(Path(name).suffix) or Path(name).is_dir()
 
 
-def load_own(
-    name: str, *, target: str = "", drop: Sequence[str] = (), category: Sequence[str] = (), n_test: int | None = None
-) -> Dataset:
+def load_own(name: str, *, n_test: int | None = None, **table: Unpack[TableOptions]) -> Dataset:
     """Load own data, split into training, validation and test rows of every class.
 
     Parameters
     ----------
     name : str
         Path of a ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``, or of a folder.
-    target, drop, category
-        Columns of a table, see `load_table`.
     n_test : int, optional
         How many test rows to return; all where it is not given.
+    **table
+        How a table is read, see `load_table`.
 
     Raises
     ------
@@ -38,15 +37,15 @@ def load_own(
         If the data cannot be used.
     """
     path = Path(name)
-    if path.suffix.lower() in TABLES and not path.is_dir():
-        return load_table(path, target=target, drop=drop, category=category, n_test=n_test)
-    if target or drop or category:
-        raise InputError(f"--target, --drop and --category are for tables, and {name} is none.")
+    if is_table(path) and not path.is_dir():
+        return load_table(path, n_test=n_test, **table)
+    if any(table.values()):
+        raise InputError(f"{options_given(table)} for tables, and {name} is none.")
     if path.is_dir():
         return load_folder(path, n_test)
     if path.suffix.lower() == ".npz":
         return load_npz(path, n_test)
-    raise FileFormatError(f"{name} is not a {', '.join(TABLES)} or .npz file, nor a folder of pictures.")
+    raise FileFormatError(f"{name} is not a .csv, .tsv, .parquet or .npz file, nor a folder of pictures.")
 
 
 def checksum(name: str) -> str:

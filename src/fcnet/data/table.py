@@ -1,43 +1,58 @@
-"""A table to learn from: its target, its columns, and what to say of them."""
+"""A table to learn from: which of its columns, and what to say of them."""
 
-import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-import numpy as np
-
+from fcnet.cells import MISSING, Dialect, as_numbers, as_text, is_compound
 from fcnet.data.dataset import Dataset
 from fcnet.data.splits import of_few_rows, split
-from fcnet.data.table_file import is_number, read_table
+from fcnet.data.table_columns import columns_of, explained, unusable
+from fcnet.data.table_file import TableFile, chosen_columns, read_table, stem
+from fcnet.data.table_notes import column_notes, left_out_notes
+from fcnet.data.table_target import numbered_classes
 from fcnet.errors import InputError, SettingError, unknown_name
-from fcnet.types import Array
 from fcnet.words import listed
 
-MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-DATE = "(?i)^({})$".format(
-    "|".join(
-        (
-            r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?",  # 2024-02-21, 21.02.24
-            r"\d{4}-\d{2}",
-            rf"\d{{1,2}}\.?[ -]{MONTH}[ -]\d{{2,4}}.*",  # 21 Feb 2024
-            rf"{MONTH} (\d{{1,2}},? )?\d{{4}}.*",  # Feb 21, 2024
-            r"\d{1,2}:\d{2}(:\d{2})?",
-        )
-    )
-)
-MOST_CATEGORIES = 1000
-MOST_CLASSES = 100
-MOST_NOTES = 10  # of one kind
-NAMELESS = r"Unnamed:? [\d.]+"  # by `read_table`, or by pandas, whose index such a column mostly is
-ROW_NAMES = ("id", "index", "__index_level_0__")
-LARGEST = 1e100  # squares of larger numbers overflow
-ADVICE = "Leave it out by --drop {name!r}, or turn it into numbers or a few categories first."
+NAMELESS = r"(Unnamed:? [\d.]+)?"  # by `read_table`, or by pandas, whose index such a column mostly is
+COUNTERS = ("index", "level_0")  # what pandas calls an index that it has made a column of
+
+
+class TableOptions(TypedDict, total=False):
+    """How a table is read: its target, the columns to leave out and those that are categories, and how text is written.
+
+    Columns are named one by one or several with commas between them. `missing` are the words that mean a missing value, beside
+    empty fields, in place of fcnet's own; `encoding` is UTF-8 and `decimal` found out where they are not given. `known` are
+    columns that are kept though pandas seems to have written them for its index.
+    """
+
+    target: str
+    drop: Sequence[str]
+    category: Sequence[str]
+    missing: Sequence[str]
+    encoding: str
+    decimal: str
+    known: Collection[str]
+
+
+def options_given(table: Mapping[str, Any]) -> str:
+    """Return the options of a table that have a value, and a verb."""
+    given = [f"--{name}" for name, value in table.items() if value]
+    return f"{listed(given)} {'is' if len(given) == 1 else 'are'}"
 
 
 def load_table(
-    path: str | Path, *, target: str = "", drop: Sequence[str] = (), category: Sequence[str] = (), n_test: int | None = None
+    path: str | Path,
+    *,
+    target: str = "",
+    drop: Sequence[str] = (),
+    category: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    encoding: str = "",
+    decimal: str = "",
+    known: Collection[str] = (),
+    n_test: int | None = None,
 ) -> Dataset:
     """Load a table to learn the column `target` from the others, split into training, validation and test rows.
 
@@ -50,6 +65,14 @@ def load_table(
         Columns to leave out.
     category : sequence of str
         Columns that are categories, also where they hold numbers.
+    missing : sequence of str
+        Words that mean a missing value, in place of `fcnet.cells.MISSING`.
+    encoding : str
+        Of text; UTF-8, or what a byte-order mark says, where it is not given.
+    decimal : str
+        The decimal sign of text; found out where it is not given.
+    known : collection of str
+        Columns to keep though pandas seems to have written them for its index.
     n_test : int, optional
         How many test rows to return; all where it is not given.
 
@@ -65,139 +88,62 @@ def load_table(
     SettingError
         If a column that is named is not there, or none is left.
     """
-    frame = read_table(path, category, lambda name: name not in drop)
-    for name in [*drop, *category, *([target] if target else [])]:
-        if name not in frame.columns:
-            raise SettingError(f"{path}: {unknown_name('column', name, frame.columns)}")
+    file = read_table(path, encoding=encoding)
+    if (missing or decimal) and not file.separator:
+        raise SettingError(f"--missing and --decimal are for text, and {path} is a .parquet: missing is there what is null.")
+    names = file.frame.columns
+    drop, category = (chosen_columns(path, typed, names) for typed in (drop, category))
+    if target and target not in names:
+        raise SettingError(f"{path}: {unknown_name('column', target, names)}")
     if target in drop:
         raise SettingError(f"{path}: the target {target!r} is left out by --drop.")
-    frame = frame.drop(drop)
-    nameless = [name for name in frame.columns if re.fullmatch(NAMELESS, name) and name not in (target, *category)]
-    frame = frame.drop(nameless)
-    if not frame.columns:
+    file.frame = file.frame.drop(drop)
+    is_default, wanted = not target, {*category, *known, *([target] if target else [])}
+    indices = [name for name in file.frame.columns if _is_index(file, name)]
+    index = [name for name in indices if name not in wanted]
+    nameless = [name for name in file.frame.columns if re.fullmatch(NAMELESS, name) and name not in wanted]
+    targets = [target] if target else [name for name in file.frame.columns if name not in (*indices, *nameless)]
+    if not targets:
         raise SettingError(f"{path}: every column is left out{' by --drop' * bool(drop)}.")
-    is_default, target = not target, target or frame.columns[-1]
-    if len(frame.columns) < 2:
+    target = targets[-1]
+    file.frame = file.frame.drop(nameless, index)
+    if len(file.frame.columns) < 2:
         raise InputError(f"{path} has no column beside the target {target!r}.")
-    labels, X = frame[target], frame.drop(target)
-    for name in X.columns:
-        _check_column(path, X[name])
-    y, classes = _classes(path, labels)
+    words = (missing or MISSING) if file.separator else ()
+    columns = columns_of(file, category, words, decimal)
+    problems = {name: unusable(columns, name) for name in file.frame.columns if name != target}
+    problems[target] = columns.problems.get(target)
+    found = {name: problem for name, problem in problems.items() if problem}
+    if found:
+        raise InputError(explained(path, found, target))
+    y, classes = numbered_classes(path, columns, target)
+    X = columns.frame.drop(target)
     constant = [name for name in X.columns if _is_constant(X[name])]
     X = X.drop(constant)
     if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
     notes = [f"Learning the column {target!r} from {X.shape[1]} other{'s' * (X.shape[1] > 1)}: {listed(classes)}"]
-    if is_default:
-        notes.append("That is the last column; --target COLUMN learns another")
-    if nameless:
-        notes.append(f"Left out, as they have no name: {listed(map(repr, nameless))}; what is to be learnt needs one")
-    if constant:
-        notes.append(f"Left out, as they hold one value or none: {listed(map(repr, constant))}")
-    values = [name for name in X.columns if is_number(name)]
-    if values:
-        notes.append(f"By their looks these names are values, and the first line of a file has to hold names: {listed(values)}")
-    notes += [*of_few_rows(y, classes, 3), *_kinds(X), *_row_numbers(X), *_missing(X)]
+    notes += ["That is the last column; --target COLUMN learns another"] * is_default
+    notes += [*left_out_notes(nameless, index, constant), *of_few_rows(y, classes, 3), *column_notes(X, columns)]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows
     arrays = (X_train, y_train, X_val, y_val, X_test[:n_test], y_test[:n_test])
-    return Dataset(Path(path).stem, *arrays, classes, target=target, notes=notes)
+    dialect = Dialect(file.separator, columns.decimal_commas, list(missing or MISSING))
+    return Dataset(stem(path), *arrays, classes, target=target, notes=notes, dialect=dialect)
 
 
-def _check_column(path: str | Path, series: Any) -> None:
-    import polars as pl
-
-    name, n = series.name, len(series)
-    advice = ADVICE.format(name=name)
-    if series.dtype.is_numeric():
-        large = (series.abs() > LARGEST) & series.is_finite()
-        if large.any():
-            row = int(large.arg_max() or 0)
-            raise InputError(
-                f"{path}: the column {name!r} holds {series[row]:g} in row {row + 1}, too large a number. {advice}"
-            )
-        return
-    if series.dtype != pl.String:
-        raise InputError(f"{path}: the column {name!r} holds {series.dtype}, not numbers or categories. {advice}")
-    words = series.drop_nulls()
-    if len(words) and words.str.contains(DATE).mean() > 0.9:
-        raise InputError(f"{path}: the column {name!r} holds dates, as {words[0]!r}. {advice}")
-    n_unique = words.n_unique()
-    if n_unique > MOST_CATEGORIES or (n_unique > 20 and n_unique > n / 2):
-        raise InputError(
-            f"{path}: the column {name!r} has {n_unique:,} different texts in {n:,} rows: names or free text, not categories. "
-            f"{advice}"
-        )
+def _is_index(file: TableFile, name: str) -> bool:
+    """Return whether a column is an index that pandas wrote: it says so, or the column counts rows, from 0 in each part."""
+    if name in file.index:
+        return True
+    series = file.frame[name]
+    if name not in COUNTERS or is_compound(series):
+        return False
+    numbers, _ = as_numbers(as_text(series), decimal_comma=False)
+    return bool(((numbers == 0) | (numbers == numbers.shift(1) + 1)).fill_null(False).all())
 
 
 def _is_constant(series: Any) -> bool:
     numbers = series.dtype.is_numeric()  # for a missing one stands the median, while a missing text is no category
     return int((series.filter(series.is_finite()) if numbers else series).n_unique()) <= 1
-
-
-def _kinds(X: Any) -> Iterator[str]:
-    numbers = [name for name in X.columns if X[name].dtype.is_numeric()]
-    categories = [f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in numbers]
-    if numbers:
-        yield f"Numbers: {listed(map(repr, numbers))}"
-    if categories:
-        yield f"Categories, and how many: {listed(categories)}"
-
-
-def _row_numbers(X: Any) -> Iterator[str]:
-    names = [name for name in X.columns if X[name].dtype.is_numeric() and _counts_rows(X[name])]
-    if names:
-        options = listed(f"--drop {name!r}" for name in names)
-        yield f"By their looks these number the rows, which says nothing of new ones; leave them out: {options}"
-
-
-def _counts_rows(series: Any) -> bool:
-    if not (series == series.round()).all() or series.n_unique() < len(series):
-        return False
-    return series.name.lower() in ROW_NAMES or bool(series.max() - series.min() == len(series) - 1)
-
-
-def _missing(X: Any) -> Iterator[str]:
-    gaps = list(_gaps(X))
-    yield from gaps[:MOST_NOTES]
-    if len(gaps) > MOST_NOTES:
-        yield f"Values are missing in {len(gaps) - MOST_NOTES:,} more columns"
-
-
-def _gaps(X: Any) -> Iterator[str]:
-    for name in X.columns:
-        numbers = X[name].dtype.is_numeric()
-        n = len(X) - int(X[name].is_finite().sum()) if numbers else X[name].null_count()
-        if n:
-            how = "the median of the training rows" if numbers else "no category"
-            yield f"{n:,} of {len(X):,} values of {name!r} are missing{' or infinite' * numbers}; they count as {how}"
-
-
-def _classes(path: str | Path, labels: Any) -> tuple[Array, list[str]]:
-    """Return class numbers and names: numbers in their order, words in that of the alphabet."""
-    name = labels.name
-    missing = labels.is_null() | (labels.is_nan() if labels.dtype.is_numeric() else labels.is_null())
-    if missing.any():
-        raise InputError(
-            f"{path}: the target {name!r} is missing in {int(missing.sum()):,} of {len(labels):,} rows, first in row "
-            f"{int(missing.arg_max() or 0) + 1}. Leave these rows out."
-        )
-    values = labels.to_list()
-    found: list[Any] = sorted(set(values))
-    if labels.dtype.is_numeric():
-        whole = all(math.isfinite(value) and value == int(value) for value in found)
-        if not whole or len(found) > MOST_CLASSES:
-            raise InputError(
-                f"{path}: the target {name!r} has {len(found):,} different numbers, as {found[0]:g}: that is a regression. Use "
-                "fcnet.FCNetRegressor, or name another --target."
-            )
-        names = [str(int(value)) for value in found]
-    else:
-        names = [str(value) for value in found]
-        if len(names) > MOST_CLASSES:
-            raise InputError(f"{path}: the target {name!r} has {len(names):,} classes; name another --target.")
-    if len(names) < 2:
-        raise InputError(f"{path}: the target {name!r} has one class only, {names[0]!r}: there is nothing to learn.")
-    places = {value: place for place, value in enumerate(found)}
-    return np.array([places[value] for value in values], np.int64), names

@@ -8,6 +8,8 @@ from typing import Any
 
 from fcnet.data import DATASETS, is_path
 from fcnet.data.own import checksum
+from fcnet.data.table import options_given
+from fcnet.data.table_file import stem
 from fcnet.engine import default_engine
 from fcnet.errors import SettingError, unknown_name
 from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
@@ -39,8 +41,8 @@ def configure(
     if dataset not in DATASETS and not own:
         raise SettingError(f"{unknown_name('data set', dataset, DATASETS)} Nor is there a folder of that name.")
     if any(columns.values()) and not own:
-        raise SettingError("--target, --drop and --category are for tables.")
-    stem = Path(dataset).stem
+        raise SettingError(f"{options_given(columns)} for tables.")
+    name_of_data = stem(dataset)
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and out is not None and (out / CONFIG).exists():
         named = {**columns, "seed": seed, "engine": engine, "threads": threads, "recipe": Path(recipe).stem if recipe else None}
@@ -50,7 +52,7 @@ def configure(
         return out, replace(Config.read(out), dataset=dataset, settings=settings, **given)
     recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
     name = Path(recipe).stem
-    run = out or Path("runs") / f"{stem}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    run = out or Path("runs") / f"{name_of_data}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     computed: dict[str, Any] = {"threads": threads or default_threads(), "checksum": checksum(dataset) if own else ""}
     settings = load_recipe(recipe, changes)
     return run, Config(dataset, name, settings, seed or 0, engine or default_engine(), verify, **columns, **computed)

@@ -37,7 +37,7 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul =
         rows = histograms.fit_transform(data.X_train, data.image_shape, recipe.dtype)
         return histograms, rows, time.monotonic() - began
     if hasattr(data.X_train, "columns"):
-        table = TableFeatures.fit(data.X_train)
+        table = TableFeatures.fit(data.X_train, data.dialect)
         return table, table.transform(data.X_train, recipe.dtype), time.monotonic() - began
     mirrored_shape = data.image_shape if recipe.mirror else None
     preparation: Preparation

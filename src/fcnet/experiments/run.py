@@ -4,20 +4,22 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.data.own import is_unchanged
+from fcnet.data.table import TableOptions
 from fcnet.engine import ENGINES, default_engine
 from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
 from fcnet.experiments.fitting import Prepared, descend, solve
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.preparing import prepare
 from fcnet.experiments.recipe import Recipe
+from fcnet.features import TableFeatures
 from fcnet.persist import Model, load, save, write_atomic
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
@@ -39,7 +41,7 @@ LEFT_OVERS = {f".{name}.tmp" for name in RUN_FILES}  # of a write that was kille
 
 @dataclass(frozen=True)
 class Config:
-    """All that is needed to repeat a run; `target`, `drop`, `category` and `checksum` are for own data."""
+    """All that is needed to repeat a run; those from `target` to `checksum` are for own data."""
 
     dataset: str
     recipe: str
@@ -50,12 +52,15 @@ class Config:
     target: str = ""
     drop: list[str] = field(default_factory=list)
     category: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    encoding: str = ""
+    decimal: str = ""
     checksum: str = ""
     threads: int = 0  # as many as there are cores, in runs from before there was a number
     fcnet: str = __version__
 
-    def load(self, data_dir: str | None = None, n_test: int | None = None) -> Dataset:
-        """Load the data; with an `n_test` of 0 its test part is not read.
+    def load(self, data_dir: str | None = None, n_test: int | None = None, known: Collection[str] = ()) -> Dataset:
+        """Load the data; with an `n_test` of 0 its test part is not read. Of a table all columns that are `known` are kept.
 
         Raises
         ------
@@ -69,8 +74,16 @@ class Config:
                     f"place as `dataset` into the {CONFIG} of the run."
                 )
             raise FileFormatError(f"{self.dataset} has changed since the run was begun: train anew.")
-        columns: dict[str, Any] = {"target": self.target, "drop": self.drop, "category": self.category}
-        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **columns)
+        table: TableOptions = {
+            "target": self.target,
+            "drop": self.drop,
+            "category": self.category,
+            "missing": self.missing,
+            "encoding": self.encoding,
+            "decimal": self.decimal,
+            "known": known,
+        }
+        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
 
     def to_toml(self) -> str:
         """Return the text of ``config.toml``."""
@@ -262,7 +275,9 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
     if metrics["test_accuracy"] is not None:
         return metrics
     model = load(run / MODEL)
-    data = config.load(data_dir)
+    columns = [name for name, _ in model.scaling.columns] if isinstance(model.scaling, TableFeatures) else []
+    target = metrics.get("target") or config.target  # that of then, should another be the default by now
+    data = replace(config, target=target).load(data_dir, known=columns)
     logits = model.logits(data.X_test)
     metrics["test_accuracy"] = accuracy(logits, data.y_test)
     metrics["n_test"] = len(data.X_test)

@@ -4,18 +4,69 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from fcnet.data.table_file import read_table
-from fcnet.errors import FcnetError, InputError
+from fcnet.cells import MISSING, Dialect, as_text, stripped, without
+from fcnet.data.table_columns import guessed_commas
+from fcnet.data.table_file import TableFile, chosen_columns, read_table
+from fcnet.data.text_file import name_of
+from fcnet.errors import FcnetError, SettingError
 from fcnet.features import TableFeatures
+from fcnet.features.table import is_boolean
 from fcnet.persist import Model
 
-Prediction = tuple[str, list[float]]  # a class, and the probability of each
+
+@dataclass
+class Predictions:
+    """Of rows the class, the probability of each, and the columns that were to be kept.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    rows : list of (class, probabilities)
+    kept : dict of str to list
+        The texts of a column.
+    """
+
+    classes: Sequence[str]
+    rows: list[tuple[str, list[float]]] = field(default_factory=list)
+    kept: dict[str, list[str | None]] = field(default_factory=dict)
+
+    def to_csv(self) -> str:
+        """Return a line of names, those kept, ``class`` and the classes, and one for each row."""
+        lines, taken = io.StringIO(), {"class", *self.classes}
+        names = [name if name not in taken else f"input_{name}" for name in self.kept]
+        kept = zip(*self.kept.values(), strict=True) if self.kept else [()] * len(self.rows)
+        rows = ([*columns, label, *row] for columns, (label, row) in zip(kept, self.rows, strict=True))
+        csv.writer(lines, lineterminator="\n").writerows([[*names, "class", *self.classes], *rows])
+        return lines.getvalue()
+
+    def to_json_lines(self) -> str:
+        """Return an object a line, with ``class``, ``probabilities`` and, where there are any, ``kept``."""
+        lines = []
+        for i, (label, row) in enumerate(self.rows):
+            kept = {"kept": {name: values[i] for name, values in self.kept.items()}} if self.kept else {}
+            lines.append(
+                json.dumps({**kept, "class": label, "probabilities": dict(zip(self.classes, row, strict=True))}) + "\n"
+            )
+        return "".join(lines)
 
 
-def predict_tables(model: Model, table: TableFeatures, files: Iterable[Path], say: Callable[[str], None]) -> list[Prediction]:
+def predict_tables(
+    model: Model,
+    table: TableFeatures,
+    files: Iterable[Path],
+    say: Callable[[str], None],
+    *,
+    keep: Sequence[str] = (),
+    encoding: str = "",
+    decimal: str = "",
+) -> Predictions:
     """Return the class and the probabilities of each row of `files`, in their order.
+
+    Cells are read as the model learnt to read them, each by itself: what is predicted for a row does not depend on the others.
 
     Parameters
     ----------
@@ -23,39 +74,66 @@ def predict_tables(model: Model, table: TableFeatures, files: Iterable[Path], sa
     table : TableFeatures
         Its preparation.
     files : iterable of Path
-        Tables with the columns that the model was trained on, in any order; others are left aside.
+        Tables with the columns that the model was trained on, in any order; others are left aside. ``-`` is standard input.
     say : callable
-        Told in a line of categories that no training row had.
+        Told in a line of categories that no training row had, and of another sign between columns.
+    keep : sequence of str
+        Columns to hand on with the predictions.
+    encoding, decimal : str
+        Of text; found out, or as the model learnt to read it, where they are not given.
 
     Raises
     ------
     FcnetError
         If a file cannot be read or a column does not fit.
     """
-    known = {name for name, categories in table.columns if categories is not None}
     names = {name for name, _ in table.columns}
-    predicted: list[Prediction] = []
-    for file in files:
-        frame = read_table(file, known, names.__contains__)
+    predicted = Predictions(model.classes)
+    for path in files:
+        file = read_table(path, encoding=encoding, known=names, separator=table.dialect.separator if table.dialect else "")
+        if decimal and not file.separator:
+            raise SettingError(f"--decimal is for text, and {name_of(path)} is a .parquet.")
+        kept = chosen_columns(path, keep, file.frame.columns)
+        dialect = _dialect(table, file, decimal)
+        if dialect.separator and file.separator not in ("", dialect.separator):
+            there = f"in the training file it was {dialect.separator!r}"
+            say(f"{name_of(path)}: {file.separator!r} stands between the columns; {there}")
+        frame = _cleaned(table, file, dialect)
         try:
-            probabilities = model.predict_proba(frame)
-        except InputError as error:
-            raise FcnetError(f"{file}: {error}") from None
-        for name, n in table.unknown(frame).items():
-            say(f"{file}: {n:,} of {len(frame):,} values of {name!r} were in no training row; they count as no category")
-        predicted += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in probabilities]
+            probabilities = model.predict_proba(replace(table, dialect=dialect).encode(frame))
+            for name in kept:
+                predicted.kept.setdefault(name, []).extend(as_text(file.frame[name]).to_list())
+        except FcnetError as error:
+            raise FcnetError(f"{name_of(path)}: {error}") from None
+        for name, values in table.unknown(frame).items():
+            some = f"{len(values):,} of {len(frame):,} values of {name!r}"
+            say(f"{name_of(path)}: {some} were in no training row, as {values[0]!r}; they count as no category")
+        predicted.rows += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in probabilities]
     return predicted
 
 
-def to_csv(classes: Sequence[str], predicted: Iterable[Prediction]) -> str:
-    """Return a line of names, ``class`` and the classes, and one for each row."""
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows([["class", *classes], *([label, *row] for label, row in predicted)])
-    return lines.getvalue()
+def _dialect(table: TableFeatures, file: TableFile, decimal: str) -> Dialect:
+    """Return how a file is to be read; for models of before they had a dialect the decimal sign is found out from its rows."""
+    numbers = [name for name, categories in table.columns if categories is None and name in file.frame.columns]
+    if table.dialect and not decimal:
+        return table.dialect
+    if decimal:
+        return replace(table.dialect or Dialect(), decimal_commas=numbers if decimal == "," else [])
+    texts = [without(stripped(file.frame[name]), MISSING) for name in numbers] if file.separator else []
+    return Dialect(decimal_commas=sorted(guessed_commas(file.separator, texts)))
 
 
-def to_json_lines(classes: Sequence[str], predicted: Iterable[Prediction]) -> str:
-    """Return an object a line, with ``class`` and ``probabilities``."""
-    return "".join(
-        json.dumps({"class": label, "probabilities": dict(zip(classes, row, strict=True))}) + "\n" for label, row in predicted
-    )
+def _cleaned(table: TableFeatures, file: TableFile, dialect: Dialect) -> Any:
+    """Return the rows of a file, its text as in training: without blanks at its ends, and null for the words that mean it.
+
+    Where such a word is a category that is known, it is that.
+    """
+    import polars as pl
+
+    cleaned = []
+    for name, categories in table.columns:
+        if name in file.frame.columns and file.frame[name].dtype == pl.String:
+            words = set(dialect.missing).difference(categories or ()) if file.separator else ()
+            text = without(stripped(file.frame[name]), words)
+            cleaned.append(text.str.to_lowercase() if is_boolean(categories) else text)
+    return file.frame.with_columns(cleaned)

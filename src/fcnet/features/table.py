@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fcnet.cells import Dialect, as_numbers, as_text, number
 from fcnet.errors import InputError
 from fcnet.features.checks import check_arrays
+from fcnet.features.frames import as_polars
 from fcnet.types import Array
-from fcnet.words import listed
 
 Column = tuple[str, list[str] | None]
 FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
@@ -28,12 +30,15 @@ class TableFeatures:
     columns : list of (name, categories)
         In the order of the encoded rows; categories are None for numbers.
     median, mean, std : float64 arrays (n_numbers,)
+    dialect : Dialect, optional
+        How text was written that numbers and categories were read from.
     """
 
     columns: list[Column]
     median: Array
     mean: Array
     std: Array
+    dialect: Dialect | None = None
 
     kind = "table"
 
@@ -51,14 +56,14 @@ class TableFeatures:
         return sum(1 if categories is None else len(categories) for _, categories in self.columns)
 
     @classmethod
-    def fit(cls, frame: Any) -> "TableFeatures":
+    def fit(cls, frame: Any, dialect: Dialect | None = None) -> "TableFeatures":
         """Measure the columns of a polars data frame of numbers and text."""
         columns: list[Column] = []
         numbers = []
         for name in frame.columns:
             if frame[name].dtype.is_numeric():
                 columns.append((name, None))
-                numbers.append(_numbers(frame[name]))
+                numbers.append(_numbers(frame[name], decimal_comma=False))
             else:
                 columns.append((name, sorted(set(frame[name].drop_nulls().to_list()))))
         values = np.array(numbers, np.float64).reshape(len(numbers), len(frame))
@@ -69,39 +74,39 @@ class TableFeatures:
         for (name, _), finite in zip([column for column in columns if column[1] is None], np.isfinite(std), strict=True):
             if not finite:
                 raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
-        return cls(columns, median, mean, np.where(std > 0, std, 1.0))
+        return cls(columns, median, mean, np.where(std > 0, std, 1.0), dialect)
 
     def encode(self, frame: Any) -> Array:
         """Return the rows of a data frame, float64 (n, n_columns): numbers, and the number of each category, -1 for none.
+
+        Each cell is read by itself, whatever the other rows hold: text in a column of numbers by the dialect's decimal sign.
 
         Raises
         ------
         InputError
             If a column is missing, or holds words instead of numbers or numbers instead of categories.
         """
-        if not hasattr(frame, "with_columns"):
-            raise InputError("The model takes a polars data frame; polars.from_pandas makes one of a pandas one.")
-        missing = sorted({name for name, _ in self.columns} - set(frame.columns))
-        if missing:
-            raise InputError(
-                f"There is no column {listed(map(repr, missing))}, which the model was trained on; there are "
-                f"{listed(map(repr, sorted(frame.columns)))}."
-            )
+        frame = as_polars(frame, [name for name, _ in self.columns])
         out = np.empty((len(frame), len(self.columns)))
         medians = iter(self.median)
         for i, (name, categories) in enumerate(self.columns):
+            series = frame[name]
             if categories is None:
-                values = _numbers(frame[name])
+                values = _numbers(series, decimal_comma=bool(self.dialect and name in self.dialect.decimal_commas))
                 out[:, i] = np.where(np.isfinite(values), values, next(medians))
             else:
-                out[:, i] = _places(frame[name], categories)
+                out[:, i] = _places(series, categories)
         return out
 
-    def unknown(self, frame: Any) -> dict[str, int]:
-        """Return for columns how many values of `frame` are categories that no training row had, where there are any."""
-        columns = ((name, categories) for name, categories in self.columns if categories is not None)
-        unknown = {name: (_places(frame[name], known) < 0) & frame[name].is_not_null().to_numpy() for name, known in columns}
-        return {name: int(rows.sum()) for name, rows in unknown.items() if rows.any()}
+    def unknown(self, frame: Any) -> dict[str, list[str]]:
+        """Return of columns those values of a polars data frame that are categories no training row had, if there are any."""
+        found: dict[str, list[str]] = {}
+        for name, categories in self.columns:
+            if categories is not None:
+                text = as_text(frame[name])
+                values = text.filter((_places(frame[name], categories) < 0) & text.is_not_null().to_numpy()).to_list()
+                found |= {name: values} if values else {}
+        return found
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
         """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame.
@@ -113,10 +118,10 @@ class TableFeatures:
         """
         X = self.encode(X) if hasattr(X, "columns") else np.asarray(X)
         out = np.zeros((len(X), self.n_outputs), dtype)
-        place = number = 0
+        place = rank = 0
         for i, (name, categories) in enumerate(self.columns):
             if categories is None:
-                scaled = (X[:, i] - self.mean[number]) / self.std[number]
+                scaled = (X[:, i] - self.mean[rank]) / self.std[rank]
                 far = ~(np.abs(scaled) < FARTHEST)
                 if far.any():
                     raise InputError(
@@ -124,7 +129,7 @@ class TableFeatures:
                         "on. Correct it, or leave it empty."
                     )
                 out[:, place] = scaled
-                place, number = place + 1, number + 1
+                place, rank = place + 1, rank + 1
                 continue
             known = np.flatnonzero(X[:, i] >= 0)
             out[known, place + X[known, i].astype(np.intp)] = 1
@@ -133,7 +138,7 @@ class TableFeatures:
 
     def get_config(self) -> dict[str, Any]:
         """Return what, with `arrays`, makes an equal one."""
-        return {"columns": self.columns}
+        return {"columns": self.columns, "dialect": self.dialect and asdict(self.dialect)}
 
     def arrays(self) -> dict[str, Array]:
         """Return what was measured of the numbers."""
@@ -151,18 +156,28 @@ class TableFeatures:
         columns = [_column(column) for column in config["columns"]]
         n = sum(categories is None for _, categories in columns)
         check_arrays("table", arrays, dict.fromkeys(("median", "mean", "std"), (n,)))
-        return cls(columns, arrays["median"], arrays["mean"], arrays["std"])
+        dialect = config.get("dialect")  # which older files have not
+        if not isinstance(dialect, Mapping | None):
+            raise InputError("the dialect of a table needs names and values.")
+        return cls(
+            columns, arrays["median"], arrays["mean"], arrays["std"], None if dialect is None else Dialect.from_dict(dialect)
+        )
 
 
 def places(categories: Sequence[str]) -> dict[str, int]:
     """Return the place of each category, under all the names that programs write for it: True for true, 1.0 for 1."""
     known = {category: place for place, category in enumerate(categories)}
-    for number, place in _by_number(categories).items():
-        if number.is_integer():
-            known = {str(int(number)): place, f"{number:.1f}": place} | known
-    if known.keys() <= {"true", "false"}:
+    for value, place in _by_number(categories).items():
+        if value == value.to_integral_value():
+            known = {str(int(value)): place, f"{value:.1f}": place} | known
+    if is_boolean(categories):
         known |= {name: place for category, place in known.items() for name in (category.capitalize(), category.upper())}
     return known
+
+
+def is_boolean(categories: Sequence[str] | None) -> bool:
+    """Return whether a column holds true and false, or one of them."""
+    return bool(categories) and {"true", "false"}.issuperset(categories or ())
 
 
 def _column(column: Sequence[Any]) -> Column:
@@ -172,46 +187,41 @@ def _column(column: Sequence[Any]) -> Column:
     return name, categories
 
 
-def _numbers(series: Any) -> Array:
+def _numbers(series: Any, *, decimal_comma: bool) -> Array:
     """Return a column as float64, NaN where a value is missing."""
-    if not series.dtype.is_numeric():
-        words = [(_number(str(value)) is not None, row, value) for row, value in enumerate(series) if value is not None]
-        if words:
-            _, row, word = min(words)  # the first that is no number, if any is none
-            raise InputError(
-                f"The column {series.name!r} holds {word!r} in row {row + 1}, and the model was trained on numbers there. "
-                "Correct it, or leave it empty."
-            )
-        return np.full(len(series), np.nan)
-    return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
+    if series.dtype.is_numeric():
+        return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
+    text = as_text(series)
+    numbers, others = as_numbers(text, decimal_comma=decimal_comma)
+    if others.any():
+        row = int(others.arg_max())
+        sign = "." if decimal_comma else ","
+        other_sign = not as_numbers(text[row : row + 1], decimal_comma=not decimal_comma)[1].any()
+        raise InputError(
+            f"The column {series.name!r} holds {text[row]!r} in row {row + 1}, and the model was trained on numbers there"
+            f"{f', with another decimal sign: say --decimal {sign!r}' if other_sign else ''}. Correct it, or leave it empty."
+        )
+    return np.asarray(numbers.fill_null(np.nan).to_numpy())
 
 
 def _places(series: Any, categories: list[str]) -> Array:
     """Return the place of each value among the categories, -1 for none; 1 is found where 1.0 is known, if nothing else is."""
-    known, by_number, values = places(categories), _by_number(categories), series.cast(str).to_list()
-    numbers = [_number(value) for value in values]
-    have_words = any(number is None and value is not None for number, value in zip(numbers, values, strict=True))
-    if any(values) and not have_words and all(_number(category) is None for category in categories):
+    known, by_number, text = places(categories), _by_number(categories), as_text(series)
+    words = text.drop_nulls().unique(maintain_order=True).to_list()
+    numbers = [word for word in words if number(word) is not None]
+    # Text may be a new category, whatever it looks like, unless there can be none.
+    if numbers and categories and not any(map(number, categories)) and (series.dtype.is_numeric() or is_boolean(categories)):
         raise InputError(
-            f"The column {series.name!r} holds {next(filter(None, values))}, and the model was trained on categories there, as "
+            f"The column {series.name!r} holds {numbers[0]}, and the model was trained on categories there, as "
             f"{', '.join(map(repr, categories[:3]))}."
         )
-    found = [
-        known.get(value, -1 if number is None else by_number.get(number, -1))
-        for value, number in zip(values, numbers, strict=True)
-    ]
-    return np.array(found, np.int64)
+    found = {word: known.get(word, -1) for word in words}
+    found |= {word: by_number.get(value, -1) for word in numbers if found[word] < 0 and (value := number(word)) is not None}
+    return np.array([found.get(word, -1) for word in text.to_list()], np.int64)
 
 
-def _by_number(categories: Sequence[str]) -> dict[float, int]:
+def _by_number(categories: Sequence[str]) -> dict[Decimal, int]:
     """Return the places of categories that are numbers, but for several that are the same number."""
-    numbers = [_number(category) for category in categories]
+    numbers = [number(category) for category in categories]
     counts = Counter(numbers)
-    return {number: place for place, number in enumerate(numbers) if number is not None and counts[number] == 1}
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
+    return {value: place for place, value in enumerate(numbers) if value is not None and counts[value] == 1}

@@ -1,0 +1,112 @@
+"""Cells of a table, each read by itself: as text, and as a number."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from fcnet.errors import InputError
+
+MISSING = ("NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null", "None", "?")  # beside empty fields
+DECIMAL_COMMA = (r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", "${1}.${2}")
+NUMERAL = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
+EXACT = 2.0**53  # floats of at least so much do not tell whole numbers apart
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the text was written that a model of a table learnt from, so that new text is read in the same way.
+
+    Parameters
+    ----------
+    separator : str
+        What stands between the columns; nothing where the table was a ``.parquet``.
+    decimal_commas : list of str
+        The columns of numbers with a decimal comma; the others have a point.
+    missing : list of str
+        Words for what is missing, beside empty fields.
+    """
+
+    separator: str = ""
+    decimal_commas: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=lambda: [*MISSING])
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Dialect":
+        """Make one of its fields.
+
+        Raises
+        ------
+        InputError
+            If they are others, or of other types.
+        """
+        if values.keys() != {"separator", "decimal_commas", "missing"} or values["separator"] not in ("", *",;\t"):
+            raise InputError("the dialect of a table needs a separator, decimal_commas and missing.")
+        for words in (values["decimal_commas"], values["missing"]):
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                raise InputError("the dialect of a table has decimal_commas or missing words that are no text.")
+        return cls(**values)
+
+
+def is_compound(series: Any) -> bool:
+    """Return whether a polars column holds lists, bytes or other things that have no plain text."""
+    import polars as pl
+
+    return bool(series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object))
+
+
+def as_text(series: Any) -> Any:
+    """Return a polars column of any simple type as text.
+
+    Whole numbers have all their digits, and no point where gaps made floats of them.
+
+    Raises
+    ------
+    InputError
+        If the column holds lists, bytes or the like.
+    """
+    import polars as pl
+
+    if is_compound(series):
+        raise InputError(f"The column {series.name!r} holds {series.dtype}, and numbers or text are needed.")
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+        is_whole = (series == series.round()) & (series.abs() < EXACT)
+        whole = series.set(~is_whole.fill_null(False), None).cast(pl.Int64).cast(pl.String)
+        return whole.fill_null(series.cast(pl.String))
+    return series.cast(pl.String)
+
+
+def stripped(text: Any) -> Any:
+    """Return text without blanks at its ends, null where it is empty."""
+    return without(text.str.strip_chars(), [""])
+
+
+def without(text: Any, words: Collection[str]) -> Any:
+    """Return text with null in the place of these words."""
+    return text.set(text.is_in(list(words)).fill_null(False), None)
+
+
+def as_numbers(text: Any, *, decimal_comma: bool) -> tuple[Any, Any]:
+    """Return text as float64, null where it is empty or a ``-`` alone, and which cells are no numbers."""
+    import polars as pl
+
+    text = without(stripped(text), ["-"])
+    plain = text
+    if decimal_comma:
+        has_point = text.str.contains(".", literal=True).fill_null(False)  # of thousands perhaps: 1.200 is not 1.2
+        plain = text.str.replace(*DECIMAL_COMMA).set(has_point, "a point")
+    numbers = plain.cast(pl.Float64, strict=False)
+    return numbers, text.is_not_null() & numbers.is_null()
+
+
+def number(text: str | None) -> Decimal | None:
+    """Return the finite number that a text is, with all its digits; None if it is none.
+
+    Examples
+    --------
+    >>> number("1.50") == number("1.5"), number("1577134800018226901") == number("1577134800018226902"), number("nan")
+    (True, False, None)
+    """
+    return Decimal(text) if text is not None and re.fullmatch(NUMERAL, text, re.ASCII) else None

@@ -1,0 +1,222 @@
+"""What the columns of a table are, by all that they hold: numbers, categories, or nothing to learn from."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fcnet.cells import DECIMAL_COMMA, EXACT, as_numbers, as_text, is_compound, stripped, without
+from fcnet.data.table_file import TableFile
+from fcnet.words import listed
+
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"  # 1,200 may be either
+POINTED_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
+FIGURE = r"^[+-]?\p{Sc}?\s?[+-]?(\d{1,3}([.,'\s]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)\s?(\p{Sc}|%)?$"
+MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+DATE = "(?i)^({})$".format(
+    "|".join(
+        (
+            r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?",  # 2024-02-21, 21.02.24
+            r"\d{4}-\d{2}",
+            rf"\d{{1,2}}\.?[ -]{MONTH}[ -]\d{{2,4}}.*",  # 21 Feb 2024
+            rf"{MONTH} (\d{{1,2}},? )?\d{{4}}.*",  # Feb 21, 2024
+            r"\d{1,2}:\d{2}(:\d{2})?",
+        )
+    )
+)
+LARGEST = 1e100  # squares of larger numbers overflow
+MOST_CATEGORIES = 1000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a column cannot be used, and what can be done but for leaving it out."""
+
+    what: str
+    advice: str = "or turn it into numbers or a few categories first"
+
+
+@dataclass
+class Columns:
+    """The columns of a table by what they hold.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Of float64 and text, null where a value is missing.
+    text : dict of str to polars.Series
+        The columns as they were written, null where a value is missing.
+    decimal_commas : list of str
+        Columns of numbers with a decimal comma.
+    words : dict of str to dict of str to int
+        Of columns the words that counted as missing, and how many there are.
+    problems : dict of str to Problem
+        Columns that cannot be used.
+    """
+
+    frame: Any
+    text: dict[str, Any] = field(default_factory=dict)
+    decimal_commas: list[str] = field(default_factory=list)
+    words: dict[str, dict[str, int]] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+
+
+def columns_of(file: TableFile, categories: Collection[str], words: Sequence[str], decimal: str = "") -> Columns:
+    """Return the columns of a table as numbers, text or, where they are neither, as they were.
+
+    Parameters
+    ----------
+    file : TableFile
+    categories : collection of str
+        Columns that are categories, whatever they look like.
+    words : sequence of str
+        Those that mean a missing value, beside empty fields.
+    decimal : str
+        The decimal sign, where it is known.
+    """
+    import polars as pl
+
+    columns = Columns(file.frame)
+    for series in file.frame:
+        if is_compound(series) or series.dtype.is_temporal():
+            columns.problems[series.name] = Problem(f"holds {series.dtype}, not numbers or categories")
+            continue
+        text = stripped(as_text(series))
+        if series.dtype == pl.String:
+            found = text.filter(text.is_in(list(words)))
+            columns.words |= {series.name: dict(found.value_counts(sort=True).iter_rows())} if len(found) else {}
+            text = without(text, words)
+        columns.text[series.name] = text
+    commas = (
+        set(columns.text) if decimal == "," else set() if decimal else guessed_commas(file.separator, columns.text.values())
+    )
+    typed = []
+    for name, text in columns.text.items():
+        if name not in categories and (file.frame[name].dtype.is_numeric() or file.frame[name].dtype == pl.Null):
+            typed.append(file.frame[name].cast(pl.Float64))
+            continue
+        truth = text.str.to_lowercase()
+        if text.null_count() < len(text) and truth.is_in(["true", "false"]).all():
+            typed.append(truth)  # however a program writes them, they are the booleans of a .parquet
+        elif name in categories or file.frame[name].dtype != pl.String:
+            typed.append(text)
+        else:
+            typed.append(_numbers_or_text(text, name in commas, columns))
+    columns.frame = file.frame.with_columns(typed)
+    return columns
+
+
+def guessed_commas(separator: str, texts: Collection[Any]) -> set[str]:
+    """Return which columns of text have decimal commas, if they are numbers: where some have that cannot be thousands."""
+    some = any(text.str.contains(DECIMAL_COMMA[0]).any() and not text.str.contains(THOUSANDS).all() for text in texts)
+    return {text.name for text in texts if _has_comma(text)} if some and separator == ";" else set()
+
+
+def _has_comma(text: Any) -> bool:
+    """Return whether numbers of a column have a decimal comma, in a file where some have."""
+    points, commas = (text.filter(text.str.contains(sign, literal=True)) for sign in ".,")
+    if len(points):
+        return bool(points.str.contains(POINTED_THOUSANDS).all())
+    return not (len(commas) and commas.str.contains(THOUSANDS).all())
+
+
+def _numbers_or_text(text: Any, comma: bool, columns: Columns) -> Any:
+    """Return text as the numbers that it is, or as it was; what is nearly numbers is a problem."""
+    numbers, others = as_numbers(text, decimal_comma=comma)
+    n, n_numbers = len(text) - text.null_count(), len(numbers) - numbers.null_count()
+    n -= int((text == "-").sum())
+    if n == n_numbers:
+        if comma:
+            columns.decimal_commas.append(text.name)
+        return numbers
+    figures = text.str.contains(FIGURE) | numbers.is_not_null()
+    if int(figures.sum()) > max(n_numbers, n / 2):
+        row = int((others & figures).arg_max() or 0)
+        sign = (
+            ""
+            if comma or not re.match(DECIMAL_COMMA[0], text[row])
+            else ", say --decimal ',' where a comma is the decimal sign"
+        )
+        columns.problems[text.name] = Problem(
+            f"holds numbers that are not plain, as {text[row]!r} in row {row + 1}",
+            f"or write them with digits and a point alone, as 1200.5{sign}, or take them for categories by --category "
+            f"{text.name!r}",
+        )
+    elif n_numbers > n / 2:
+        row = int(others.arg_max() or 0)
+        words = dict.fromkeys([*(word for found in columns.words.values() for word in found), text[row]])
+        columns.problems[text.name] = Problem(
+            f"mixes numbers and words: row {row + 1} has {text[row]!r}",
+            f"or correct it, say which words mean that a value is missing, as {option('--missing', words)}, or take it for "
+            f"categories by --category {text.name!r}",
+        )
+    return text
+
+
+def unusable(columns: Columns, name: str) -> Problem | None:
+    """Return what is wrong with a column to learn from, if anything is."""
+    series = columns.frame[name]
+    if name in columns.problems:
+        return columns.problems[name]
+    if series.dtype.is_numeric():
+        large = (series.abs() > LARGEST) & series.is_finite()
+        if large.any():
+            row = int(large.arg_max() or 0)
+            return Problem(f"holds {series[row]:g} in row {row + 1}, too large a number")
+        same = _same_number(columns.text[name], series)
+        if same:
+            return Problem(
+                f"holds whole numbers above 2^53, which the numbers of a network do not tell apart, as {same[0]} and {same[1]}",
+                f"or take them for categories by --category {name!r}",
+            )
+        return None
+    words = series.drop_nulls()
+    if len(words) and words.str.contains(DATE).mean() > 0.9:
+        return Problem(f"holds dates, as {words[0]!r}")
+    n, n_unique = len(series), words.n_unique()
+    if n_unique > MOST_CATEGORIES or (n_unique > 20 and n_unique > n / 2):
+        return Problem(f"has {n_unique:,} different texts in {n:,} rows: names or free text, not categories")
+    return None
+
+
+def _same_number(text: Any, numbers: Any) -> list[str]:
+    """Return two whole numbers of a column that are one as float64, if there are any."""
+    import polars as pl
+
+    if not (numbers.abs() >= EXACT).any():
+        return []
+    digits = text.str.extract(r"^[+-]?\d+$", 0).str.replace(r"^(-?)\+?0*(\d)", "${1}${2}")
+    pairs = pl.DataFrame({"text": digits, "number": numbers}).filter(numbers.abs() >= EXACT).drop_nulls().unique("text")
+    twice = pairs.filter(pairs["number"].is_duplicated()).sort("number", "text")
+    return list(twice["text"][:2])
+
+
+def option(option: str, columns: Iterable[str]) -> str:
+    """Return an option with columns as one types it: those whose names have commas each by themselves.
+
+    Examples
+    --------
+    >>> option("--drop", ["a", "b, c", "d"])
+    "--drop 'a,d' --drop 'b, c'"
+    """
+    names = list(columns)
+    plain = ",".join(name for name in names if "," not in name)
+    return " ".join(f"{option} {value!r}" for value in (plain, *(name for name in names if "," in name)) if value)
+
+
+def explained(path: object, problems: Mapping[str, Problem], target: str) -> str:
+    """Return an error that names all columns that cannot be used, and what to do."""
+    parts = []
+    others = {name: problem for name, problem in problems.items() if name != target}
+    if target in problems:
+        parts.append(f"the target {target!r} {problems[target].what}. Name another by --target, {problems[target].advice}.")
+    if len(others) == 1:
+        ((name, problem),) = others.items()
+        parts.append(f"the column {name!r} {problem.what}. Leave it out by {option('--drop', others)}, {problem.advice}.")
+    elif others:
+        whats = listed((f"{name!r} {problem.what}" for name, problem in others.items()), sign="; ")
+        parts.append(
+            f"{len(others)} columns cannot be used: {whats}. Leave them out by {option('--drop', others)}, or turn them into "
+            "numbers or a few categories first."
+        )
+    return f"{path}: {' And '.join(parts)}"

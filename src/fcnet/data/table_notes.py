@@ -1,0 +1,82 @@
+"""What to say of the columns of a table, in lines for people."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fcnet.data.table_columns import Columns, option
+from fcnet.data.table_file import is_number
+from fcnet.words import listed
+
+MOST_NOTES = 10  # of one kind
+ROW_NAMES = ("id", "index", "__index_level_0__")
+
+
+def left_out_notes(nameless: Sequence[str], index: Sequence[str], constant: Sequence[str]) -> Iterator[str]:
+    """Say which columns were left out, and why."""
+    if nameless:
+        yield f"Left out, as they have no name: {listed(map(repr, nameless))}; what is to be learnt needs one"
+    if index:
+        remedy = "--target or --category takes one all the same"
+        yield f"Left out, as pandas wrote them for its index: {listed(map(repr, index))}; {remedy}"
+    if constant:
+        yield f"Left out, as they hold one value or none: {listed(map(repr, constant))}"
+
+
+def column_notes(X: Any, columns: Columns) -> Iterator[str]:
+    """Say what the columns `X` to learn from are, and what may be wrong with them."""
+    values = [name for name in X.columns if is_number(name)]
+    if values:
+        yield f"By their looks these names are values, and the first line of a file has to hold names: {listed(values)}"
+    yield from (*_kinds(X), *_row_numbers(X), *_codes(X, columns), *_missing(X, columns))
+
+
+def _kinds(X: Any) -> Iterator[str]:
+    numbers = [name for name in X.columns if X[name].dtype.is_numeric()]
+    categories = [f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in numbers]
+    if numbers:
+        yield f"Numbers: {listed(map(repr, numbers))}"
+    if categories:
+        yield f"Categories, and how many: {listed(categories)}"
+
+
+def _row_numbers(X: Any) -> Iterator[str]:
+    names = [name for name in X.columns if X[name].dtype.is_numeric() and _counts_rows(X[name])]
+    if names:
+        yield f"By their looks these number the rows, which says nothing of new ones; leave them out: {option('--drop', names)}"
+
+
+def _counts_rows(series: Any) -> bool:
+    if not (series == series.round()).all() or series.n_unique() < len(series):
+        return False
+    return series.name.lower() in ROW_NAMES or bool(series.max() - series.min() == len(series) - 1)
+
+
+def _codes(X: Any, columns: Columns) -> Iterator[str]:
+    names = [name for name in X.columns if X[name].dtype.is_numeric() and columns.text[name].str.contains(r"^0\d").any()]
+    if names:
+        keep = option("--category", names)
+        yield f"By their looks these are codes, and numbers lose the zeros in front; to keep them: {keep}"
+
+
+def _missing(X: Any, columns: Columns) -> Iterator[str]:
+    gaps = list(_gaps(X, columns))
+    yield from gaps[:MOST_NOTES]
+    if len(gaps) > MOST_NOTES:
+        yield f"Values are missing in {len(gaps) - MOST_NOTES:,} more columns"
+    found = {word for name in X.columns for word in columns.words.get(name, {})}
+    if found:
+        words = listed(map(repr, sorted(found)))
+        yield f"Read as missing: {words}; --missing says which words are, --missing '' none but empty fields"
+
+
+def _gaps(X: Any, columns: Columns) -> Iterator[str]:
+    for name in X.columns:
+        numbers = X[name].dtype.is_numeric()
+        n = len(X) - int(X[name].is_finite().sum()) if numbers else X[name].null_count()
+        if n:
+            how = "the median of the training rows" if numbers else "no category"
+            words = listed(f"{word!r} in {count:,}" for word, count in columns.words.get(name, {}).items())
+            yield (
+                f"{n:,} of {len(X):,} values of {name!r} are missing{' or infinite' * numbers}{f' ({words})' * bool(words)}; "
+                f"they count as {how}"
+            )
