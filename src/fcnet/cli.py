@@ -261,8 +261,8 @@ def predict(
 
     A folder stands for the pictures in it and in its folders. A picture of another size than the training images is scaled to
     theirs, and should look like them: for a model of the digits light on dark, and cut close. Transparent parts are read as
-    white. Of a table each row gives a line: its class, and the probability of each class, as CSV. A table by the name - comes from
-    standard input.
+    white. Of a table each row gives a line: its class, and the probability of each class, as CSV. By the name - a table comes
+    from standard input.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
 """Own data: a table, arrays in an ``.npz``, or a folder with a folder of pictures for each class."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
