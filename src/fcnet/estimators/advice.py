@@ -32,7 +32,7 @@ def warn_if_nothing_is_learnt(network: FullyConnectedNet, X: Any, y: Array, weig
     if reached >= without and (y != y[0]).any():  # a constant target needs no inputs
         message = (
             f"The network has learnt no more than one answer for all rows has to say, by its loss on the training rows: it is "
-            f"{reached:.4g}, that of the answer {without:.4g}. Scale X, by StandardScaler for one, or try a larger max_iter or "
-            "another learning_rate_init."
+            f"{reached:.4g}, that of the answer {without:.4g}. Try a larger max_iter or another learning_rate_init, and with "
+            "scale_inputs=False scale X, by StandardScaler for one."
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=7)

@@ -18,9 +18,10 @@ from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, with_callba
 from fcnet.estimators.fitted import FLOATS, FittedNetwork
 from fcnet.estimators.holdout import validation_rows
 from fcnet.estimators.parameters import CONSTRAINTS
+from fcnet.estimators.scaling import InputScale
 from fcnet.estimators.solvers import fit_lbfgs, fit_stochastic
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.types import Array
+from fcnet.types import Array, is_sparse
 
 
 def _before_training() -> dict[str, Any]:
@@ -74,15 +75,25 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
     def _measure_targets(self, targets: Array, weights: Array | None) -> None:
         """Learn the scale of the targets that training begins with."""
 
-    def _enter_scale(self, network: FullyConnectedNet) -> None:
-        """Bring a network to the scale that it is trained in."""
-
-    def _leave_scale(self, network: FullyConnectedNet) -> None:
-        """Bring a network back to the scale of the targets."""
-
     def _scaled(self, targets: Array) -> Array:
         """Return targets in the scale of training."""
         return targets
+
+    # The scale that the network is trained in; those of inputs and of targets go together.
+
+    def _enter_scale(self, network: FullyConnectedNet) -> None:
+        """Bring a network to the scale that it is trained in."""
+        if self._input_scale is not None:
+            self._input_scale.enter(network)
+
+    def _leave_scale(self, network: FullyConnectedNet) -> None:
+        """Bring a network back to the scale of inputs and targets as they were given."""
+        if self._input_scale is not None:
+            self._input_scale.leave(network)
+
+    def _scaled_inputs(self, X: Any) -> Any:
+        """Return rows, if there are any, in the scale of training."""
+        return X if X is None or self._input_scale is None else self._input_scale.apply(X)
 
     # Fitting.
 
@@ -170,6 +181,9 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         X, targets, weights, held_out = self._hold_out(X, targets, weights, of_classes, validation)
         if first or not hasattr(self, "_update"):  # a network may be made of weights that were assigned
             self._measure_targets(targets, weights)
+            self._input_scale = InputScale.of(X, weights) if self.scale_inputs else None
+        if self._input_scale is not None and any(is_sparse(rows) for rows in (X, held_out[0])):
+            self._input_scale = self._input_scale.uncentred()
         if first:
             self._begin(X, targets)
         else:

@@ -76,6 +76,12 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     dropout, input_dropout : float in [0, 1)
         Probability that a hidden unit, or an input, is dropped in training.
     normalisation : {"none", "layer"}
+    scale_inputs : bool
+        Whether columns are standardised in training, by the mean and deviation that they have in the first `fit`, with the
+        first layer put back to the scale of X afterwards. `alpha` is for weights in that scale, and a dropped input is at its
+        mean. A column of two values is centred and divided by their difference; one with values that are far off is divided by
+        a tenth of the largest deviation. Sparse rows are not centred, and only columns whose values have a root mean square
+        above 1 are divided by that.
     label_smoothing : float in [0, 1) or "auto"
         "auto" is 0.05 for more than two classes, else 0.
     class_weight : dict, list of dicts, "balanced" or None
@@ -166,6 +172,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         normalisation: str = "none",
+        scale_inputs: bool = True,
         label_smoothing: float | str = "auto",
         class_weight: Any = None,
         callbacks: Any = None,

@@ -41,6 +41,7 @@ CONSTRAINTS: dict[str, Any] = {
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "input_dropout": [Interval(Real, 0, 1, closed="left")],
     "normalisation": [StrOptions(set(NORMALISATIONS))],
+    "scale_inputs": ["boolean"],
     "callbacks": [list, tuple, None],
     "progress": ["boolean"],
     "checkpoint": [str, HasMethods("with_suffix"), None],

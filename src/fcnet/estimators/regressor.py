@@ -30,8 +30,8 @@ class FCNetRegressor(RegressorMixin, _FCNetEstimator):
         Half the squared error, or half the Poisson deviance with the exponential of the output, for ``y >= 0``.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, \
-epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, callbacks, progress, checkpoint, dtype, \
-engine, threads : as there
+epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, scale_inputs, callbacks, progress, checkpoint, \
+dtype, engine, threads : as there
         As in `FCNetClassifier`; `early_stopping` goes by R².
     scale_target : bool
         Whether targets are standardised in training; those of "poisson" never are.
@@ -88,6 +88,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         normalisation: str = "none",
+        scale_inputs: bool = True,
         scale_target: bool = True,
         callbacks: Any = None,
         progress: bool = False,
@@ -144,6 +145,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         return np.asarray((targets - self._target_mean) / self._target_std)
 
     def _enter_scale(self, network: FullyConnectedNet) -> None:
+        super()._enter_scale(network)
         W, b = list(network.params.values())[-2:]
         W /= self._target_std
         b -= self._target_mean
@@ -154,6 +156,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         W *= self._target_std
         b *= self._target_std
         b += self._target_mean
+        super()._leave_scale(network)
 
     def predict(self, X: Any) -> Array:
         """Return the value of each row, (n,), or (n, n_outputs) as `y` was."""

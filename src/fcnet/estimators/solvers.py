@@ -25,12 +25,12 @@ BATCH_AUTO = 200
 def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> None:
     """Train by L-BFGS, and set the attributes of a fitted estimator."""
     network = estimator.network_
-    X, y = network.check_data(X, estimator._scaled(targets))
+    rows, y = network.check_data(estimator._scaled_inputs(X), estimator._scaled(targets))
     estimator._enter_scale(network)
     total = len(y) if weights is None else float(weights.sum())
     try:
         history, problem = train_lbfgs(
-            *(network, X, y),
+            *(network, rows, y),
             sample_weight=weights,
             l2=estimator.alpha / total,
             label_smoothing=estimator._label_smoothing(),
@@ -109,7 +109,11 @@ def fit_stochastic(
     diverged = None
     try:
         trainer.fit(
-            *(network, X, estimator._scaled(targets), X_val, None if y_val is None else estimator._scaled(y_val)),
+            network,
+            estimator._scaled_inputs(X),
+            estimator._scaled(targets),
+            estimator._scaled_inputs(X_val),
+            None if y_val is None else estimator._scaled(y_val),
             sample_weight=weights,
             val_weight=w_val,
             update_state=estimator._update_state,
