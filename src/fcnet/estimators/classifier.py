@@ -20,8 +20,6 @@ from fcnet.estimators.callbacks import with_callbacks
 from fcnet.estimators.parameters import CONSTRAINTS, assign
 from fcnet.types import Array
 
-SMOOTHING = 0.05
-
 
 class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     """Classification by a fully-connected network, in place of scikit-learn's `MLPClassifier`.
@@ -36,16 +34,21 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         A callable makes a layer of its own, see `fcnet.nn.layers`.
     solver : {"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "lbfgs"} or UpdateRule
         An object like those of `fcnet.training.updates` brings its own settings, as ``AdamW(weight_decay=0.05)``.
-    alpha : float
-        Strength of the L2 penalty, divided by the weights of the rows of a batch: ``alpha / 2 / n · ΣW²``.
+    alpha : float or "auto"
+        Strength of the L2 penalty, divided by the weights of the rows of a batch: ``alpha / 2 / n · ΣW²``. "auto" is
+        ``ΣW²`` over all rows with Adam, AdamW and RMSProp, a normal prior of every weight with variance 1/2, and 0.0001 with
+        others and for `partial_fit`.
     batch_size : int or "auto"
-        "auto" is 200, or all rows if they are fewer.
+        "auto" is a 64th of the rows with Adam, AdamW and RMSProp, but at least 64 and at most 200, and 200 with others; all
+        rows if they are fewer.
     learning_rate : {"auto", "constant", "invscaling", "adaptive", "exponential", "step", "cosine", "one_cycle"} or Schedule
-        How the rate changes over `max_iter` epochs; "auto" is down to a tenth along a cosine for Adam, AdamW and RMSProp, and
-        constant for others and for `partial_fit`. An object like those of `fcnet.training.schedules` brings its own settings.
+        How the rate changes over `max_iter` epochs; "auto" is down to nothing along a cosine for Adam, AdamW and RMSProp,
+        sooner where the loss no longer improves, and constant for others and for `partial_fit`. An object like those of
+        `fcnet.training.schedules` brings its own settings.
         Each call of `partial_fit` is one epoch of a schedule over `max_iter` of them. That a fit ends at `max_iter` is a
         `ConvergenceWarning` with rates that would go on: "constant", "invscaling", "adaptive", "exponential" and "step".
-    learning_rate_init : float
+    learning_rate_init : float or "auto"
+        "auto" is 0.002 with Adam, AdamW and RMSProp, and 0.001 with others.
     power_t : float
         Exponent of "invscaling".
     max_iter : int
@@ -70,7 +73,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     beta_1, beta_2, epsilon : float
         Of Adam.
     n_iter_no_change : int or inf
-        It stops after more than so many epochs without an improvement by `tol`.
+        It stops after more than so many epochs without an improvement by `tol`; with ``learning_rate="auto"`` and without
+        `early_stopping` the rate then goes down to nothing, in half as many epochs again, before it does.
     max_fun : int
         Most evaluations of L-BFGS.
     dropout, input_dropout : float in [0, 1)
@@ -80,10 +84,9 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         Whether columns are standardised in training, by the mean and deviation that they have in the first `fit`, with the
         first layer put back to the scale of X afterwards. `alpha` is for weights in that scale, and a dropped input is at its
         mean. A column of two values is centred and divided by their difference; one with values that are far off is divided by
-        a tenth of the largest deviation. Sparse rows are not centred, and only columns whose values have a root mean square
+        a twentieth of the largest deviation. Sparse rows are not centred, and only columns whose values have a root mean square
         above 1 are divided by that.
-    label_smoothing : float in [0, 1) or "auto"
-        "auto" is 0.05 for more than two classes, else 0.
+    label_smoothing : float in [0, 1)
     class_weight : dict, list of dicts, "balanced" or None
         Weights of classes, 1 for those that it does not name, by which those of rows are multiplied; of labels a dict for each.
         They have no part in validation scores.
@@ -139,7 +142,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     _y_numeric = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CONSTRAINTS,
-        "label_smoothing": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -149,10 +152,10 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         activation: Any = "relu",
         *,
         solver: Any = "adam",
-        alpha: float = 0.0001,
+        alpha: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: Any = "auto",
-        learning_rate_init: float = 0.001,
+        learning_rate_init: float | str = "auto",
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
@@ -173,7 +176,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         input_dropout: float = 0.0,
         normalisation: str = "none",
         scale_inputs: bool = True,
-        label_smoothing: float | str = "auto",
+        label_smoothing: float = 0.0,
         class_weight: Any = None,
         callbacks: Any = None,
         progress: bool = False,
@@ -253,8 +256,6 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         return len(self.classes_) if targets.ndim == 1 else int(targets.shape[1])
 
     def _label_smoothing(self) -> float:
-        if self.label_smoothing == "auto":
-            return SMOOTHING if self.network_.loss.name == "cross_entropy" else 0.0
         return float(self.label_smoothing)
 
     def _class_weights(self, y: Any, targets: Array) -> Array | None:

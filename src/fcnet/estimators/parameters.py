@@ -10,18 +10,18 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 
 from fcnet.engine import ENGINES
 from fcnet.nn.network import NORMALISATIONS
-from fcnet.training.schedules import SCHEDULES, Constant, Cosine, Schedule, get_schedule
-from fcnet.training.stopping import InverseScaling
+from fcnet.training.schedules import SCHEDULES, Constant, Schedule, get_schedule
+from fcnet.training.stopping import Annealing, InverseScaling
 from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule, get_update
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [str, callable],  # names that are registered later, too: the network knows them
     "solver": [StrOptions({"lbfgs", *UPDATES}), HasMethods(["init", "step"])],
-    "alpha": [Interval(Real, 0, None, closed="left")],
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"auto", "invscaling", "adaptive", *SCHEDULES}), callable],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "shuffle": ["boolean"],
@@ -63,6 +63,39 @@ PARAMETER_OF = {  # of the trainer's settings, where it has another name here
 }
 
 
+LEAST_BATCH, MOST_BATCH, BATCHES = 64, 200, 64
+RATE, PLAIN_RATE = 0.002, 0.001  # the second one, as that of the penalty, is scikit-learn's
+PRIOR, PLAIN_ALPHA = 2.0, 1e-4
+
+
+def rate_of(estimator: Any) -> float:
+    """Return the learning rate that an estimator's parameters ask for."""
+    if estimator.learning_rate_init == "auto":
+        return RATE if _adapts(estimator) else PLAIN_RATE
+    return float(estimator.learning_rate_init)
+
+
+def l2_of(estimator: Any, batch: float, total: float, incremental: bool) -> float:
+    """Return the strength of the penalty that an estimator's parameters ask for, where a batch and all rows weigh so much."""
+    if estimator.alpha != "auto":
+        return float(estimator.alpha) / batch
+    # The parts of a partial_fit do not say how many rows there are.
+    return PRIOR / total if _adapts(estimator) and not incremental else PLAIN_ALPHA / batch
+
+
+def batch_size_of(estimator: Any, n_rows: int) -> int:
+    """Return the size of the batches that an estimator's parameters ask for, of so many rows."""
+    size = estimator.batch_size
+    if size == "auto":
+        size = min(max(LEAST_BATCH, n_rows // BATCHES), MOST_BATCH) if _adapts(estimator) else MOST_BATCH
+    return int(min(size, n_rows))
+
+
+def _adapts(estimator: Any) -> bool:
+    """Return whether the solver divides gradients by their usual size, so that one rate suits most data."""
+    return estimator.solver != "lbfgs" and isinstance(update_rule(estimator), AdamW | RMSProp)
+
+
 def update_rule(estimator: Any) -> UpdateRule:
     """Return the update rule that an estimator's parameters ask for."""
     if not isinstance(estimator.solver, str):
@@ -81,11 +114,11 @@ def update_rule(estimator: Any) -> UpdateRule:
     )
 
 
-def schedule_of(estimator: Any, n_rows: int, update: UpdateRule, incremental: bool) -> Schedule:
+def schedule_of(estimator: Any, n_rows: int, incremental: bool) -> Schedule:
     """Return the schedule that an estimator's parameters ask for, for an epoch of so many rows."""
     schedule = estimator.learning_rate
     if schedule == "auto":
-        return Cosine(0.1) if isinstance(update, AdamW | RMSProp) and not incremental else Constant()
+        return Annealing() if _adapts(estimator) and not incremental else Constant()
     if schedule == "invscaling":
         return InverseScaling(n_rows, estimator.power_t, estimator.t_)
     if schedule == "adaptive":

@@ -8,7 +8,7 @@ import numpy as np
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array, is_sparse
 
-LARGEST = 10.0  # deviation from the mean, in what a column is divided by
+LARGEST = 20.0  # deviation from the mean, in what a column is divided by
 STANDARDISED = 1e-3  # means and deviations that are no further from 0 and 1 than this are left alone
 ROWS_AT_ONCE = 4096
 
@@ -17,9 +17,9 @@ ROWS_AT_ONCE = 4096
 class InputScale:
     """Inputs are trained on as ``(x - mean) / scale``.
 
-    A column's scale is its standard deviation, but at least a tenth of its largest deviation: where a column is hardly ever
+    A column's scale is its standard deviation, but at least a twentieth of its largest deviation: where a column is hardly ever
     another than usual, that would else be all but infinite. Of a column with two values it is their difference. What is always
-    the same has the largest scale there is, so that it says little where it comes to differ.
+    the same is not centred, and has the largest scale there is, so that it says little where it comes to differ.
 
     Sparse rows stay sparse: their columns are divided by the root mean square of what is not zero where that is more than 1,
     so that indicators, counts and weights of words are left as they are, or nearly so.
@@ -86,7 +86,8 @@ def _of_dense(X: Array, weights: Array | None) -> tuple[Array, Array]:
     scale = np.maximum(deviation, np.maximum(high - mean, mean - low) / LARGEST)
     scale[two_values] = (high - low)[two_values]
     constant = high == low
-    scale[constant] = np.maximum(np.abs(high[constant]), max(1.0, scale[~constant].max(initial=0)))
+    mean[constant] = 0
+    scale[constant] = np.maximum(np.abs(high[constant]) / LARGEST, max(1.0, scale[~constant].max(initial=0)))
     return mean, scale
 
 

@@ -9,17 +9,15 @@ from sklearn.exceptions import ConvergenceWarning
 from fcnet.errors import DivergedError, InputError, OtherTrainingError
 from fcnet.estimators.advice import warn_if_nothing_is_learnt
 from fcnet.estimators.callbacks import HandOn, PrintLoss
-from fcnet.estimators.parameters import PARAMETER_OF, EpochOf, schedule_of, update_rule
+from fcnet.estimators.parameters import PARAMETER_OF, EpochOf, batch_size_of, l2_of, rate_of, schedule_of, update_rule
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
 from fcnet.training.schedules import Constant, Exponential, Schedule, Step
 from fcnet.training.state import TrainingState
-from fcnet.training.stopping import Adaptive, InverseScaling, StopWithoutImprovement
+from fcnet.training.stopping import Adaptive, InverseScaling, Slowing, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
 from fcnet.types import Array
-
-BATCH_AUTO = 200
 
 
 def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> None:
@@ -32,7 +30,7 @@ def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> 
         history, problem = train_lbfgs(
             *(network, rows, y),
             sample_weight=weights,
-            l2=estimator.alpha / total,
+            l2=l2_of(estimator, total, total, incremental=False),
             label_smoothing=estimator._label_smoothing(),
             max_iter=estimator.max_iter,
             max_fun=estimator.max_fun,
@@ -66,7 +64,7 @@ def fit_stochastic(
 ) -> None:
     """Train by batches, on these rows and `held_out` ones to validate on, and set the attributes of a fitted estimator."""
     n, network = X.shape[0], estimator.network_
-    batch_size = min(BATCH_AUTO if estimator.batch_size == "auto" else estimator.batch_size, n)
+    batch_size = batch_size_of(estimator, n)
     if estimator.batch_size != "auto" and estimator.batch_size > n:
         warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=6)
     update = update_rule(estimator)
@@ -74,10 +72,11 @@ def fit_stochastic(
         estimator._update_state, estimator._adaptive = update.init(network.params), Adaptive()
         estimator._n_partial_fits = 0
     estimator._update = update
-    schedule = schedule_of(estimator, n, update, incremental)
+    schedule = schedule_of(estimator, n, incremental)
+    slowing = Adaptive if estimator.early_stopping else Slowing  # which ends when the validation rows say so
     stop = StopWithoutImprovement(
         *(estimator.tol, estimator.n_iter_no_change, estimator.early_stopping),
-        adaptive=schedule if isinstance(schedule, Adaptive) else None,
+        adaptive=schedule if isinstance(schedule, slowing) else None,
         best=math.nan if estimator.early_stopping or estimator.best_loss_ is None else estimator.best_loss_,
         count=estimator._no_improvement_count,
     )
@@ -85,10 +84,10 @@ def fit_stochastic(
     trainer = Trainer(
         epochs=1 if incremental else estimator.max_iter,
         batch_size=batch_size,
-        learning_rate=estimator.learning_rate_init,
+        learning_rate=rate_of(estimator),
         update=update,
         schedule=schedule,
-        l2=estimator.alpha / (batch_size * mean_weight),
+        l2=l2_of(estimator, batch_size * mean_weight, n * mean_weight, incremental),
         label_smoothing=estimator._label_smoothing(),
         batches="full" if batch_size == n else "shuffled" if estimator.shuffle else "ordered",
         seed=int(estimator._rng.integers(2**31)),
@@ -138,7 +137,7 @@ def fit_stochastic(
     _take_scores(estimator, stop, diverged)
     estimator.t_ += n * estimator.n_iter_
     estimator._n_partial_fits += incremental
-    if not incremental and (watch.state.epoch == estimator.max_iter or stop.count > stop.patience):  # nobody has stopped it
+    if not incremental and (watch.state.epoch == estimator.max_iter or stop.has_stopped):  # nobody has stopped it
         warn_if_nothing_is_learnt(network, X, targets, weights)
     _warn_of_the_end(estimator, schedule, diverged, watch.state.stop_reason is not None or incremental)
 

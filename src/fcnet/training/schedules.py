@@ -45,7 +45,8 @@ class Step(Checked):
         return float(self.step_factor ** (iteration // per_epoch // self.step_epochs))
 
 
-def _half_cosine(start: float, end: float, fraction: float) -> float:
+def half_cosine(start: float, end: float, fraction: float) -> float:
+    """Return where half a cosine from `start` to `end` is after a fraction of the way."""
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
@@ -56,7 +57,7 @@ class Cosine(Checked):
     final_fraction: float = number(0.0, 0, 1)
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
-        return _half_cosine(1.0, self.final_fraction, iteration / max(1, total - 1))
+        return half_cosine(1.0, self.final_fraction, iteration / max(1, total - 1))
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class OneCycle(Checked):
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         fraction = iteration / max(1, total - 1)
         if fraction < self.warmup:
-            return _half_cosine(self.start_fraction, 1.0, fraction / self.warmup)
-        return _half_cosine(1.0, self.final_fraction, (fraction - self.warmup) / max(1 - self.warmup, 1e-12))
+            return half_cosine(self.start_fraction, 1.0, fraction / self.warmup)
+        return half_cosine(1.0, self.final_fraction, (fraction - self.warmup) / max(1 - self.warmup, 1e-12))
 
 
 SCHEDULES: dict[str, type[Any]] = {
