@@ -35,9 +35,9 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     solver : {"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "lbfgs"} or UpdateRule
         An object like those of `fcnet.training.updates` brings its own settings, as ``AdamW(weight_decay=0.05)``.
     alpha : float or "auto"
-        Strength of the L2 penalty, divided by the weights of the rows of a batch: ``alpha / 2 / n · ΣW²``. "auto" is
-        ``ΣW²`` over all rows with Adam, AdamW and RMSProp, a normal prior of every weight with variance 1/2, and 0.0001 with
-        others and for `partial_fit`.
+        Strength of the L2 penalty, divided by the weights of the rows of a batch: ``alpha / 2 / n · ΣW²``. "auto" is ``ΣW²``
+        over all rows with Adam, AdamW and RMSProp, a normal prior of every weight with variance 1/2, but at most as for 200
+        rows; with others and for `partial_fit` it is 0.0001.
     batch_size : int or "auto"
         "auto" is a 64th of the rows with Adam, AdamW and RMSProp, but at least 64 and at most 200, and 200 with others; all
         rows if they are fewer.

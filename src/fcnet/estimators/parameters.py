@@ -65,7 +65,7 @@ PARAMETER_OF = {  # of the trainer's settings, where it has another name here
 
 LEAST_BATCH, MOST_BATCH, BATCHES = 64, 200, 64
 RATE, PLAIN_RATE = 0.002, 0.001  # the second one, as that of the penalty, is scikit-learn's
-PRIOR, PLAIN_ALPHA = 2.0, 1e-4
+PRIOR, FEWEST_ROWS, PLAIN_ALPHA = 2.0, 200, 1e-4
 
 
 def rate_of(estimator: Any) -> float:
@@ -80,7 +80,7 @@ def l2_of(estimator: Any, batch: float, total: float, incremental: bool) -> floa
     if estimator.alpha != "auto":
         return float(estimator.alpha) / batch
     # The parts of a partial_fit do not say how many rows there are.
-    return PRIOR / total if _adapts(estimator) and not incremental else PLAIN_ALPHA / batch
+    return PRIOR / max(total, FEWEST_ROWS) if _adapts(estimator) and not incremental else PLAIN_ALPHA / batch
 
 
 def batch_size_of(estimator: Any, n_rows: int) -> int:
