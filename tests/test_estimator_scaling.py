@@ -151,7 +151,7 @@ def test_float32_stays_float32_and_far_off_means_are_told_apart():
 def test_columns_of_one_value_of_rare_ones_and_of_extreme_ones(dtype):
     X, y = people(600)
     rare = np.arange(600) == 7
-    tiny, huge = (np.finfo(dtype).tiny * 2, np.finfo(dtype).max / 8)
+    tiny, huge = (np.finfo(dtype).tiny * 2, np.finfo(dtype).max / 1e7)
     X = np.column_stack([X, np.zeros(600), np.full(600, 1e6), rare, tiny * X[:, 2], huge * X[:, 2]]).astype(dtype)
     y = classes(y, 2)
     model = FCNetClassifier(random_state=0).fit(X, y)
@@ -161,3 +161,13 @@ def test_columns_of_one_value_of_rare_ones_and_of_extreme_ones(dtype):
         other = X.copy()
         other[:, column] = value
         assert np.abs(model.predict_proba(other) - p).mean() < 0.2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_columns_that_are_too_large_for_their_type_are_named(dtype):
+    X, y = people(50)
+    X = np.column_stack([X, np.finfo(dtype).max / 10 * X[:, 2]]).astype(dtype)
+    with pytest.raises(
+        ValueError, match=f"need to be preprocessed. Column 3 of X has values of .*, for which {np.dtype(dtype)} has no room"
+    ):
+        FCNetRegressor().fit(X, y)

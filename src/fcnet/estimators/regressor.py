@@ -10,11 +10,10 @@ from sklearn.utils.validation import column_or_1d
 from fcnet.errors import InputError
 from fcnet.estimators.base import _FCNetEstimator
 from fcnet.estimators.parameters import CONSTRAINTS, assign
+from fcnet.estimators.scaling import ROOM
 from fcnet.nn.checks import check_results
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
-
-ROOM = 1e6  # by how much weights may be larger or smaller than what they are scaled by
 
 
 class FCNetRegressor(RegressorMixin, _FCNetEstimator):

@@ -5,10 +5,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array, is_sparse
 
 LARGEST = 20.0  # deviation from the mean, in what a column is divided by
+ROOM = 1e6  # by how much weights may be larger or smaller than what they are scaled by
 STANDARDISED = 1e-3  # means and deviations that are no further from 0 and 1 than this are left alone
 ROWS_AT_ONCE = 4096
 
@@ -35,9 +37,24 @@ class InputScale:
 
     @classmethod
     def of(cls, X: Any, weights: Array | None) -> Self | None:
-        """Return the scale of rows, each counted by its weight; None where they are as they should be."""
+        """Return the scale of rows, each counted by its weight; None where they are as they should be.
+
+        Raises
+        ------
+        InputError
+            If a column has values so large that weights for them are too small for its type.
+        """
         mean, scale = (_of_sparse if is_sparse(X) else _of_dense)(X, weights)
-        scale = np.maximum(scale, np.finfo(X.dtype).tiny)
+        limits = np.finfo(X.dtype)
+        scale = np.maximum(scale, limits.tiny * ROOM)
+        largest = np.maximum(np.abs(mean), scale)
+        if largest.max() > limits.max / ROOM:
+            # The first sentences are those of scikit-learn where weights are not finite.
+            raise InputError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                f"preprocessed. Column {largest.argmax()} of X has values of {largest.max():.3g}, for which {limits.dtype} has "
+                "no room."
+            )
         if (np.abs(scale - 1) <= STANDARDISED).all() and (np.abs(mean) <= STANDARDISED).all():
             return None
         return cls(*(values.astype(X.dtype).astype(np.float64) for values in (mean, scale)))
