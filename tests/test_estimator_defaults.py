@@ -8,7 +8,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 
 from fcnet import FCNetClassifier, FCNetRegressor
-from fcnet.estimators.parameters import PRIOR
 from fcnet.training.updates import AdamW
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -50,8 +49,11 @@ def test_the_penalty_is_that_of_a_prior_over_all_rows():
     settings = {"batch_size": 50, "max_iter": 5, "random_state": 0}
     weights = np.arange(150) % 3 + 1.0
     auto = FCNetClassifier(**settings).fit(*IRIS, sample_weight=weights)
-    by_hand = FCNetClassifier(**settings, alpha=PRIOR * 50 / 150).fit(*IRIS, sample_weight=weights)
+    by_hand = FCNetClassifier(**settings, alpha=2 * 50 / 150).fit(*IRIS, sample_weight=weights)  # 2 / 2 · ΣW² over all rows
     np.testing.assert_allclose(auto.coefs_[0], by_hand.coefs_[0], rtol=1e-9)
+    few = FCNetClassifier(**settings).fit(*IRIS)
+    as_for_200 = FCNetClassifier(**settings, alpha=2 * 50 / 200).fit(*IRIS)
+    np.testing.assert_allclose(few.coefs_[0], as_for_200.coefs_[0], rtol=1e-9)
 
 
 @pytest.mark.parametrize(("n", "size"), [(50, 50), (1000, 64), (6400, 100), (20_000, 200)])
