@@ -7,7 +7,7 @@ QUICK := "not browser and not cifar10 and not slow and not torch"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kernels test-torch test-slow lint docs bench ladder clean
+.PHONY: help run test test-kernels test-torch test-slow lint docs notebooks bench ladder clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ lint: .venv/.lint ## Check style, types and the order of the floors
 
 docs: .venv/.docs ## Build the documentation, in docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html
+
+notebooks: .venv/.python ## Make the notebook for students from the one with the solutions
+	$(BIN)/python notebooks/make_student.py
 
 bench: .venv/.installed ## Measure speed against the matrix products alone, PyTorch and scikit-learn
 	$(PIP) $(TORCH)

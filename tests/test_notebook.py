@@ -23,8 +23,9 @@ class OwnKernelManager(AsyncKernelManager):
         return KernelSpecManager(kernel_dirs=[])
 
 
-def test_notebook_is_valid_and_stored_without_outputs():
-    nb = nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT)
+@pytest.mark.parametrize("name", ["two_layer_net.ipynb", "two_layer_net_student.ipynb"])
+def test_notebook_is_valid_and_stored_without_outputs(name):
+    nb = nbformat.read(NOTEBOOK.with_name(name), as_version=nbformat.NO_CONVERT)
     nbformat.validate(nb)
     assert (nb.nbformat, nb.nbformat_minor) == (4, 5)
     assert nb.metadata.kernelspec.name == "python3"
