@@ -482,7 +482,8 @@ def test_a_grid_search_over_a_pipeline_is_the_same_in_processes_and_threads():
 
 
 @pytest.mark.parametrize("wide", [1, 100])  # with small products on one thread, with large ones on as many as joblib gives
-def test_two_jobs_do_not_take_more_threads_than_there_are_cores(wide):
+def test_two_jobs_do_not_take_more_threads_than_there_are_cores(monkeypatch, wide):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)  # joblib takes it for the number that each job is to have
     X, y = np.tile(IRIS[0], (1, wide)), IRIS[1]
 
     def threads_of_a_fit():  # defined here, for another process to get it whole
