@@ -22,6 +22,7 @@ from fcnet.products import bfloat16_matmul
 
 def test_without_pytorch_it_says_what_to_install(monkeypatch):
     """A name that cannot be imported stands for a machine without PyTorch."""
+    pytest.importorskip("numba")
     monkeypatch.setitem(sys.modules, "torch", None)
     fcnet.products._torch.cache_clear()
     with pytest.raises(SettingError, match=r"fcnet\[bfloat16\]"):
@@ -30,6 +31,7 @@ def test_without_pytorch_it_says_what_to_install(monkeypatch):
 
 def test_it_computes_in_float32_alone():
     """Double precision with rounded factors would be a promise that is not kept."""
+    pytest.importorskip("numba")
     with pytest.raises(SettingError, match="float64"):
         get_engine("bfloat16", "float64")
 

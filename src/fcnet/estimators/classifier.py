@@ -46,7 +46,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         sooner where the loss no longer improves, and constant for others and for `partial_fit`. An object like those of
         `fcnet.training.schedules` brings its own settings.
         Each call of `partial_fit` is one epoch of a schedule over `max_iter` of them. That a fit ends at `max_iter` is a
-        `ConvergenceWarning` with rates that would go on: "constant", "invscaling", "adaptive", "exponential" and "step".
+        `ConvergenceWarning` with rates that would go on: "constant", "invscaling", "adaptive", "exponential" and "step",
+        and with `warm_start`, whose next fit goes on.
     learning_rate_init : float or "auto"
         "auto" is 0.002 with Adam, AdamW and RMSProp, and 0.001 with others.
     power_t : float

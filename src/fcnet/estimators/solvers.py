@@ -153,8 +153,9 @@ def _take_scores(estimator: Any, stop: StopWithoutImprovement, diverged: Diverge
 
 
 def _warn_of_the_end(estimator: Any, schedule: Schedule, diverged: DivergedError | None, ended: bool) -> None:
-    # Others end at max_iter by design, where the rate has come down; these would go on.
-    done = ended or not isinstance(schedule, Constant | Exponential | Step | InverseScaling | Adaptive)
+    # Others end at max_iter by design, where the rate has come down; these would go on, as with warm_start the next fit does.
+    goes_on = estimator.warm_start or isinstance(schedule, Constant | Exponential | Step | InverseScaling | Adaptive)
+    done = ended or not goes_on
     if diverged is not None or not done:
         reason = diverged or f"Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't converged yet."
         warnings.warn(f"Stochastic Optimizer: {reason}", ConvergenceWarning, stacklevel=7)
