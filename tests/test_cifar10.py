@@ -6,6 +6,7 @@ import os
 import pickle
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -249,7 +250,7 @@ def test_download(archive, tmp_path, progress, capfd):
     folder = cifar10.download_cifar10(cache, url=url, md5=md5, progress=progress)
     assert folder == cache / cifar10.FOLDER
     assert len(load_small(folder).X_train) == 80
-    assert sorted(p.name for p in cache.iterdir()) == [cifar10.FOLDER]
+    assert sorted(p.name for p in cache.iterdir()) == [cifar10.LOCK, cifar10.FOLDER]
     assert not (cache.parent / "escaped").exists()
     assert ("100%" in capfd.readouterr().err) == progress
 
@@ -281,7 +282,17 @@ def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(archive, tmp_p
     for bad in ({"url": url, "md5": "0" * 32}, {"url": url + ".no", "md5": md5}, {"url": "http://127.0.0.1:1/x", "md5": md5}):
         with pytest.raises(FileFormatError, match="could not be downloaded .*point FCNET_DATA"):
             cifar10.download_cifar10(tmp_path / "cache", progress=False, **bad)
-        assert not any((tmp_path / "cache").glob("**/*"))
+        assert [path.name for path in (tmp_path / "cache").glob("**/*")] == [cifar10.LOCK]
+
+
+def test_downloads_at_once_are_one_download(archive, tmp_path):
+    url, md5 = archive
+    with ThreadPoolExecutor(4) as pool:
+        folders = [
+            pool.submit(cifar10.download_cifar10, tmp_path / "cache", url=url, md5=md5, progress=False) for _ in range(4)
+        ]
+    assert {future.result() for future in folders} == {tmp_path / "cache" / cifar10.FOLDER}
+    assert len(load_small(folders[0].result()).X_train) == 80
 
 
 @pytest.mark.cifar10

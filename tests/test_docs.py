@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from fcnet.cli import main
+from fcnet.experiments.folder import LOCK, RUN_FILES, STATUS
 from fcnet.experiments.recipe import RULE_DEFAULTS, Recipe, recipe_names
-from fcnet.experiments.run import RUN_FILES
 from fcnet.features.scaling import SCALINGS
 from fcnet.nn.layers import ACTIVATIONS
 from fcnet.training.batches import BatchKind
@@ -109,4 +109,4 @@ def test_every_option_of_a_command_is_described(name):
 
 def test_every_file_of_a_run_folder_is_described():
     text = (DOCS / "run-folder.md").read_text(encoding="utf-8")
-    assert set(first_cells(text.partition("\n## ")[0])) == set(RUN_FILES)
+    assert set(first_cells(text.partition("\n## ")[0])) == {*RUN_FILES, STATUS, LOCK}

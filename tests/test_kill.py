@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 import pytest
 
 from fcnet.cli import main
+from fcnet.training.checkpoint import epoch_of
+from fcnet.training.history import History
 
 SETTINGS = ["epochs=300", "hidden=[64,32]", "input_dropout=0.1", "update=adam", "learning_rate=0.002"]
 
@@ -70,20 +73,28 @@ def test_kills_at_random_moments(tmp_path, unbroken, how, times):
     main([*words(killed), "--resume"], standalone_mode=False)
     for name in ("model.safetensors", "history.jsonl"):
         assert (killed / name).read_bytes() == (unbroken / name).read_bytes()
-    assert not list(killed.glob(".*"))
+    assert not list(killed.glob(".*.tmp"))
 
 
-def test_sigterm_stops_a_run_as_ctrl_c_does(tmp_path):
+@pytest.mark.parametrize("times", [1, 2])
+def test_sigterm_stops_a_run_as_ctrl_c_does(tmp_path, times):
+    """Sent twice, as by `timeout`, it is one stop: nothing that has been trained is lost."""
     run = tmp_path / "run"
+    options = ["--checkpoint-seconds", "1000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "fcnet", *words(run)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "fcnet", *words(run), *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    while not (run / "checkpoint.safetensors").exists():
+    while not (run / "history.jsonl").exists() or (run / "history.jsonl").read_bytes().count(b"\n") < 20:
         assert process.poll() is None, "the run ended before it could be stopped"
         time.sleep(0.005)
-    process.terminate()
+    for _ in range(times):
+        process.terminate()
+        time.sleep(0.01)
     _, told = process.communicate()
     assert process.returncode == 1
-    assert f"Stopped. Go on with: fcnet train digits --out {run} --resume" in told
+    epochs = len(History.from_jsonl((run / "history.jsonl").read_text()))
+    assert epoch_of(run / "checkpoint.safetensors") >= epochs - 1  # an epoch may be stopped at its very end
+    assert re.search(rf"Stopped after epoch {epochs} of 300. Go on with.*: fcnet train digits --out {run} --resume", told)
     assert (run / "model.safetensors").exists()
+    assert (run / "report.html").exists()
     assert not (run / "metrics.json").exists()

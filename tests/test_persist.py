@@ -1,9 +1,11 @@
 """Models on disk: whole, exact, and refused when they are damaged or foreign."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -234,6 +236,32 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert "File too large" in result.stderr
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_writers_of_one_file_do_not_disturb_one_another(tmp_path):
+    path, contents = tmp_path / "file", [bytes([i]) * 100_000 for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            list(pool.map(lambda content: write_atomic(path, content), contents))
+            assert path.read_bytes() in contents
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_write_left_does_not_stay_for_ever(tmp_path):
+    code = (
+        "import os, pathlib\nfrom fcnet.persist import write_atomic\n"
+        f"pathlib.Path.replace = lambda *_: os._exit(9)\nwrite_atomic({str(tmp_path / 'file')!r}, 'half')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    (left_over,) = tmp_path.iterdir()
+    write_atomic(tmp_path / "file", "whole")
+    assert left_over.exists()  # it may be that of a writer that is alive
+    os.utime(left_over, (0, 0))
+    (tmp_path / ".file.tmp").write_text("of an older version")
+    os.utime(tmp_path / ".file.tmp", (0, 0))
+    (tmp_path / ".file.other.tmp").write_text("mine")
+    write_atomic(tmp_path / "file", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".file.other.tmp", "file"]
 
 
 def test_training_goes_on_when_a_checkpoint_cannot_be_written(tmp_path):

@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 from fcnet import FullyConnectedNet, plots
-from fcnet.errors import FileFormatError
 from fcnet.experiments import run as runs
 from fcnet.experiments.predictions import PREDICTIONS_FORMAT, read_predictions
 from fcnet.experiments.recipe import load_recipe
@@ -144,12 +143,6 @@ def test_hostile_names_are_only_text(run: Path, monkeypatch: pytest.MonkeyPatch)
     assert page.runs_nothing()
     assert "<b>bold & 'quoted'" in page.text
     assert all(page.text.count(name) >= 4 for name in HOSTILE)  # by its bar, twice by the matrix, in the header
-
-
-def test_an_unfinished_run_says_how_to_finish_it(run: Path) -> None:
-    (run / runs.METRICS).unlink()
-    with pytest.raises(FileFormatError, match="--resume"):
-        write_report(run)
 
 
 def test_a_model_that_is_not_of_images_and_a_class_without_rows(run: Path) -> None:
@@ -310,7 +303,8 @@ def look(browser: Any, report: Path, width: int, theme: str) -> None:
     browser.get(report.as_uri())
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     requests = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    assert {url for url in requests if not url.startswith("data:")} == {report.as_uri()}
+    # The first page that Chromium opens is one of its own, whose requests may come late.
+    assert {url for url in requests if not url.startswith(("data:", "chrome:"))} == {report.as_uri()}
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script(CLIPPED) == []

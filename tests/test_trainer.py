@@ -1,6 +1,7 @@
 """The training loop: that it learns, keeps the best, repeats, resumes, stops and refuses."""
 
 import json
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.training.callbacks import Callback, EarlyStopping, Progress
+from fcnet.training.checkpoint import epoch_of
 from fcnet.training.history import History
 from fcnet.training.schedules import Cosine
 from fcnet.training.updates import UPDATES, get_update
@@ -135,6 +137,53 @@ def test_a_resumed_run_is_the_unbroken_run(data, tmp_path, update, iteration):
         np.testing.assert_array_equal(p, resumed.params[name])
 
 
+class InterruptIn(Callback):
+    """Interrupts whatever hook the second epoch comes to, or the evaluation at its end."""
+
+    def __init__(self, hook):
+        setattr(self, hook, self.interrupt)
+        self.n_rows = 2 if hook == "on_epoch_end" else 1
+
+    def interrupt(self, state):
+        if len(state.history) == self.n_rows:
+            state.rng.random()  # a hook may draw; what it has drawn is drawn again
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("moment", ["on_epoch_begin", "on_batch_end", "on_epoch_end", "logits"])
+def test_a_training_that_is_stopped_keeps_what_it_has_come_to(data, tmp_path, monkeypatch, moment):
+    settings = {"epochs": 4, "batch_size": 100, "update": "adam", "batches": "sampled"}
+    path, unbroken, resumed = tmp_path / "checkpoint.safetensors", network(dropout=0.3), network(dropout=0.3)
+    history = Trainer(**settings).fit(unbroken, *data)
+    if moment == "logits":
+
+        class Stopping(FullyConnectedNet):
+            def logits(self, X):
+                calls.append(1)
+                if len(calls) == 4:  # the second on validation rows, after the parameters of the epoch are final
+                    raise KeyboardInterrupt
+                return super().logits(X)
+
+        calls = []
+        stopped, callbacks = Stopping([4, 32, 4], seed=0, dropout=0.3), []
+    else:
+        stopped, callbacks = network(dropout=0.3), [InterruptIn(moment)]
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(**settings, callbacks=callbacks).fit(stopped, *data, checkpoint=path, checkpoint_seconds=1e9)
+    assert epoch_of(path) == 1
+    again = Trainer(**settings).fit(resumed, *data, checkpoint=path, resume=True)
+    assert again.to_jsonl() == history.to_jsonl()
+    for name, p in unbroken.params.items():
+        np.testing.assert_array_equal(p, resumed.params[name])
+
+
+def test_a_training_that_diverges_leaves_no_checkpoint_to_diverge_from(data, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(DivergedError):
+        Trainer(epochs=5, learning_rate=1e6).fit(network(), *data, checkpoint=path, checkpoint_seconds=1e9)
+    assert not path.exists()
+
+
 def test_a_checkpoint_of_another_training_is_refused(data, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     Trainer(epochs=2).fit(network(), *data, checkpoint=path)
@@ -200,14 +249,41 @@ def test_the_history_is_complete_and_survives_json(data):
 @pytest.mark.parametrize("with_validation", [True, False])
 def test_divergence_is_stopped_with_advice_and_the_best_is_kept(data, with_validation):
     net, recorder = network(), Recorder()
-    with pytest.raises(
-        DivergedError, match=r"at iteration \d+ \(epoch \d+\) with learning rate 1e\+04.*Try a learning rate of"
-    ):
+    with pytest.raises(DivergedError, match=r"at iteration \d+ \(epoch \d+\) with learning_rate = 10000; it is too large"):
         Trainer(epochs=50, batch_size=100, learning_rate=1e4, callbacks=[recorder]).fit(
             net, *data[: 4 if with_validation else 2]
         )
     assert all(np.isfinite(p).all() for p in net.params.values())
     assert recorder.calls[-1][0] == "on_train_end"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"learning_rate": 1e6},
+        {"learning_rate": 1e6, "schedule": "one_cycle", "update": "nesterov"},  # the rate of the moment is not the setting
+        {"learning_rate": 1e6, "update": "sgd", "batches": "full"},
+        {"learning_rate": 1e25, "update": "adam"},
+        {"learning_rate": 1e6, "l2": 0.01, "batch_size": 400},
+    ],
+)
+@pytest.mark.parametrize("sizes", [[4, 32, 4], [4, 32, 32, 32, 4]])
+def test_the_learning_rate_that_is_proposed_trains(data, settings, sizes):
+    settings = {"epochs": 60, "batch_size": 20, **settings}
+    X, y = data[:2]
+    with pytest.raises(DivergedError) as error:
+        Trainer(**settings).fit(FullyConnectedNet(sizes, seed=0), X, y)
+    assert f"learning_rate = {settings['learning_rate']:g}; it is too large" in str(error.value)
+    rate = float(re.search(r"In short trials (\S+) lowered the loss", str(error.value))[1])
+    assert rate < settings["learning_rate"]
+    net = FullyConnectedNet(sizes, seed=0)
+    Trainer(**settings | {"learning_rate": rate}).fit(net, X, y)
+    assert np.mean(net.predict(X) == y) > 0.6  # by chance 0.25
+
+
+def test_a_loss_that_no_rate_is_to_blame_for(data):
+    with pytest.raises(DivergedError, match=r"not finite before the first update.*scale the inputs"):
+        Trainer(epochs=1).fit(network(weight_init=1e30), *data[:2])
 
 
 @pytest.mark.parametrize("activation", ["gelu", "tanh", "relu"])

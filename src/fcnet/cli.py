@@ -2,21 +2,24 @@
 
 import itertools
 import json
+import math
 import shlex
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fcnet import __version__
-from fcnet.errors import FcnetError, FileFormatError, SettingError, unknown_name
+from fcnet.errors import DivergedError, FcnetError, FileFormatError, SettingError, unknown_name
 
 PICTURES_AT_ONCE = 256
+SAME_STOP_SECONDS = 1.0
 GRADIENT_TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by 1e-6 and less
 
 
@@ -47,6 +50,26 @@ def plain_errors(debug: bool) -> Iterator[None]:
         message = names.get(type(error), str(error))
         click.echo(f"Error: {message}", err=True)
         sys.exit(2 if isinstance(error, SettingError) else 1)
+
+
+def _stop_once() -> None:
+    """Have SIGTERM, which batch systems send, answered as Ctrl-C is, and of signals that come at once only the first.
+
+    What is stopped writes down how far it has come. `timeout` sends each signal twice, and fingers do; a signal that comes
+    later ends that too.
+    """
+    first = -math.inf
+
+    def stop(number: int, frame: Any) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if now - first > SAME_STOP_SECONDS:
+            first = now
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as of what a script runs in the background
+            signal.signal(number, stop)
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
@@ -153,12 +176,12 @@ def train(
     until fcnet evaluate.
     """
     from fcnet.experiments.configure import configure
-    from fcnet.experiments.run import CHECKPOINT, check_run, is_begun
+    from fcnet.experiments.folder import CHECKPOINT, claimed
+    from fcnet.experiments.run import check_run, is_begun, read_state
     from fcnet.experiments.run import train as train_run
-    from fcnet.report import write_report
     from fcnet.training.callbacks import Progress
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what batch systems send is answered as Ctrl-C is
+    _stop_once()
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     run, config = configure(
@@ -177,32 +200,34 @@ def train(
         encoding=encoding or "",
         decimal=decimal or "",
     )
-    if check_run(run, config, force=force, resume=resume):
-        click.echo(f"{run} is finished already.", err=True)
-    else:
-        verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
-        click.echo(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}", err=True)
-    try:
-        metrics = train_run(
-            *(run, config),
-            data_dir=data_dir,
-            force=force,
-            resume=resume,
-            checkpoint_seconds=checkpoint_seconds,
-            callbacks=[Progress()],
-            say=lambda line: click.echo(line, err=True),
-        )
-    except KeyboardInterrupt:
-        if not is_begun(run, config):
-            raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
-        where = ["--data-dir", data_dir] if data_dir else []
-        again = shlex.join(["fcnet", "train", dataset, "--out", str(run), *where, "--resume"])
-        raise FcnetError(f"Stopped. Go on with: {again}") from None
-    try:
-        report: Path | None = write_report(run)
-    except FcnetError as error:
-        report = None
-        click.echo(f"Warning: {error}", err=True)
+    finished = check_run(run, config, force=force, resume=resume)
+    with nullcontext(run) if out else claimed(run) as run:
+        if finished:
+            click.echo(f"{run} is finished already.", err=True)
+        else:
+            verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
+            click.echo(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}", err=True)
+        try:
+            metrics = train_run(
+                *(run, config),
+                data_dir=data_dir,
+                force=force,
+                resume=resume,
+                checkpoint_seconds=checkpoint_seconds,
+                callbacks=[Progress()],
+                say=lambda line: click.echo(line, err=True),
+            )
+        except DivergedError:
+            click.echo(f"Report: {_report(run)}", err=True)
+            raise
+        except KeyboardInterrupt:
+            if not is_begun(run, config):
+                raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
+            where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
+            click.echo(f"Error: {read_state(run).words}{where}", err=True)
+            click.echo(f"Report: {_report(run)}", err=True)
+            sys.exit(1)
+    report = _report(run)
     if as_json:
         click.echo(json.dumps(metrics))
         return
@@ -224,13 +249,9 @@ def train(
 def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
     """Measure RUN on all test rows, once, and record the accuracy."""
     from fcnet.experiments.run import evaluate as evaluate_run
-    from fcnet.report import write_report
 
     metrics = evaluate_run(run, data_dir=data_dir)
-    try:
-        write_report(run)
-    except FcnetError as error:
-        click.echo(f"Warning: {error}", err=True)
+    _report(run)
     if as_json:
         click.echo(json.dumps(metrics))
     else:
@@ -268,7 +289,7 @@ def predict(
 
     from fcnet.data.images import Remarks, picture_files, read_image, skipped_note
     from fcnet.data.table import options_given
-    from fcnet.experiments.run import MODEL
+    from fcnet.experiments.folder import MODEL
 
     model = _model_of(run)
     if model.scaling.kind == "table":
@@ -306,15 +327,15 @@ def predict(
 
 
 def _model_of(run: Path) -> Any:
-    from fcnet.experiments.run import METRICS, MODEL, Config
+    from fcnet.experiments.folder import MODEL
+    from fcnet.experiments.run import read_state
     from fcnet.persist import load
 
-    Config.read(run)  # says so where this is no run folder
-    if not (run / METRICS).exists():
+    state = read_state(run)
+    if state.kind != "finished":
         if not (run / MODEL).exists():
-            advice = f"If it was killed, fcnet train … --out {run} --resume goes on with it."
-            raise FileFormatError(f"{run} has no {MODEL} yet. {advice}")
-        click.echo(f"Warning: {run} is not a finished run; this is its model of when it was last stopped.", err=True)
+            raise FileFormatError(f"{run} has no {MODEL} yet. {state.words}")
+        click.echo(f"Warning: {run} is not a finished run; this is the model that it kept last. {state.words}", err=True)
     return load(run / MODEL)
 
 
@@ -347,8 +368,25 @@ def report(runs: Sequence[Path]) -> None:
     """Write report.html anew for each of RUNS."""
     from fcnet.report import write_report
 
+    failed = 0
     for run in runs:
-        click.echo(write_report(run))
+        try:
+            click.echo(write_report(run))
+        except (FcnetError, OSError) as error:
+            click.echo(f"Error: {error}", err=True)
+            failed += 1
+    sys.exit(1 if failed else 0)
+
+
+def _report(run: Path) -> Path | None:
+    """Write the report of a run, or say why that fails."""
+    from fcnet.report import write_report
+
+    try:
+        return write_report(run)
+    except FcnetError as error:
+        click.echo(f"Warning: {error}", err=True)
+        return None
 
 
 @main.command()
@@ -374,7 +412,8 @@ def export(run: Path, to: Path, tolerance: float) -> None:
     As an ONNX graph that takes raw inputs, checked against the model; as a copy of the safetensors file; or as a model card in
     Markdown. A file of that name is replaced.
     """
-    from fcnet.experiments.run import MODEL, Config
+    from fcnet.experiments.folder import MODEL
+    from fcnet.experiments.run import Config
     from fcnet.persist import write_atomic
 
     Config.read(run)  # says so where this is no run folder

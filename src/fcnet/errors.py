@@ -3,7 +3,7 @@
 import difflib
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -36,7 +36,14 @@ class OtherTrainingError(FileFormatError):
 
 
 class DivergedError(FcnetError, ArithmeticError):
-    """The loss stopped being a finite number; the parameters kept are those of an earlier epoch."""
+    """The loss stopped being a finite number; the parameters kept are those of an earlier epoch.
+
+    `batches` are the rows of the history of the epoch that was not finished.
+    """
+
+    def __init__(self, message: str, batches: Iterable[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.batches = list(batches)
 
 
 class OverflowedError(InputError, ArithmeticError):
@@ -82,10 +89,14 @@ def to_int(name: str, value: Any, low: int, high: float = math.inf) -> int:
     return operator.index(value)
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> SettingError:
-    """Return an error that names the nearest known spelling and lists the rest."""
+def unknown_name(kind: str, name: object, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> SettingError:
+    """Return an error that names what the name has meant `elsewhere`, or the nearest known spelling, and lists the rest.
+
+    The names of `elsewhere` are in small letters without lines between words.
+    """
     names = sorted(known)
-    spelling = {known_name.lower(): known_name for known_name in names}
-    near = difflib.get_close_matches(str(name).lower(), spelling, n=1, cutoff=0.5)
+    spelling = {known_name.lower(): known_name for known_name in names} | dict(elsewhere or {})
+    plain = str(name).lower().replace("_", "").replace("-", "")
+    near = [plain] if plain in (elsewhere or {}) else difflib.get_close_matches(str(name).lower(), spelling, n=1, cutoff=0.5)
     hint = f" Did you mean {spelling[near[0]]!r}?" if near else ""
     return SettingError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fcnet.experiments.folder import MODEL
 from fcnet.experiments.recipe import Recipe
-from fcnet.experiments.run import MODEL, Config, read_metrics
+from fcnet.experiments.run import Config, read_metrics
 from fcnet.features import TableFeatures
 from fcnet.persist import Model, load
 from fcnet.words import duration_words, listed, setting_words

@@ -1,11 +1,15 @@
 """Files in and out: written whole or not at all, and read without pickle."""
 
+import glob
 import json
 import math
 import mmap
 import os
+import secrets
+import time
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +26,16 @@ from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array, is_sparse
 
 MODEL_FORMAT = "fcnet-model-1"
+LEFT_OVER_SECONDS = 3600  # no write takes so long
 
 NO_CHECKSUM = "00000000"  # stands in the place of a checksum while it is computed
 BEFORE_CHECKSUM = rb"{\"checksum\": \""  # as it is in a file, where JSON is a string within JSON
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> None:
-    """Write a file under a temporary name, flush it to the disk, and rename it into place.
+    """Write a file under a temporary name of its own, flush it to the disk, and rename it into place.
+
+    So writers do not disturb one another: of those at once the last one to be done has its file in place.
 
     Raises
     ------
@@ -36,9 +43,10 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
         If it cannot be written, as on a full disk; a file that was there before is then still there, unharmed.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")  # the next write replaces what a killed one has left
+    remove_left_overs(path, older_than=LEFT_OVER_SECONDS)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
@@ -47,6 +55,23 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_left_overs(path: Path, older_than: float = 0.0) -> None:
+    """Remove what writes of a file that were killed have left behind, if it is that many seconds old.
+
+    Younger ones may be those of a writer that is alive: who knows that there is none may remove all of them.
+    """
+    for left_over in left_overs(path):
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            if time.time() - left_over.stat().st_mtime >= older_than:
+                left_over.unlink()
+
+
+def left_overs(path: Path) -> list[Path]:
+    """Return the temporary files of writes of a file; those of older versions have no number in their names."""
+    name = glob.escape(f".{path.name}")
+    return [*path.parent.glob(f"{name}.{8 * '[0-9a-f]'}.tmp"), *path.parent.glob(f"{name}.tmp")]
 
 
 def _flush_folder(folder: Path) -> None:

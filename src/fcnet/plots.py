@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 INK = "#123456"  # text and axes; the report replaces it by the colour of its theme
 BLUE, ORANGE = "#3b82c4", "#d9722e"  # told apart by every common kind of colour vision, on light and on dark
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+STEEP = 100  # times the first loss
 POINTS = 2000  # of a line; more than a figure has pixels only cost space
 
 
@@ -85,6 +86,8 @@ def plot_loss(history: History) -> "Figure":
     start = np.maximum(end - width, 0)
     _line(axes, iterations, losses, alpha=0.45, linewidth=0.8, label="batch")
     _line(axes, iterations, (total[end] - total[start]) / (end - start), marker="", label=f"mean of {width:,} batches")
+    if losses.min(initial=1) > 0 and losses.max(initial=0) > STEEP * losses[0]:  # all else would look flat
+        axes.set_yscale("log")
     _legend(figure)
     return figure
 

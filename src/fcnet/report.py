@@ -13,17 +13,12 @@ import numpy as np
 
 from fcnet import plots
 from fcnet.errors import FcnetError
+from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.predictions import read_predictions
-from fcnet.experiments.run import (
-    MODEL,
-    PREDICTIONS,
-    REPORT,
-    Config,
-    read_history,
-    read_metrics,
-)
+from fcnet.experiments.run import Config, read_history, read_metrics, read_state
 from fcnet.features import HistogramFeatures, PatchRepresentation
 from fcnet.persist import Model, load, write_atomic
+from fcnet.training.history import History
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
 from fcnet.words import duration_words, setting_words
@@ -36,26 +31,29 @@ SHOWN_CHANNELS = (1, 3)  # of others a picture shows the mean
 
 
 def write_report(run: Path) -> Path:
-    """Write ``report.html`` in the folder of a finished run, from what is in that folder alone; return its path.
+    """Write ``report.html`` in the folder of a run, from what is in that folder alone; return its path.
+
+    Of a run that is not finished it says how it stands, and shows what there is: the curves as far as they go, and those of the
+    epoch in which it diverged, if it did.
 
     Raises
     ------
     FileFormatError
-        If the run is not finished, or a file of it is damaged.
+        If `run` is not a run folder, or a file of it is damaged.
     FcnetError
         If the libraries that draw it are not installed.
     """
     try:
         import jinja2
-        import matplotlib
-        import PIL  # noqa: F401  # drawn with further down
+        import matplotlib  # noqa: F401  # drawn with further down
+        import PIL  # noqa: F401  # likewise
     except ImportError as error:
         raise FcnetError(f"The report needs {error.name}: pip install {error.name}.") from None
-    metrics, history, config, model = read_metrics(run), read_history(run), Config.read(run), load(run / MODEL)
-    predictions, part = read_predictions(run / PREDICTIONS)
-    with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
-        figures = (plots.plot_loss, plots.plot_accuracy, plots.plot_epoch_loss, plots.plot_learning_rate)
-        charts = [_chart(figure(history)) for figure in figures if config.settings.training == "gradient"]
+    config, state, history = Config.read(run), read_state(run), read_history(run)
+    metrics = read_metrics(run) if state.kind == "finished" else None
+    model = load(run / MODEL) if metrics or (run / MODEL).exists() else None
+    predictions, part = read_predictions(run / PREDICTIONS) if metrics else (None, "")
+    charts = _charts(history, read_status(run).get("batches", [])) if config.settings.training == "gradient" else []
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (resources.files("fcnet") / "templates" / "report.html").read_text(encoding="utf-8")
     )
@@ -63,21 +61,46 @@ def write_report(run: Path) -> Path:
     html = template.render(
         run=run.resolve().name,
         description=settings.pop("description"),
+        state=state,
         metrics=metrics,
-        fit_time=duration_words(metrics["fit_seconds"]),
-        timings=_timings(metrics),
+        so_far=_so_far(history, config.settings.epochs),
+        timings=_timings(metrics) if metrics else {},
         settings={key: setting_words(value) for key, value in settings.items()},
         charts=charts,
         sample=TRAIN_ROWS,
-        weights=_weights(model),
-        averaged=model.image_shape is not None and model.image_shape[2] not in SHOWN_CHANNELS,
+        kernel=config.settings.training == "kernel",
+        weights=_weights(model) if model else None,
+        averaged=model is not None and model.image_shape is not None and model.image_shape[2] not in SHOWN_CHANNELS,
         part=part,
-        classes=_class_rows(predictions, model.classes),
+        classes=_class_rows(predictions, model.classes) if predictions and model else None,
         largest_matrix=LARGEST_MATRIX,
-        mistakes=_mistakes(predictions, model),
+        mistakes=_mistakes(predictions, model) if predictions and model else None,
     )
     write_atomic(run / REPORT, html)
     return run / REPORT
+
+
+def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:
+    """Draw what there is; `unfinished` are the batches of an epoch that was not."""
+    import matplotlib
+
+    batches = History([*history, {"batches": unfinished}])
+    figures = [(plots.plot_loss, batches)] if batches.batch_column("loss") else []
+    figures += [(plots.plot_accuracy, history), (plots.plot_epoch_loss, history)] if len(history) else []
+    figures += [(plots.plot_learning_rate, batches)] if figures else []
+    with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
+        return [_chart(figure(rows)) for figure, rows in figures]
+
+
+def _so_far(history: History, n_epochs: int) -> dict[str, str]:
+    """Return what a history says of a run that is not finished: numbers, and what they are."""
+    numbers = {"epochs done": f"{len(history)} of {n_epochs}"}
+    validation = [row["val_accuracy"] for row in history if "val_accuracy" in row]
+    if validation:
+        numbers["best validation accuracy so far"] = f"{max(validation):.1%}"
+    if len(history) and "train_accuracy" in history[-1]:
+        numbers["training accuracy of the last epoch"] = f"{history[-1]['train_accuracy']:.1%}"
+    return numbers
 
 
 def _timings(metrics: dict[str, Any]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from fcnet.types import Array
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
 FOLDER = "cifar-10-batches-py"
+LOCK = ".cifar10.lock"
 IMAGE_SHAPE = (32, 32, 3)
 TRAIN_BATCHES = [f"data_batch_{i}" for i in range(1, 6)]
 MD5 = {
@@ -83,10 +84,23 @@ def download_cifar10(folder: Path | None = None, *, url: str = URL, md5: str = A
     FileFormatError
         If the archive cannot be had or differs from its checksum; nothing of it is then kept.
     """
+    from filelock import FileLock
+
+    folder = folder or cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / LOCK):  # of processes that begin at once one downloads, and the others wait
+            if not all((folder / FOLDER / name).is_file() for name in MD5):
+                _download(folder, url, md5, progress)
+    except OSError as error:
+        raise FileFormatError(f"CIFAR-10 cannot be kept in {folder}: {error}.") from None
+    return folder / FOLDER
+
+
+def _download(folder: Path, url: str, md5: str, progress: bool) -> None:
     import pooch
     import requests
 
-    folder = folder or cache_dir()
     downloader = pooch.HTTPDownloader(progressbar=progress, timeout=30)
     try:
         archive = pooch.retrieve(url, f"md5:{md5}", fname="cifar-10-python.tar.gz", path=folder, downloader=downloader)
@@ -99,7 +113,6 @@ def download_cifar10(folder: Path | None = None, *, url: str = URL, md5: str = A
         _unpack(Path(archive), folder)
     except OSError as error:
         raise FileFormatError(f"{archive} could not be unpacked: {error}.") from None
-    return folder / FOLDER
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -124,7 +124,8 @@ def fit_stochastic(
         advice = " In a search or a cross-validation give no checkpoint: its fits would share the file."
         raise OtherTrainingError(error.path, name, error.there, error.here, advice) from None
     except DivergedError as error:
-        diverged, estimator._update = error, None  # what it remembers is no longer finite
+        diverged = DivergedError(str(error).replace("learning_rate", PARAMETER_OF["learning_rate"]), error.batches)
+        estimator._update = None  # what it remembers is no longer finite
     except KeyboardInterrupt:
         if not hasattr(watch, "state"):
             raise

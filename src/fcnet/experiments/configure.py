@@ -12,8 +12,9 @@ from fcnet.data.table import options_given
 from fcnet.data.table_file import stem
 from fcnet.engine import default_engine
 from fcnet.errors import SettingError, unknown_name
+from fcnet.experiments.folder import CONFIG
 from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
-from fcnet.experiments.run import CONFIG, Config
+from fcnet.experiments.run import Config
 from fcnet.threads import default_threads
 
 

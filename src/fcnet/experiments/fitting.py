@@ -18,7 +18,7 @@ from fcnet.training.state import TrainingState
 from fcnet.training.trainer import accuracy
 from fcnet.types import Array, Say
 
-Keep = Callable[[Model, History], None]
+Keep = Callable[[Model], None]
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Trained:
 
 
 class _KeepResult(Callback):
-    """Keeps the model and the history whenever training ends, however it ends."""
+    """Keeps the model whenever training ends, however it ends."""
 
     def __init__(self, keep: Keep, model: Model) -> None:
         self.keep, self.model = keep, model
 
     def on_train_end(self, state: TrainingState) -> None:
         self.state = state
-        self.keep(self.model, state.history)
+        self.keep(self.model)
 
 
 def descend(
@@ -72,7 +72,7 @@ def descend(
     checkpoint_seconds: float,
     resume: bool,
 ) -> tuple[Model, Trained]:
-    """Train the network of a recipe by gradient descent; `keep` is called with the model and the history at its end."""
+    """Train the network of a recipe by gradient descent; `keep` is called with the model at its end."""
     recipe, data, X_train, signs = prepared.recipe, prepared.data, prepared.X_train, prepared.signs
     y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
     network = recipe.network(X_train.shape[1], len(data.classes), prepared.seed, prepared.engine)
@@ -99,7 +99,7 @@ def descend(
     return model, Trained(train_accuracy, val_logits, state.seconds, len(history), kept_epoch, state.stop_reason)
 
 
-def solve(prepared: Prepared, keep: Keep, say: Say) -> tuple[Model, Trained]:
+def solve(prepared: Prepared, say: Say) -> tuple[Model, Trained, History]:
     """Solve for the output weights of a network with a hidden unit for every training row; see `fit_kernel`."""
     from fcnet.training.kernel import calibrate, fit_kernel
 
@@ -130,5 +130,4 @@ def solve(prepared: Prepared, keep: Keep, say: Say) -> tuple[Model, Trained]:
         "batches": [],
     }
     model = Model(network, prepared.scaling, data.classes, data.image_shape, data.max_value, average_mirror=recipe.mirror)
-    keep(model, History([row]))
-    return model, Trained(train_accuracy, val_logits, time.monotonic() - began)
+    return model, Trained(train_accuracy, val_logits, time.monotonic() - began), History([row])

@@ -10,6 +10,7 @@ from typing import Any
 
 from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
+from fcnet.experiments.other_names import OTHER_NAMES
 from fcnet.features import HistogramFeatures
 from fcnet.features.representation import patches_of
 from fcnet.features.scaling import SCALINGS
@@ -34,7 +35,7 @@ GRADIENT_SETTINGS = {
     *("epochs", "batch_size", "batches", "learning_rate", "l2", "label_smoothing", "class_weight", "patience"),
     *("keep_best", "average_views", "update", "schedule", *RULE_SETTINGS),
 }
-FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy", "filelock"]}
+FEATURE_LIBRARIES = {"none": [], "histograms": ["skimage"], "patches": ["scipy"]}
 CHOICES: dict[str, Sequence[str]] = {
     "scaling": [*SCALINGS, "zca"],
     "features": [*FEATURE_LIBRARIES],
@@ -51,7 +52,8 @@ LOWEST = {
     "pca_regularisation": 1e-6,
     "patience": 0,
 }
-OPTIONS = {"seed", "engine"}
+OPTIONS = {name: name for name in ("seed", "engine", "target", "drop", "category")}
+OPTIONS |= {"random_state": "seed", "random_seed": "seed", "backend": "engine"}
 DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 
 
@@ -132,7 +134,7 @@ class Recipe:
         defaults = asdict(cls()) | RULE_DEFAULTS
         for key in settings:
             if key not in defaults:
-                error = unknown_name("setting", key, defaults)
+                error = unknown_name("setting", key, defaults, OTHER_NAMES)
                 raise SettingError(f"{source}: {error}")
         return cls(**{key: _typed(key, value, defaults[key], source) for key, value in settings.items()})
 
@@ -381,7 +383,7 @@ def _parse(change: str) -> tuple[str, Any]:
     if not equals:
         raise SettingError(f"--set takes key=value, got {change!r}.")
     if key in OPTIONS:
-        raise SettingError(f"{key} is no setting of a recipe, but an option: --{key} {value}.")
+        raise SettingError(f"{key} is no setting of a recipe, but an option: --{OPTIONS[key]} {value}.")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -16,27 +16,30 @@ from fcnet.data.table import TableOptions
 from fcnet.engine import ENGINES, default_engine
 from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
 from fcnet.experiments.fitting import Prepared, descend, solve
+from fcnet.experiments.folder import (
+    CHECKPOINT,
+    CONFIG,
+    HISTORY,
+    METRICS,
+    MODEL,
+    PREDICTIONS,
+    RUN_FILES,
+    holds_nothing_else,
+    owned,
+    refuse_if_owned,
+)
+from fcnet.experiments.history_file import HistoryFile
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.preparing import prepare
 from fcnet.experiments.recipe import Recipe
+from fcnet.experiments.state import RunState, state_of
 from fcnet.features import TableFeatures
-from fcnet.persist import Model, load, save, write_atomic
+from fcnet.persist import load, save, write_atomic
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.trainer import accuracy
 from fcnet.types import Say
-
-CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
-    "config.toml",
-    "history.jsonl",
-    "metrics.json",
-    "model.safetensors",
-    "checkpoint.safetensors",
-    "predictions.safetensors",
-    "report.html",
-)
-LEFT_OVERS = {f".{name}.tmp" for name in RUN_FILES}  # of a write that was killed; the next one replaces it
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,16 @@ def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = 
     Raises
     ------
     InputError
-        If the folder holds something already and neither `force` nor `resume` is given.
+        If the folder holds something already and neither `force` nor `resume` is given, or another process owns it.
     SettingError
         If a setting is out of range, or `resume` is given and the run was begun with other settings.
     """
     config.settings.check(config.engine)
+    refuse_if_owned(run)
+    return _check_folder(run, config, force, resume)
+
+
+def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
     is_run = (run / CONFIG).exists()
     if resume and is_run:
         changed = _differences(Config.read(run), config)
@@ -134,7 +142,7 @@ def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = 
         return (run / METRICS).exists()
     if is_run and not force:
         raise InputError(f"{run} exists. Choose another --out, --resume it, or pass --force to replace it.")
-    if run.exists() and not is_run and (not run.is_dir() or any(path.name not in LEFT_OVERS for path in run.iterdir())):
+    if run.exists() and not is_run and not (run.is_dir() and holds_nothing_else(run)):
         raise InputError(f"{run} exists and is not a run folder. Choose another --out.")
     return False
 
@@ -213,26 +221,40 @@ def train(
         from fcnet.training.kernel import room_for_kernel
 
         room_for_kernel(len(data.X_train))  # now, not when features have been learnt for hours
-    _begin(run, config, resume)
-    with use_threads(config.threads or None):
-        scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
+    with owned(run, "train"):
+        if _check_folder(run, config, force, resume):  # once more: another process may have been here meanwhile
+            return read_metrics(run)
+        _begin(run, config, resume)
+        with use_threads(config.threads or None):
+            return _train(run, config, data, began, checkpoint_seconds, resume, callbacks, say)
+
+
+def _train(
+    run: Path,
+    config: Config,
+    data: Dataset,
+    began: float,
+    checkpoint_seconds: float,
+    resume: bool,
+    callbacks: Iterable[Callback],
+    say: Say,
+) -> dict[str, Any]:
+    recipe = config.settings
+    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
     X_val = scaling.transform(data.X_val, recipe.dtype)
 
-    def keep(model: Model, history: History) -> None:
+    prepared = Prepared(recipe, data, scaling, X_train, X_val, config.seed, config.engine)
+    if recipe.training == "kernel":
+        model, trained, history = solve(prepared, say)
         save(run / MODEL, model)
         write_atomic(run / HISTORY, history.to_jsonl())
-
-    prepared = Prepared(recipe, data, scaling, X_train, X_val, config.seed, config.engine)
-    with use_threads(config.threads or None):
-        if recipe.training == "kernel":
-            model, trained = solve(prepared, keep, say)
-        else:
-            model, trained = descend(
-                *(prepared, keep, say, callbacks),
-                checkpoint=run / CHECKPOINT,
-                checkpoint_seconds=checkpoint_seconds,
-                resume=resume,
-            )
+    else:
+        model, trained = descend(
+            *(prepared, lambda model: save(run / MODEL, model), say, [HistoryFile(run / HISTORY), *callbacks]),
+            checkpoint=run / CHECKPOINT,
+            checkpoint_seconds=checkpoint_seconds,
+            resume=resume,
+        )
     network = model.network
     metrics = {
         "dataset": config.dataset,
@@ -274,15 +296,19 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
     config, metrics = Config.read(run), read_metrics(run)
     if metrics["test_accuracy"] is not None:
         return metrics
-    model = load(run / MODEL)
-    columns = [name for name, _ in model.scaling.columns] if isinstance(model.scaling, TableFeatures) else []
-    target = metrics.get("target") or config.target  # that of then, should another be the default by now
-    data = replace(config, target=target).load(data_dir, known=columns)
-    logits = model.logits(data.X_test)
-    metrics["test_accuracy"] = accuracy(logits, data.y_test)
-    metrics["n_test"] = len(data.X_test)
-    save_predictions(run / PREDICTIONS, "test", logits, model.rows(data.X_test), data.y_test)
-    _write_metrics(run, metrics)
+    with owned(run, "evaluate"):
+        metrics = read_metrics(run)  # once more: another process may have been here meanwhile
+        if metrics["test_accuracy"] is not None:
+            return metrics
+        model = load(run / MODEL)
+        columns = [name for name, _ in model.scaling.columns] if isinstance(model.scaling, TableFeatures) else []
+        target = metrics.get("target") or config.target  # that of then, should another be the default by now
+        data = replace(config, target=target).load(data_dir, known=columns)
+        logits = model.logits(data.X_test)
+        metrics["test_accuracy"] = accuracy(logits, data.y_test)
+        metrics["n_test"] = len(data.X_test)
+        save_predictions(run / PREDICTIONS, "test", logits, model.rows(data.X_test), data.y_test)
+        _write_metrics(run, metrics)
     return metrics
 
 
@@ -298,9 +324,7 @@ def read_metrics(run: Path) -> dict[str, Any]:
     try:
         metrics = dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        Config.read(run)  # says so where this is no run folder
-        advice = f"If it was stopped, fcnet train … --out {run} --resume goes on with it."
-        raise FileFormatError(f"{run} is not a finished run: it has no {METRICS}. {advice}") from None
+        raise FileFormatError(f"{run} is not a finished run. {read_state(run).words}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
     if "test_accuracy" not in metrics:
@@ -308,16 +332,30 @@ def read_metrics(run: Path) -> dict[str, Any]:
     return metrics
 
 
-def read_history(run: Path) -> History:
-    """Return the history of a run.
+def read_state(run: Path) -> RunState:
+    """Return whether a run is finished or running, or how it ended before that.
 
     Raises
     ------
     FileFormatError
-        If there is none, or the file is damaged.
+        If `run` is not a run folder, or its configuration is damaged.
+    """
+    config = Config.read(run)
+    return state_of(run, config.dataset, config.settings.epochs)
+
+
+def read_history(run: Path) -> History:
+    """Return the history of a run, as far as it has come.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged.
     """
     path = run / HISTORY
     try:
+        if not path.exists():  # before the first epoch, or in a run of an older version that was killed
+            return History()
         history = History.from_jsonl(path.read_text(encoding="utf-8"))
         _ = [row["loss"] for row in history], history.batch_column("loss")
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,7 @@
 """The state of a training on disk, from which it goes on as if it had never stopped."""
 
 import json
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,28 +10,85 @@ import numpy as np
 
 from fcnet.errors import FileFormatError, OtherTrainingError
 from fcnet.persist import check_tensors, load_tensors, save_tensors
-from fcnet.training.history import History
+from fcnet.training.history import History, line_of
 from fcnet.training.state import TrainingState
-from fcnet.types import Array
+from fcnet.types import Array, Params
 
 CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
+SHARE_OF_SAVING = 20  # one part in so many of the time at most
 SCALARS = ("epoch", "iteration", "best_score", "best_epoch", "seconds", "stop_reason")
 
 
-def _tensors(state: TrainingState) -> dict[str, Array]:
-    groups = {"params": state.network.params, "update": state.update_state, "best": state.best_params}
+class Checkpoints:
+    """Writes down the state of a training as it is between two epochs, whenever the training is stopped.
+
+    A stop comes at any moment. In the middle of an epoch parameters and update state have moved on from the epoch's beginning,
+    so both are copied there; between epochs the state itself is what is written.
+
+    Parameters
+    ----------
+    path : path
+    state : TrainingState
+    fingerprint : dict
+        Of the training, in JSON's types.
+    least_seconds : float
+        Between two checkpoints, but for those at the end of training. If it is not zero, writing takes at most a twentieth of
+        the time.
+    """
+
+    def __init__(self, path: str | Path, state: TrainingState, fingerprint: dict[str, Any], least_seconds: float) -> None:
+        self.path, self.state, self.fingerprint, self.least_seconds = path, state, fingerprint, least_seconds
+        self._between, self._before = True, _Moment(state)
+        self._saved_epoch, self._saved_at, self._cost = state.epoch, time.monotonic(), 0.0
+
+    def epoch_begins(self) -> None:
+        """Remember the state; from here on it changes."""
+        self._before = _Moment(self.state, copied=True)
+        self._between = False
+
+    def epoch_has_ended(self, last: bool) -> None:
+        """Write a checkpoint if it is time, or training ends."""
+        self._between = True
+        wait = max(self.least_seconds, SHARE_OF_SAVING * self._cost) if self.least_seconds else 0.0
+        if last or time.monotonic() - self._saved_at >= wait:
+            self._save(_Moment(self.state))
+
+    def training_is_stopped(self) -> None:
+        """Write a checkpoint of the last epoch that has ended, unless there is one."""
+        moment = _Moment(self.state) if self._between else self._before
+        if moment.scalars["epoch"] != self._saved_epoch:
+            self._save(moment)
+
+    def _save(self, moment: "_Moment") -> None:
+        """Write; where that fails, as on a full disk, warn and leave the checkpoint before as it is."""
+        began, epoch = time.monotonic(), moment.scalars["epoch"]
+        metadata = moment.scalars | {"training": self.fingerprint, "rng": moment.rng}
+        text = "".join(map(line_of, self.state.history[: moment.n_rows])).encode()
+        history = np.frombuffer(text, np.uint8)  # a tensor, as the header of the file has a largest size
+        try:
+            save_tensors(self.path, moment.tensors | {"history": history}, metadata, CHECKPOINT_FORMAT)
+            self._saved_epoch = epoch
+        except OSError as error:
+            warnings.warn(f"No checkpoint of epoch {epoch}: {error}. Training goes on.", RuntimeWarning, stacklevel=4)
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - began
+
+
+class _Moment:
+    """What a checkpoint holds of a state."""
+
+    def __init__(self, state: TrainingState, copied: bool = False) -> None:
+        moving = {"params": state.network.params, "update": state.update_state}
+        self.tensors = _named(moving)
+        if copied:
+            self.tensors = {name: tensor.copy() for name, tensor in self.tensors.items()}
+        self.tensors |= _named({"best": state.best_params})  # which no epoch changes: a better one takes their place
+        self.scalars = {name: getattr(state, name) for name in SCALARS}
+        self.rng, self.n_rows = state.rng.bit_generator.state, len(state.history)
+
+
+def _named(groups: dict[str, Params]) -> dict[str, Array]:
     return {f"{group}.{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
-
-
-def save_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[str, Any]) -> None:
-    """Write a checkpoint; where that fails, as on a full disk, warn and leave the one before as it is."""
-    metadata = {name: getattr(state, name) for name in SCALARS}
-    metadata |= {"training": fingerprint, "rng": state.rng.bit_generator.state}
-    history = np.frombuffer(state.history.to_jsonl().encode(), np.uint8)  # the header of the file has a largest size
-    try:
-        save_tensors(path, _tensors(state) | {"history": history}, metadata, CHECKPOINT_FORMAT)
-    except OSError as error:
-        warnings.warn(f"No checkpoint of epoch {state.epoch}: {error}. Training goes on.", RuntimeWarning, stacklevel=3)
 
 
 def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[str, Any]) -> None:
@@ -52,7 +110,7 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         # Versions before 0.2 described every function by that word.
         if there not in (here, "function"):
             raise OtherTrainingError(path, name, there, here)
-    text, own = tensors.pop("history", np.empty(0, np.uint8)), _tensors(state)
+    text, own = tensors.pop("history", np.empty(0, np.uint8)), _Moment(state).tensors
     check_tensors(path, tensors, own)
     try:
         history = History.from_jsonl(text.tobytes().decode())
@@ -65,3 +123,14 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
     state.history = history
     for name, value in scalars.items():
         setattr(state, name, value)
+
+
+def epoch_of(path: Path) -> int:
+    """Return the epoch that a checkpoint was written after, by its header alone; 0 if there is none that can be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return int(json.loads(file.metadata()["fcnet"])["epoch"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return 0

@@ -56,9 +56,18 @@ class History(Sequence[Row]):
 
     def to_jsonl(self) -> str:
         """Return the rows as JSON lines; numbers come back exactly as they were."""
-        return "".join(json.dumps(row) + "\n" for row in self.rows)
+        return "".join(map(line_of, self.rows))
 
     @classmethod
     def from_jsonl(cls, text: str) -> "History":
-        """Read what `to_jsonl` wrote."""
-        return cls([json.loads(line) for line in text.splitlines()])
+        """Read what `to_jsonl` wrote; half a line at the end, where its writer was killed, is left out."""
+        whole, _, rest = text.rpartition("\n")
+        try:
+            return cls([json.loads(line) for line in [*whole.splitlines(), *filter(None, [rest])]])
+        except ValueError:
+            return cls([json.loads(line) for line in whole.splitlines()])
+
+
+def line_of(row: Row) -> str:
+    """Return a row as a line of JSON."""
+    return json.dumps(row) + "\n"

@@ -8,7 +8,7 @@ import numpy as np
 
 from fcnet.engine import NumpyEngine
 from fcnet.nn.losses import Loss
-from fcnet.training.history import History
+from fcnet.training.history import History, Row
 from fcnet.types import Array, Params
 
 
@@ -45,6 +45,7 @@ class TrainingState:
 
     network: Trainable
     update_state: Params
+    initial_params: Params  # not in a checkpoint: they are those that fit was called with
     best_params: Params
     rng: np.random.Generator
     n_epochs: int
@@ -58,6 +59,7 @@ class TrainingState:
     loss: float = math.nan
     learning_rate: float = math.nan
     stop_reason: str | None = None
+    batch_rows: list[Row] = field(default_factory=list)  # of the current epoch; not in a checkpoint, which is between two
 
     def stop(self, reason: str) -> None:
         """End training after the current epoch."""

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +14,8 @@ from fcnet.errors import DivergedError, InputError, OverflowedError, SettingErro
 from fcnet.threads import use_threads
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback
-from fcnet.training.checkpoint import load_checkpoint, save_checkpoint
+from fcnet.training.checkpoint import Checkpoints, load_checkpoint
+from fcnet.training.divergence import advice
 from fcnet.training.fingerprint import checksum, describe
 from fcnet.training.history import History
 from fcnet.training.schedules import Schedule, get_schedule
@@ -138,9 +138,11 @@ class Trainer:
         update_state : dict of arrays, optional
             What the update rule remembers, by its `init`; changed in place, so that a later `fit` can go on from it.
         checkpoint : path, optional
-            Where to keep the state of the training, at the ends of epochs.
+            Where to keep the state of the training, as it is at the ends of epochs. A training that is stopped (by Ctrl-C or
+            what else is raised) writes that of its last epoch, too.
         checkpoint_seconds : float
-            Least time between two checkpoints, except for the last.
+            Least time between two checkpoints, except for the last; it is longer where writing one takes more than a twentieth
+            of it, unless it is 0.
         resume : bool
             Go on from `checkpoint` where it exists; on the same machine, with the same number of threads, the result is the
             same bit for bit as without the interruption.
@@ -178,6 +180,7 @@ class Trainer:
         state = TrainingState(
             network=network,
             update_state=self._update.init(network.params) if update_state is None else update_state,
+            initial_params={name: p.copy() for name, p in network.params.items()},
             best_params={name: p.copy() for name, p in network.params.items()},
             rng=np.random.default_rng(self.seed),
             n_epochs=self.epochs,
@@ -185,9 +188,9 @@ class Trainer:
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
-        save = None if checkpoint is None else partial(save_checkpoint, checkpoint, state, fingerprint)
+        checkpoints = None if checkpoint is None else Checkpoints(checkpoint, state, fingerprint, checkpoint_seconds)
         with use_threads(self.threads), network.engine.sharing():
-            self._train(state, batches, (X_val, y_val, val_weight), save, checkpoint_seconds)
+            self._train(state, batches, (X_val, y_val, val_weight), checkpoints)
         return state.history
 
     def _train(
@@ -195,17 +198,17 @@ class Trainer:
         state: TrainingState,
         batches: Batches,
         validation: tuple[Array | None, Any, Array | None],
-        save: Callable[[], None] | None,
-        save_seconds: float,
+        checkpoints: Checkpoints | None,
     ) -> None:
         started = time.monotonic() - state.seconds
-        saved = time.monotonic()
         begun: list[Callback] = []
         try:
             for callback in self.callbacks:
                 callback.on_train_begin(state)
                 begun.append(callback)
             while state.epoch < self.epochs and state.stop_reason is None:
+                if checkpoints is not None:
+                    checkpoints.epoch_begins()
                 self._call("on_epoch_begin", state)
                 # What diverges is found by its value, and reported with advice.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -214,10 +217,14 @@ class Trainer:
                 self._end_epoch(state, batch_rows, batch_weights, batches, validation)
                 state.seconds = time.monotonic() - started
                 self._call("on_epoch_end", state)
-                last = state.epoch == self.epochs or state.stop_reason is not None
-                if save is not None and (last or time.monotonic() - saved >= save_seconds):
-                    save()
-                    saved = time.monotonic()
+                if checkpoints is not None:
+                    checkpoints.epoch_has_ended(last=state.epoch == self.epochs or state.stop_reason is not None)
+        except DivergedError as error:  # no checkpoint: it would diverge again
+            raise DivergedError(advice(self, str(error), state, batches), state.batch_rows) from None
+        except BaseException:
+            if checkpoints is not None:
+                checkpoints.training_is_stopped()
+            raise
         finally:
             batches.close()
             for name, p in state.network.params.items():
@@ -229,7 +236,8 @@ class Trainer:
         network, update = state.network, self._update
         # A subclass with a step of its own means that step.
         fused = isinstance(update, FusedRule) and type(update).step is FusedRule.step
-        batch_rows, batch_weights = [], []
+        batch_rows: list[dict[str, Any]] = []
+        state.batch_rows, batch_weights = batch_rows, []
         batches.begin_epoch(state.rng)
         for _ in range(batches.per_epoch):
             scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
@@ -256,22 +264,13 @@ class Trainer:
                     update.step(network.params, grads, state.update_state, learning_rate)
             state.loss = loss
             if not math.isfinite(loss):
-                raise DivergedError(self._divergence(state, "loss", state.iteration + 1))
+                raise DivergedError("loss")
             state.iteration += 1
             batch_rows.append({"iteration": state.iteration, "loss": loss, "learning_rate": learning_rate})
             self._call("on_batch_end", state)
         if not all(np.isfinite(p).all() for p in network.params.values()):
-            raise DivergedError(self._divergence(state, "parameters", state.iteration))
+            raise DivergedError("parameters")
         return batch_rows, batch_weights
-
-    def _divergence(self, state: TrainingState, what: str, iteration: int) -> str:
-        epoch = state.best_epoch if self.keep_best else len(state.history)
-        kept = f"those of epoch {epoch}" if epoch else "the initial ones"
-        return (
-            f"The {what} stopped being finite at iteration {iteration} (epoch {len(state.history) + 1}) with learning rate "
-            f"{state.learning_rate:.3g}. Try a learning rate of {state.learning_rate / 10:.1g} or less, or scale the inputs. "
-            f"The parameters kept are {kept}."
-        )
 
     def _end_epoch(
         self,
@@ -300,8 +299,7 @@ class Trainer:
         if is_best:
             state.best_score, state.best_epoch = score, state.epoch
         if is_best or not self.keep_best:
-            for name, p in state.network.params.items():
-                state.best_params[name][...] = p
+            state.best_params = {name: p.copy() for name, p in state.network.params.items()}
         state.history.append(row | {"batches": batch_rows})
 
     def _evaluate(self, state: TrainingState, X: Array, y: Any, weights: Array | None) -> tuple[float, float]:
@@ -314,7 +312,7 @@ class Trainer:
         except OverflowedError:
             loss = math.nan
         if not math.isfinite(loss):
-            raise DivergedError(self._divergence(state, "scores", state.iteration))
+            raise DivergedError("scores")
         return loss, measured.score(logits, y, weights)
 
     def _fingerprint(self, network: Trainable, arrays: list[Any]) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""A run folder: the names of its files, and who owns it. One process at a time does."""
+
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fcnet.errors import DivergedError, InputError
+from fcnet.persist import left_overs, remove_left_overs, write_atomic
+
+CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
+    "config.toml",
+    "history.jsonl",
+    "metrics.json",
+    "model.safetensors",
+    "checkpoint.safetensors",
+    "predictions.safetensors",
+    "report.html",
+)
+LOCK, STATUS = ".lock", "status.json"
+PATIENCE = 1.0  # seconds: who only asks whether a folder is owned holds its lock for a moment
+
+
+@contextmanager
+def owned(run: Path, command: str) -> Iterator[None]:
+    """Own a run folder, which is made where there is none: no other process does until the block ends, or this process dies.
+
+    Who owns it, and how a block ended that raised something, is in its ``status.json``; a run that is finished has none.
+
+    Raises
+    ------
+    InputError
+        If another process owns it, which is named.
+    """
+    from filelock import FileLock, Timeout
+
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(run / LOCK).acquire(timeout=PATIENCE)
+    except Timeout:
+        raise _in_use(run, _owner_words(run)) from None
+    with lock:
+        for name in (*RUN_FILES, STATUS):
+            remove_left_overs(run / name)
+        status: dict[str, Any] = {"command": command, "pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
+        write_atomic(run / STATUS, json.dumps(status) + "\n")
+        try:
+            yield
+        except BaseException as error:
+            with suppress(OSError):  # on a full disk
+                if (run / METRICS).exists():
+                    (run / STATUS).unlink()
+                else:
+                    write_atomic(run / STATUS, json.dumps(status | _how_it_ended(error)) + "\n")
+            raise
+        (run / STATUS).unlink(missing_ok=True)
+
+
+def _how_it_ended(error: BaseException) -> dict[str, Any]:
+    ended = {KeyboardInterrupt: "stopped", DivergedError: "diverged"}.get(type(error), "failed")
+    end = {"ended": ended, "reason": str(error) or type(error).__name__, "until": _now()}
+    return end | ({"batches": error.batches} if isinstance(error, DivergedError) else {})
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def refuse_if_owned(run: Path) -> None:
+    """Raise InputError if a process owns a run folder."""
+    if words := owner(run):
+        raise _in_use(run, words)
+
+
+def owner(run: Path) -> str | None:
+    """Return who owns a run folder now, in words, or None if nobody does."""
+    from filelock import FileLock, Timeout
+
+    if not (run / LOCK).exists():
+        return None
+    try:
+        with FileLock(run / LOCK).acquire(timeout=0):
+            return None
+    except Timeout:
+        return _owner_words(run)
+    except OSError:  # it cannot be asked, as where nothing can be written
+        return None
+
+
+def _owner_words(run: Path) -> str:
+    status = read_status(run)
+    if "pid" not in status:
+        return "another process"
+    return f"fcnet {status.get('command')}, process {status['pid']} on {status.get('host')}, since {status.get('since')}"
+
+
+def _in_use(run: Path, words: str) -> InputError:
+    return InputError(f"{run} is in use by {words}. Wait for its end, stop it, or choose another --out.")
+
+
+def read_status(run: Path) -> dict[str, Any]:
+    """Return what ``status.json`` says; nothing where there is none, or it is damaged."""
+    try:
+        return dict(json.loads((run / STATUS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def holds_nothing_else(run: Path) -> bool:
+    """Return whether a folder is empty, but for what owning it and killed writes have left."""
+    ours = {run / LOCK, run / STATUS}.union(*(left_overs(run / name) for name in (*RUN_FILES, STATUS)))
+    return set(run.iterdir()) <= ours
+
+
+@contextmanager
+def claimed(run: Path) -> Iterator[Path]:
+    """Make a folder that nobody else has, of this name or with a number behind it; if it stays empty, remove it again."""
+    for n in itertools.count(1):
+        folder = run if n == 1 else run.with_name(f"{run.name}-{n}")
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            continue
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()

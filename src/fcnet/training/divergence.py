@@ -1,0 +1,80 @@
+"""Advice after a training has diverged: a learning rate that does train, found by trying."""
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fcnet.errors import DivergedError
+from fcnet.training.batches import Batches
+from fcnet.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from fcnet.training.trainer import Trainer
+
+BATCHES, PARTS = 20, 3  # of a trial, whose last part counts
+STEP, PATIENCE = 10**0.5, 4  # steps from rate to rate, and how many may be worse than the best
+SECONDS_AT_MOST = 10.0
+SMALL_RATE = 1e-4
+
+
+def advice(trainer: "Trainer", what: str, state: TrainingState, batches: Batches) -> str:
+    """Return what to say when the loss, the parameters or the scores are no longer finite.
+
+    The parameters of the network are overwritten.
+    """
+    epoch = state.best_epoch if trainer.keep_best else len(state.history)
+    kept = f"The parameters kept are {f'those of epoch {epoch}' if epoch else 'the initial ones'}."
+    if what == "loss" and state.iteration == 0:
+        return f"The loss is not finite before the first update, whatever the learning_rate: scale the inputs. {kept}"
+    rate, where = rate_that_trains(trainer, state, batches), state.iteration + (what == "loss")
+    if rate is None:
+        cause = "no smaller one lowered the loss in short trials: scale the inputs."
+    else:
+        cause = f"it is too large. In short trials {rate:g} lowered the loss: try that."
+        cause += " Scale the inputs, so that a larger one will do." if rate < SMALL_RATE else ""
+    return (
+        f"The {what} stopped being finite at iteration {where} (epoch {len(state.history) + 1}) with learning_rate = "
+        f"{trainer.learning_rate:g}; {cause} {kept}"
+    )
+
+
+def rate_that_trains(trainer: "Trainer", state: TrainingState, batches: Batches) -> float | None:
+    """Return a learning rate below the trainer's that lowers the loss on some batches; None if none was found.
+
+    Every trial begins with the initial parameters and sees the same batches. It is the one of the lowest loss, rounded to
+    one digit.
+    """
+    deadline, rate = time.monotonic() + SECONDS_AT_MOST, trainer.learning_rate
+    lowest = _loss_after(trainer, state, batches, 0.0, deadline)  # without training
+    best, worse = None, 0
+    while rate > 0 and time.monotonic() < deadline and (best is None or worse < PATIENCE):
+        rate /= STEP
+        loss = _loss_after(trainer, state, batches, rate, deadline)
+        best, lowest, worse = (rate, loss, 0) if loss < lowest else (best, lowest, worse + 1)
+    return None if best is None else float(f"{best:.0e}")
+
+
+def _loss_after(trainer: "Trainer", state: TrainingState, batches: Batches, rate: float, deadline: float) -> float:
+    """Return the mean loss of the last batches of a trial; infinity where it diverges, or takes too long."""
+    network = state.network
+    for name, p in network.params.items():
+        p[...] = state.initial_params[name]
+    trial = replace(trainer, learning_rate=rate, schedule="constant", callbacks=())
+    few = Batches(batches.data, batches.labels, trainer.batches, trainer.batch_size, trainer.augment, batches.all_weights)
+    few.per_epoch = min(few.per_epoch, BATCHES)
+    own = replace(state, update_state=trial._update.init(network.params), rng=np.random.default_rng(0), iteration=0)
+    losses: list[float] = []
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            while len(losses) < PARTS * BATCHES:
+                trial._train_epoch(own, few)
+                losses += [row["loss"] for row in own.batch_rows]
+                if time.monotonic() > deadline:
+                    return np.inf
+    except DivergedError:
+        return np.inf
+    finally:
+        few.close()
+    return float(np.mean(losses[-BATCHES:]))
