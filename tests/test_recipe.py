@@ -8,7 +8,7 @@ import tomli_w
 
 from fcnet import FCNetClassifier
 from fcnet.errors import SettingError
-from fcnet.estimators.parameters import schedule_of, update_rule
+from fcnet.estimators.parameters import update_rule
 from fcnet.experiments.recipe import Recipe, load_recipe, recipe_names
 from fcnet.experiments.run import Config, check_run
 from fcnet.training.schedules import SCHEDULES, get_schedule
@@ -34,7 +34,6 @@ def test_a_schedule_that_is_chosen_by_its_name_alone_is_the_schedule_of_that_nam
     recipe = load_recipe("tuned", [f"schedule={name}"])
     assert recipe.trainer(0, None).schedule == (replace(own, warmup=0.2) if name == "one_cycle" else own)
     assert get_schedule(name) == own
-    assert schedule_of(FCNetClassifier(learning_rate=name), 10, Adam(), False) == own
 
 
 def test_adam_decays_no_weights_unless_it_is_told_to():
