@@ -44,8 +44,10 @@ class Columns:
     ----------
     frame : polars.DataFrame
         Of float64 and text, null where a value is missing.
-    text : dict of str to polars.Series
-        The columns as they were written, null where a value is missing.
+    raw : polars.DataFrame
+        As they are in the file.
+    texts : dict of str to polars.Series
+        Those that are text in the file, without blanks at the ends, null where a value is missing.
     decimal_commas : list of str
         Columns of numbers with a decimal comma.
     words : dict of str to dict of str to int
@@ -55,10 +57,15 @@ class Columns:
     """
 
     frame: Any
-    text: dict[str, Any] = field(default_factory=dict)
+    raw: Any
+    texts: dict[str, Any] = field(default_factory=dict)
     decimal_commas: list[str] = field(default_factory=list)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
+
+    def text(self, name: str) -> Any:
+        """Return a column as it is written, null where a value is missing."""
+        return self.texts[name] if name in self.texts else as_text(self.raw[name])
 
 
 def columns_of(file: TableFile, categories: Collection[str], words: Sequence[str], decimal: str = "") -> Columns:
@@ -76,32 +83,33 @@ def columns_of(file: TableFile, categories: Collection[str], words: Sequence[str
     """
     import polars as pl
 
-    columns = Columns(file.frame)
+    columns = Columns(file.frame, file.frame)
     for series in file.frame:
         if is_compound(series) or series.dtype.is_temporal():
             columns.problems[series.name] = Problem(f"holds {series.dtype}, not numbers or categories")
-            continue
-        text = stripped(as_text(series))
-        if series.dtype == pl.String:
+        elif series.dtype == pl.String:
+            text = stripped(series)
             found = text.filter(text.is_in(list(words)))
             columns.words |= {series.name: dict(found.value_counts(sort=True).iter_rows())} if len(found) else {}
-            text = without(text, words)
-        columns.text[series.name] = text
+            columns.texts[series.name] = without(text, words)
     commas = (
-        set(columns.text) if decimal == "," else set() if decimal else guessed_commas(file.separator, columns.text.values())
+        set(columns.texts) if decimal == "," else set() if decimal else guessed_commas(file.separator, columns.texts.values())
     )
     typed = []
-    for name, text in columns.text.items():
-        if name not in categories and (file.frame[name].dtype.is_numeric() or file.frame[name].dtype == pl.Null):
-            typed.append(file.frame[name].cast(pl.Float64))
+    for series in file.frame:
+        name = series.name
+        if name in columns.problems:
             continue
+        if name not in categories and (series.dtype.is_numeric() or series.dtype == pl.Null):
+            typed.append(series.cast(pl.Float64))
+            continue
+        text = columns.text(name)
         truth = text.str.to_lowercase()
         if text.null_count() < len(text) and truth.is_in(["true", "false"]).all():
             typed.append(truth)  # however a program writes them, they are the booleans of a .parquet
-        elif name in categories or file.frame[name].dtype != pl.String:
-            typed.append(text)
         else:
-            typed.append(_numbers_or_text(text, name in commas, columns))
+            is_text = name in categories or series.dtype != pl.String
+            typed.append(text if is_text else _numbers_or_text(text, name in commas, columns))
     columns.frame = file.frame.with_columns(typed)
     return columns
 
@@ -163,7 +171,7 @@ def unusable(columns: Columns, name: str) -> Problem | None:
         if large.any():
             row = int(large.arg_max() or 0)
             return Problem(f"holds {series[row]:g} in row {row + 1}, too large a number")
-        same = _same_number(columns.text[name], series)
+        same = _same_number(columns, name)
         if same:
             return Problem(
                 f"holds whole numbers above 2^53, which the numbers of a network do not tell apart, as {same[0]} and {same[1]}",
@@ -179,13 +187,14 @@ def unusable(columns: Columns, name: str) -> Problem | None:
     return None
 
 
-def _same_number(text: Any, numbers: Any) -> list[str]:
+def _same_number(columns: Columns, name: str) -> list[str]:
     """Return two whole numbers of a column that are one as float64, if there are any."""
     import polars as pl
 
-    if not (numbers.abs() >= EXACT).any():
+    numbers = columns.frame[name]
+    if columns.raw[name].dtype.is_float() or not (numbers.abs() >= EXACT).any():
         return []
-    digits = text.str.extract(r"^[+-]?\d+$", 0).str.replace(r"^(-?)\+?0*(\d)", "${1}${2}")
+    digits = columns.text(name).str.extract(r"^[+-]?\d+$", 0).str.replace(r"^(-?)\+?0*(\d)", "${1}${2}")
     pairs = pl.DataFrame({"text": digits, "number": numbers}).filter(numbers.abs() >= EXACT).drop_nulls().unique("text")
     twice = pairs.filter(pairs["number"].is_duplicated()).sort("number", "text")
     return list(twice["text"][:2])

@@ -52,7 +52,10 @@ def _counts_rows(series: Any) -> bool:
 
 
 def _codes(X: Any, columns: Columns) -> Iterator[str]:
-    names = [name for name in X.columns if X[name].dtype.is_numeric() and columns.text[name].str.contains(r"^0\d").any()]
+    texts = columns.texts.items()
+    names = [
+        name for name, text in texts if name in X.columns and X[name].dtype.is_numeric() and text.str.contains(r"^0\d").any()
+    ]
     if names:
         keep = option("--category", names)
         yield f"By their looks these are codes, and numbers lose the zeros in front; to keep them: {keep}"

@@ -25,7 +25,7 @@ def numbered_classes(path: str | Path, columns: Columns, target: str) -> tuple[A
     InputError
         If a row has no class, there is one class only, there are too many, or the numbers are not whole.
     """
-    labels, text = columns.frame[target], columns.text[target]
+    labels = columns.frame[target]
     missing = labels.is_null() | (labels.is_nan() if labels.dtype.is_numeric() else labels.is_null())
     if missing.any():
         raise InputError(
@@ -33,8 +33,7 @@ def numbered_classes(path: str | Path, columns: Columns, target: str) -> tuple[A
             f"{int(missing.arg_max() or 0) + 1}{_words(columns, target)}"
         )
     numeric = labels.dtype.is_numeric()
-    if not numeric:
-        text = labels
+    text = columns.text(target) if numeric else labels
     n_classes = text.n_unique()
     if n_classes > MOST_CLASSES and not numeric:
         raise InputError(f"{path}: the target {target!r} has {n_classes:,} classes; name another --target.")
