@@ -84,7 +84,7 @@ def test_training_goes_on_from_them_as_scikit_learns_does(ours, theirs, data):
         "batch_size": len(data[1]),
         "max_iter": 4,
     }
-    extra = {"scale_target": False} if ours is FCNetRegressor else {}
+    extra = {"scale_inputs": False} | ({"scale_target": False} if ours is FCNetRegressor else {})
     settings |= {"learning_rate_init": 1e-5, "warm_start": True, "momentum": 0.9, "random_state": 1}
     model, reference = ours(**settings, **extra).fit(*data), theirs(**settings).fit(*data)
     rng = np.random.default_rng(0)
