@@ -470,6 +470,18 @@ def test_pickles_clones_and_unfitted_ones(tmp_path):
     assert not hasattr(FCNetClassifier(solver="lbfgs"), "partial_fit")
 
 
+@pytest.mark.parametrize(("cls", "data"), [(FCNetClassifier, IRIS), (FCNetRegressor, DIABETES)])
+def test_a_pickle_of_an_earlier_version_still_works(cls, data):
+    model = cls(max_iter=3, scale_inputs=False, random_state=0).fit(*data)
+    state = {name: value for name, value in vars(model).items() if name not in ("scale_inputs", "_input_scale", "threads")}
+    old = cls.__new__(cls)
+    old.__setstate__(state)
+    np.testing.assert_array_equal(old.predict(data[0]), model.predict(data[0]))
+    assert old.get_params() == model.get_params()
+    old.partial_fit(*data)
+    old.fit(*data)
+
+
 def test_a_grid_search_over_a_pipeline_is_the_same_in_processes_and_threads():
     grid = {"net__dropout": [0.0, 0.3], "net__solver": ["adam", AdamW(weight_decay=0.01)]}
     net = FCNetClassifier(max_iter=15, random_state=0)

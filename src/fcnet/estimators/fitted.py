@@ -1,5 +1,6 @@
 """What a fitted estimator shows of its network, and how one is made of weights alone."""
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
@@ -94,6 +95,13 @@ class FittedNetwork:
         self._forget_given()
         self.n_features_in_ = sizes[0]
         return network
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the pickle of an earlier version, too, which had fewer parameters and did not scale inputs."""
+        super().__setstate__(state)  # type: ignore[misc]  # of scikit-learn's BaseEstimator
+        defaults = {name: of.default for name, of in inspect.signature(type(self)).parameters.items()}
+        for name, value in (defaults | {"scale_inputs": False, "_input_scale": None}).items():
+            vars(self).setdefault(name, value)
 
     def _forget_given(self) -> None:
         for name in ("coefs_", "intercepts_", *OF_NETWORK):

@@ -111,8 +111,11 @@ class FullyConnectedNet:
         self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self.layers = self._make_layers()
-        self._largest = max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
         self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
+
+    @property
+    def _largest(self) -> int:
+        return max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
 
     def _make_layers(self) -> list[Layer]:
         layers: list[Layer] = []
