@@ -51,7 +51,7 @@ def test_scikit_learn_checks(estimator, check):
 NOT_OURS = {  # tests of scikit-learn's own networks that cannot apply, and why
     "test_gradient": "calls the private _loss_grad_lbfgs",
     "test_lbfgs_regression_maxfun": "ours has converged within the 10 evaluations after which it is to warn",
-    "test_early_stopping_stratified": "wants four rows refused for a class of one row; ours says that they are too few to validate on",
+    "test_early_stopping_stratified": "wants four rows refused for a class of one row, ours for too few to validate on",
     "test_learning_rate_warmstart": "looks at the private _optimizer",
     "test_adaptive_learning_rate": "looks at the private _optimizer",
 }
