@@ -152,6 +152,21 @@ assert numbers() == before and max(before) == 2, (before, numbers())
 """
 
 
+def test_a_library_that_is_loaded_while_another_is_held_leaves_the_number_as_it_was():
+    script = """
+import numpy as np
+from threadpoolctl import threadpool_info
+from fcnet import threads
+before = max(lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas")
+with threads.one_blas_thread():
+    import scipy.linalg
+    with threads.one_blas_thread():
+        assert {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"} == {1}
+assert {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"} == {before} == {2}
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "2"})
+
+
 def test_features_extracted_in_two_threads_leave_the_number_as_it_was():
     subprocess.run([sys.executable, "-c", OVERLAP], check=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "2"})
 

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ ONE_THREAD_WORK = 5e5  # a BLAS does a smaller product on one thread anyway
 SHARED_WORK = 8e6  # a smaller one is done before another thread wakes
 FINE_WORK = 1e8  # a larger one is cut finer, for whoever comes late to find a piece
 HELD_WORK = 1e8  # a smaller one is not worth changing the number of BLAS's threads for
+HEAD, HEAD_WORK = 1.06, 1.5e6  # the caller's piece is so much larger, as others have to wake, and to fetch what it has at hand
 ALIGNED = 16  # rows or columns that the kernels of a BLAS take at a time
 
 
@@ -32,7 +34,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
 
     The pieces depend on the sizes and the number of threads alone, so which thread does which changes nothing.
     """
-    work = work_of(a.shape[-2], b.size)
+    work = (2 * a.shape[-2] + 16) * b.size  # as work_of, without a call
     if work < SHARED_WORK or is_busy() or (threads := default_threads()) == 1:
         return np.matmul(a, b, out=out)
     if not is_sharing():
@@ -42,21 +44,26 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
             return matmul(a, b, out)
     if out is None:
         out = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
-    n_pieces = threads if work < FINE_WORK else 2 * threads
+    fine = work >= FINE_WORK
+    n_pieces, head = (2 * threads, 1.0) if fine else (threads, HEAD + threads * HEAD_WORK / work)
     *leading, n, m = out.shape
     if leading:
-        share(lambda i: np.matmul(a[i], b[i], out=out[i]), _cut(leading[0], n_pieces, 1))
+        share(lambda i: np.matmul(a[i], b[i], out=out[i]), cut(leading[0], n_pieces))
     elif n >= m:
-        share(lambda i: np.matmul(a[i], b, out=out[i]), _cut(n, n_pieces))
+        share(lambda i: np.matmul(a[i], b, out=out[i]), cut(n, n_pieces, head))
     else:
-        share(lambda i: np.matmul(a, b[:, i], out=out[:, i]), _cut(m, n_pieces))
+        share(lambda i: np.matmul(a, b[:, i], out=out[:, i]), cut(m, n_pieces, head))
     return out
 
 
-@cache
-def _cut(n: int, n_pieces: int, aligned: int = ALIGNED) -> list[slice]:
-    size = -(-n // (n_pieces * aligned)) * aligned
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+@lru_cache(1024)
+def cut(n: int, n_pieces: int, head: float = 1.0) -> list[slice]:
+    """Cut a length into pieces, the first of which is `head` times as long as the mean, and the others alike."""
+    aligned = ALIGNED if n >= n_pieces * ALIGNED**2 else 4 if n >= 16 * n_pieces else 1
+    first = n * head / n_pieces
+    ends = [first + (n - first) * i / (n_pieces - 1 or 1) for i in range(n_pieces - 1)]
+    bounds = sorted({0, n, *(min(n, round(end / aligned) * aligned) for end in ends)})
+    return [slice(start, end) for start, end in pairwise(bounds)]
 
 
 @cache

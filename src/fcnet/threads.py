@@ -69,6 +69,9 @@ class _Limits:
             self.before, self.set = {}, {}
 
 
+_known: dict[str, Any] = {}
+
+
 def _libraries() -> list[Any]:
     return _libraries_loaded("scipy.linalg" in sys.modules)  # which brings a BLAS of its own
 
@@ -78,7 +81,9 @@ def _libraries_loaded(scipy: bool) -> list[Any]:
     import numpy  # noqa: F401  # brings the first
     from threadpoolctl import ThreadpoolController
 
-    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        _known.setdefault(library.filepath, library)  # of each the same object always, by which a limit remembers it
+    return list(_known.values())
 
 
 def default_threads() -> int:

@@ -13,6 +13,7 @@ from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, activation_name, get_activation
 from fcnet.nn.losses import get_loss
 from fcnet.products import work_of
+from fcnet.threads import is_sharing
 from fcnet.types import Array, Params
 
 NORMALISATIONS = ("none", "layer")
@@ -276,6 +277,8 @@ class FullyConnectedNet:
         """
         if weights is not None and not weights.any():
             raise InputError("weights must not all be zero: the mean over rows that count nothing has no value.")
+        if is_sharing():  # within a training
+            return self._loss_and_gradients(X, y, l2, label_smoothing, rng, weights)
         with self.engine.sharing(work_of(X.shape[0], self._largest)):
             return self._loss_and_gradients(X, y, l2, label_smoothing, rng, weights)
 
