@@ -4,8 +4,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Idle threads of OpenBLAS wait for work by spinning, which slows what runs after linear algebra that is left to them: by default
-# for 2^26 processor cycles, here for 2^16, a few microseconds. Only what imports fcnet before NumPy has it.
+# Idle threads of OpenBLAS wait for work by spinning, which slows what runs after linear algebra that is left to them: by
+# default for 2^26 processor cycles, here for 2^16, a few microseconds. Only a program that imports fcnet before NumPy has it.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
 
 if TYPE_CHECKING:
