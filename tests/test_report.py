@@ -1,6 +1,7 @@
 """The report: what it says, that it stands alone, and what a browser makes of it."""
 
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from fcnet.training.history import History
 
 CHARTS = ["Loss by iteration", "Accuracy by epoch", "Loss by epoch", "Learning rate"]
 N_HIDDEN = 20
+N_TILES = 12  # that are shown of units without structure
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>']
 
 
@@ -98,7 +100,7 @@ def test_it_says_how_the_run_went(run: Path) -> None:
     assert page.tags.count("svg") == len(CHARTS)
     predictions, _ = read_predictions(run / runs.PREDICTIONS)
     pictures = [value for name, value in page.attributes if name == "src"]
-    assert len(pictures) == N_HIDDEN + len(predictions["mistakes"])
+    assert len(pictures) == N_TILES + 10 + len(predictions["mistakes"])
     with urlopen(pictures[-1]) as file, Image.open(file) as picture:
         np.testing.assert_allclose(picture, predictions["mistake_inputs"][-1].reshape(8, 8) * (255 / 16), atol=0.5)
 
@@ -232,6 +234,54 @@ def test_figures_of_estimators() -> None:
             getattr(plots, name)(estimator.history_).draw_without_rendering()
 
 
+def test_many_classes_are_shown_by_their_worst_confusions(run: Path) -> None:
+    """41 classes, of which one is taken for others, and the sizes of all."""
+    labels = np.repeat(np.arange(41), [30, *[5] * 39, 0])
+    predicted = labels.copy()
+    predicted[:13] = np.repeat([1, 2, 3], [8, 4, 1])
+    predicted[30:32] = 7
+    predictions, part = read_predictions(run / runs.PREDICTIONS)
+    changes = {"probabilities": np.eye(41, dtype=np.float32)[predicted], "labels": labels}
+    save_tensors(run / runs.PREDICTIONS, predictions | changes, {"part": part}, PREDICTIONS_FORMAT)
+    change_model(run, classes=[f"class {i}" for i in range(41)], image_shape=None)
+    text = " ".join(re.sub(r"<[^>]*>", " ", write_report(run).read_text(encoding="utf-8")).split())
+    assert "Confusion matrix" not in text
+    assert "is predicted rows of the class class 0 class 1 8 26.7% class 0 class 2 4 13.3% class 1 class 7 2 40.0%" in text
+    assert "The worst first. class 0 56.7% of 30 class 1 60.0% of 5 class 2 100.0% of 5" in text
+    assert text.index("class 39 100.0% of 5") < text.index("class 40 no rows")
+
+
+def test_what_the_first_layer_looks_for_is_shown_where_it_has_structure(run: Path) -> None:
+    model = load(run / runs.MODEL)
+    model.network.params["W1"][:] = np.random.default_rng(0).standard_normal((64, N_HIDDEN))
+    save(run / runs.MODEL, model)
+    assert "No unit has weights with a structure to be seen" in Page(write_report(run)).text
+    W = model.network.params["W1"]
+    rows, columns = np.mgrid[:8, :8]
+    for unit in range(15):  # the smoothest is the last
+        W[:, unit + 5] = np.sin((rows + columns * unit / 4) / (2 + unit / 3)).ravel()
+    save(run / runs.MODEL, model)
+    page = Page(write_report(run))
+    assert "structure to be seen" not in page.text
+    assert "Weights of 15 of 20 hidden units as images, the smoothest first" in page.text
+    with urlopen(next(value for name, value in page.attributes if name == "src")) as file, Image.open(file) as picture:
+        shown = np.asarray(picture, float)
+    steps = [np.abs(np.diff(shown, axis=axis)).mean() for axis in (0, 1)]
+    assert max(steps) < 0.2 * np.ptp(shown)
+
+
+def test_roughness_is_one_for_noise_and_none_for_what_is_smooth() -> None:
+    noise = np.random.default_rng(0).standard_normal((1000, 8, 8, 1))
+    assert plots.roughness(noise).mean() == pytest.approx(1, abs=0.02)  # five standard errors of 0.1 / sqrt(1000)
+    assert plots.has_structure(noise).mean() < 0.01
+    ramp = np.arange(64.0).reshape(1, 8, 8, 1) % 8
+    checks = np.indices((8, 8)).sum(axis=0).reshape(1, 8, 8, 1) % 2.0
+    # Of a ramp: half of the steps are 1 and half 0, the variance is 5.25 · 64 / 63; of a chessboard all steps are 1.
+    np.testing.assert_allclose(plots.roughness(ramp), 0.5 / (2 * 5.25 * 64 / 63))
+    np.testing.assert_allclose(plots.roughness(checks), 1 / (2 * 0.25 * 64 / 63))
+    assert plots.roughness(np.ones((1, 8, 8, 1))) == plots.roughness(np.ones((1, 1, 1, 3))) == 1
+
+
 @pytest.mark.parametrize("padding", [0, 1, 3])
 @pytest.mark.parametrize(("n", "side"), [(1, 1), (2, 2), (9, 3), (10, 4)])
 def test_image_grid(n: int, side: int, padding: int) -> None:
@@ -323,14 +373,15 @@ def test_every_part_can_be_seen(browser: Any, run: Path, width: int, theme: str)
     find = partial(browser.find_elements, "css selector")
     assert [chart.accessible_name for chart in find("#training svg")] == CHARTS
     assert all(chart.size["width"] > 300 and chart.size["height"] > 200 for chart in find("#training svg"))
-    assert f"{N_HIDDEN} hidden units" in find("#weights [role=img]")[0].accessible_name
-    for section, n in (("weights", N_HIDDEN), ("mistakes", len(predictions["mistakes"]))):
-        pictures = find(f"#{section} img")
+    assert f"{N_TILES} hidden units" in find("#weights [role=img]")[0].accessible_name
+    for shown, n in ((".weights", N_TILES), (".templates", 10), ("#mistakes", len(predictions["mistakes"]))):
+        pictures = find(f"{shown} img")
         assert [picture.get_property("naturalWidth") for picture in pictures] == [8] * n
         assert all(picture.size["width"] == picture.size["height"] > 20 for picture in pictures)
     captions = [figure.text.split("\n")[:2] for figure in find("#mistakes figure")]
     assert captions == [[f"is {labels[row]}", f"predicted {predicted[row]}"] for row in predictions["mistakes"]]
 
+    assert [caption.text for caption in find(".templates figcaption")] == [*"0123456789"]
     cells = np.reshape([int(cell.text or 0) for cell in find("tbody td")], (10, 10))
     np.testing.assert_array_equal(cells.sum(axis=1), np.bincount(labels))
     np.testing.assert_array_equal(cells.sum(axis=0), np.bincount(predicted, minlength=10))
@@ -348,7 +399,10 @@ def test_the_extremes_can_be_seen(browser: Any, run: Path, tmp_path: Path, width
     look(browser, write_report(run), width, "dark")
     assert "None: every row" in browser.find_element("id", "mistakes").text
     long_run = run.rename(run.with_name("run" * 60))
-    for n_classes in (10, 30, 31):  # the last has no matrix
+    shown = {}
+    for n_classes in (10, 30, 31, 140):  # from 31 on there is no matrix
         change_model(long_run, classes=[f"a_class_whose_name_{'goes_on_and_' * 5}on_{i}" for i in range(n_classes)])
         look(browser, write_report(long_run), width, "light")
-        assert len(browser.find_elements("css selector", "table")) == (n_classes <= 30)
+        find = partial(browser.find_elements, "css selector")
+        shown[n_classes] = [len(find(part)) for part in (".matrix", "#classes .bar", "#classes h3")]
+    assert shown == {10: [1, 10, 2], 30: [1, 30, 2], 31: [0, 31, 2], 140: [0, 100, 2]}

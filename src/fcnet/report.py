@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from dataclasses import asdict
+from functools import reduce
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST_MATRIX = 30  # classes; above this a table is no longer a picture
+MOST_CLASSES, MOST_CONFUSIONS = 100, 20  # that are listed
+TILES = (12, 48)  # of weights: where none has structure, and at most
 SHOWN_CHANNELS = (1, 3)  # of others a picture shows the mean
 
 
@@ -72,7 +75,8 @@ def write_report(run: Path) -> Path:
         weights=_weights(model) if model else None,
         averaged=model is not None and model.image_shape is not None and model.image_shape[2] not in SHOWN_CHANNELS,
         part=part,
-        classes=_class_rows(predictions, model.classes) if predictions and model else None,
+        templates=_templates(model) if model else None,
+        classes=_classes(predictions, model.classes) if predictions and model else None,
         largest_matrix=LARGEST_MATRIX,
         mistakes=_mistakes(predictions, model) if predictions and model else None,
     )
@@ -140,6 +144,7 @@ def _png(pixels: Array) -> str:
 
 
 def _weights(model: Model) -> dict[str, Any] | None:
+    """Return pictures of the weights of the first layer, those with the most structure first, and fewer where there is none."""
     if model.image_shape is None or isinstance(model.scaling, HistogramFeatures):
         return None
     height, width, channels = model.image_shape
@@ -148,22 +153,55 @@ def _weights(model: Model) -> dict[str, Any] | None:
         patches = model.scaling.patches[0].of_pixels
         height = width = patches.patch_size
         weights, of = patches.filters[:, : patches.n_filters // 2], "filters of patches"  # the others are their mirror images
-    images = plots.weight_images(weights, (height, width, channels))
-    pictures = [_png(plots.image_grid(image[np.newaxis])) for image in images]
-    return {"n": weights.shape[1], "of": of, "pictures": pictures}
+    images = plots.weight_images(weights, (height, width, channels), at_most=weights.shape[1])
+    structured = int(plots.has_structure(images).sum())
+    shown = np.argsort(plots.roughness(images), kind="stable")[: np.clip(structured, *TILES)]
+    pictures = [_png(plots.image_grid(image[np.newaxis])) for image in images[shown]]
+    return {"n": len(images), "of": of, "structured": structured, "pictures": pictures}
 
 
-def _class_rows(predictions: dict[str, Array], classes: list[str]) -> list[dict[str, Any]]:
-    """Return the rows of the confusion matrix, each with the name and the accuracy of its class."""
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (predictions["labels"], predictions["probabilities"].argmax(axis=1)), 1)
-    rows = []
-    for i, name in enumerate(classes):
-        of = int(counts[i].sum())
-        shares = counts[i] / max(1, of)
-        cells = [{"count": int(n), "share": float(share)} for n, share in zip(counts[i], shares, strict=True)]
-        rows.append({"name": name, "right": int(counts[i, i]), "of": of, "accuracy": float(shares[i]), "cells": cells})
-    return rows
+def _templates(model: Model) -> dict[str, str] | None:
+    """Return a picture for each class of the product of all weights, if they are of pixels and have structure."""
+    network, shape = model.network, model.image_shape
+    if shape is None or isinstance(model.scaling, HistogramFeatures | PatchRepresentation):
+        return None
+    plain = network.normalisation == "none" and network.members == 1 and network.activation != "exp"
+    if not plain or len(model.classes) > LARGEST_MATRIX:
+        return None
+    product = reduce(np.matmul, (p for name, p in network.params.items() if name.startswith("W")))
+    images = (product - product.mean(axis=1, keepdims=True)).T.reshape(-1, *shape)
+    if not plots.has_structure(images).any():
+        return None
+    largest = np.abs(images).reshape(len(images), -1).max(axis=1).reshape(-1, 1, 1, 1)
+    images = 127.5 + 127.5 * images / np.where(largest > 0, largest, 1)
+    return dict(zip(model.classes, map(_png, images), strict=True))
+
+
+def _classes(predictions: dict[str, Array], names: list[str]) -> dict[str, Any]:
+    """Return how well each class is predicted, the worst first where they are many, and what is taken for what.
+
+    The rows have the cells of the confusion matrix where it is no larger than can be read; `confusions` are the most frequent.
+    """
+    n, labels, predicted = len(names), predictions["labels"], predictions["probabilities"].argmax(axis=1)
+    of, right = (np.bincount(labels[rows], minlength=n) for rows in (slice(None), labels == predicted))
+    pairs, counts = np.unique(n * labels + predicted, return_counts=True)
+    true, taken_for = np.divmod(pairs, n)
+    shares = right / np.maximum(of, 1)
+    rows: list[dict[str, Any]] = [
+        {"name": names[i], "right": int(right[i]), "of": int(of[i]), "accuracy": float(shares[i])}
+        for i in (range(n) if n <= LARGEST_MATRIX else np.lexsort((shares, of == 0))[:MOST_CLASSES])
+    ]
+    if n <= LARGEST_MATRIX:
+        matrix = np.zeros((n, n), int)
+        matrix[true, taken_for] = counts
+        for row, cells in zip(rows, matrix, strict=True):
+            row["cells"] = [{"count": int(count), "share": count / max(1, row["of"])} for count in cells]
+    order = [i for i in np.lexsort((-counts / of[true], -counts)) if true[i] != taken_for[i]][:MOST_CONFUSIONS]
+    confusions = [
+        {"is": names[true[i]], "predicted": names[taken_for[i]], "count": int(counts[i]), "share": counts[i] / of[true[i]]}
+        for i in order
+    ]
+    return {"n": n, "rows": rows, "confusions": confusions}
 
 
 def _mistakes(predictions: dict[str, Array], model: Model) -> list[dict[str, Any]] | None:
