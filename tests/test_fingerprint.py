@@ -1,20 +1,23 @@
 """What a checkpoint is compared by: it tells trainings apart, and knows the same one again in another process."""
 
+import logging
 import os
 import re
 import subprocess
 import sys
 import threading
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.data.augment import RandomSigns, RandomView
-from fcnet.errors import OtherTrainingError, SettingError
+from fcnet.errors import OtherTrainingError
 from fcnet.persist import load_tensors, save_tensors
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import CHECKPOINT_FORMAT
@@ -93,6 +96,14 @@ class Warm:
         return 1.0 if iteration < self.epochs * per_epoch else self.then(iteration, per_epoch, total)
 
 
+@dataclass(frozen=True)
+class Milestones:
+    epochs: tuple
+
+    def __call__(self, iteration, per_epoch, total):
+        return 1.0
+
+
 class Rule(AdamW):
     def __init__(self, factor):
         super().__init__()
@@ -135,7 +146,7 @@ OTHERS = [  # two settings that are equal when they are made anew, and a third t
 
 
 def words_of(make):
-    return describe("it", make())
+    return describe(make())
 
 
 @pytest.mark.parametrize(("name", "same", "other"), OTHERS)
@@ -167,9 +178,9 @@ class StopInEpoch(Callback):
 
 
 def test_a_value_that_a_function_reads_is_part_of_it(monkeypatch):
-    before = describe("augment", by_global)
+    before = describe(by_global)
     monkeypatch.setitem(globals(), "SIGMA", 0.2)
-    assert describe("augment", by_global) != before
+    assert describe(by_global) != before
 
 
 def test_descriptions_are_the_same_in_another_process():
@@ -189,13 +200,54 @@ def test_descriptions_are_the_same_in_another_process():
     assert not re.search(r"0x[0-9a-f]{6}", texts[0])  # no addresses
 
 
-def test_what_cannot_be_compared_is_refused_before_it_trains(data, tmp_path):
-    augment = Plain(1)
-    augment.lock = threading.Lock()
-    trainer = Trainer(epochs=1, augment=augment)
-    trainer.fit(FullyConnectedNet([4, 2]), *data)
-    with pytest.raises(SettingError, match=r"augment holds what a checkpoint cannot compare.*lock.*get_config"):
-        trainer.fit(FullyConnectedNet([4, 2]), *data, checkpoint=tmp_path / "c")
+def log_and_plot(X, rng):
+    LOG.debug("%s %s", TIMES, FRAME.shape)
+    AXES.imshow(X)
+
+
+LOG, TIMES = logging.getLogger("augment"), np.array(["2024-02-29"], "datetime64[D]")
+FRAME: Any = None
+AXES: Any = None
+
+
+def test_a_function_may_read_loggers_data_frames_and_figures(monkeypatch):
+    from matplotlib.figure import Figure
+
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"day": pd.date_range("2024-02-29", periods=3), "name": ["a", "b", None]})
+    axes = Figure().subplots()
+    monkeypatch.setitem(globals(), "FRAME", frame)
+    monkeypatch.setitem(globals(), "AXES", axes)
+    before = describe(log_and_plot)
+    axes.plot([1, 2, 3])
+    frame.loc[0, "name"] = "c"
+    assert describe(log_and_plot) == before
+
+
+@pytest.mark.parametrize("make", [threading.Lock, lambda: sys.__stdout__, lambda: (i for i in "ab")])
+def test_what_cannot_be_taken_apart_does_not_hide_the_rest(make):
+    def augmentation(strength):
+        augment = Plain(strength)
+        augment.tool = make()
+        return describe(augment)
+
+    assert augmentation(1) == augmentation(1) != augmentation(2)
+
+
+def test_an_object_that_many_refer_to_is_described_once():
+    def value(innermost):
+        value = [innermost]
+        for _ in range(40):  # 2 ** 40 ways lead to the innermost
+            value = [value, value]
+        return describe(Plain(value))
+
+    assert value(1) == value(1) != value(2)
+
+
+def test_attributes_are_not_taken_for_variables_of_their_name(monkeypatch):
+    before = describe(by_closure(1))
+    monkeypatch.setitem(globals(), "shape", 3)
+    assert describe(by_closure(1)) == before
 
 
 def test_a_generator_goes_on_where_the_unbroken_run_would_leave_it(data, tmp_path):
@@ -212,12 +264,29 @@ def test_a_generator_goes_on_where_the_unbroken_run_would_leave_it(data, tmp_pat
     assert resumed == fit()
 
 
-def test_a_checkpoint_of_before_is_still_read(data, tmp_path):
-    """Older versions knew every function by that word alone."""
+@pytest.mark.parametrize(
+    ("name", "value", "older"),
+    [
+        ("augment", RandomSigns(ones(-1)), "function"),
+        ("augment", Plain(1), "Plain"),
+        ("augment", Plain(1).method, "method"),
+        ("augment", partial(by_default, strength=1), "partial"),
+        ("schedule", Milestones((1, 2)), "Milestones(epochs=(1, 2))"),
+        ("seed", np.random.default_rng(0), "Generator"),
+    ],
+)
+def test_a_checkpoint_of_before_is_still_read(name, value, older, data, tmp_path):
+    """Older ones hold the class alone of functions and of objects that are no dataclasses."""
     path = tmp_path / "c"
-    trainer = Trainer(epochs=2, augment=RandomSigns(ones(-1)))
-    history = trainer.fit(FullyConnectedNet([4, 2]), *data, checkpoint=path)
+    history = Trainer(epochs=2, **{name: deepcopy(value)}).fit(FullyConnectedNet([4, 2]), *data, checkpoint=path)
     tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)
-    metadata["training"]["augment"] = "function"
-    save_tensors(path, tensors, metadata, CHECKPOINT_FORMAT)
-    assert trainer.fit(FullyConnectedNet([4, 2]), *data, checkpoint=path, resume=True) == history
+
+    def resume(older):
+        metadata["training"][name] = older
+        save_tensors(path, tensors, metadata, CHECKPOINT_FORMAT)
+        trainer = Trainer(epochs=2, **{name: deepcopy(value)})
+        return trainer.fit(FullyConnectedNet([4, 2]), *data, checkpoint=path, resume=True)
+
+    assert resume(older) == history
+    with pytest.raises(OtherTrainingError, match=f"its {name} is Other"):
+        resume("Other")

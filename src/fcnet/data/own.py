@@ -64,7 +64,7 @@ def is_unchanged(name: str, recorded: str) -> bool:
     """Return whether data has the checksum that was recorded."""
     if checksum(name) == recorded:
         return True
-    # Until 0.1.0 other files in the folders of the classes counted, too, and pictures in their folders were not read.
+    # Older run folders counted all files of the class folders, pictures or not, and nothing in folders below them.
     path = Path(name)
     files = (file for depth in ("*/*", "*/*/*") for file in path.glob(depth) if file.is_file())
     is_flat = path.is_dir() and len({len(file.relative_to(path).parts) for file in _class_pictures(path)}) == 1

@@ -319,8 +319,8 @@ class Trainer:
         """Return what makes this training another than others, for its checkpoints."""
         names = [field.name for field in fields(self) if field.name not in ("callbacks", "threads")]
         callbacks = [rule for callback in self.callbacks if (rule := callback.decides()) is not None]
-        settings = {name: describe(name, getattr(self, name)) for name in names}
-        return settings | {"callbacks": callbacks, "network": describe("network", network), "data": checksum(arrays)}
+        settings = {name: describe(getattr(self, name)) for name in names}
+        return settings | {"callbacks": callbacks, "network": describe(network), "data": checksum(arrays)}
 
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
