@@ -287,6 +287,33 @@ def test_another_sign_between_columns_is_read_and_told(comma, tmp_path):
     assert said == [f"{new}: ',' stands between the columns; in the training file it was ';'"]
 
 
+def test_bars_between_columns(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        lines("size|colour, and more|y", *(f"{i % 9}.5|{('red', 'light, blue')[i % 2]}|{'xy'[i % 2]}" for i in range(40)))
+    )
+    data = load_dataset(str(path))
+    assert data.X_train.columns == ["size", "colour, and more"]
+    model = model_of(data)
+    save(tmp_path / "m.safetensors", model)
+    with_commas, new = tmp_path / "commas.csv", tmp_path / "new.csv"
+    new.write_text(lines("size|colour, and more", "2.5|light, blue"))
+    with_commas.write_text(lines('"colour, and more",size', '"light, blue",2.5'))
+    assert predicted(load(tmp_path / "m.safetensors"), new).rows == predicted(model, with_commas).rows
+
+
+@pytest.mark.parametrize("empty", ["", ",,"])
+def test_empty_rows_are_left_out_of_training(tmp_path, empty):
+    rows = [f"{i % 9},{'abc'[i % 3]},{'xy'[i % 2]}" for i in range(40)]
+    plain, gaps = tmp_path / "plain.csv", tmp_path / "gaps.csv"
+    plain.write_text(lines("a,c,y", *rows))
+    gaps.write_text(lines("a,c,y", *rows[:10], empty, empty, *rows[10:], empty))
+    expected, found = (load_dataset(str(path)) for path in (plain, gaps))
+    assert found.X_train.equals(expected.X_train)
+    np.testing.assert_array_equal(found.y_test, expected.y_test)
+    assert "Left out, as they are empty: 2 rows" in found.notes
+
+
 def test_decimal_commas_that_could_be_thousands_may_be_said(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(lines("x;y", *(f"{i % 9 + 1},200;{'ab'[i % 2]}" for i in range(40))))
@@ -373,6 +400,8 @@ def test_frames_of_pandas_and_arrow_are_taken(tmp_path):
     for other in (frame, frame.iloc[:, ::-1], mixed, frame.convert_dtypes(), pa.Table.from_pandas(frame)):
         np.testing.assert_array_equal(model.predict_proba(other), expected)
     np.testing.assert_array_equal(model.predict(frame), expected.argmax(axis=1))
+    with_blanks = frame.assign(colour=[text and f" {text} " for text in frame["colour"]])
+    np.testing.assert_array_equal(model.predict_proba(with_blanks), expected)
     np.testing.assert_array_equal(model.logits(frame[:3]), model.logits(pl.read_parquet(path)[:3]))
     frame.to_csv(tmp_path / "t.csv", index=False)
     told = predicted(model, tmp_path / "t.csv").rows

@@ -623,8 +623,8 @@ BAD = {
         "4 names in its first line, and 3",
     ),
     "huge number": (lines("a,b,c", *GOOD, "1e200,a,x"), "the column 'a' holds 1e+200 in row 21, too large"),
-    "gap at the end": (lines("a,b,c", *GOOD, "", "1,a,"), "missing in 2 of 22 rows"),
-    "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "no column beside the target"),
+    "gap at the end": (lines("a,b,c", *GOOD, "", "1,a,"), "missing in 1 of 21 rows"),
+    "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "has one column only, 'c'"),
 }
 
 

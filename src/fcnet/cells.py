@@ -41,7 +41,7 @@ class Dialect:
         InputError
             If they are others, or of other types.
         """
-        if values.keys() != {"separator", "decimal_commas", "missing"} or values["separator"] not in ("", *",;\t"):
+        if values.keys() != {"separator", "decimal_commas", "missing"} or values["separator"] not in ("", *",;|\t"):
             raise InputError("the dialect of a table needs a separator, decimal_commas and missing.")
         for words in (values["decimal_commas"], values["missing"]):
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):

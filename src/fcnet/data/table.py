@@ -9,7 +9,7 @@ from fcnet.cells import MISSING, Dialect, as_numbers, as_text, is_compound
 from fcnet.data.dataset import Dataset
 from fcnet.data.splits import of_few_rows, split
 from fcnet.data.table_columns import columns_of, explained, unusable
-from fcnet.data.table_file import TableFile, chosen_columns, read_table, stem
+from fcnet.data.table_file import TableFile, chosen_columns, filled, read_table, stem
 from fcnet.data.table_notes import column_notes, left_out_notes
 from fcnet.data.table_target import numbered_classes
 from fcnet.errors import InputError, SettingError, unknown_name
@@ -92,12 +92,18 @@ def load_table(
     if (missing or decimal) and not file.separator:
         raise SettingError(f"--missing and --decimal are for text, and {path} is a .parquet: missing is there what is null.")
     names = file.frame.columns
+    if len(names) == 1:
+        raise InputError(
+            f"{path} has one column only, {names[0]!r}. Its first line must hold the names of the columns, with commas, "
+            "semicolons, tabs or | between them, and every other line their values."
+        )
     drop, category = (chosen_columns(path, typed, names) for typed in (drop, category))
     if target and target not in names:
         raise SettingError(f"{path}: {unknown_name('column', target, names)}")
     if target in drop:
         raise SettingError(f"{path}: the target {target!r} is left out by --drop.")
-    file.frame = file.frame.drop(drop)
+    rows = filled(file.frame)
+    file.frame = (file.frame.filter(rows) if rows.any() else file.frame).drop(drop)
     is_default, wanted = not target, {*category, *known, *([target] if target else [])}
     indices = [name for name in file.frame.columns if _is_index(file, name)]
     index = [name for name in indices if name not in wanted]
@@ -124,7 +130,11 @@ def load_table(
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
     notes = [f"Learning the column {target!r} from {X.shape[1]} other{'s' * (X.shape[1] > 1)}: {listed(classes)}"]
     notes += ["That is the last column; --target COLUMN learns another"] * is_default
-    notes += [*left_out_notes(nameless, index, constant), *of_few_rows(y, classes, 3), *column_notes(X, columns)]
+    notes += [
+        *left_out_notes(nameless, index, constant, len(rows) - len(file.frame)),
+        *of_few_rows(y, classes, 3),
+        *column_notes(X, columns),
+    ]
     parts = split(y, classes, str(path))
     rows = [(X[part], y[part]) for part in parts]
     (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows

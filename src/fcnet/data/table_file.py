@@ -14,7 +14,7 @@ from fcnet.data.text_file import name_of, read_bytes, to_utf8
 from fcnet.errors import FcnetError, FileFormatError, SettingError, unknown_name
 
 TABLE = r"(?i)\.((csv|tsv)(\.(gz|bz2|xz|zst|zip))?|parquet)$"
-SEPARATORS = "\t;,"  # a field of numbers or words has commas in it sooner than semicolons
+SEPARATORS = "\t;|,"  # a field of numbers or words has commas in it sooner than semicolons
 LINES_TO_JUDGE_BY = 20
 
 
@@ -56,8 +56,8 @@ def read_table(path: str | Path, *, encoding: str = "", known: Collection[str] =
     Parameters
     ----------
     path : path
-        Of a ``.parquet``, or of text, ``.csv`` or ``.tsv``, compressed or not, with a line of names, and commas, semicolons or
-        tabs between columns; ``-`` is standard input.
+        Of a ``.parquet``, or of text, ``.csv`` or ``.tsv``, compressed or not, with a line of names, and commas, semicolons,
+        tabs or ``|`` between columns; ``-`` is standard input.
     encoding : str
         Of text; UTF-8, or what a byte-order mark says, where it is not given.
     known : collection of str
@@ -120,8 +120,15 @@ def _read_text(path: Path, content: bytes, known: Collection[str], separator: st
         raise
     if not known or frame[:, -1].is_null().all():  # which no single row may decide where rows are to be predicted
         _check_lengths(path, islice(_lines(content, separator), LINES_TO_JUDGE_BY), len(names))
-    filled = (~frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).arg_true()
-    return TableFile(path, frame[: filled[-1] + 1 if len(filled) else 0], separator)  # without empty lines at its end
+    rows = filled(frame).arg_true()
+    return TableFile(path, frame[: rows[-1] + 1 if len(rows) else 0], separator)  # without empty lines at its end
+
+
+def filled(frame: Any) -> Any:
+    """Return which rows of a polars data frame have a value."""
+    import polars as pl
+
+    return frame.select(~pl.all_horizontal(pl.all().is_null())).to_series()
 
 
 def _lines(content: bytes, separator: str) -> Iterator[list[str]]:

@@ -11,8 +11,8 @@ MOST_NOTES = 10  # of one kind
 ROW_NAMES = ("id", "index", "__index_level_0__")
 
 
-def left_out_notes(nameless: Sequence[str], index: Sequence[str], constant: Sequence[str]) -> Iterator[str]:
-    """Say which columns were left out, and why."""
+def left_out_notes(nameless: Sequence[str], index: Sequence[str], constant: Sequence[str], n_empty: int) -> Iterator[str]:
+    """Say which columns and how many rows were left out, and why."""
     if nameless:
         yield f"Left out, as they have no name: {listed(map(repr, nameless))}; what is to be learnt needs one"
     if index:
@@ -20,6 +20,8 @@ def left_out_notes(nameless: Sequence[str], index: Sequence[str], constant: Sequ
         yield f"Left out, as pandas wrote them for its index: {listed(map(repr, index))}; {remedy}"
     if constant:
         yield f"Left out, as they hold one value or none: {listed(map(repr, constant))}"
+    if n_empty:
+        yield f"Left out, as they are empty: {n_empty:,} row{'s' * (n_empty > 1)}"
 
 
 def column_notes(X: Any, columns: Columns) -> Iterator[str]:

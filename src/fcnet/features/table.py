@@ -215,7 +215,7 @@ def _places(series: Any, categories: list[str]) -> Array:
             f"The column {series.name!r} holds {numbers[0]}, and the model was trained on categories there, as "
             f"{', '.join(map(repr, categories[:3]))}."
         )
-    found = {word: known.get(word, -1) for word in words}
+    found = {word: known.get(word, known.get(word.strip(), -1)) for word in words}  # of files blanks were taken off
     found |= {word: by_number.get(value, -1) for word in numbers if found[word] < 0 and (value := number(word)) is not None}
     return np.array([found.get(word, -1) for word in text.to_list()], np.int64)
 
