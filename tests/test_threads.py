@@ -256,6 +256,65 @@ def test_after_an_interrupt_nobody_is_at_work_any_more(two_cores):
     assert len(ended) == 1
 
 
+def test_a_second_interrupt_ends_no_wait_for_those_at_work(two_cores, monkeypatch):
+    inside, go_on, ended = threading.Event(), threading.Event(), []
+
+    def work(piece):
+        if threading.current_thread() is threading.main_thread():
+            assert inside.wait(20)
+            raise KeyboardInterrupt
+        inside.set()
+        assert go_on.wait(20)
+        ended.append(piece)
+
+    class Interrupted(threads.SimpleQueue):  # as by Ctrl-C while the caller waits
+        def get(self):
+            if not go_on.is_set():
+                go_on.set()
+                raise KeyboardInterrupt
+            return super().get()
+
+    class Job(threads._Job):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.left = Interrupted()
+
+    monkeypatch.setattr(threads, "_Job", Job)
+    with use_threads(2), pytest.raises(KeyboardInterrupt):
+        threads.share(work, range(10))
+    assert len(ended) == 1
+    assert not threads.is_busy()  # or all that comes later would be done by this thread alone
+
+
+@pytest.mark.parametrize("who", ["caller", "helper"])
+def test_helpers_say_of_an_overflow_what_their_caller_would(two_cores, who):
+    both, told = threading.Barrier(2, timeout=20), []
+
+    def work(piece):
+        both.wait()  # one piece for each
+        if (threading.current_thread() is threading.main_thread()) == (who == "caller"):
+            told.append(np.float32(1e38) * np.float32(10))
+
+    with use_threads(2):
+        with np.errstate(over="ignore"):
+            threads.share(work, range(2))
+        assert told == [np.inf]
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+            threads.share(work, range(2))
+
+
+def test_where_no_more_threads_are_to_be_had_the_caller_does_the_work(two_cores, monkeypatch):
+    def fail(_):
+        raise RuntimeError("can't start new thread")
+
+    done = []
+    monkeypatch.setattr(threads, "_pool", threads._Pool())
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with use_threads(2):
+        threads.share(done.append, range(5))
+    assert done == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_one_and_two_threads_agree(two_cores, solver):

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from queue import SimpleQueue
 from typing import Any
@@ -141,6 +142,7 @@ class _Job:
         self.inside: set[int] = set()
         self.left: SimpleQueue[None] = SimpleQueue()
         self.error: BaseException | None = None
+        self.context = copy_context()  # as NumPy's settings of what is said of an overflow
 
     def do(self) -> None:
         """Do pieces until there are none left to begin."""
@@ -156,12 +158,23 @@ class _Job:
         me = threading.get_ident()
         self.inside.add(me)
         try:
-            self.do()
+            self.context.copy().run(self.do)
         except BaseException as error:  # raised again by share
             self.error = error
             self.pieces.clear()
         self.inside.discard(me)
         self.left.put(None)
+
+    def wait(self) -> None:
+        """Wait for the helpers, through interrupts too: what they write to may be used again after this."""
+        interrupt: BaseException | None = None
+        while self.inside:
+            try:
+                self.left.get()
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
 
 class _Pool:
@@ -174,7 +187,10 @@ class _Pool:
     def grow(self, size: int) -> None:
         with self.lock:
             while self.size < size:
-                threading.Thread(target=self.run, daemon=True, name=f"fcnet helper {self.size + 1}").start()
+                try:
+                    threading.Thread(target=self.run, daemon=True, name=f"fcnet helper {self.size + 1}").start()
+                except RuntimeError:  # there are no more, as while Python ends: the caller does the work
+                    return
                 self.size += 1
 
     def run(self) -> None:
@@ -201,9 +217,10 @@ def share(work: Callable[[Any], object], pieces: Iterable[Any]) -> None:
         job.do()
     finally:
         job.pieces.clear()  # after an error nothing more is begun
-        while job.inside:
-            job.left.get()
-        _here.busy = busy
+        try:
+            job.wait()
+        finally:
+            _here.busy = busy
     if job.error is not None:
         raise job.error
 

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Literal
@@ -164,7 +166,7 @@ class _Helper:
                 self._errors.put(None)
 
     def start(self, task: Callable[[], None]) -> None:
-        self._tasks.put(task)
+        self._tasks.put(partial(copy_context().run, task))  # with NumPy's settings of what is said of an overflow
 
     def wait(self) -> None:
         error = self._errors.get()
