@@ -1,8 +1,10 @@
 """Models on disk: whole, exact, and refused when they are damaged or foreign."""
 
+import errno
 import json
 import os
 import resource
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -245,6 +247,20 @@ def test_writers_of_one_file_do_not_disturb_one_another(tmp_path):
             list(pool.map(lambda content: write_atomic(path, content), contents))
             assert path.read_bytes() in contents
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are flushed")
+def test_a_file_system_that_cannot_flush_folders_is_written_to(tmp_path, monkeypatch):
+    own = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        own(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomic(tmp_path / "file", "in ", b"parts")
+    assert (tmp_path / "file").read_text() == "in parts"
 
 
 def test_what_a_killed_write_left_does_not_stay_for_ever(tmp_path):

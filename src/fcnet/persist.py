@@ -32,8 +32,8 @@ NO_CHECKSUM = "00000000"  # stands in the place of a checksum while it is comput
 BEFORE_CHECKSUM = rb"{\"checksum\": \""  # as it is in a file, where JSON is a string within JSON
 
 
-def write_atomic(path: str | Path, content: bytes | str) -> None:
-    """Write a file under a temporary name of its own, flush it to the disk, and rename it into place.
+def write_atomic(path: str | Path, *parts: bytes | memoryview | str) -> None:
+    """Write a file of these parts under a temporary name of its own, flush it to the disk, and rename it into place.
 
     So writers do not disturb one another: of those at once the last one to be done has its file in place.
 
@@ -47,7 +47,8 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            for part in parts:
+                file.write(part.encode() if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -75,13 +76,14 @@ def left_overs(path: Path) -> list[Path]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Have the new name outlive a power cut; only POSIX systems can open a folder for it."""
+    """Have the new name outlive a power cut, where the system can: Windows and some network file systems cannot."""
     if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any], format: str) -> None:
@@ -94,7 +96,8 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Array], metadata: Mappi
     metadata = {"checksum": NO_CHECKSUM, "format": format, **metadata}
     content = to_bytes(arrays, {"fcnet": json.dumps(metadata, default=_plain)})
     start, stop, checksum = _checksum(content)
-    write_atomic(path, b"".join((content[:start], checksum.encode(), content[stop:])))
+    whole = memoryview(content)  # whose parts are no copies
+    write_atomic(path, whole[:start], checksum, whole[stop:])
 
 
 def _plain(value: Any) -> Any:
