@@ -1,10 +1,12 @@
 """Run folders: several processes at once, runs that are stopped, killed or diverge, and what is left of them."""
 
+import errno
 import json
 import multiprocessing
 import os
 import re
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fcnet import load
+from fcnet import load, report
 from fcnet.cli import main
 from fcnet.errors import DivergedError, InputError
+from fcnet.experiments import folder as run_folder
 from fcnet.experiments import run as runs
 from fcnet.experiments.folder import claimed, owned, owner
 from fcnet.experiments.recipe import load_recipe
@@ -163,6 +166,53 @@ def test_two_that_want_one_folder_at_once_do_not_mix(tmp_path):
     assert sorted(codes) == [0, 1], said
     assert re.search(r"run (is in use by|exists)", said[codes.index(1)][1])
     assert read_metrics(run)["seed"] == Config.read(run).seed == 1 + codes.index(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems lock in another way")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, number):
+    import fcntl
+
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    run = tmp_path / "run"
+    with pytest.warns(RuntimeWarning, match="without locks"):
+        runs.train(run, config("epochs=1"))
+    assert owner(run) is None
+    assert read_state(run).kind == "finished"
+
+
+def test_who_only_asks_does_not_seem_to_own_a_folder(tmp_path, monkeypatch):
+    from filelock import FileLock
+
+    monkeypatch.setattr(run_folder, "PATIENCE_TO_ASK", 20)
+    other = FileLock(tmp_path / ".lock", thread_local=False).acquire()  # for a moment
+    release = threading.Timer(0.05, other.lock.release)
+    release.start()
+    assert owner(tmp_path) is None
+    release.join()
+
+
+def test_a_report_that_is_being_written_is_left_alone(tmp_path):
+    half = tmp_path / ".report.html.01234567.tmp"
+    half.write_text("half")
+    with owned(tmp_path, "train"):
+        assert half.exists()
+
+
+def test_an_accuracy_is_told_where_no_report_can_be_written(tmp_path, whole, monkeypatch):
+    run = shutil.copytree(whole, tmp_path / "run")
+
+    def write(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(report, "write_atomic", write)
+    result = CliRunner().invoke(main, ["evaluate", str(run), "--json"])
+    assert result.exit_code == 0, result.output
+    assert 0 < json.loads(result.stdout)["test_accuracy"] <= 1
+    assert "Warning: no report: " in result.stderr
 
 
 def test_an_evaluation_owns_the_folder(tmp_path, whole, monkeypatch):

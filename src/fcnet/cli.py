@@ -218,14 +218,14 @@ def train(
                 say=lambda line: click.echo(line, err=True),
             )
         except DivergedError:
-            click.echo(f"Report: {_report(run)}", err=True)
+            _report(run, say=True)
             raise
         except KeyboardInterrupt:
             if not is_begun(run, config):
                 raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
             where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
             click.echo(f"Error: {read_state(run).words}{where}", err=True)
-            click.echo(f"Report: {_report(run)}", err=True)
+            _report(run, say=True)
             sys.exit(1)
     report = _report(run)
     if as_json:
@@ -378,15 +378,18 @@ def report(runs: Sequence[Path]) -> None:
     sys.exit(1 if failed else 0)
 
 
-def _report(run: Path) -> Path | None:
-    """Write the report of a run, or say why that fails."""
+def _report(run: Path, say: bool = False) -> Path | None:
+    """Write the report of a run and say where it is, if so asked; or why that fails, as where nothing can be written."""
     from fcnet.report import write_report
 
     try:
-        return write_report(run)
-    except FcnetError as error:
-        click.echo(f"Warning: {error}", err=True)
+        report = write_report(run)
+    except (FcnetError, OSError) as error:
+        click.echo(f"Warning: no report: {error}", err=True)
         return None
+    if say:
+        click.echo(f"Report: {report}", err=True)
+    return report
 
 
 @main.command()

@@ -1,12 +1,14 @@
 """A run folder: the names of its files, and who owns it. One process at a time does."""
 
+import errno
 import itertools
 import json
 import os
 import socket
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +25,25 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"
-PATIENCE = 1.0  # seconds: who only asks whether a folder is owned holds its lock for a moment
+PATIENCE, PATIENCE_TO_ASK = 1.0, 0.2  # seconds: who only asks whether a folder is owned holds its lock for a moment
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
 def owned(run: Path, command: str) -> Iterator[None]:
     """Own a run folder, which is made where there is none: no other process does until the block ends, or this process dies.
 
-    Who owns it, and how a block ended that raised something, is in its ``status.json``; a run that is finished has none.
+    Who owns it, and how a block ended that raised something, is in its ``status.json``; a run that is finished has none. Where
+    the file system has no locks, a warning says that nobody is kept out.
 
     Raises
     ------
     InputError
         If another process owns it, which is named.
     """
-    from filelock import FileLock, Timeout
-
     run.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FileLock(run / LOCK).acquire(timeout=PATIENCE)
-    except Timeout:
-        raise _in_use(run, _owner_words(run)) from None
-    with lock:
-        for name in (*RUN_FILES, STATUS):
+    with _locked(run):
+        for name in {*RUN_FILES, STATUS} - {REPORT}:  # who writes a report owns nothing
             remove_left_overs(run / name)
         status: dict[str, Any] = {"command": command, "pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
         write_atomic(run / STATUS, json.dumps(status) + "\n")
@@ -59,6 +57,24 @@ def owned(run: Path, command: str) -> Iterator[None]:
                     write_atomic(run / STATUS, json.dumps(status | _how_it_ended(error)) + "\n")
             raise
         (run / STATUS).unlink(missing_ok=True)
+
+
+def _locked(run: Path) -> AbstractContextManager[Any]:
+    from filelock import FileLock, Timeout
+
+    try:
+        return FileLock(run / LOCK).acquire(timeout=PATIENCE)
+    except Timeout:
+        raise _in_use(run, _owner_words(run)) from None
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+        warnings.warn(
+            f"{run} is on a file system without locks: see to it that no other process uses this run.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+        return nullcontext()
 
 
 def _how_it_ended(error: BaseException) -> dict[str, Any]:
@@ -84,11 +100,11 @@ def owner(run: Path) -> str | None:
     if not (run / LOCK).exists():
         return None
     try:
-        with FileLock(run / LOCK).acquire(timeout=0):
+        with FileLock(run / LOCK).acquire(timeout=PATIENCE_TO_ASK, poll_interval=0.02):
             return None
     except Timeout:
         return _owner_words(run)
-    except OSError:  # it cannot be asked, as where nothing can be written
+    except (OSError, NotImplementedError):  # it cannot be asked, as where nothing can be written, or there are no locks
         return None
 
 
