@@ -110,7 +110,7 @@ def test_shapes_whose_channels_come_last(tmp_path, shape):
 def test_arrays_that_are_no_images_are_rows(tmp_path):
     data = load_dataset(saved(tmp_path / "a.npz", images((4, 4)) - 100.0))
     assert data.image_shape is None
-    assert "X goes down to -100, where black would be 0: it is taken for rows of numbers and not for images" in data.notes[-1]
+    assert "X goes down to -100, and black would be 0: X is read as rows of numbers, not as images" in data.notes[-1]
     path = saved(tmp_path / "long.npz", images((1, 20_000)))  # longer than the images that a model file may have
     assert run("train", path, "--out", tmp_path / "run", *QUICK).exit_code == 0
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
@@ -138,3 +138,9 @@ def test_other_channels_work_but_for_picture_files(tmp_path, monkeypatch, channe
     said = run("predict", tmp_path / "run", tmp_path / "a.png")
     assert said.exit_code == 1
     assert f"was trained on images of {channels} channels, and picture files have 1 or 3" in said.stderr
+
+
+def test_other_arrays_in_the_file_are_not_read(tmp_path):
+    names = np.array([f"{i}.png" for i in range(20)], object)  # NumPy pickles objects, and a pickle is not opened
+    data = load_dataset(saved(tmp_path / "a.npz", images((4, 4)), names=names))
+    assert data.image_shape == (4, 4, 1)

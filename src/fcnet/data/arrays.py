@@ -12,6 +12,7 @@ from fcnet.types import Array
 
 LARGEST = 1e18  # larger numbers overflow in float32
 LARGEST_SIDE = 1 << 14  # of an image; what is longer is no image
+USED = {"X", "y", "X_val", "y_val", "X_test", "y_test", "max_value"}  # others may be in the file, too
 FEW_SHADES, WHITES = 16, (255, 65535)
 
 
@@ -26,7 +27,8 @@ def load_npz(path: Path, n_test: int | None) -> Dataset:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = set(file.files)
-            arrays = {name: file[name] for name in names if n_test != 0 or not name.endswith("_test")}
+            wanted = {name for name in names & USED if n_test != 0 or not name.endswith("_test")}
+            arrays = {name: file[name] for name in wanted}
     except FileNotFoundError:
         raise FileFormatError(f"There is no file {path}.") from None
     except (OSError, ValueError, EOFError) as error:
@@ -43,8 +45,8 @@ def load_npz(path: Path, n_test: int | None) -> Dataset:
     if image_shape is not None and X.min() < 0:
         image_shape = None
         notes = [
-            f"X goes down to {X.min():g}, where black would be 0: it is taken for rows of numbers and not for images, as which "
-            "X.astype(float) - X.min() would be taken"
+            f"X goes down to {X.min():g}, and black would be 0: X is read as rows of numbers, not as images. "
+            "X.astype(float) - X.min() would be read as images"
         ]
     found, y = np.unique(labels, return_inverse=True)
     classes = [str(label) for label in found]

@@ -28,9 +28,11 @@ def load_folder(path: Path, n_test: int | None) -> Dataset:
         If there are not two classes, or a picture is damaged.
     """
     others: list[Path] = []
-    in_train = _class_files(path / "train", [])
-    root = path / "train" if in_train else path  # the parts may have folders of their own
-    files = _class_files(root, others)
+    root, files = path / "train", _class_files(path / "train", others)
+    in_train = bool(files)  # the parts may have folders of their own
+    if not in_train:
+        others = []
+        root, files = path, _class_files(path, others)
     _check_classes(root, files, others)
     given = {name: _class_files(path / name, others) for name in ("val", "test") if in_train}
     given = {name: part for name, part in given.items() if part}

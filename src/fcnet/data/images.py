@@ -158,8 +158,11 @@ def image_form(file: Path) -> Form:
     """
     with _opened(file) as image:
         channels, deep = 1 if is_grey(image) else 3, is_deep(image)
-        turned = upright(image) if image.getexif().get(ORIENTATION) in ON_ITS_SIDE else image
-        return Form(turned.height, turned.width, channels, deep)
+        width, height = image.size
+        if image.getexif().get(ORIENTATION) in ON_ITS_SIDE:
+            # Pillow turns a TIFF by itself, from some version on before it is read; of others the sides are known unread.
+            width, height = upright(image).size if image.format == "TIFF" else (height, width)
+        return Form(height, width, channels, deep)
 
 
 def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.0, remarks: Remarks | None = None) -> Array:

@@ -47,7 +47,7 @@ def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test
 
 
 def of_few_rows(y: Array, classes: Sequence[str], parts: int) -> list[str]:
-    """Return a note on the classes that have not a row for each of the parts, if there are any."""
+    """Return a note on the classes with fewer rows than there are parts, if there are any."""
     few = [f"{classes[k]!r} ({n})" for k, n in enumerate(np.bincount(y, minlength=len(classes))) if n < parts]
     return [f"Too few rows to be in every part of the data, of which training comes first: {listed(few)}"] if few else []
 

@@ -58,7 +58,7 @@ class WeightList(list[Array]):
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise InputError(
-            f"The arrays of {self._name} stay as many and in their order: assign to an entry, or a whole new list."
+            f"{self._name} has one array for each layer, in their order: assign to an entry, or assign a whole new list."
         )
 
     append = extend = insert = pop = remove = clear = reverse = sort = _refuse

@@ -131,7 +131,7 @@ class Batches:
             changed = np.asarray(changed)
             if changed.shape != self.X.shape:
                 raise ValueError("another shape")
-            np.copyto(self.X, changed)  # by the rule for changes in place: float64 becomes float32, text nothing
+            np.copyto(self.X, changed)  # float64 becomes float32, as in place; text is refused
         except (TypeError, ValueError):
             it = f"{changed.dtype} {changed.shape}" if isinstance(changed, np.ndarray) else type(changed).__name__
             raise InputError(
