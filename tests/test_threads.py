@@ -360,6 +360,28 @@ def test_a_child_that_was_forked_while_others_train_has_helpers_and_numbers_of_i
     assert blas_threads() == before
 
 
+def test_blas_is_held_by_whichever_thread_computes():
+    began, may_end = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
+    seen = []
+
+    def hold(i):
+        with threads.one_blas_thread():
+            seen.append(set(blas_threads()))
+            began[i].set()
+            assert may_end[i].wait(20)
+
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(2) as pool:  # the main thread has set a number first
+        holders = []
+        for i in (0, 1):
+            holders.append(pool.submit(hold, i))
+            assert began[i].wait(20)
+        for i in (0, 1):
+            may_end[i].set()
+            holders[i].result()
+            seen.append(set(blas_threads()))
+    assert seen == [{1}, {1}, {1}, {2}]
+
+
 def test_fits_in_threads_share_the_helpers_and_are_the_same_as_alone(two_cores):
     expected = trained().params["W1"]
     with ThreadPoolExecutor(3) as pool:

@@ -64,10 +64,18 @@ class _Limits:
         for lib, before in self.before.items():
             number = min([before, *numbers])
             if self.set.get(lib, before) != number:
-                lib.set_num_threads(number)
+                _set_number(lib, number)
             self.set[lib] = number
         if not self.held:
             self.before, self.set = {}, {}
+
+
+def _set_number(lib: Any, number: int) -> None:
+    """Set how many threads a library has; newer versions of threadpoolctl ignore all but the first that did."""
+    forget = getattr(lib, "clear_controlling_thread", lambda force: None)
+    forget(force=True)
+    lib.set_num_threads(number)
+    forget(force=True)  # as others may, too
 
 
 _known: dict[str, Any] = {}
