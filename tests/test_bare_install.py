@@ -17,7 +17,6 @@ EXTRAS = [
     "onnx",
     "torch",
     "pandas",
-    "filelock",
 ]
 BLOCK = f"""
 import sys
