@@ -274,7 +274,7 @@ def test_the_learning_rate_that_is_proposed_trains(data, settings, sizes):
     with pytest.raises(DivergedError) as error:
         Trainer(**settings).fit(FullyConnectedNet(sizes, seed=0), X, y)
     assert f"learning_rate = {settings['learning_rate']:g}; it is too large" in str(error.value)
-    rate = float(re.search(r"In short trials (\S+) lowered the loss", str(error.value))[1])
+    rate = float(re.search(r"In short trials learning_rate = (\S+) lowered the loss", str(error.value))[1])
     assert rate < settings["learning_rate"]
     net = FullyConnectedNet(sizes, seed=0)
     Trainer(**settings | {"learning_rate": rate}).fit(net, X, y)

@@ -16,7 +16,7 @@ def setting_words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return f"{value:.12g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
+    return f"{value:.12g}".replace("e-0", "e-") if isinstance(value, float) else str(value) or "none"
 
 
 def duration_words(seconds: float) -> str:

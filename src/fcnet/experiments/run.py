@@ -134,12 +134,12 @@ def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = 
 def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
     is_run = (run / CONFIG).exists()
     if resume and is_run:
+        is_finished = (run / METRICS).exists()
         changed = _differences(Config.read(run), config)
         if changed:
-            raise SettingError(
-                f"{run} was begun with other settings: {changed}. Resume it with those, or choose another --out."
-            )
-        return (run / METRICS).exists()
+            advice = "It is finished: choose another --out." if is_finished else "Resume it with those, or choose another --out."
+            raise SettingError(f"{run} was begun with other settings: {changed}. {advice}")
+        return is_finished
     if is_run and not force:
         raise InputError(f"{run} exists. Choose another --out, --resume it, or pass --force to replace it.")
     if run.exists() and not is_run and not (run.is_dir() and holds_nothing_else(run)):

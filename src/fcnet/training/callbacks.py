@@ -7,6 +7,8 @@ from typing import Any, TextIO
 from fcnet.errors import InputError, to_int
 from fcnet.training.state import TrainingState
 
+LONG = 1e6  # a loss is written by its power of ten from here on
+
 
 class Callback:
     """Called by the trainer as training goes on; every hook may read the state, and call ``state.stop(reason)``.
@@ -58,7 +60,8 @@ class EarlyStopping(Callback):
 
 def describe(row: dict[str, Any], n_epochs: int) -> str:
     """Return the row of an epoch as a line to read."""
-    parts = [f"epoch {row['epoch']}/{n_epochs}", f"loss {row['loss']:.4f}"]
+    loss = f"{row['loss']:.4f}" if row["loss"] < LONG else f"{row['loss']:.2e}"
+    parts = [f"epoch {row['epoch']}/{n_epochs}", f"loss {loss}"]
     for part in ("train", "val"):
         if f"{part}_accuracy" in row:
             parts.append(f"{part} {row[f'{part}_accuracy']:.1%}")

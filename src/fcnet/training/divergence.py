@@ -32,7 +32,7 @@ def advice(trainer: "Trainer", what: str, state: TrainingState, batches: Batches
     if rate is None:
         cause = "no smaller one lowered the loss in short trials: scale the inputs."
     else:
-        cause = f"it is too large. In short trials {rate:g} lowered the loss: try that."
+        cause = f"it is too large. In short trials learning_rate = {rate:g} lowered the loss: try that."
         cause += " Scale the inputs, so that a larger one will do." if rate < SMALL_RATE else ""
     return (
         f"The {what} stopped being finite at iteration {where} (epoch {len(state.history) + 1}) with learning_rate = "
