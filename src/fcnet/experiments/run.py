@@ -137,7 +137,7 @@ def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
         is_finished = (run / METRICS).exists()
         changed = _differences(Config.read(run), config)
         if changed:
-            advice = "It is finished: choose another --out." if is_finished else "Resume it with those, or choose another --out."
+            advice = "It is finished: choose another --out." if is_finished else "Resume it with those, or choose another."
             raise SettingError(f"{run} was begun with other settings: {changed}. {advice}")
         return is_finished
     if is_run and not force:
