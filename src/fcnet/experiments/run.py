@@ -137,8 +137,8 @@ def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
         is_finished = (run / METRICS).exists()
         changed = _differences(Config.read(run), config)
         if changed:
-            advice = "It is finished: choose another --out." if is_finished else "Resume it with those, or choose another."
-            raise SettingError(f"{run} was begun with other settings: {changed}. {advice}")
+            advice = "It is finished: choose" if is_finished else "Resume it with those, or choose"
+            raise SettingError(f"{run} was begun with other settings: {changed}. {advice} another --out.")
         return is_finished
     if is_run and not force:
         raise InputError(f"{run} exists. Choose another --out, --resume it, or pass --force to replace it.")
