@@ -152,6 +152,24 @@ assert numbers() == before and max(before) == 2, (before, numbers())
 """
 
 
+def test_blas_is_held_for_fits_of_any_thread_and_by_them():
+    seen, before = [], blas_threads()
+
+    class Look(Callback):
+        def on_batch_end(self, state):
+            seen.append(max(blas_threads()))
+
+    with threadpool_limits(1, "blas"):
+        pass  # in this thread, which is not to be the only one that may
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(trained, callbacks=[Look()]).result()
+        assert blas_threads() == before
+    trained(callbacks=[Look()])
+    assert set(seen) == {1}
+    assert blas_threads() == before
+
+
 def test_a_library_that_is_loaded_while_another_is_held_leaves_the_number_as_it_was():
     script = """
 import numpy as np
