@@ -195,6 +195,13 @@ def test_a_pickle_cannot_change_what_reads_it():
     np.testing.assert_array_equal(load_plain_pickle(pickle.dumps({"data": array}, 2), "x")["data"], array)
 
 
+@pytest.mark.parametrize("put", [b"r" + (1 << 24).to_bytes(4, "little"), b"p16777216\n"])
+def test_a_few_bytes_cannot_ask_for_much_memory(put):
+    with pytest.raises(FileFormatError, match="under the number 16777216"):
+        load_plain_pickle(b"\x80\x02}" + put + b".", "x")
+    assert load_plain_pickle(b"\x80\x02}r\x05\0\0\0.", "x") == {}
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_do_anything_but_load_or_be_refused(junk, at):

@@ -583,9 +583,10 @@ def test_what_diverges_says_so():
     X = IRIS[0] * 1e200
     with pytest.raises(ValueError, match="need to be preprocessed"):
         FCNetClassifier(solver="sgd", learning_rate_init=1e100).fit(X, IRIS[1])
-    with pytest.raises(ValueError, match=r"learning_rate_init = 1e\+30; it is too large. In short trials \S+ lowered") as error:
+    told = r"learning_rate_init = 1e\+30; it is too large. In short trials learning_rate_init = \S+ lowered"
+    with pytest.raises(ValueError, match=told) as error:
         FCNetClassifier(solver="sgd", learning_rate_init=1e30, random_state=0).fit(*IRIS)
-    rate = float(str(error.value).partition("In short trials ")[2].split()[0])
+    rate = float(str(error.value).partition("In short trials learning_rate_init = ")[2].split()[0])
     assert FCNetClassifier(solver="sgd", learning_rate_init=rate, random_state=0).fit(*IRIS).score(*IRIS) > 0.9
     with pytest.raises(ValueError, match="need to be preprocessed"):
         FCNetRegressor(solver="lbfgs", scale_target=False, activation="identity").fit(X, np.full(150, 1e300))

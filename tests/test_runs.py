@@ -341,7 +341,7 @@ def test_a_diverged_run_is_not_told_to_go_on(diverged, tmp_path):
 
 
 def test_the_rate_that_is_proposed_trains(diverged, tmp_path):
-    rate = diverged[1].partition("In short trials ")[2].split()[0]
+    rate = diverged[1].partition("In short trials learning_rate = ")[2].split()[0]
     metrics = runs.train(tmp_path / "run", config(f"learning_rate={rate}"))
     assert metrics["val_accuracy"] > 0.9
 

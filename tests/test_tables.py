@@ -510,7 +510,7 @@ def test_a_resumed_run_is_compared_with_what_is_said_again(tmp_path):
     for again in (["--seed", 3], ["--target", "label"], ["--set", "epochs=2"], ["--drop", "old"], []):
         assert run("train", path, "--out", run_folder, "--resume", *again).exit_code == 0
     other = run("train", path, "--out", run_folder, "--resume", "--seed", 4)
-    assert "other settings: seed was 3, now 4. Resume" in other.stderr
+    assert "other settings: seed was 3, now 4. It is finished: choose another --out." in other.stderr
     (run_folder / "metrics.json").unlink()
     path.unlink()
     assert "There is no file or folder" in run("train", path, "--target", "label", "--out", run_folder, "--resume").stderr

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import pickletools
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,13 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs") from None
 
 
+def _check_memo(content: bytes) -> None:
+    """Refuse an object that is kept under a number beyond any that so many bytes can need: memory is taken up to there."""
+    for operation, number, _ in pickletools.genops(content):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and number >= len(content):
+            raise pickle.UnpicklingError(f"it keeps an object under the number {number}")
+
+
 def load_plain_pickle(content: bytes, source: object) -> dict[str, Any]:
     """Return the dict of strings, numbers, lists and uint8 arrays that a pickle holds.
 
@@ -99,6 +107,7 @@ def load_plain_pickle(content: bytes, source: object) -> dict[str, Any]:
         If the pickle is damaged, or asks for anything else; nothing it asks for is run.
     """
     try:
+        _check_memo(content)
         data = _Unpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # a damaged pickle can raise anything; none of it has run code of its own
         raise FileFormatError(f"{source} is refused: {error}.") from None
