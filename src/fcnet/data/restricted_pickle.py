@@ -88,7 +88,7 @@ class _Unpickler(pickle.Unpickler):
 def _check_memo(content: bytes) -> None:
     """Refuse an object that is kept under a number beyond any that so many bytes can need: memory is taken up to there."""
     for operation, number, _ in pickletools.genops(content):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and number >= len(content):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and (number or 0) >= len(content):
             raise pickle.UnpicklingError(f"it keeps an object under the number {number}")
 
 
