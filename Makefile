@@ -23,7 +23,7 @@ test-kernels: .venv/.test ## Run the quick tests as other machines would compute
 		echo "OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads"; \
 		OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads $(PYTEST) -q -m $(QUICK) || exit 1; \
 	done; done
-	$(PYTEST) -q -m $(QUICK) --without-numba
+	$(PYTEST) -q -m $(QUICK) --without-numba tests
 
 test-torch: .venv/.test ## Run the tests that compare with PyTorch
 	$(PIP) $(TORCH)

@@ -189,6 +189,7 @@ def test_gradients_of_another_shape_reach_no_foreign_memory(engine_name):
 
 
 def test_a_numba_that_cannot_be_used_is_said_so(data, monkeypatch):
+    pytest.importorskip("numba")
     numba_engine._loops.cache_clear()
     monkeypatch.setitem(sys.modules, "fcnet.engine.loops", None)
     monkeypatch.delattr(engine_package, "loops", raising=False)
