@@ -16,12 +16,12 @@ import fcnet  # noqa: F401  # before NumPy, whose threads it tells not to spin
 # isort: split
 import numpy as np
 
+from fcnet.engine.products import bfloat16_matmul, check_bfloat16
 from fcnet.errors import SettingError
 from fcnet.experiments.recipe import load_recipe
-from fcnet.features import PatchFeatures, StackedPatches, patches
-from fcnet.features.representation import PatchRepresentation, patches_of
-from fcnet.features.whitening import MirrorWhitening, side_by_side
-from fcnet.products import bfloat16_matmul, check_bfloat16
+from fcnet.preprocessing import PatchFeatures, StackedPatches, patches
+from fcnet.preprocessing.representation import PatchRepresentation, patches_of
+from fcnet.preprocessing.whitening import MirrorWhitening, side_by_side
 
 N_IMAGES, ROUNDS = 200, 7
 AT_ONCE = 8  # images in one product of the floor

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fcnet.products
+import fcnet.engine.products
 from fcnet.data import cifar10
 from fcnet.errors import SettingError
 from fcnet.nn.layers import ACTIVATIONS
@@ -61,11 +61,11 @@ def bfloat16():
     """Skip what needs PyTorch and a processor that multiplies in bfloat16."""
     torch = pytest.importorskip("torch")
     try:
-        fcnet.products.check_bfloat16()
+        fcnet.engine.products.check_bfloat16()
     except SettingError as error:
         pytest.skip(str(error))
     yield torch
-    fcnet.products._torch.cache_clear()
+    fcnet.engine.products._torch.cache_clear()
     torch.set_float32_matmul_precision("highest")
 
 

@@ -112,7 +112,7 @@ def test_one_of_fcnet_is_saved_by_its_name_too(tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_it_is_exported_where_it_says_how(tmp_path, dtype):
     pytest.importorskip("onnxruntime")
-    from fcnet.onnx_export import export_onnx
+    from fcnet.export import export_onnx
 
     register_activation("exportable", Exportable)
     for activation in ("exportable", Exportable):

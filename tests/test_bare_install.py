@@ -74,7 +74,7 @@ def from_estimators():
     from fcnet import FCNetClassifier
 
 def from_features():
-    from fcnet.features import PCAWhitening
+    from fcnet.preprocessing import PCAWhitening
 
 def figure():
     from fcnet.plots import plot_loss
@@ -86,7 +86,7 @@ def digits():
 
 def onnx():
     from fcnet import FullyConnectedNet
-    from fcnet.onnx_export import export_onnx
+    from fcnet.export import export_onnx
     export_onnx(FullyConnectedNet([2, 2]), "m.onnx")
 
 for use in (from_estimators, from_features, figure, digits, onnx):

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import fcnet.products
+import fcnet.engine.products
 from fcnet.cli import main
 from fcnet.engine import get_engine
+from fcnet.engine.products import bfloat16_matmul
 from fcnet.errors import SettingError
 from fcnet.experiments.representations import LearntRepresentation
-from fcnet.features import PatchFeatures
+from fcnet.model import load
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.persist import load
-from fcnet.products import bfloat16_matmul
+from fcnet.preprocessing import PatchFeatures
 
 
 def test_without_pytorch_it_says_what_to_install(monkeypatch):
     """A name that cannot be imported stands for a machine without PyTorch."""
     pytest.importorskip("numba")
     monkeypatch.setitem(sys.modules, "torch", None)
-    fcnet.products._torch.cache_clear()
+    fcnet.engine.products._torch.cache_clear()
     with pytest.raises(SettingError, match=r"fcnet\[bfloat16\]"):
         get_engine("bfloat16", "float32")
 
@@ -124,7 +124,7 @@ def test_training_by_the_command_line(tmp_path):
 @pytest.mark.torch
 def test_a_processor_without_such_products_is_refused(bfloat16, monkeypatch):
     """One that leaves factors as they are, as PyTorch does where it cannot round them."""
-    fcnet.products._torch.cache_clear()
+    fcnet.engine.products._torch.cache_clear()
     bfloat16.set_float32_matmul_precision("highest")
     monkeypatch.setattr(bfloat16, "set_float32_matmul_precision", lambda precision: None)
     with pytest.raises(SettingError, match="This processor has no products in bfloat16"):
@@ -137,7 +137,7 @@ def test_a_pickled_network_needs_no_pytorch(bfloat16, monkeypatch):
     net = FullyConnectedNet([4, 3, 2], engine="bfloat16")
     assert pickle.loads(pickle.dumps(net)).engine.name == "bfloat16"
     pickled = pickle.dumps(net)
-    fcnet.products._torch.cache_clear()
+    fcnet.engine.products._torch.cache_clear()
     monkeypatch.setitem(sys.modules, "torch", None)
     again = pickle.loads(pickled)
     assert again.engine.name == "numba"

@@ -22,8 +22,8 @@ from fcnet.data import load_digits
 from fcnet.experiments import run as runs
 from fcnet.experiments.recipe import load_recipe, recipe_names
 from fcnet.experiments.run import Config
+from fcnet.files import load_tensors, write_atomic
 from fcnet.nn.layers import ACTIVATIONS
-from fcnet.persist import load_tensors, write_atomic
 from fcnet.training.history import History
 
 QUICK = ["--set", "epochs=3"]

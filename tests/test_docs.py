@@ -12,8 +12,8 @@ import pytest
 from fcnet.cli import main
 from fcnet.experiments.folder import LOCK, RUN_FILES, STATUS
 from fcnet.experiments.recipe import RULE_DEFAULTS, Recipe, recipe_names
-from fcnet.features.scaling import SCALINGS
 from fcnet.nn.layers import ACTIVATIONS
+from fcnet.preprocessing.scaling import SCALINGS
 from fcnet.training.batches import BatchKind
 from fcnet.training.schedules import SCHEDULES
 from fcnet.training.updates import UPDATES

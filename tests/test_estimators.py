@@ -30,8 +30,8 @@ from fcnet import FCNetClassifier, FCNetRegressor, FullyConnectedNet, Trainer
 from fcnet.engine import NumpyEngine
 from fcnet.errors import FcnetError
 from fcnet.estimators.holdout import validation_rows
+from fcnet.export import export_onnx
 from fcnet.nn.layers import Activation
-from fcnet.onnx_export import export_onnx
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.schedules import OneCycle
 from fcnet.training.updates import AdamW

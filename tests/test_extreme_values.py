@@ -5,8 +5,8 @@ import pytest
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.errors import FcnetError, InputError, OverflowedError, SettingError
-from fcnet.features import ZCA, HistogramFeatures, PatchFeatures, Scaling, StackedPatches
-from fcnet.persist import Model
+from fcnet.model import Model
+from fcnet.preprocessing import ZCA, HistogramFeatures, PatchFeatures, Scaling, StackedPatches
 
 HUGE = 1e39  # finite in float64, infinite in float32
 
@@ -197,7 +197,7 @@ def test_preprocessing_is_finite_or_says_why_not(fit, scale):
 
 def test_a_table_says_which_column_is_too_large():
     polars = pytest.importorskip("polars")
-    from fcnet.features import TableFeatures
+    from fcnet.preprocessing import TableFeatures
 
     with pytest.raises(InputError, match="'b'"):
         TableFeatures.fit(polars.DataFrame({"a": [1.0, 2.0], "b": [1e200, -1e200]}))

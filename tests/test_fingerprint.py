@@ -18,7 +18,7 @@ import pytest
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.errors import OtherTrainingError
-from fcnet.persist import load_tensors, save_tensors
+from fcnet.files import load_tensors, save_tensors
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import CHECKPOINT_FORMAT
 from fcnet.training.fingerprint import describe

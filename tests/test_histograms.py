@@ -12,8 +12,9 @@ from fcnet.cli import main
 from fcnet.data import load_dataset
 from fcnet.errors import FileFormatError, InputError
 from fcnet.experiments import run
-from fcnet.features import HistogramFeatures
-from fcnet.persist import Model, load_tensors, save_tensors
+from fcnet.files import load_tensors, save_tensors
+from fcnet.model import Model
+from fcnet.preprocessing import HistogramFeatures
 
 SHAPE = (16, 16, 3)
 

@@ -11,8 +11,8 @@ from fcnet import FullyConnectedNet, load, save
 from fcnet.cli import main
 from fcnet.data import load_digits
 from fcnet.errors import InputError
-from fcnet.features import PatchRepresentation
-from fcnet.onnx_export import export_onnx
+from fcnet.export import export_onnx
+from fcnet.preprocessing import PatchRepresentation
 from fcnet.training import kernel
 from fcnet.training.kernel import calibrate, fit_kernel, room_for_kernel
 

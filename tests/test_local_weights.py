@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from fcnet.cli import main
-from fcnet.features.kmeans import spherical_kmeans, unit_rows
-from fcnet.features.local_weights import local_weights
+from fcnet.preprocessing.kmeans import spherical_kmeans, unit_rows
+from fcnet.preprocessing.local_weights import local_weights
 
 SHAPE = (9, 10, 3)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from fcnet import FullyConnectedNet, load, save
 from fcnet.errors import InputError, SettingError
-from fcnet.features import ZCA, HistogramFeatures, PatchFeatures, Scaling
-from fcnet.persist import Model
+from fcnet.model import Model
+from fcnet.preprocessing import ZCA, HistogramFeatures, PatchFeatures, Scaling
 
 NUMBERS = [int, np.int64, np.uint8, np.int16]
 FLOATS = [float, np.float32, np.float64, np.float16]
@@ -55,7 +55,7 @@ def models(draw):
 
 
 def fitted(patches, X, shape):
-    from fcnet.features import MirrorCovariance, MirrorWhitening, PatchRepresentation, even_and_odd
+    from fcnet.preprocessing import MirrorCovariance, MirrorWhitening, PatchRepresentation, even_and_odd
 
     features = patches.fit(X, shape).transform(X)
     covariance = MirrorCovariance(patches.n_features // 2, patches.n_features // 2)

@@ -8,8 +8,8 @@ from sklearn.neural_network import MLPClassifier
 from cs231n.classifiers.neural_net import init_two_layer_model, two_layer_net
 from fcnet import FullyConnectedNet, gradient_check
 from fcnet.errors import InputError, SettingError
+from fcnet.model import Model
 from fcnet.nn.layers import ACTIVATIONS
-from fcnet.persist import Model
 
 pytestmark = pytest.mark.usefixtures("engine_name")
 

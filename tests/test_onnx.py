@@ -12,15 +12,23 @@ import pytest
 import fcnet
 from fcnet import FullyConnectedNet
 from fcnet.errors import FcnetError, InputError
-from fcnet.features import ZCA, HistogramFeatures, PatchFeatures, PatchRepresentation, Scaling, StackedPatches, TableFeatures
-from fcnet.features.preparation import KINDS
-from fcnet.features.representation import extract
-from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd, side_by_side
+from fcnet.export import export, export_onnx, graph
+from fcnet.export.network import ACTIVATION_NODES
+from fcnet.model import Model
 from fcnet.nn.layers import ACTIVATIONS, ReLU
 from fcnet.nn.losses import LOSSES
-from fcnet.onnx_export import export, export_onnx, graph
-from fcnet.onnx_export.network import ACTIVATION_NODES
-from fcnet.persist import Model
+from fcnet.preprocessing import (
+    ZCA,
+    HistogramFeatures,
+    PatchFeatures,
+    PatchRepresentation,
+    Scaling,
+    StackedPatches,
+    TableFeatures,
+)
+from fcnet.preprocessing.preparation import KINDS
+from fcnet.preprocessing.representation import extract
+from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd, side_by_side
 
 pytest.importorskip("onnx")
 pytest.importorskip("skimage")
@@ -269,7 +277,7 @@ def test_the_file_says_where_it_is_from(tmp_path):
 
 
 def test_onnx_is_imported_only_where_it_is_used():
-    code = "import sys, fcnet.cli, fcnet.onnx_export; print({'onnx', 'onnxruntime', 'skl2onnx'} & set(sys.modules))"
+    code = "import sys, fcnet.cli, fcnet.export; print({'onnx', 'onnxruntime', 'skl2onnx'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fcnet.errors import InputError, SettingError
-from fcnet.features import PatchFeatures, patches
+from fcnet.preprocessing import PatchFeatures, patches
 
 SHAPE = (9, 10, 3)
 

@@ -17,8 +17,9 @@ from safetensors.numpy import load_file, save_file
 
 from fcnet import FullyConnectedNet, Trainer, load, save
 from fcnet.errors import FileFormatError, InputError
-from fcnet.features.scaling import Scaling
-from fcnet.persist import Model, load_tensors, save_tensors, write_atomic
+from fcnet.files import load_tensors, save_tensors, write_atomic
+from fcnet.model import Model
+from fcnet.preprocessing.scaling import Scaling
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     write_atomic(path, "old")
     # A real failure of write(2): the system allows this process no file above 1000 bytes.
-    code = f"from fcnet.persist import write_atomic; write_atomic({str(path)!r}, b'x' * 10_000)"
+    code = f"from fcnet.files import write_atomic; write_atomic({str(path)!r}, b'x' * 10_000)"
     result = subprocess.run(
         [sys.executable, "-c", code],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
@@ -265,7 +266,7 @@ def test_a_file_system_that_cannot_flush_folders_is_written_to(tmp_path, monkeyp
 
 def test_what_a_killed_write_left_does_not_stay_for_ever(tmp_path):
     code = (
-        "import os, pathlib\nfrom fcnet.persist import write_atomic\n"
+        "import os, pathlib\nfrom fcnet.files import write_atomic\n"
         f"pathlib.Path.replace = lambda *_: os._exit(9)\nwrite_atomic({str(tmp_path / 'file')!r}, 'half')"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9

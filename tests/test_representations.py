@@ -17,8 +17,9 @@ from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
 from fcnet.experiments import representations, run
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.representations import LearntRepresentation
-from fcnet.features import PatchRepresentation, StackedPatches
-from fcnet.persist import Model, load_tensors, save, save_tensors
+from fcnet.files import load_tensors, save_tensors
+from fcnet.model import Model, save
+from fcnet.preprocessing import PatchRepresentation, StackedPatches
 
 PATCHES = [
     {"n_filters": 12, "patch_size": 3, "shift": 2, "max_value": 16.0, "n_iterations": 2},

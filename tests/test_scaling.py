@@ -5,7 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from fcnet.errors import SettingError
-from fcnet.features.scaling import Scaling
+from fcnet.preprocessing.scaling import Scaling
 
 
 @pytest.mark.parametrize("offset", [0, 1e6])

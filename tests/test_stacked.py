@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fcnet.errors import InputError, SettingError
-from fcnet.features import PatchFeatures, StackedPatches
+from fcnet.preprocessing import PatchFeatures, StackedPatches
 
 SHAPE = (14, 16, 3)
 SETTINGS = {"n_filters": 12, "map_filters": 10, "map_patch_size": 3, "map_channels": 6, "map_layers": 1}

@@ -18,15 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcnet import FullyConnectedNet, load
-from fcnet.cells import Dialect
 from fcnet.cli import main
 from fcnet.data import load_dataset
+from fcnet.data.cells import Dialect
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.configure import configure
 from fcnet.experiments.run import Config, evaluate
 from fcnet.experiments.table_predictions import predict_tables
-from fcnet.features import TableFeatures
-from fcnet.persist import Model, load_tensors, save, save_tensors
+from fcnet.files import load_tensors, save_tensors
+from fcnet.model import Model, save
+from fcnet.preprocessing import TableFeatures
 
 QUICK = ["--set", "epochs=2", "--set", "hidden=[4]"]
 

@@ -19,17 +19,17 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import compute_sample_weight
 
 from fcnet import load
-from fcnet.cells import MISSING
 from fcnet.cli import main
 from fcnet.data import load_dataset
+from fcnet.data.cells import MISSING
 from fcnet.data.splits import split
 from fcnet.data.table_columns import columns_of
 from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.experiments.preparing import balanced_weights
 from fcnet.experiments.run import Config, train
-from fcnet.features import TableFeatures
-from fcnet.persist import load_tensors, save_tensors
+from fcnet.files import load_tensors, save_tensors
+from fcnet.preprocessing import TableFeatures
 from fcnet.training.callbacks import Callback
 
 QUICK = ["--set", "epochs=4", "--set", "hidden=[16]"]

@@ -21,7 +21,7 @@ from fcnet.engine import get_engine
 from fcnet.errors import SettingError
 from fcnet.estimators import FCNetClassifier, FCNetRegressor
 from fcnet.experiments.run import Config
-from fcnet.features import PatchFeatures
+from fcnet.preprocessing import PatchFeatures
 from fcnet.training.callbacks import Callback
 
 RNG = np.random.default_rng(0)
@@ -124,7 +124,7 @@ import sys, threading
 import numpy as np
 from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_info
-from fcnet.features import PatchFeatures
+from fcnet.preprocessing import PatchFeatures
 numbers = lambda: [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 X = np.random.default_rng(0).integers(0, 256, (64, 12 * 12), np.uint8)
 features = PatchFeatures(16, 3, n_iterations=1).fit(X, (12, 12, 1))

@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
-import fcnet.features
+import fcnet.preprocessing
 from fcnet.data import load_cifar10
 from fcnet.errors import InputError, SettingError
-from fcnet.features import (
+from fcnet.preprocessing import (
     ZCA,
     HistogramFeatures,
     HistogramTransformer,
@@ -139,7 +139,7 @@ def test_patches_of_maps_are_those_of_the_core_class():
 
 
 def test_whitened_patches_are_those_of_the_core_classes(monkeypatch):
-    monkeypatch.setattr("fcnet.features.transformers.images.ROWS_AT_ONCE", 30)
+    monkeypatch.setattr("fcnet.preprocessing.transformers.images.ROWS_AT_ONCE", 30)
     patches = PatchTransformer(n_filters=20, random_state=0).fit(SMALL).features_
     ours = PatchTransformer(n_filters=20, n_components=12, regularisation=0.5, random_state=0).fit(SMALL)
     half = patches.n_features // 2
@@ -317,19 +317,19 @@ def test_cross_validation_fits_to_the_training_rows_alone(transformer):
 
 def test_scikit_learn_is_imported_when_a_transformer_is():
     code = """
-import sys, fcnet, fcnet.features
+import sys, fcnet, fcnet.preprocessing
 assert not [name for name in sys.modules if name.startswith("sklearn")]
-assert "PatchTransformer" in dir(fcnet.features)
+assert "PatchTransformer" in dir(fcnet.preprocessing)
 sys.modules["sklearn"] = None
 try:
-    from fcnet.features import PatchTransformer
+    from fcnet.preprocessing import PatchTransformer
 except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == 'PatchTransformer needs scikit-learn: pip install "fcnet[sklearn]".\n'
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        fcnet.features.Nothing  # noqa: B018
+        fcnet.preprocessing.Nothing  # noqa: B018
 
 
 @pytest.mark.cifar10

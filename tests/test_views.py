@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcnet.data.augment import RandomSigns, RandomView
-from fcnet.features.views import all_moves, diagonal_moves, image_views
+from fcnet.preprocessing.views import all_moves, diagonal_moves, image_views
 
 
 def by_hand(image, mirror, down, across):

@@ -6,8 +6,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from fcnet.errors import InputError
-from fcnet.features import MirrorCovariance, MirrorWhitening, whitening
-from fcnet.features.whitening import even_and_odd
+from fcnet.preprocessing import MirrorCovariance, MirrorWhitening, whitening
+from fcnet.preprocessing.whitening import even_and_odd
 
 MIRRORED = np.arange(40).reshape(2, 20)[::-1].reshape(-1)
 

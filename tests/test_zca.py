@@ -5,7 +5,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from fcnet.errors import InputError, SettingError
-from fcnet.features import ZCA
+from fcnet.preprocessing import ZCA
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from fcnet.data.cifar10 import load_cifar10 as load_cifar10
     from fcnet.estimators import FCNetClassifier as FCNetClassifier
     from fcnet.estimators import FCNetRegressor as FCNetRegressor
+    from fcnet.model import load as load
+    from fcnet.model import save as save
     from fcnet.nn.gradcheck import gradient_check as gradient_check
     from fcnet.nn.network import FullyConnectedNet as FullyConnectedNet
-    from fcnet.persist import load as load
-    from fcnet.persist import save as save
     from fcnet.threads import use_threads as use_threads
     from fcnet.training.trainer import Trainer as Trainer
 
@@ -27,9 +27,9 @@ _HOME = {
     "FullyConnectedNet": "fcnet.nn.network",
     "Trainer": "fcnet.training.trainer",
     "gradient_check": "fcnet.nn.gradcheck",
-    "load": "fcnet.persist",
+    "load": "fcnet.model",
     "load_cifar10": "fcnet.data.cifar10",
-    "save": "fcnet.persist",
+    "save": "fcnet.model",
     "use_threads": "fcnet.threads",
 }
 __all__ = [

@@ -329,7 +329,7 @@ def predict(
 def _model_of(run: Path) -> Any:
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.run import read_state
-    from fcnet.persist import load
+    from fcnet.model import load
 
     state = read_state(run)
     if state.kind != "finished":
@@ -341,7 +341,7 @@ def _model_of(run: Path) -> Any:
 
 def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json: bool, **reading: Any) -> None:
     from fcnet.experiments.table_predictions import predict_tables
-    from fcnet.persist import write_atomic
+    from fcnet.files import write_atomic
 
     if out and not out.parent.is_dir():
         raise FcnetError(f"There is no folder {out.parent}.")
@@ -417,13 +417,13 @@ def export(run: Path, to: Path, tolerance: float) -> None:
     """
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.run import Config
-    from fcnet.persist import write_atomic
+    from fcnet.files import write_atomic
 
     Config.read(run)  # says so where this is no run folder
     if not to.parent.is_dir():
         raise FcnetError(f"There is no folder {to.parent}.")
     if to.suffix == ".onnx":
-        from fcnet.onnx_export import export_onnx
+        from fcnet.export import export_onnx
 
         difference = export_onnx(_model_of(run), to, tolerance=tolerance)
         click.echo(f"{to}: onnxruntime gives what the model gives, but for {difference:.1e} at most.")

@@ -8,8 +8,8 @@ from typing import Any
 from fcnet.experiments.folder import MODEL
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.run import Config, read_metrics
-from fcnet.features import TableFeatures
-from fcnet.persist import Model, load
+from fcnet.model import Model, load
+from fcnet.preprocessing import TableFeatures
 from fcnet.words import duration_words, listed, setting_words
 
 CITATIONS = {

@@ -17,8 +17,9 @@ from fcnet.errors import FcnetError
 from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.run import Config, read_history, read_metrics, read_state
-from fcnet.features import HistogramFeatures, PatchRepresentation
-from fcnet.persist import Model, load, write_atomic
+from fcnet.files import write_atomic
+from fcnet.model import Model, load
+from fcnet.preprocessing import HistogramFeatures, PatchRepresentation
 from fcnet.training.history import History
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from fcnet.errors import FcnetError, InputError
-from fcnet.onnx_export.graph import Graph, onnx_type, require_onnx
-from fcnet.onnx_export.network import add_label, add_mean, add_network
+from fcnet.export.graph import Graph, onnx_type, require_onnx
+from fcnet.export.network import add_label, add_mean, add_network
 from fcnet.types import Array
 
 LAYER_NORM_OPSET = 17

@@ -23,7 +23,7 @@ class RandomView:
 class RandomSigns:
     """Multiplies each row of a batch by `signs` with probability ½.
 
-    With the signs of `fcnet.features.PatchRepresentation` this mirrors the images that the rows were made of.
+    With the signs of `fcnet.preprocessing.PatchRepresentation` this mirrors the images that the rows were made of.
     """
 
     signs: Array

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fcnet.cells import Dialect
+from fcnet.data.cells import Dialect
 from fcnet.types import Array
 
 

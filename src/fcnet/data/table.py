@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-from fcnet.cells import MISSING, Dialect, as_numbers, as_text, is_compound
+from fcnet.data.cells import MISSING, Dialect, as_numbers, as_text, is_compound
 from fcnet.data.dataset import Dataset
 from fcnet.data.splits import of_few_rows, split
 from fcnet.data.table_columns import columns_of, explained, unusable
@@ -66,7 +66,7 @@ def load_table(
     category : sequence of str
         Columns that are categories, also where they hold numbers.
     missing : sequence of str
-        Words that mean a missing value, in place of `fcnet.cells.MISSING`.
+        Words that mean a missing value, in place of `fcnet.data.cells.MISSING`.
     encoding : str
         Of text; UTF-8, or what a byte-order mark says, where it is not given.
     decimal : str

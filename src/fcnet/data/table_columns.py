@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fcnet.cells import DECIMAL_COMMA, EXACT, as_numbers, as_text, is_compound, stripped, without
+from fcnet.data.cells import DECIMAL_COMMA, EXACT, as_numbers, as_text, is_compound, stripped, without
 from fcnet.data.table_file import TableFile
 from fcnet.words import listed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.cells import number
+from fcnet.data.cells import number
 from fcnet.data.table_columns import Columns, option
 from fcnet.errors import InputError
 from fcnet.types import Array

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.engine.numba_engine import NumbaEngine
+from fcnet.engine.products import bfloat16_matmul, check_bfloat16, torch_threads
 from fcnet.errors import SettingError
-from fcnet.products import bfloat16_matmul, check_bfloat16, torch_threads
 from fcnet.threads import default_threads
 
 

@@ -8,7 +8,7 @@ of the arrays first, or what is computed would be wider. Equations stand where t
 
 import numpy as np
 
-from fcnet.compiled import compiled
+from fcnet.engine.compiled import compiled
 from fcnet.types import Array
 
 BLOCK = 1 << 12  # so many squares are added up in the dtype of the arrays, and their sums in float64

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.products import ONE_THREAD_WORK, Matmul, matmul
+from fcnet.engine.products import ONE_THREAD_WORK, Matmul, matmul
 from fcnet.threads import is_sharing, one_blas_thread
 from fcnet.types import Array, is_sparse
 

@@ -10,8 +10,8 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.experiments.preparing import balanced_weights, begin_with_patches
 from fcnet.experiments.recipe import Recipe
-from fcnet.features import PatchRepresentation, Preparation
-from fcnet.persist import Model
+from fcnet.model import Model
+from fcnet.preprocessing import PatchRepresentation, Preparation
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.errors import DivergedError, InputError
-from fcnet.persist import left_overs, remove_left_overs, write_atomic
+from fcnet.files import left_overs, remove_left_overs, write_atomic
 
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",

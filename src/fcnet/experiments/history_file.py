@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
-from fcnet.persist import write_atomic
+from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import line_of
 from fcnet.training.state import TrainingState

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fcnet.files import load_tensors, save_tensors
 from fcnet.nn.losses import softmax
-from fcnet.persist import load_tensors, save_tensors
 from fcnet.types import Array
 
 PREDICTIONS_FORMAT = "fcnet-predictions-1"

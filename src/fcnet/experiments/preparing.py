@@ -5,12 +5,12 @@ import time
 import numpy as np
 
 from fcnet.data import Dataset
+from fcnet.engine.products import Matmul, matmul
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.representations import LearntRepresentation
-from fcnet.features import ZCA, HistogramFeatures, Preparation, Scaling, TableFeatures
-from fcnet.features.local_weights import local_weights
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.products import Matmul, matmul
+from fcnet.preprocessing import ZCA, HistogramFeatures, Preparation, Scaling, TableFeatures
+from fcnet.preprocessing.local_weights import local_weights
 from fcnet.types import Array, Say
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.experiments.other_names import OTHER_NAMES
-from fcnet.features import HistogramFeatures
-from fcnet.features.representation import patches_of
-from fcnet.features.scaling import SCALINGS
-from fcnet.features.views import all_moves, image_views
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.preprocessing import HistogramFeatures
+from fcnet.preprocessing.representation import patches_of
+from fcnet.preprocessing.scaling import SCALINGS
+from fcnet.preprocessing.views import all_moves, image_views
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.named import setting_defaults, setting_names
@@ -61,13 +61,13 @@ DEFAULT_RECIPES = {"digits": "digits", "cifar10": "tuned"}
 class Recipe:
     """The settings of a training; each has the name and meaning it has in the class that it goes to.
 
-    `scaling` is "zca" or a kind of `fcnet.features.Scaling`; `features` is "none", "histograms" or "patches", with the settings
-    of `fcnet.features.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change images at random,
-    and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers; `class_weight` is
-    "none" or "balanced"; `patience` is that of early stopping, with 0 for none; without `keep_best` the last epoch is kept;
-    `training` is "gradient", or "kernel" with the `concentration` and `ridge` of `fcnet.training.kernel.fit_kernel`. A setting
-    of an update rule or a schedule that is None is as the rule that is chosen has it. The settings of features, trainings,
-    update rules and schedules that are not chosen have no effect.
+    `scaling` is "zca" or a kind of `fcnet.preprocessing.Scaling`; `features` is "none", "histograms" or "patches", with the
+    settings of `fcnet.preprocessing.PatchFeatures` or, with `map_filters`, of `StackedPatches`; `mirror` and `shift` change
+    images at random, and `average_views` has predictions averaged over such changes; `hidden` lists the hidden layers;
+    `class_weight` is "none" or "balanced"; `patience` is that of early stopping, with 0 for none; without `keep_best` the
+    last epoch is kept; `training` is "gradient", or "kernel" with the `concentration` and `ridge` of
+    `fcnet.training.kernel.fit_kernel`. A setting of an update rule or a schedule that is None is as the rule that is chosen
+    has it. The settings of features, trainings, update rules and schedules that are not chosen have no effect.
     """
 
     description: str = ""

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from fcnet.data.cifar10 import cache_dir
+from fcnet.engine.products import Matmul, bfloat16_matmul, matmul
 from fcnet.errors import FcnetError, FileFormatError
-from fcnet.features.kmeans import unit_rows
-from fcnet.features.representation import Patches, PatchRepresentation, patches_of
-from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
-from fcnet.persist import load_tensors, save_tensors, write_atomic
-from fcnet.products import Matmul, bfloat16_matmul, matmul
+from fcnet.files import load_tensors, save_tensors, write_atomic
+from fcnet.preprocessing.kmeans import unit_rows
+from fcnet.preprocessing.representation import Patches, PatchRepresentation, patches_of
+from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.types import Array, Say
 
 FORMAT = "fcnet-representation-1"

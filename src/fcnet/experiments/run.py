@@ -33,8 +33,9 @@ from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.preparing import prepare
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.state import RunState, state_of
-from fcnet.features import TableFeatures
-from fcnet.persist import load, save, write_atomic
+from fcnet.files import write_atomic
+from fcnet.model import load, save
+from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History

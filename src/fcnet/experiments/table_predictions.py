@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fcnet.cells import MISSING, Dialect, as_text, stripped, without
+from fcnet.data.cells import MISSING, Dialect, as_text, stripped, without
 from fcnet.data.table_columns import guessed_commas
 from fcnet.data.table_file import TableFile, chosen_columns, read_table
 from fcnet.data.text_file import name_of
 from fcnet.errors import FcnetError, SettingError
-from fcnet.features import TableFeatures
-from fcnet.features.table import is_boolean
-from fcnet.persist import Model
+from fcnet.model import Model
+from fcnet.preprocessing import TableFeatures
+from fcnet.preprocessing.table import is_boolean
 
 
 @dataclass

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine import default_engine, get_engine
+from fcnet.engine.products import work_of
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, activation_name, get_activation
 from fcnet.nn.losses import get_loss
-from fcnet.products import work_of
 from fcnet.threads import is_sharing
 from fcnet.types import Array, Params
 

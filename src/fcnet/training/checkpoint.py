@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.errors import FileFormatError, OtherTrainingError
-from fcnet.persist import check_tensors, load_tensors, save_tensors
+from fcnet.files import check_tensors, load_tensors, save_tensors
 from fcnet.training.history import History, line_of
 from fcnet.training.state import TrainingState
 from fcnet.types import Array, Params

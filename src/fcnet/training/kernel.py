@@ -3,9 +3,9 @@
 import numpy as np
 
 from fcnet.engine import default_engine, get_engine
+from fcnet.engine.products import Matmul, matmul
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.products import Matmul, matmul
 from fcnet.types import Array, Say
 
 BLOCK = 2048  # rows of the kernel matrix at once

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import unknown_name
-from fcnet.features.histograms import HistogramFeatures
-from fcnet.features.representation import PatchRepresentation
-from fcnet.features.scaling import Scaling
-from fcnet.features.table import TableFeatures
-from fcnet.features.zca import ZCA
+from fcnet.preprocessing.histograms import HistogramFeatures
+from fcnet.preprocessing.representation import PatchRepresentation
+from fcnet.preprocessing.scaling import Scaling
+from fcnet.preprocessing.table import TableFeatures
+from fcnet.preprocessing.zca import ZCA
 from fcnet.types import Array
 
 

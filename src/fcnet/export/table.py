@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.errors import InputError
-from fcnet.features import TableFeatures
-from fcnet.features.table import places
-from fcnet.onnx_export.graph import Graph
+from fcnet.export.graph import Graph
+from fcnet.preprocessing import TableFeatures
+from fcnet.preprocessing.table import places
 from fcnet.types import Array
 
 

@@ -1,11 +1,11 @@
 """The two passes of patch features beside their products, as loops that numba compiles.
 
-`fcnet.features.patches` says what they compute, and has both in NumPy.
+`fcnet.preprocessing.patches` says what they compute, and has both in NumPy.
 """
 
 import numpy as np
 
-from fcnet.compiled import compiled
+from fcnet.engine.compiled import compiled
 from fcnet.types import Array
 
 

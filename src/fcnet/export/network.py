@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from fcnet.errors import InputError
+from fcnet.export.graph import Graph
 from fcnet.nn.layers import GELU, Affine, Dropout, LayerNorm, LeakyReLU, MemberAffine, activation_name
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.onnx_export.graph import Graph
 
 Number = Callable[[float], Any]  # makes constants of the network's type
 

@@ -10,10 +10,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fcnet.errors import InputError, to_float, to_int
-from fcnet.features.checks import image_shape_of
-from fcnet.features.histograms import HistogramFeatures
-from fcnet.features.representation import Patches, PatchRepresentation, patches_of
-from fcnet.features.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
+from fcnet.preprocessing.checks import image_shape_of
+from fcnet.preprocessing.histograms import HistogramFeatures
+from fcnet.preprocessing.representation import Patches, PatchRepresentation, patches_of
+from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.types import Array
 
 SMALLEST_SIDE = 8  # of an image that is guessed: less is more likely a table
@@ -62,7 +62,7 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
 
 class HistogramTransformer(_ImageTransformer):
-    """Histograms of oriented gradients and of hues, standardised: `fcnet.features.HistogramFeatures` of images in rows.
+    """Histograms of oriented gradients and of hues, standardised: `fcnet.preprocessing.HistogramFeatures` of images in rows.
 
     Needs scikit-image. Sides of one pixel are drawn two pixels wide.
 
@@ -84,7 +84,7 @@ class HistogramTransformer(_ImageTransformer):
 
     Attributes
     ----------
-    features_ : fcnet.features.HistogramFeatures
+    features_ : fcnet.preprocessing.HistogramFeatures
     image_shape_ : tuple of ints
         (height, width, channels).
     n_features_in_ : int
@@ -168,8 +168,8 @@ class HistogramTransformer(_ImageTransformer):
 class PatchTransformer(_ImageTransformer):
     """Responses of the patches of images to a dictionary that is learnt from them, pooled over the cells of a grid.
 
-    It is `fcnet.features.PatchFeatures` of images in rows, or with `map_filters` `fcnet.features.StackedPatches`; with
-    `n_components` the features are whitened by `fcnet.features.MirrorWhitening`.
+    It is `fcnet.preprocessing.PatchFeatures` of images in rows, or with `map_filters` `StackedPatches` of there; with
+    `n_components` the features are whitened by `fcnet.preprocessing.MirrorWhitening`.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class PatchTransformer(_ImageTransformer):
 
     Attributes
     ----------
-    features_ : fcnet.features.PatchFeatures, StackedPatches or, with `n_components`, PatchRepresentation
+    features_ : fcnet.preprocessing.PatchFeatures, StackedPatches or, with `n_components`, PatchRepresentation
     image_shape_ : tuple of ints
         (height, width, channels).
     n_features_in_ : int

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, unknown_name
-from fcnet.features.checks import check_arrays
+from fcnet.preprocessing.checks import check_arrays
 from fcnet.types import Array
 
 SCALINGS = ("none", "mean", "standard")

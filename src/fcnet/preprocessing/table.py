@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.cells import Dialect, as_numbers, as_text, number
+from fcnet.data.cells import Dialect, as_numbers, as_text, number
 from fcnet.errors import InputError
-from fcnet.features.checks import check_arrays
-from fcnet.features.frames import as_polars
+from fcnet.preprocessing.checks import check_arrays
+from fcnet.preprocessing.frames import as_polars
 from fcnet.types import Array
 
 Column = tuple[str, list[str] | None]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fcnet.features import PatchFeatures, PatchRepresentation, StackedPatches
-from fcnet.features.stacked import POOLING
-from fcnet.features.views import diagonal_moves, image_views
-from fcnet.onnx_export.graph import Graph
+from fcnet.export.graph import Graph
+from fcnet.preprocessing import PatchFeatures, PatchRepresentation, StackedPatches
+from fcnet.preprocessing.stacked import POOLING
+from fcnet.preprocessing.views import diagonal_moves, image_views
 from fcnet.types import Array
 
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from fcnet.features.kmeans import spherical_kmeans, unit_rows
-from fcnet.features.views import random_places
+from fcnet.preprocessing.kmeans import spherical_kmeans, unit_rows
+from fcnet.preprocessing.views import random_places
 from fcnet.types import Array
 
 N_DIRECTIONS = 800

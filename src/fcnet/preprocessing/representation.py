@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fcnet.engine.products import Matmul
 from fcnet.errors import InputError
-from fcnet.features.checks import check_arrays, image_shape_of
-from fcnet.features.kmeans import unit_rows
-from fcnet.features.patches import PatchFeatures
-from fcnet.features.stacked import StackedPatches
-from fcnet.features.whitening import MirrorWhitening, side_by_side
-from fcnet.products import Matmul
+from fcnet.preprocessing.checks import check_arrays, image_shape_of
+from fcnet.preprocessing.kmeans import unit_rows
+from fcnet.preprocessing.patches import PatchFeatures
+from fcnet.preprocessing.stacked import StackedPatches
+from fcnet.preprocessing.whitening import MirrorWhitening, side_by_side
 from fcnet.types import Array
 
 BLOCK_BYTES = 1 << 28  # of features at once

@@ -8,9 +8,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fcnet.errors import InputError, to_float, to_int
-from fcnet.features.checks import check_finite
-from fcnet.features.pca import principal_components
-from fcnet.features.zca import ZCA
+from fcnet.preprocessing.checks import check_finite
+from fcnet.preprocessing.pca import principal_components
+from fcnet.preprocessing.zca import ZCA
 from fcnet.types import Array
 
 INVERTIBLE = 1e-5  # of the largest eigenvalue of a ZCA matrix: directions that it left out have less
@@ -138,7 +138,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
 class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
     """Whitening that changes the inputs least: ``(X - mean) (C + r σ² I)^(-1/2)``.
 
-    It is `fcnet.features.ZCA`. C is the covariance of the inputs and σ² their mean variance.
+    It is `fcnet.preprocessing.ZCA`. C is the covariance of the inputs and σ² their mean variance.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
 
     Attributes
     ----------
-    zca_ : fcnet.features.ZCA
+    zca_ : fcnet.preprocessing.ZCA
     n_features_in_ : int
     feature_names_in_ : array (n_features,)
         Where `X` was a data frame.

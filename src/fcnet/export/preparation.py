@@ -6,12 +6,12 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from fcnet.errors import InputError
-from fcnet.features import ZCA, HistogramFeatures, PatchRepresentation, Scaling
-from fcnet.features.views import all_moves, image_views
-from fcnet.onnx_export.graph import Graph
-from fcnet.onnx_export.histograms import add_histograms
-from fcnet.onnx_export.patches import add_components
-from fcnet.persist import Model
+from fcnet.export.graph import Graph
+from fcnet.export.histograms import add_histograms
+from fcnet.export.patches import add_components
+from fcnet.model import Model
+from fcnet.preprocessing import ZCA, HistogramFeatures, PatchRepresentation, Scaling
+from fcnet.preprocessing.views import all_moves, image_views
 
 
 def add_preparation(graph: Graph, model: Model, x: str) -> str:

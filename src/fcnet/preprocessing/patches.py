@@ -9,11 +9,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
+from fcnet.engine.products import Matmul, matmul, one_thread
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
-from fcnet.features.checks import check_arrays, check_images, check_max_value
-from fcnet.features.kmeans import spherical_kmeans, unit_rows
-from fcnet.features.views import diagonal_moves, random_places
-from fcnet.products import Matmul, matmul, one_thread
+from fcnet.preprocessing.checks import check_arrays, check_images, check_max_value
+from fcnet.preprocessing.kmeans import spherical_kmeans, unit_rows
+from fcnet.preprocessing.views import diagonal_moves, random_places
 from fcnet.threads import default_threads, one_blas_thread, share
 from fcnet.types import Array
 
@@ -328,7 +328,7 @@ def _threshold_and_pool(responses: Array, threshold: float, block_of_row: Array,
 def _passes() -> tuple[Callable[..., None], Callable[..., None]]:
     """Return the two passes beside the products: compiled where numba can be used."""
     try:
-        from fcnet.features import patch_loops
+        from fcnet.preprocessing import patch_loops
     except ImportError:  # not installed, or not for this NumPy
         return _normalised_patches, _threshold_and_pool
     return patch_loops.normalised_patches, patch_loops.threshold_and_pool

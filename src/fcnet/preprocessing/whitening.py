@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fcnet.engine.products import Matmul, matmul
 from fcnet.errors import InputError, to_int
-from fcnet.products import Matmul, matmul
 from fcnet.types import Array
 
 MEAN_VARIANCE = 0.5  # of the components: four times as much costs a point of accuracy, half as much nothing

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import SettingError, to_int
-from fcnet.features.checks import LARGEST, check_arrays, check_images, check_max_value, image_shape_of
-from fcnet.features.scaling import Scaling
+from fcnet.preprocessing.checks import LARGEST, check_arrays, check_images, check_max_value, image_shape_of
+from fcnet.preprocessing.scaling import Scaling
 from fcnet.types import Array
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fcnet.engine.products import matmul
 from fcnet.errors import InputError, check_range
-from fcnet.features.checks import check_arrays
-from fcnet.features.pca import check_varies
-from fcnet.products import matmul
+from fcnet.preprocessing.checks import check_arrays
+from fcnet.preprocessing.pca import check_varies
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from fcnet.errors import FcnetError
-from fcnet.features import ZCA, Scaling, TableFeatures
+from fcnet.export.graph import Graph
+from fcnet.export.network import add_label, add_mean, add_network
+from fcnet.export.preparation import add_preparation
+from fcnet.export.table import add_table, random_rows, table_inputs
+from fcnet.files import write_atomic
+from fcnet.model import Model, as_model
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.onnx_export.graph import Graph
-from fcnet.onnx_export.network import add_label, add_mean, add_network
-from fcnet.onnx_export.preparation import add_preparation
-from fcnet.onnx_export.table import add_table, random_rows, table_inputs
-from fcnet.persist import Model, as_model, write_atomic
+from fcnet.preprocessing import ZCA, Scaling, TableFeatures
 from fcnet.types import Array
 
 N_CHECKED = 16

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fcnet.engine.products import Matmul
 from fcnet.errors import SettingError, to_int
-from fcnet.features.checks import check_arrays, check_images
-from fcnet.features.patches import PatchFeatures, bordered
-from fcnet.features.views import diagonal_moves, image_views
-from fcnet.products import Matmul
+from fcnet.preprocessing.checks import check_arrays, check_images
+from fcnet.preprocessing.patches import PatchFeatures, bordered
+from fcnet.preprocessing.views import diagonal_moves, image_views
 from fcnet.types import Array
 
 POOLING = 2  # positions of the first layer, down and across, that become one of the maps

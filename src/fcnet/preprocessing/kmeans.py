@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fcnet.products import Matmul, matmul
+from fcnet.engine.products import Matmul, matmul
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 4096

@@ -8,8 +8,8 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fcnet.features import HistogramFeatures
-from fcnet.onnx_export.graph import Graph
+from fcnet.export.graph import Graph
+from fcnet.preprocessing import HistogramFeatures
 from fcnet.types import Array
 
 EPSILON = 1e-5  # of scikit-image's normalisation of blocks
