@@ -74,7 +74,7 @@ def main() -> None:
         command = [
             sys.executable,
             "-m",
-            "fcnet.cli",
+            "fcnet",
             "train",
             str(data),
             "--recipe",

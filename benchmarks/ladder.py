@@ -46,7 +46,7 @@ KNOWN = [  # test accuracy in per cent; what is published of networks and featur
 def run_recipe(recipe: str, seed: int, engine: str | None) -> dict[str, Any]:
     """Train and evaluate by the command line, going on with what there is; return the metrics."""
     run = RUNS / f"{recipe}-{seed}"
-    fcnet = [sys.executable, "-m", "fcnet.cli"]
+    fcnet = [sys.executable, "-m", "fcnet"]
     train = [*fcnet, "train", "cifar10", "--recipe", recipe, "--seed", str(seed), "--out", str(run), "--resume"]
     train += ["--engine", engine] if engine else []
     describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]  # before the hours in which others may commit

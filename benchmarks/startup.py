@@ -11,7 +11,7 @@ import time
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "import fcnet": ["-c", "import fcnet"],
-    "fcnet --help": ["-m", "fcnet.cli", "--help"],
+    "fcnet --help": ["-m", "fcnet", "--help"],
     "load, check and split CIFAR-10": ["-c", "import fcnet; fcnet.load_cifar10()"],
 }
 

@@ -484,7 +484,7 @@ def test_gradcheck():
 def test_gradcheck_says_whether_a_gradient_is_wrong(monkeypatch):
     from fcnet.nn.layers import Tanh
 
-    monkeypatch.setattr("fcnet.nn.layers.ACTIVATIONS", {"tanh": Tanh})
+    monkeypatch.setattr("fcnet.nn.every_gradient.ACTIVATIONS", {"tanh": Tanh})
     assert "All gradients are right." in fcnet("gradcheck").stdout
     monkeypatch.setattr(Tanh, "backward", lambda self, dout, cache, engine, input_gradient: (dout, {}))
     assert "Wrong" in fcnet("gradcheck", code=1).stdout

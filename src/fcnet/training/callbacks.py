@@ -71,11 +71,15 @@ def describe(row: dict[str, Any], n_epochs: int) -> str:
 
 
 class Progress(Callback):
-    """A live bar where the output is a terminal; elsewhere a line at most every `every_seconds`, and one for the last epoch."""
+    """A live bar where the output is a terminal; elsewhere a line at most every `every_seconds`, and one for the last epoch.
 
-    def __init__(self, file: TextIO | None = None, every_seconds: float = 5.0) -> None:
+    What others print on the rich `console` stands above the bar.
+    """
+
+    def __init__(self, file: TextIO | None = None, every_seconds: float = 5.0, console: Any = None) -> None:
         self.file = file or sys.stderr
         self.every_seconds = every_seconds
+        self.console = console
         self._bar: Any = None
         self._last, self._told = 0.0, 0  # when, and of which epoch
 
@@ -87,9 +91,8 @@ class Progress(Callback):
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        self._bar = RichProgress(
-            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=Console(file=self.file)
-        )
+        columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+        self._bar = RichProgress(*columns, console=self.console or Console(file=self.file))
         self._task = self._bar.add_task("epoch 1", total=state.total_iterations, completed=state.iteration)
         self._bar.start()
 

@@ -1,0 +1,27 @@
+"""``fcnet evaluate``."""
+
+import json
+from pathlib import Path
+
+import click
+
+from fcnet.cli.group import Command
+from fcnet.cli.options import data_dir_option, json_option, run_argument, threads_option
+from fcnet.cli.report import write_or_warn
+
+
+@click.command(cls=Command)
+@run_argument
+@threads_option
+@data_dir_option
+@json_option
+def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
+    """Measure RUN on all test rows, once, and record the accuracy."""
+    from fcnet.experiments.run import evaluate as evaluate_run
+
+    metrics = evaluate_run(run, data_dir=data_dir)
+    write_or_warn(run)
+    if as_json:
+        click.echo(json.dumps(metrics))
+    else:
+        click.echo(f"Test accuracy {metrics['test_accuracy']:.2%} on {metrics['n_test']:,} rows.")

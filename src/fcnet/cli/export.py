@@ -1,0 +1,58 @@
+"""``fcnet export``."""
+
+from pathlib import Path
+
+import click
+
+from fcnet.cli.group import Command
+from fcnet.cli.options import run_argument, threads_option
+from fcnet.cli.runs import model_of
+from fcnet.errors import FcnetError, SettingError
+
+
+@click.command(cls=Command)
+@run_argument
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to: a name that ends in .onnx, .safetensors or .md says what is written.",
+)
+@click.option(
+    "--tolerance",
+    default=1e-5,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="How far what an ONNX graph gives may be from what the model gives.",
+)
+@threads_option
+def export(run: Path, to: Path, tolerance: float) -> None:
+    """Write the model of RUN for use elsewhere.
+
+    As an ONNX graph that takes raw inputs, checked against the model; as a copy of the safetensors file; or as a model card in
+    Markdown. A file of that name is replaced.
+    """
+    from fcnet.experiments.folder import MODEL
+    from fcnet.experiments.run import Config
+    from fcnet.files import write_atomic
+
+    Config.read(run)  # says so where this is no run folder
+    if not to.parent.is_dir():
+        raise FcnetError(f"There is no folder {to.parent}.")
+    if to.suffix == ".onnx":
+        from fcnet.export import export_onnx
+
+        difference = export_onnx(model_of(run), to, tolerance=tolerance)
+        click.echo(f"{to}: onnxruntime gives what the model gives, but for {difference:.1e} at most.")
+    elif to.suffix == ".safetensors":
+        model_of(run)  # a damaged one is not handed on
+        write_atomic(to, (run / MODEL).read_bytes())
+        click.echo(to)
+    elif to.suffix == ".md":
+        from fcnet.model_card import model_card
+
+        write_atomic(to, model_card(run))
+        click.echo(to)
+    else:
+        raise SettingError(f"--to {to} must end in .onnx, .safetensors or .md, which says what is written.")

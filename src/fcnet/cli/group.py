@@ -1,0 +1,47 @@
+"""The group of all commands, and the summary of each."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from fcnet.cli.messages import show_error, shown_notes
+from fcnet.errors import FcnetError, SettingError, unknown_name
+
+
+class Commands(click.Group):
+    """A group that names the nearest command where one is unknown, and says in a line what went wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        with plain_errors(ctx.params["debug"]), shown_notes():
+            return super().invoke(ctx)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command that `args` begin with."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(str(unknown_name("command", args[0], self.commands)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Command(click.Command):
+    """A command whose summary is shown whole in the list of commands."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the first sentence of the help."""
+        return super().get_short_help_str(limit=1000)
+
+
+@contextmanager
+def plain_errors(debug: bool) -> Iterator[None]:
+    """Turn what a person can mend into one line and an exit code: 1 the work failed, 2 wrong use."""
+    try:
+        yield
+    except (FcnetError, OSError, KeyboardInterrupt, MemoryError) as error:
+        if debug:
+            raise
+        names = {KeyboardInterrupt: "Stopped.", MemoryError: f"Out of memory: {error}"}
+        show_error(names.get(type(error), error))
+        sys.exit(2 if isinstance(error, SettingError) else 1)

@@ -1,0 +1,31 @@
+"""Options and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+data_dir_option = click.option("--data-dir", metavar="FOLDER", help="Where CIFAR-10 lies; else $FCNET_DATA, else the cache.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+encoding_option = click.option(
+    "--encoding",
+    metavar="NAME",
+    help="Of a table in text, as latin-1 or cp1252.  [default: utf-8, or what its first bytes say]",
+)
+
+
+def _use_threads(context: click.Context, _: click.Parameter, threads: int | None) -> None:
+    """Have a command compute by so many threads."""
+    if threads is not None:
+        from fcnet.threads import use_threads
+
+        context.with_resource(use_threads(threads))
+
+
+threads_settings: dict[str, Any] = {
+    "type": click.IntRange(min=1),
+    "metavar": "N",
+    "help": "How many threads compute.  [default: as many as there are cores]",
+}
+threads_option = click.option("--threads", callback=_use_threads, expose_value=False, **threads_settings)
+run_argument = click.argument("run", type=click.Path(path_type=Path))

@@ -1,0 +1,21 @@
+"""What several commands do with a run folder."""
+
+from pathlib import Path
+from typing import Any
+
+from fcnet.cli.messages import show_warning
+from fcnet.errors import FileFormatError
+
+
+def model_of(run: Path) -> Any:
+    """Return the model of `run`; with a warning where the run is not finished."""
+    from fcnet.experiments.folder import MODEL
+    from fcnet.experiments.run import read_state
+    from fcnet.model import load
+
+    state = read_state(run)
+    if state.kind != "finished":
+        if not (run / MODEL).exists():
+            raise FileFormatError(f"{run} has no {MODEL} yet. {state.words}")
+        show_warning(f"{run} is not a finished run; this is the model that it kept last. {state.words}")
+    return load(run / MODEL)

@@ -1,0 +1,181 @@
+"""``fcnet train``."""
+
+import json
+import logging
+import math
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fcnet.cli.group import Command
+from fcnet.cli.messages import show_error, terminal
+from fcnet.cli.options import data_dir_option, encoding_option, json_option, threads_settings
+from fcnet.cli.report import write_or_warn
+from fcnet.errors import DivergedError, FcnetError, SettingError
+
+SAME_STOP_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@click.command(cls=Command)
+@click.argument("dataset")
+@click.option("--recipe", metavar="NAME|FILE", help="A recipe (see fcnet recipes) or a TOML file; a default for each data set.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
+)
+@click.option("--target", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
+@click.option("--drop", multiple=True, metavar="COLUMN,…", help="Columns of a table to leave out; may be repeated.")
+@click.option(
+    "--category", multiple=True, metavar="COLUMN,…", help="Columns of a table whose numbers are categories; may be repeated."
+)
+@click.option(
+    "--missing",
+    multiple=True,
+    metavar="WORD,…",
+    help="Words in a .csv or .tsv that mean a missing value, beside empty fields.  [default: NA, NaN, null, None, ? and such]",
+)
+@encoding_option
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign in a .csv or .tsv.  [default: found out]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
+@click.option(
+    "--engine", metavar="NAME", help="What computes: numba, numpy or bfloat16.  [default: numba where it is installed]"
+)
+@click.option("--threads", **threads_settings)
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
+@click.option("--force", is_flag=True, help="Replace a run that exists.")
+@click.option(
+    "--checkpoint-seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Least time between checkpoints.",
+)
+@click.option("--no-verify", is_flag=True, help="Use data files that differ from their published checksums.")
+@data_dir_option
+@json_option
+def train(
+    dataset: str,
+    recipe: str | None,
+    changes: Sequence[str],
+    out: Path | None,
+    target: str | None,
+    drop: Sequence[str],
+    category: Sequence[str],
+    missing: Sequence[str],
+    encoding: str | None,
+    decimal: str | None,
+    seed: int | None,
+    engine: str | None,
+    threads: int | None,
+    resume: bool,
+    force: bool,
+    checkpoint_seconds: float,
+    no_verify: bool,
+    data_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Train a network on DATASET: digits, cifar10, or the path of own data.
+
+    These are a .csv or .tsv, compressed or not, a .parquet or .npz, or a folder of folders of pictures.
+
+    Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
+    until fcnet evaluate.
+    """
+    from fcnet.experiments.configure import configure
+    from fcnet.experiments.folder import CHECKPOINT, claimed
+    from fcnet.experiments.run import check_run, is_begun, read_state
+    from fcnet.experiments.run import train as train_run
+    from fcnet.training.callbacks import Progress
+
+    _stop_once()
+    if resume and (force or out is None):
+        raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
+    run, config = configure(
+        *(dataset, out),
+        resume=resume,
+        recipe=recipe,
+        changes=changes,
+        seed=seed,
+        engine=engine,
+        threads=threads,
+        verify=not no_verify,
+        target=target or "",
+        drop=list(drop),
+        category=list(category),
+        missing=[word.strip() for words in missing for word in words.split(",")],
+        encoding=encoding or "",
+        decimal=decimal or "",
+    )
+    finished = check_run(run, config, force=force, resume=resume)
+    with nullcontext(run) if out else claimed(run) as run:
+        if finished:
+            _log.info("%s is finished already.", run)
+        else:
+            verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
+            _log.info("%s on %s by the recipe %s; the run folder is %s", verb, config.dataset, config.recipe, run)
+        try:
+            metrics = train_run(
+                *(run, config),
+                data_dir=data_dir,
+                force=force,
+                resume=resume,
+                checkpoint_seconds=checkpoint_seconds,
+                callbacks=[Progress(console=terminal())],
+                say=_log.info,
+            )
+        except DivergedError:
+            _report_early_end(run)
+            raise
+        except KeyboardInterrupt:
+            if not is_begun(run, config):
+                raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
+            where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
+            show_error(f"{read_state(run).words}{where}")
+            _report_early_end(run)
+            sys.exit(1)
+    report = write_or_warn(run)
+    if as_json:
+        click.echo(json.dumps(metrics))
+        return
+    epoch = "" if config.settings.training == "kernel" else f" (epoch {metrics['best_epoch']} of {metrics['epochs']})"
+    click.echo(
+        f"Validation accuracy {metrics['val_accuracy']:.2%}{epoch}, "
+        f"training accuracy {metrics['train_accuracy']:.2%}, {metrics['fit_seconds']:.1f} s of training."
+    )
+    click.echo(f"Run folder: {run}")
+    if report:
+        click.echo(f"Report:     {report}")
+
+
+def _report_early_end(run: Path) -> None:
+    if report := write_or_warn(run):
+        _log.info("Report: %s", report)
+
+
+def _stop_once() -> None:
+    """Have SIGTERM, which batch systems send, answered as Ctrl-C is, and of signals that come at once only the first.
+
+    What is stopped writes down how far it has come. `timeout` sends each signal twice, and fingers do; a signal that comes
+    later ends that too.
+    """
+    first = -math.inf
+
+    def stop(number: int, frame: Any) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if now - first > SAME_STOP_SECONDS:
+            first = now
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as of what a script runs in the background
+            signal.signal(number, stop)
