@@ -1,5 +1,8 @@
 """Figures of a training, for notebooks and for the report."""
 
+import io
+import re
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +22,8 @@ STEEP = 100  # times the first loss
 POINTS = 2000  # of a line; more than a figure has pixels only cost space
 
 
-def _figure(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
+def new_figure(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
+    """Return a figure with empty axes, in the colours of fcnet's figures."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
@@ -72,7 +76,7 @@ def plot_loss(history: History) -> "Figure":
 
     Where there were no batches, as with L-BFGS, it is of the loss of every iteration.
     """
-    figure, axes = _figure("Loss by iteration", "iteration", "loss")
+    figure, axes = new_figure("Loss by iteration", "iteration", "loss")
     iterations = history.batch_column("iteration")
     if not iterations:
         rows = [row for row in history if "iteration" in row]
@@ -93,7 +97,7 @@ def plot_loss(history: History) -> "Figure":
 
 
 def _plot_epochs(history: History, title: str, y_label: str, columns: dict[str, tuple[str, str]]) -> "Figure":
-    figure, axes = _figure(title, "epoch", y_label)
+    figure, axes = new_figure(title, "epoch", y_label)
     for column, (label, colour) in columns.items():
         values = np.array(history.column(column), float)  # None becomes NaN, which leaves a gap
         if np.isfinite(values).any():
@@ -130,12 +134,31 @@ def plot_learning_rate(history: History) -> "Figure":
     peak = rates.max(initial=0)
     power = int(np.floor(np.log10(peak))) if 0 < peak < 1e-3 else 0  # read more easily in the label than at every tick
     unit = f" × 10{str(power).translate(SUPERSCRIPTS)}" if power else ""
-    figure, axes = _figure("Learning rate", "iteration", "learning rate" + unit)
+    figure, axes = new_figure("Learning rate", "iteration", "learning rate" + unit)
     _line(axes, history.batch_column("iteration"), rates / 10.0**power)
     axes.set_ylim(bottom=0)
     if not len(rates):
         _not_recorded(axes)
     return figure
+
+
+def to_svg(figure: "Figure", ink: str) -> str:
+    """Return a figure as SVG to put into a page, with its text and axes in a colour of that page, such as ``var(--ink)``.
+
+    Equal figures give equal text.
+    """
+    import matplotlib
+
+    text = io.StringIO()
+    title = figure.axes[0].get_title()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # else equal figures would differ
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # several figures on a page would repeat these
+    start = f'role="img" aria-label="{escape(title)}"'
+    svg = re.sub(r'^<svg [^>]*(viewBox="[^"]*")[^>]*>', lambda found: f"<svg {found[1]} {start}>", svg)
+    return svg.replace(INK, ink)
 
 
 def image_grid(images: Array, ubound: float = 255.0, padding: int = 1) -> Array:

@@ -2,13 +2,11 @@
 
 import base64
 import io
-import re
 from dataclasses import asdict
 from functools import reduce
-from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +22,6 @@ from fcnet.training.history import History
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
 from fcnet.words import duration_words, setting_words
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LARGEST_MATRIX = 30  # classes; above this a table is no longer a picture
 MOST_CLASSES, MOST_CONFUSIONS = 100, 20  # that are listed
@@ -87,14 +82,11 @@ def write_report(run: Path) -> Path:
 
 def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:
     """Draw what there is; `unfinished` are the batches of an epoch that was not."""
-    import matplotlib
-
     batches = History([*history, {"batches": unfinished}])
     figures = [(plots.plot_loss, batches)] if batches.batch_column("loss") else []
     figures += [(plots.plot_accuracy, history), (plots.plot_epoch_loss, history)] if len(history) else []
     figures += [(plots.plot_learning_rate, batches)] if figures else []
-    with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
-        return [_chart(figure(rows)) for figure, rows in figures]
+    return [plots.to_svg(figure(rows), "var(--ink)") for figure, rows in figures]
 
 
 def _so_far(history: History, n_epochs: int) -> dict[str, str]:
@@ -114,22 +106,6 @@ def _timings(metrics: dict[str, Any]) -> dict[str, str]:
     if metrics["peak_memory_mb"] is not None:  # not every system tells
         timings["peak memory"] = f"{metrics['peak_memory_mb']:,.0f} MB"
     return timings
-
-
-def _chart(figure: "Figure") -> str:
-    """Return a figure as SVG that takes its colours from the page."""
-    import matplotlib
-
-    text = io.StringIO()
-    title = figure.axes[0].get_title()
-    with matplotlib.rc_context({"svg.hashsalt": title}):  # else equal runs would have different reports
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()[text.getvalue().index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # several figures on a page would repeat these
-    start = f'role="img" aria-label="{escape(title)}"'
-    svg = re.sub(r'^<svg [^>]*(viewBox="[^"]*")[^>]*>', lambda found: f"<svg {found[1]} {start}>", svg)
-    return svg.replace(plots.INK, "var(--ink)")
 
 
 def _png(pixels: Array) -> str:
