@@ -61,15 +61,11 @@ def test_products_are_those_of_rounded_factors(shape):
 
 @pytest.mark.torch
 @pytest.mark.usefixtures("bfloat16")
-@pytest.mark.parametrize(("hidden", "members"), [([200, 100], 1), ([200], 2)])
-def test_gradients_are_near_those_of_float32(hidden, members):
+def test_gradients_are_near_those_of_float32():
     """They differ by what rounding to eight bits makes of sums, and stay float32; of a ReLU some units would switch."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((256, 300), np.float32), rng.integers(10, size=256)
-    nets = [
-        FullyConnectedNet([300, *hidden, 10], members=members, activation="tanh", engine=engine)
-        for engine in ("numpy", "bfloat16")
-    ]
+    nets = [FullyConnectedNet([300, 200, 100, 10], activation="tanh", engine=engine) for engine in ("numpy", "bfloat16")]
     (loss, grads), (other_loss, other) = (net.loss_and_gradients(X, y, l2=1e-3) for net in nets)
     assert loss == pytest.approx(other_loss, rel=1e-3)
     for name, gradient in grads.items():

@@ -175,38 +175,6 @@ def _both_gradients(net, X, y, l2, smoothing):
     return {name: (grads[name], numerical_gradient(loss, p)) for name, p in net.params.items()}
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("members", [2, 3])
-def test_members_are_networks_of_their_own(activation, members):
-    whole = FullyConnectedNet([6, 4 * members, 5], activation=activation, members=members, seed=3, dtype=np.float64)
-    X, y = batch(10, 6, 5)
-    errors = gradient_check(whole, X, y, l2=0.1, label_smoothing=0.1)
-    assert max(errors.values()) < 1e-5
-    off_their_beginnings(whole)
-    loss, grads = whole.loss_and_gradients(X, y, l2=0.3, label_smoothing=0.1)
-    losses, logits, db2 = [], [], 0
-    for m in range(members):
-        units = slice(4 * m, 4 * m + 4)
-        own = {"W1": whole.params["W1"][:, units], "b1": whole.params["b1"][units], "W2": whole.params["W2"][units]}
-        one = FullyConnectedNet([6, 4, 5], activation=activation, dtype=np.float64, params=own | {"b2": whole.params["b2"]})
-        logits.append(one.logits(X))
-        own_loss, own_grads = one.loss_and_gradients(X, y, l2=0.3, label_smoothing=0.1)
-        losses.append(own_loss)
-        db2 = db2 + own_grads["b2"]
-        np.testing.assert_allclose(grads["W1"][:, units], own_grads["W1"], atol=1e-12)
-        np.testing.assert_allclose(grads["b1"][units], own_grads["b1"], atol=1e-12)
-        np.testing.assert_allclose(grads["W2"][units], own_grads["W2"], atol=1e-12)
-    np.testing.assert_allclose(grads["b2"], db2, atol=1e-12)
-    assert loss == pytest.approx(sum(losses), rel=1e-12)
-    np.testing.assert_allclose(whole.logits(X), np.mean(logits, axis=0), atol=1e-12)
-
-
-@pytest.mark.parametrize("settings", [{"layer_sizes": [6, 9, 5]}, {"layer_sizes": [6, 5]}, {"layer_sizes": [6, 8, 8, 5]}])
-def test_members_that_cannot_share_the_units_are_refused(settings):
-    with pytest.raises(SettingError, match="2 members need one hidden layer"):
-        FullyConnectedNet(**settings, members=2)
-
-
 def test_numeric_gradient_of_a_known_function():
     x = np.array([[1.0, -2.0], [0.5, 3.0]])
     kept = x.copy()

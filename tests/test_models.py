@@ -27,14 +27,12 @@ def models(draw):
     shape = [whole(4, 6), whole(4, 6), whole(1, 3)]
     n_inputs = int(np.prod([int(side) for side in shape]))
     n_classes = draw(st.integers(1, 4))
-    members = draw(st.integers(1, 2))
     net = FullyConnectedNet(
         draw(st.sampled_from([list, tuple, np.array]))([n_inputs, 4, n_classes]),
         activation=draw(st.sampled_from(["relu", "tanh", np.str_("gelu")])),
-        normalisation="none" if members > 1 else draw(st.sampled_from(["none", "layer"])),
+        normalisation=draw(st.sampled_from(["none", "layer"])),
         dropout=share(),
         input_dropout=share(),
-        members=draw(st.sampled_from(NUMBERS))(members),
         weight_init=draw(st.sampled_from(["he", "glorot", 1, 0.1, np.float32(0.1), np.float64(0.1), np.int64(1)])),
         dtype=draw(st.sampled_from(["float32", np.float64, np.dtype("float32")])),
     )

@@ -9,7 +9,8 @@ from cs231n.classifiers.neural_net import init_two_layer_model, two_layer_net
 from fcnet import FullyConnectedNet, gradient_check
 from fcnet.errors import InputError, SettingError
 from fcnet.model import Model
-from fcnet.nn.layers import ACTIVATIONS
+from fcnet.nn.layers import ACTIVATIONS, Parameter
+from fcnet.nn.network import check_network
 
 pytestmark = pytest.mark.usefixtures("engine_name")
 
@@ -95,6 +96,26 @@ def test_dropout_keeps_the_expectation_and_is_off_in_prediction():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(SettingError, match=message):
         FullyConnectedNet(**({"layer_sizes": [5, 4, 3]} | settings))
+
+
+def test_settings_are_checked_without_drawing_parameters(monkeypatch):
+    monkeypatch.setattr(Parameter, "initial", lambda *_: pytest.fail("drawn"))
+    check_network([3072, 10**6, 10**6, 10], normalisation="layer", dropout=0.5)
+    with pytest.raises(SettingError, match="Did you mean 'relu'"):
+        check_network([5, 4, 3], activation="rleu")
+    with pytest.raises(SettingError, match="layer_sizes"):
+        check_network([5, 0, 3])
+
+
+def test_a_pickle_of_before_can_be_read():
+    net = FullyConnectedNet([5, 4, 3], normalisation="layer", seed=1)
+    state = {name: value for name, value in vars(net).items() if name not in ("affine", "decayed", "_parameters", "layers")}
+    old = FullyConnectedNet.__new__(FullyConnectedNet)
+    old.__setstate__(state | {"members": 1})
+    np.testing.assert_array_equal(old.logits(np.eye(5)), net.logits(np.eye(5)))
+    assert (old.decayed, old.get_config()) == ({"W1", "W2"}, net.get_config())
+    with pytest.raises(InputError, match="members = 2"):
+        old.__setstate__(state | {"members": 2})
 
 
 @pytest.mark.parametrize("params", [{}, {"W1": np.zeros((3, 5)), "b1": np.zeros(3)}, {"W1": np.zeros((5, 3))}])

@@ -39,7 +39,7 @@ def test_a_loaded_model_is_the_saved_one(model, tmp_path):
     assert (found.classes, found.image_shape, found.max_value) == (model.classes, (2, 2, 3), 255.0)
 
 
-@pytest.mark.parametrize("settings", [{"normalisation": "layer", "layer_sizes": [4, 6, 6, 3]}, {"members": 3}])
+@pytest.mark.parametrize("settings", [{"normalisation": "layer", "layer_sizes": [4, 6, 6, 3]}, {"dropout": 0.1}])
 def test_networks_of_every_kind_train_and_can_be_saved(settings, tmp_path):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 4)).astype(np.float32)
@@ -51,6 +51,19 @@ def test_networks_of_every_kind_train_and_can_be_saved(settings, tmp_path):
     found = load(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(found.logits(X), net.logits(X))
     assert found.network.get_config() == net.get_config()
+
+
+def test_the_number_of_members_in_files_of_before(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save(path, model)
+    tensors, metadata = load_tensors(path, "fcnet-model-1")
+    for members in (1, 2):
+        network = metadata["network"] | {"members": members}
+        save_tensors(tmp_path / f"{members}.safetensors", tensors, metadata | {"network": network}, "fcnet-model-1")
+    X = np.ones((2, 12), np.float32)
+    np.testing.assert_array_equal(load(tmp_path / "1.safetensors").logits(X), model.logits(X))
+    with pytest.raises(FileFormatError, match="members = 2: .* no longer has"):
+        load(tmp_path / "2.safetensors")
 
 
 def test_a_bare_network_can_be_saved(tmp_path):

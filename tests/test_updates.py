@@ -50,7 +50,7 @@ def test_each_rule_does_what_its_equation_says(name, engine):
     rule = get_update(name)
     state = rule.init(params)
     for g in gradients:
-        rule.fused_step(params, {"W1": g}, state, LR, 0.0, engine)
+        rule.fused_step(params, {"W1": g}, state, LR, 0.0, engine, {"W1"})
     expected = [by_equation(name, p, g) for p, g in zip([1.0, -2.0, 0.5], gradients.T, strict=True)]
     np.testing.assert_allclose(params["W1"], expected, rtol=1e-12)
 
@@ -117,11 +117,21 @@ def test_the_penalty_in_a_step_is_that_of_the_loss(name, dtype, engine_name):
 
 
 def test_weight_decay_leaves_biases_alone():
-    params = {"W1": np.ones(2), "b1": np.ones(2)}
+    params = {"W1": np.ones((2, 1)), "b1": np.ones(2)}
     rule = get_update("adamw", weight_decay=0.1)
-    rule.step(params, {"W1": np.zeros(2), "b1": np.zeros(2)}, rule.init(params), LR)
+    rule.step(params, {"W1": np.zeros((2, 1)), "b1": np.zeros(2)}, rule.init(params), LR)
     np.testing.assert_allclose(params["W1"], 1 - 0.1 * LR)
     np.testing.assert_array_equal(params["b1"], 1)
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_what_is_decayed_is_what_the_network_says_whatever_its_name_and_shape(name, engine):
+    params = {"W1": np.ones((3, 2)), "slope": np.ones(2)}
+    grads = {key: np.zeros_like(p) for key, p in params.items()}
+    rule = get_update(name)
+    assert rule.fused_step(params, grads, rule.init(params), LR, 0.3, engine, {"slope"}) == pytest.approx(0.15 * 2)
+    np.testing.assert_array_equal(params["W1"], 1)
+    assert (params["slope"] < 1).all()
 
 
 @pytest.mark.torch

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.files import load_tensors, plain, save_tensors
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
-from fcnet.nn.network import FullyConnectedNet
+from fcnet.nn.network import FullyConnectedNet, without_members
 from fcnet.preprocessing import HistogramFeatures, PatchRepresentation, Preparation, Scaling, TableFeatures, preparation_from
 from fcnet.preprocessing.checks import image_shape_of
 from fcnet.preprocessing.views import all_moves, image_views
@@ -205,7 +205,7 @@ def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
     params = {name: tensor for name, tensor in tensors.items() if not name.startswith("scaling.")}
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
-        network = FullyConnectedNet(**{**metadata["network"], "engine": None}, params=params)
+        network = FullyConnectedNet(**without_members({**metadata["network"], "engine": None}), params=params)
         scaling = dict(metadata.get("scaling", {"kind": "scaling"}))
         if not all(isinstance(name, str) for name in metadata["classes"]):
             raise InputError("its classes have names that are no text.")

@@ -140,12 +140,11 @@ def _figure(measure: str, value: float) -> tuple[str, str]:
 def _network(metrics: dict[str, Any], model: Model) -> list[str]:
     network = model.network
     sizes = " → ".join(f"{size:,}" for size in network.layer_sizes)
-    members = f", the hidden units those of {network.members} networks whose logits are averaged" if network.members > 1 else ""
     kinds = [name for name, used in (("mirrored", model.average_mirror), ("moved", model.average_shift)) if used]
     views = f"; logits are averaged over {' and '.join(kinds)} views" if kinds else ""
     parameters = metrics.get("n_parameters", network.n_parameters)
     return [
-        f"Layers {sizes}, activation {network.activation}, normalisation {network.normalisation}{members}: {parameters:,} "
+        f"Layers {sizes}, activation {network.activation}, normalisation {network.normalisation}: {parameters:,} "
         f"parameters of {network.dtype}. Inputs are prepared by `{model.scaling.kind}`{views}."
     ]
 

@@ -125,7 +125,7 @@ def _weights(model: Model) -> dict[str, Any] | None:
     if model.image_shape is None or isinstance(model.scaling, HistogramFeatures):
         return None
     height, width, channels = model.image_shape
-    weights, of = model.network.params["W1"], "hidden units"
+    weights, of = model.network.params[model.network.affine[0].W], "hidden units"
     if isinstance(model.scaling, PatchRepresentation):
         patches = model.scaling.patches[0].of_pixels
         height = width = patches.patch_size
@@ -142,10 +142,10 @@ def _templates(model: Model) -> dict[str, str] | None:
     network, shape = model.network, model.image_shape
     if shape is None or isinstance(model.scaling, HistogramFeatures | PatchRepresentation):
         return None
-    plain = network.normalisation == "none" and network.members == 1 and network.activation != "exp"
+    plain = network.normalisation == "none" and network.activation != "exp"
     if not plain or len(model.classes) > LARGEST_MATRIX:
         return None
-    product = reduce(np.matmul, (p for name, p in network.params.items() if name.startswith("W")))
+    product = reduce(np.matmul, (network.params[layer.W] for layer in network.affine))
     images = (product - product.mean(axis=1, keepdims=True)).T.reshape(-1, *shape)
     if not plots.has_structure(images).any():
         return None

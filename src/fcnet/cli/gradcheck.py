@@ -17,7 +17,7 @@ def gradcheck(seed: int, as_json: bool) -> None:
     """Check every hand-written gradient against a numeric one.
 
     Small networks by every entry, a large one by random projections; all activations, with dropout, label smoothing and L2;
-    plain, with layer normalisation, and with members.
+    plain, and with each normalisation.
     """
     from fcnet.nn.every_gradient import TOLERANCE, check_every_gradient
 

@@ -31,11 +31,11 @@ OF_NETWORK: dict[str, Callable[[FullyConnectedNet], Any]] = {
 
 def _weights(name: str, doc: str) -> Any:
     def get(self: Any) -> list[Array]:
-        return vars(self)[name] if name in vars(self) else WeightList(name, self.network_.params)
+        return vars(self)[name] if name in vars(self) else WeightList(name, self.network_)
 
     def set_(self: Any, arrays: Any) -> None:
         if "network_" in vars(self):
-            WeightList(name, self.network_.params)[:] = arrays
+            WeightList(name, self.network_)[:] = arrays
         else:
             vars(self)[name] = list(arrays)
 

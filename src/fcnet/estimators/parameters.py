@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from fcnet.engine import ENGINES
-from fcnet.nn.network import NORMALISATIONS
+from fcnet.nn.layers import NORMALISATIONS
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule, get_schedule
 from fcnet.training.stopping import Annealing, InverseScaling
 from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule, get_update

@@ -75,15 +75,20 @@ class InputScale:
 
     def enter(self, network: FullyConnectedNet) -> None:
         """Bring the first layer from raw inputs to those in the scale of training."""
-        W, b = network.params["W1"], network.params["b1"]
+        W, b = _first_layer(network)
         b[...] = b + self.mean @ W.astype(np.float64)
         W *= self.scale[:, np.newaxis]
 
     def leave(self, network: FullyConnectedNet) -> None:
         """Bring the first layer back to raw inputs."""
-        W, b = network.params["W1"], network.params["b1"]
+        W, b = _first_layer(network)
         W /= self.scale[:, np.newaxis]
         b[...] = b - self.mean @ W.astype(np.float64)  # of the weights as they are rounded
+
+
+def _first_layer(network: FullyConnectedNet) -> tuple[Array, Array]:
+    first = network.affine[0]
+    return network.params[first.W], network.params[first.b]
 
 
 def _of_dense(X: Array, weights: Array | None) -> tuple[Array, Array]:

@@ -7,9 +7,9 @@ import numpy as np
 
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.types import Array, Params
+from fcnet.types import Array
 
-PREFIXES = {"coefs_": "W", "intercepts_": "b"}
+NAME_IN_LAYER = {"coefs_": "W", "intercepts_": "b"}
 
 
 class WeightList(list[Array]):
@@ -18,14 +18,13 @@ class WeightList(list[Array]):
     Parameters
     ----------
     name : {"coefs_", "intercepts_"}
-    params : dict of arrays
-        Those of the network.
+    network : FullyConnectedNet
     """
 
-    def __init__(self, name: str, params: Params) -> None:
-        self._name, self._params = name, params
-        self._keys = [key for key in params if key.startswith(PREFIXES[name]) and key[1:].isdigit()]
-        super().__init__(params[key] for key in self._keys)
+    def __init__(self, name: str, network: FullyConnectedNet) -> None:
+        self._name, self._params = name, network.params
+        self._keys = [getattr(layer, NAME_IN_LAYER[name]) for layer in network.affine]
+        super().__init__(self._params[key] for key in self._keys)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         numbers = range(len(self))[index]
@@ -93,5 +92,5 @@ def sizes_and_dtype(coefs: Iterable[Any], intercepts: Iterable[Any]) -> tuple[li
 
 def fill(network: FullyConnectedNet, coefs: Iterable[Any], intercepts: Iterable[Any]) -> None:
     """Give a network these weights."""
-    WeightList("coefs_", network.params)[:] = list(coefs)
-    WeightList("intercepts_", network.params)[:] = list(intercepts)
+    WeightList("coefs_", network)[:] = list(coefs)
+    WeightList("intercepts_", network)[:] = list(intercepts)

@@ -19,7 +19,6 @@ OTHER_NAMES = {
         "l2": "alpha l2reg lambda penalty reg regularisation regularization",
         "label_smoothing": "smoothing",
         "learning_rate": "eta learningrateinit lr stepsize",
-        "members": "ensemble models nestimators",
         "mirror": "augment augmentation flip hflip",
         "momentum": "mu",
         "normalisation": "batchnorm layernorm norm normalization",

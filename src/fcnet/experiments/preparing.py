@@ -60,6 +60,6 @@ def begin_with_patches(
     network: FullyConnectedNet, X: Array, image_shape: tuple[int, ...], patch_sizes: list[int], seed: int
 ) -> None:
     """Have each hidden unit of the first layer begin with a patch of images `X`; each size has its share of the units."""
-    rng, W = np.random.default_rng(seed), network.params["W1"]
+    rng, W = np.random.default_rng(seed), network.params[network.affine[0].W]
     for size, columns in zip(patch_sizes, np.array_split(np.arange(W.shape[1]), len(patch_sizes)), strict=True):
         W[:, columns] = local_weights(X, image_shape, len(columns), size, rng)

@@ -31,7 +31,7 @@ PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components
 MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels", "map_layers"}
 KERNEL_SETTINGS = {"concentration", "ridge"}
 GRADIENT_SETTINGS = {
-    *("hidden", "activation", "normalisation", "dropout", "input_dropout", "members", "weight_init", "first_layer"),
+    *("hidden", "activation", "normalisation", "dropout", "input_dropout", "weight_init", "first_layer"),
     *("epochs", "batch_size", "batches", "learning_rate", "l2", "label_smoothing", "class_weight", "patience"),
     *("keep_best", "average_views", "update", "schedule", *RULE_SETTINGS),
 }
@@ -92,7 +92,6 @@ class Recipe:
     normalisation: str = "none"
     dropout: float = 0.0
     input_dropout: float = 0.0
-    members: int = 1
     training: str = "gradient"
     concentration: float = 1.5
     ridge: float = 2e-3
@@ -132,6 +131,7 @@ class Recipe:
             If a key is unknown or a value has the wrong type.
         """
         defaults = asdict(cls()) | RULE_DEFAULTS
+        settings = {key: value for key, value in settings.items() if (key, value) != ("members", 1)}  # of version 0.1
         for key in settings:
             if key not in defaults:
                 error = unknown_name("setting", key, defaults, OTHER_NAMES)
@@ -192,7 +192,6 @@ class Recipe:
             normalisation=self.normalisation,
             dropout=self.dropout,
             input_dropout=self.input_dropout,
-            members=self.members,
             weight_init=self.weight_init,
             dtype=self.dtype,
             seed=seed,

@@ -7,7 +7,7 @@ import numpy as np
 
 from fcnet.errors import InputError
 from fcnet.export.graph import Graph
-from fcnet.nn.layers import GELU, Affine, Dropout, LayerNorm, LeakyReLU, MemberAffine, activation_name
+from fcnet.nn.layers import GELU, Affine, Dropout, LayerNorm, LeakyReLU, activation_name
 from fcnet.nn.network import FullyConnectedNet
 
 Number = Callable[[float], Any]  # makes constants of the network's type
@@ -25,11 +25,8 @@ def add_network(graph: Graph, network: FullyConnectedNet, x: str) -> str:
     for layer in network.layers:
         if isinstance(layer, Dropout):
             continue
-        if isinstance(layer, Affine | MemberAffine):
-            W = params[layer.W]
-            if isinstance(layer, MemberAffine):
-                W = W / number(layer.members)  # the mean of the members' logits
-            x = graph.add("Add", graph.add("MatMul", x, W), params[layer.b])
+        if isinstance(layer, Affine):
+            x = graph.add("Add", graph.add("MatMul", x, params[layer.W]), params[layer.b])
         elif isinstance(layer, LayerNorm):
             gamma, beta = params[layer.gamma], params[layer.beta]
             x = graph.add("LayerNormalization", x, gamma, beta, axis=-1, epsilon=layer.epsilon)

@@ -149,7 +149,7 @@ def gradient_check(
     row_weights = None if weights is None else np.asarray(weights, np.float64)
     directions_rng = np.random.default_rng(seed)
     for name, param in net.params.items():
-        if name.startswith("b"):
+        if name not in net.decayed:
             param[param == 0] = 0.01 * directions_rng.standard_normal(int((param == 0).sum()))
 
     def evaluate() -> tuple[float, dict[str, Any]]:

@@ -7,30 +7,75 @@ buffers of the engine and hold until the layer runs again.
 Shapes: ``x`` is (n, d_in), ``out`` and ``dout`` are (n, d_out), for n rows in a batch.
 """
 
-from collections.abc import Callable
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fcnet.engine import NumpyEngine, blocks
 from fcnet.errors import SettingError, unknown_name
 from fcnet.types import Array, Params, is_sparse
 
 
-class Layer(Protocol):
-    """What the network asks of a layer; without `rng` it computes as for prediction."""
+class Parameter(NamedTuple):
+    """What a layer says of one of its parameters."""
 
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]: ...
+    shape: tuple[int, ...]
+    value: float = 0.0
+    """Every entry's initial value, where none is drawn."""
+    std: float | None = None
+    """Standard deviation of the normal distribution of mean 0 that initial values are drawn from."""
+    decayed: bool = False
+    """Whether L2 and weight decay are for it, as for weights, and not for biases."""
 
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]: ...
+    def initial(self, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+        """Return its initial values, an array of `dtype`."""
+        if self.std is None:
+            return np.full(self.shape, self.value, dtype)
+        drawn = rng.standard_normal(self.shape)
+        drawn *= self.std
+        return drawn.astype(dtype, copy=False)
 
 
-class Affine:
-    """``out = x W + b`` with W (d_in, d_out) and b (d_out,)."""
+class Layer(ABC):
+    """What the network asks of a layer."""
 
-    def __init__(self, number: int) -> None:
+    parameters: Mapping[str, Parameter] = {}
+    """By their names, which no other layer may have: a layer gets its number for them."""
+
+    @abstractmethod
+    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
+        """Return the output, and what the backward needs; `params` are those of the whole network.
+
+        Without `rng` it computes as for prediction.
+        """
+
+    @abstractmethod
+    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
+        """Return the gradient of the input, which may be None without `input_gradient`, and those of the own parameters."""
+
+
+WEIGHT_INITS: dict[str, Callable[[int, int], float]] = {
+    "he": lambda d_in, d_out: math.sqrt(2 / d_in),
+    "glorot": lambda d_in, d_out: math.sqrt(2 / (d_in + d_out)),
+}
+"""Standard deviation of the initial weights (d_in, d_out)."""
+
+
+class Affine(Layer):
+    """``out = x W + b`` with W (d_in, d_out) and b (d_out,).
+
+    b starts at zero, and W at random with a standard deviation that has a name in `WEIGHT_INITS` or is given.
+    """
+
+    def __init__(self, number: int, d_in: int, d_out: int, weight_init: str | float = "he") -> None:
         self.W, self.b = f"W{number}", f"b{number}"
+        std = WEIGHT_INITS[weight_init](d_in, d_out) if isinstance(weight_init, str) else weight_init
+        self.parameters = {self.W: Parameter((d_in, d_out), std=std, decayed=True), self.b: Parameter((d_out,))}
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         W, b = params[self.W], params[self.b]
@@ -47,40 +92,7 @@ class Affine:
         return dx, {self.W: dW, self.b: db}
 
 
-class MemberAffine:
-    """``out_m = x_m W_m + b`` for the members m of an ensemble, each with its share of the units.
-
-    W (d_in, d_out) holds the members' weights below each other; ``out`` is (members · n, d_out), member by member.
-    """
-
-    def __init__(self, number: int, members: int) -> None:
-        self.W, self.b, self.members = f"W{number}", f"b{number}", members
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        W, b = params[self.W], params[self.b]
-        out = engine.buffer(f"out {self.W}", (self.members, len(x), W.shape[1]))
-        engine.affine(self._by_member(x), W.reshape(self.members, -1, W.shape[1]), b, out)
-        return out.reshape(-1, W.shape[1]), (x, W)
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dW_m = x_mᵀ dout_m``, ``db = Σ_m Σ_rows dout_m``, ``dx_m = dout_m W_mᵀ``."""
-        x, W = cache
-        xp = engine.xp
-        dW = engine.buffer(f"d{self.W}", W.shape)
-        W_m, dW_m = (w.reshape(self.members, -1, W.shape[1]) for w in (W, dW))
-        dout_m = dout.reshape(self.members, len(x), -1)
-        engine.matmul(self._by_member(x).transpose(0, 2, 1), dout_m, out=dW_m)
-        db = xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
-        dx = engine.buffer(f"dx {self.W}", x.shape) if input_gradient else None
-        if dx is not None:
-            engine.matmul(dout_m, W_m.transpose(0, 2, 1), out=self._by_member(dx))
-        return dx, {self.W: dW, self.b: db}
-
-    def _by_member(self, x: Array) -> Array:
-        return x.reshape(len(x), self.members, -1).transpose(1, 0, 2)
-
-
-class LayerNorm:
+class LayerNorm(Layer):
     """``out = γ z + β`` with ``z = (x - mean) / sqrt(var + 1e-5)``, mean and variance over the units of a row.
 
     Layer normalisation (Ba, Kiros & Hinton 2016); γ and β are (d_in,).
@@ -88,8 +100,9 @@ class LayerNorm:
 
     epsilon = 1e-5
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, size: int) -> None:
         self.gamma, self.beta = f"gamma{number}", f"beta{number}"
+        self.parameters = {self.gamma: Parameter((size,), 1.0), self.beta: Parameter((size,))}
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         gamma = params[self.gamma]
@@ -109,7 +122,7 @@ class LayerNorm:
         return dout, {self.gamma: dgamma, self.beta: dbeta}
 
 
-class Dropout:
+class Dropout(Layer):
     """``out = x m / (1 - p)``, each entry of the mask m being 0 with probability p, else 1.
 
     "Inverted" dropout (Srivastava et al. 2014): scaled in training, so that prediction leaves x as it is.
@@ -139,7 +152,11 @@ class Dropout:
         return dout, {}
 
 
-class Activation:
+NORMALISATIONS: dict[str, Callable[[int, int], Layer] | None] = {"none": None, "layer": LayerNorm}
+"""Layers between an affine layer and its activation, made by the number of the affine layer and of its outputs."""
+
+
+class Activation(Layer):
     """A function of each entry, without parameters."""
 
     def __init__(self, number: int) -> None:

@@ -1,6 +1,6 @@
 """A fully-connected network: layers in a row, and the gradient of its loss."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,12 +11,11 @@ from fcnet.engine import default_engine, get_engine
 from fcnet.engine.products import work_of
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
-from fcnet.nn.layers import Affine, Dropout, Layer, LayerNorm, MemberAffine, activation_name, get_activation
+from fcnet.nn.layers import NORMALISATIONS, WEIGHT_INITS, Affine, Dropout, Layer, Parameter, activation_name, get_activation
 from fcnet.nn.losses import get_loss
 from fcnet.threads import is_sharing
 from fcnet.types import Array, Params
 
-NORMALISATIONS = ("none", "layer")
 DTYPES = ("float32", "float64")
 
 
@@ -38,9 +37,6 @@ class FullyConnectedNet:
         Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).
     dropout, input_dropout : float in [0, 1)
         Probability that a hidden unit, or an input, is dropped in training.
-    members : int
-        With more than one, the units of the hidden layer, which there has to be one of, are those of so many networks, trained
-        side by side on the same batches. The logits are the mean of theirs, the loss is the sum; the last bias is one for all.
     weight_init : "he", "glorot" or float
         Weights are drawn from a normal distribution of mean 0 and standard deviation ``sqrt(2 / d_in)`` (He et al. 2015),
         ``sqrt(2 / (d_in + d_out))`` (Glorot & Bengio 2010), or the given number. Biases start at zero.
@@ -48,8 +44,9 @@ class FullyConnectedNet:
         Type of the parameters and of everything computed from them.
     seed : int or numpy.random.Generator
     engine : {"numba", "numpy", "bfloat16"}, optional
-        What computes. By default numba's loops beside NumPy's products where numba is installed, else NumPy alone. That of
-        the name bfloat16 rounds the factors of products, by PyTorch, which some processors do several times as fast.
+        What computes: by default "numba" where it is installed, NumPy's matrix products with fused kernels beside them, else
+        "numpy". "bfloat16" has PyTorch round the factors of matrix products, which is several times as fast on processors that
+        multiply in bfloat16.
     params : dict of arrays, optional
         Parameters to use as they are, in place of drawn ones.
 
@@ -84,7 +81,6 @@ class FullyConnectedNet:
         normalisation: str = "none",
         dropout: float = 0.0,
         input_dropout: float = 0.0,
-        members: int = 1,
         weight_init: str | float = "he",
         dtype: DTypeLike = np.float32,
         seed: int | np.random.Generator = 0,
@@ -96,12 +92,6 @@ class FullyConnectedNet:
             raise SettingError(f"layer_sizes needs two or more numbers, got {self.layer_sizes}.")
         self.dropout = to_float("dropout", dropout, 0, 1, below=True)
         self.input_dropout = to_float("input_dropout", input_dropout, 0, 1, below=True)
-        self.members = to_int("members", members, 1)
-        if self.members > 1 and (len(self.layer_sizes) != 3 or self.layer_sizes[1] % self.members or normalisation != "none"):
-            raise SettingError(
-                f"{members} members need one hidden layer without normalisation whose units they can share, got hidden "
-                f"layers of {self.layer_sizes[1:-1]} units and the normalisation {normalisation}."
-            )
         if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
             raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
@@ -111,47 +101,31 @@ class FullyConnectedNet:
         self.weight_init = _check_weight_init(weight_init)
         self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
-        self.layers = self._make_layers()
-        self.params = self._draw_params(np.random.default_rng(seed)) if params is None else self._check_params(params)
+        self._make_layers()
+        self.params = self._draw(np.random.default_rng(seed)) if params is None else self._check_params(params)
 
-    @property
-    def _largest(self) -> int:
-        return max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
+    def _make_layers(self) -> None:
+        self.layers: list[Layer] = []
+        self.affine: list[Affine] = []
+        make_normalisation = NORMALISATIONS[self.normalisation]
+        last = len(self.layer_sizes) - 1
+        for number, (d_in, d_out) in enumerate(pairwise(self.layer_sizes), 1):
+            if p := self.input_dropout if number == 1 else self.dropout:
+                self.layers.append(Dropout(number, p))
+            self.affine.append(Affine(number, d_in, d_out, self.weight_init))
+            self.layers.append(self.affine[-1])
+            if number < last:
+                if make_normalisation is not None:
+                    self.layers.append(make_normalisation(number, d_out))
+                self.layers.append(get_activation(self.activation, number))
+        self._parameters = {name: p for layer in self.layers for name, p in _parameters_of(layer).items()}
+        self.decayed = frozenset(name for name, p in self._parameters.items() if p.decayed)
 
-    def _make_layers(self) -> list[Layer]:
-        layers: list[Layer] = []
-        depth = len(self.layer_sizes) - 1
-        for number in range(1, depth + 1):
-            p = self.input_dropout if number == 1 else self.dropout
-            if p:
-                layers.append(Dropout(number, p))
-            layers.append(Affine(number) if number < depth or self.members == 1 else MemberAffine(number, self.members))
-            if number < depth:
-                if self.normalisation == "layer":
-                    layers.append(LayerNorm(number))
-                layers.append(get_activation(self.activation, number))
-        return layers
-
-    def _draw_params(self, rng: np.random.Generator) -> Params:
-        params: Params = {}
-        for name, shape in self._param_shapes().items():
-            if name.startswith("W"):
-                d_in = shape[0] // (self.members if name == f"W{len(self.layer_sizes) - 1}" else 1)
-                params[name] = (self._weight_scale(d_in, shape[1]) * rng.standard_normal(shape)).astype(self.dtype)
-            else:
-                params[name] = np.full(shape, name.startswith("gamma"), self.dtype)
-        return params
-
-    def _param_shapes(self) -> dict[str, tuple[int, ...]]:
-        shapes: dict[str, tuple[int, ...]] = {}
-        for number, sizes in enumerate(pairwise(self.layer_sizes), 1):
-            shapes |= {f"W{number}": sizes, f"b{number}": sizes[1:]}
-            if self.normalisation == "layer" and number < len(self.layer_sizes) - 1:
-                shapes |= {f"gamma{number}": sizes[1:], f"beta{number}": sizes[1:]}
-        return shapes
+    def _draw(self, rng: np.random.Generator) -> Params:
+        return {name: p.initial(rng, self.dtype) for name, p in self._parameters.items()}
 
     def _check_params(self, params: Params) -> Params:
-        expected = self._param_shapes()
+        expected = {name: p.shape for name, p in self._parameters.items()}
         found = {name: p.shape for name, p in params.items()}
         if found != expected:
             raise InputError(f"params must have the shapes {expected}, got {found}.")
@@ -159,12 +133,15 @@ class FullyConnectedNet:
             raise InputError(f"params must be {self.dtype}, got {', '.join(f'{n} {p.dtype}' for n, p in params.items())}.")
         return params
 
-    def _weight_scale(self, d_in: int, d_out: int) -> float:
-        if self.weight_init == "he":
-            return float(np.sqrt(2 / d_in))
-        if self.weight_init == "glorot":
-            return float(np.sqrt(2 / (d_in + d_out)))
-        return float(self.weight_init)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take pickles of before, too, whose layers knew nothing of their parameters."""
+        vars(self).update(without_members(state))
+        if "decayed" not in state:
+            self._make_layers()
+
+    @property
+    def _largest(self) -> int:
+        return max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
 
     @property
     def n_classes(self) -> int:
@@ -185,7 +162,6 @@ class FullyConnectedNet:
             "normalisation": self.normalisation,
             "dropout": self.dropout,
             "input_dropout": self.input_dropout,
-            "members": self.members,
             "weight_init": self.weight_init,
             "dtype": str(self.dtype),
             "engine": self.engine.name,
@@ -233,8 +209,7 @@ class FullyConnectedNet:
         """Return the logits, finite or not, of some rows in the network's dtype, which the next call may write over."""
         sharing = self.engine.sharing(work_of(rows.shape[0], self._largest))
         with sharing, np.errstate(over="ignore", invalid="ignore"):
-            logits = self._forward(rows, None)[0]
-            return logits.reshape(self.members, -1, self.n_classes).mean(axis=0) if self.members > 1 else logits
+            return self._forward(rows, None)[0]
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class or label, (n, n_classes); of a regression its values."""
@@ -254,7 +229,7 @@ class FullyConnectedNet:
         rng: np.random.Generator | None = None,
         weights: Array | None = None,
     ) -> tuple[float, Params]:
-        """Mean loss ``+ l2/2 · ΣW²``, and its gradient in every parameter; of members, the sum of theirs.
+        """Mean loss ``+ l2/2 · ΣW²``, and its gradient in every parameter.
 
         Parameters
         ----------
@@ -286,18 +261,12 @@ class FullyConnectedNet:
         self, X: Array, y: Array, l2: float, label_smoothing: float, rng: np.random.Generator | None, weights: Array | None
     ) -> tuple[float, Params]:
         logits, caches = self._forward(X, rng)
-        if self.members > 1:
-            y = np.concatenate([y] * self.members)
-            weights = None if weights is None else np.tile(weights, self.members)
         loss, dout = self.loss.gradient(logits, y, self.engine, label_smoothing, weights), logits
-        if self.members > 1:
-            loss *= self.members
-            dout *= self.members
         grads = self._backward(dout, caches)
         if l2:
-            for name, W in self.params.items():
-                if name.startswith("W"):
-                    loss += self.engine.add_l2(grads[name], W, l2)
+            for name, p in self.params.items():
+                if name in self.decayed:
+                    loss += self.engine.add_l2(grads[name], p, l2)
         return loss, grads
 
     def _forward(self, X: Array, rng: np.random.Generator | None) -> tuple[Array, list[Any]]:
@@ -310,8 +279,8 @@ class FullyConnectedNet:
     def _backward(self, dout: Array, caches: list[Any]) -> Params:
         grads: Params = {}
         gradient: Array | None = dout
-        # Nothing below the first affine layer has parameters, so the gradient stops there.
-        first = next(i for i, layer in enumerate(self.layers) if isinstance(layer, Affine))
+        # The gradient stops at the first layer with parameters.
+        first = next(i for i, layer in enumerate(self.layers) if _parameters_of(layer))
         for i in range(len(self.layers) - 1, first - 1, -1):
             assert gradient is not None
             gradient, own = self.layers[i].backward(gradient, caches[i], self.engine, i > first)
@@ -319,8 +288,38 @@ class FullyConnectedNet:
         return {name: grads[name] for name in self.params}
 
 
+class _Undrawn(FullyConnectedNet):
+    def _draw(self, rng: np.random.Generator) -> Params:
+        return {}
+
+
+def check_network(layer_sizes: Sequence[int], **settings: Any) -> None:
+    """Raise SettingError where `FullyConnectedNet` would refuse these arguments, without drawing parameters."""
+    _Undrawn(layer_sizes, **settings)
+
+
+def without_members(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a network that an earlier version wrote, whose networks could be ensembles.
+
+    Raises
+    ------
+    InputError
+        If this one is.
+    """
+    if config.get("members", 1) != 1:
+        raise InputError(
+            f"members = {config['members']}: this network is an ensemble in one, which fcnet no longer has. Train networks of "
+            "several seeds, and average their probabilities."
+        )
+    return {key: value for key, value in config.items() if key != "members"}
+
+
+def _parameters_of(layer: Layer) -> Mapping[str, Parameter]:
+    return getattr(layer, "parameters", {})  # an activation of one's own may be of any class
+
+
 def _check_weight_init(value: Any) -> str | float:
-    if isinstance(value, str) and value in ("he", "glorot"):
+    if isinstance(value, str) and value in WEIGHT_INITS:
         return str(value)
     try:
         return to_float("weight_init", value, 0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from fcnet.errors import FileFormatError, OtherTrainingError
 from fcnet.files import check_tensors, load_tensors, save_tensors
+from fcnet.nn.network import without_members
 from fcnet.training.history import History, line_of
 from fcnet.training.state import TrainingState
 from fcnet.types import Array, Params
@@ -114,6 +115,8 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         raise FileFormatError(f"{path} is a checkpoint of another version of fcnet: delete it to train anew.")
     for name, here in fingerprint.items():
         there = training[name]
+        if name == "network" and isinstance(there, dict):
+            there = without_members(there)
         if there != here and not _is_class_of(there, here):
             raise OtherTrainingError(path, name, there, here)
     text, own = tensors.pop("history", np.empty(0, np.uint8)), _Moment(state).tensors

@@ -171,6 +171,6 @@ def calibrate(network: FullyConnectedNet, logits: Array, y: Array) -> float:
         return float(network.loss.value(np.float32(np.exp(log_scale)) * logits, y))
 
     scale = float(np.exp(minimize_scalar(cross_entropy, bounds=(0, 6), method="bounded").x))
-    network.params["W2"] *= np.float32(scale)
-    network.params["b2"] *= np.float32(scale)
+    for name in network.affine[-1].parameters:
+        network.params[name] *= np.float32(scale)
     return scale

@@ -15,8 +15,9 @@ from fcnet.types import Array, Params
 class Trainable(Protocol):
     """What the trainer asks of a network.
 
-    Parameters whose names begin with "W" are weights, which the L2 penalty is for. Where the update rule applies the penalty
-    itself, as the built-in ones do, `loss_and_gradients` is called with an `l2` of 0.
+    L2 and weight decay are for its weights, which are the parameters that its attribute `decayed`, a frozenset of names, has;
+    without that attribute those of two or more dimensions. Where the update rule applies the penalty itself, as the built-in
+    ones do, `loss_and_gradients` is called with an `l2` of 0.
     """
 
     params: Params

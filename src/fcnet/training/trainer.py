@@ -236,6 +236,7 @@ class Trainer:
         network, update = state.network, self._update
         # A subclass with a step of its own means that step.
         fused = isinstance(update, FusedRule) and type(update).step is FusedRule.step
+        decayed = getattr(network, "decayed", None)  # which a network of one's own need not have
         batch_rows: list[dict[str, Any]] = []
         state.batch_rows, batch_weights = batch_rows, []
         batches.begin_epoch(state.rng)
@@ -259,7 +260,8 @@ class Trainer:
             )
             with batches.make_next():
                 if fused and isinstance(update, FusedRule):
-                    loss += update.fused_step(network.params, grads, state.update_state, learning_rate, self.l2, network.engine)
+                    settings = (learning_rate, self.l2, network.engine, decayed)
+                    loss += update.fused_step(network.params, grads, state.update_state, *settings)
                 else:
                     update.step(network.params, grads, state.update_state, learning_rate)
             state.loss = loss

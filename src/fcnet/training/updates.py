@@ -5,6 +5,7 @@ in place and leaves the gradients as they are. In the equations lr is the learni
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,27 +37,33 @@ class FusedRule(Checked, ABC):
         self.fused_step(params, grads, state, learning_rate, 0.0, NUMPY)
 
     def fused_step(
-        self, params: Params, grads: Params, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self,
+        params: Params,
+        grads: Params,
+        state: Params,
+        learning_rate: float,
+        l2: float,
+        engine: NumpyEngine,
+        decayed: Collection[str] | None = None,
     ) -> float:
-        """Step with ``g + l2 p`` for the gradient of the weights; return ``l2/2 · ΣW²`` as it was before."""
+        """Step with ``g + l2 p`` for the gradient of each weight; return ``l2/2 · ΣW²`` as it was before.
+
+        `decayed` names the weights, which weight decay is for, too: by default what has two or more dimensions.
+        """
         penalty = 0.0
         for name, p in params.items():
-            weight_l2 = l2 if _is_weight(name) else 0.0
-            penalty += self._move(name, p, grads[name], state, learning_rate, weight_l2, engine)
+            is_weight = p.ndim > 1 if decayed is None else name in decayed
+            penalty += self._move(name, p, grads[name], state, learning_rate, l2 if is_weight else 0.0, is_weight, engine)
         return penalty
 
     @abstractmethod
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
     ) -> float: ...
 
 
 def _zeros(params: Params, kind: str) -> Params:
     return {f"{name}.{kind}": np.zeros_like(p) for name, p in params.items()}
-
-
-def _is_weight(name: str) -> bool:
-    return name.startswith("W")
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class SGD(FusedRule):
         return {}
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
     ) -> float:
         return engine.sgd(p, g, learning_rate, l2)
 
@@ -82,7 +89,7 @@ class Momentum(FusedRule):
         return _zeros(params, "velocity")
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
     ) -> float:
         return engine.momentum(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
@@ -92,7 +99,7 @@ class Nesterov(Momentum):
     """Nesterov's momentum as in Sutskever et al. 2013: ``v = mu v - lr g; p += mu v - lr g``, with v starting at zero."""
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
     ) -> float:
         return engine.nesterov(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
@@ -111,10 +118,10 @@ class RMSProp(FusedRule):
         return _zeros(params, "cache")
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
     ) -> float:
-        decays = (self.decay_rate, 1 - self.decay_rate)
-        return engine.rmsprop(p, g, state[f"{name}.cache"], learning_rate, *decays, self.epsilon, l2)
+        rates = (self.decay_rate, 1 - self.decay_rate)
+        return engine.rmsprop(p, g, state[f"{name}.cache"], learning_rate, *rates, self.epsilon, l2)
 
 
 @dataclass(frozen=True)
@@ -135,19 +142,26 @@ class AdamW(FusedRule):
         return _zeros(params, "m") | _zeros(params, "v") | {"t": np.zeros(1, np.int64)}
 
     def fused_step(
-        self, params: Params, grads: Params, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self,
+        params: Params,
+        grads: Params,
+        state: Params,
+        learning_rate: float,
+        l2: float,
+        engine: NumpyEngine,
+        decayed: Collection[str] | None = None,
     ) -> float:
         """Count the step, and take it as every rule does."""
         state["t"] += 1
-        return super().fused_step(params, grads, state, learning_rate, l2, engine)
+        return super().fused_step(params, grads, state, learning_rate, l2, engine, decayed)
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
     ) -> float:
         t = int(state["t"][0])
         step_size = learning_rate / (1 - self.beta1**t)
         v_scale = 1 / (1 - self.beta2**t)
-        keep = 1 - learning_rate * self.weight_decay if _is_weight(name) else 1.0
+        keep = 1 - learning_rate * self.weight_decay if decays else 1.0
         betas = (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)
         return engine.adam(p, g, state[f"{name}.m"], state[f"{name}.v"], step_size, *betas, v_scale, self.epsilon, keep, l2)
 
