@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from fcnet import FullyConnectedNet, Trainer, cores, products, threads, use_threads
+from fcnet import FullyConnectedNet, Trainer, cores, threads, use_threads
 from fcnet.cli import main
 from fcnet.cores import cgroup_quota
-from fcnet.engine import get_engine
+from fcnet.engine import get_engine, products
 from fcnet.errors import SettingError
 from fcnet.estimators import FCNetClassifier, FCNetRegressor
 from fcnet.experiments.run import Config

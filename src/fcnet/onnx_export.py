@@ -1,0 +1,5 @@
+"""Deprecated: `fcnet.export` has what was here."""
+
+from fcnet.moved import moved
+
+__getattr__ = moved(__name__, "fcnet.export")
