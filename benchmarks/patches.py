@@ -20,7 +20,7 @@ from fcnet.engine.products import bfloat16_matmul, check_bfloat16
 from fcnet.errors import SettingError
 from fcnet.experiments.recipe import load_recipe
 from fcnet.preprocessing import PatchFeatures, StackedPatches, patches
-from fcnet.preprocessing.representation import PatchRepresentation, patches_of
+from fcnet.preprocessing.representation import PatchRepresentation, dictionary_of
 from fcnet.preprocessing.whitening import MirrorWhitening, side_by_side
 
 N_IMAGES, ROUNDS = 200, 7
@@ -79,7 +79,7 @@ def representation_of(recipe: str, rng: np.random.Generator) -> PatchRepresentat
         return rng.standard_normal(shape, np.float32)
 
     settings = load_recipe(recipe)
-    parts = [patches_of(part) for part in settings.patches()]
+    parts = [dictionary_of(part) for part in settings.patches()]
     for part in parts:
         part.set_shape((32, 32, 3))
         part.set_arrays({name: random(*shape) for name, shape in part.array_shapes().items()})

@@ -14,10 +14,10 @@ from fcnet.cli import main
 from fcnet.engine import get_engine
 from fcnet.engine.products import bfloat16_matmul
 from fcnet.errors import SettingError
-from fcnet.experiments.representations import LearntRepresentation
 from fcnet.model import load
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.preprocessing import PatchFeatures
+from fcnet.preprocessing.learning import LearntRepresentation
 
 
 def test_without_pytorch_it_says_what_to_install(monkeypatch):
@@ -95,7 +95,7 @@ def test_representations_are_kept_apart(tmp_path):
     patches = [{"n_filters": 40, "patch_size": 5}]
 
     def components(matmul, cache):
-        learnt = LearntRepresentation(X, (12, 12, 3), patches, 30, 1.0, 0, lambda line: None, tmp_path / cache, matmul)
+        learnt = LearntRepresentation(X, (12, 12, 3), patches, 30, 1.0, 0, tmp_path / cache, matmul)
         return learnt.learn()[1]
 
     first = components(bfloat16_matmul, "a")

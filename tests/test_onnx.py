@@ -26,7 +26,7 @@ from fcnet.preprocessing import (
     StackedPatches,
     TableFeatures,
 )
-from fcnet.preprocessing.preparation import KINDS
+from fcnet.preprocessing.base import KINDS
 from fcnet.preprocessing.representation import extract
 from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd, side_by_side
 

@@ -14,10 +14,10 @@ from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.files import load_tensors, plain, save_tensors
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.network import FullyConnectedNet, without_members
-from fcnet.preprocessing import HistogramFeatures, PatchRepresentation, Preparation, Scaling, TableFeatures, preparation_from
+from fcnet.preprocessing import HistogramFeatures, PatchRepresentation, Preprocessor, Scaling, TableFeatures, preprocessor_from
 from fcnet.preprocessing.checks import image_shape_of
 from fcnet.preprocessing.views import all_moves, image_views
-from fcnet.types import Array, is_sparse
+from fcnet.types import Array, is_frame, is_sparse
 
 MODEL_FORMAT = "fcnet-model-1"
 
@@ -45,7 +45,7 @@ class Model:
     """
 
     network: FullyConnectedNet
-    scaling: Preparation = field(default_factory=Scaling)
+    scaling: Preprocessor = field(default_factory=Scaling)
     classes: list[str] = field(default_factory=list)
     image_shape: tuple[int, ...] | None = None
     max_value: float = 255.0
@@ -66,7 +66,7 @@ class Model:
 
     def rows(self, X: Any) -> Array:
         """Return raw inputs as an array (n, n_inputs): of a table the rows of a data frame, encoded as numbers."""
-        return self.scaling.encode(X) if isinstance(self.scaling, TableFeatures) and hasattr(X, "columns") else X
+        return self.scaling.encode(X) if isinstance(self.scaling, TableFeatures) and is_frame(X) else X
 
     def logits(self, X: Any) -> Array:
         """Return the logits (n, n_classes) of raw inputs (n, n_inputs), or of a data frame for a model of tables.
@@ -108,7 +108,7 @@ class Model:
             for view in np.moveaxis(moved, 1, 0):
                 yield view
                 if self.average_mirror:
-                    yield view * self.scaling.signs
+                    yield view * self.scaling.mirror_signs
             return
         prepared = self.scaling.transform(X, dtype)
         if self.image_shape is None or not many:
@@ -211,7 +211,7 @@ def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
             raise InputError("its classes have names that are no text.")
         model = Model(
             network,
-            preparation_from(scaling.pop("kind"), scaling, arrays),
+            preprocessor_from(scaling.pop("kind"), scaling, arrays),
             metadata["classes"],
             image_shape_of(metadata["image_shape"]) if metadata["image_shape"] else None,
             float(metadata["max_value"]),

@@ -13,3 +13,8 @@ Say = Callable[[str], None]  # is told in a line what goes on
 def is_sparse(X: object) -> TypeGuard[Any]:
     """Return whether `X` is a sparse matrix or array of SciPy, without importing it."""
     return hasattr(X, "tocsr")
+
+
+def is_frame(X: object) -> TypeGuard[Any]:
+    """Return whether `X` is a data frame of polars, pandas or pyarrow, without importing them."""
+    return hasattr(X, "columns")

@@ -11,7 +11,8 @@ from fcnet.data import Dataset
 from fcnet.experiments.preparing import balanced_weights, begin_with_patches
 from fcnet.experiments.recipe import Recipe
 from fcnet.model import Model
-from fcnet.preprocessing import PatchRepresentation, Preparation
+from fcnet.preprocessing import Preprocessor
+from fcnet.preprocessing.views import Views
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState
@@ -27,16 +28,11 @@ class Prepared:
 
     recipe: Recipe
     data: Dataset
-    scaling: Preparation
+    scaling: Preprocessor
     X_train: Array
     X_val: Array
     seed: int
     engine: str
-
-    @property
-    def signs(self) -> Array | None:
-        """What mirroring an image multiplies its inputs by, where they are components of features."""
-        return self.scaling.signs if isinstance(self.scaling, PatchRepresentation) else None
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def descend(
     resume: bool,
 ) -> tuple[Model, Trained]:
     """Train the network of a recipe by gradient descent; `keep` is called with the model at its end."""
-    recipe, data, X_train, signs = prepared.recipe, prepared.data, prepared.X_train, prepared.signs
+    recipe, data, X_train = prepared.recipe, prepared.data, prepared.X_train
     y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
     network = recipe.network(X_train.shape[1], len(data.classes), prepared.seed, prepared.engine)
     if recipe.first_layer == "patches" and data.image_shape is not None:
@@ -84,7 +80,8 @@ def descend(
         # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
         model.average_mirror, model.average_shift = recipe.mirror, min(recipe.shift, 1)
     result = _KeepResult(keep, model)
-    trainer = recipe.trainer(prepared.seed, recipe.augmentation(data.image_shape, signs), [*callbacks, result])
+    augment = prepared.scaling.augmentation(Views(data.image_shape, recipe.mirror, recipe.shift))
+    trainer = recipe.trainer(prepared.seed, augment, [*callbacks, result])
     history = trainer.fit(
         *(network, X_train, y_train, prepared.X_val, data.y_val),
         sample_weight=balanced_weights(y_train) if recipe.class_weight == "balanced" else None,
@@ -104,7 +101,7 @@ def solve(prepared: Prepared, say: Say) -> tuple[Model, Trained, History]:
     from fcnet.training.kernel import calibrate, fit_kernel
 
     recipe, data, X_val, began = prepared.recipe, prepared.data, prepared.X_val, time.monotonic()
-    signs = prepared.signs if recipe.mirror else None
+    signs = prepared.scaling.mirror_signs if recipe.mirror else None
     say(f"Solving for the output weights of {len(prepared.X_train):,} hidden units")
     network, fitted = fit_kernel(
         *(prepared.X_train, data.y_train, len(data.classes)),

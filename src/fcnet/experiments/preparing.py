@@ -1,52 +1,72 @@
 """From raw data to what a network trains on, by a recipe."""
 
-import time
+import logging
+from typing import Any
 
 import numpy as np
 
 from fcnet.data import Dataset
 from fcnet.engine.products import Matmul, matmul
 from fcnet.experiments.recipe import Recipe
-from fcnet.experiments.representations import LearntRepresentation
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.preprocessing import ZCA, HistogramFeatures, Preparation, Scaling, TableFeatures
+from fcnet.preprocessing import Histograms, Patches, Pixels, Preprocessor, TrainingRows
 from fcnet.preprocessing.local_weights import local_weights
+from fcnet.preprocessing.scaling import Mean, NoScaling, Standard
+from fcnet.preprocessing.zca import Whitened
 from fcnet.types import Array, Say
 
 
-def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul = matmul) -> tuple[Preparation, Array, float]:
-    """Fit what the inputs go through on the training part; return it, what the network trains on, and the seconds it took.
+class _Saying(logging.Handler):
+    def __init__(self, say: Say) -> None:
+        super().__init__(logging.INFO)
+        self.say = say
 
-    With moved copies of features there are several rows of an image, view by view. Features that are in the cache count with
-    the seconds that it took to learn them; `matmul` computes their products.
-    """
-    began = time.monotonic()
-    if recipe.features == "patches" and data.image_shape is not None:
-        patches = recipe.patches(data.max_value)
-        whitening = (recipe.n_components, recipe.pca_regularisation)
-        learnt = LearntRepresentation(
-            *(data.X_train, data.image_shape, patches, *whitening, seed, say),
-            matmul=matmul,
-            unit_mean=recipe.training == "kernel",
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(record.getMessage())
+
+
+def preprocessing_of(recipe: Recipe) -> Pixels | Histograms | Patches:
+    """Return the settings of the preprocessing of a recipe."""
+    if recipe.features == "histograms":
+        return Histograms()
+    if recipe.features == "patches":
+        names = ("n_filters", "threshold", "grid", "map_filters", "map_channels", "n_components")
+        given: dict[str, Any] = {name: getattr(recipe, name) for name in names}
+        given |= {name: tuple(getattr(recipe, name)) for name in ("patch_sizes", "map_patch_size", "map_layers")}
+        return Patches(
+            **given,
+            regularisation=recipe.pca_regularisation,
         )
-        representation, components = learnt.learn()
-        return representation, components.astype(recipe.dtype, copy=False), learnt.seconds
-    if recipe.features == "histograms" and data.image_shape is not None:
-        say("Histograms of gradients and hues")
-        histograms = HistogramFeatures(max_value=data.max_value)
-        rows = histograms.fit_transform(data.X_train, data.image_shape, recipe.dtype)
-        return histograms, rows, time.monotonic() - began
-    if hasattr(data.X_train, "columns"):
-        table = TableFeatures.fit(data.X_train, data.dialect)
-        return table, table.transform(data.X_train, recipe.dtype), time.monotonic() - began
-    mirrored_shape = data.image_shape if recipe.mirror else None
-    preparation: Preparation
     if recipe.scaling == "zca":
-        preparation = ZCA.fit(data.X_train, recipe.zca_regularisation, mirrored_shape)
-    else:
-        preparation = Scaling.fit(data.X_train, recipe.scaling, mirrored_shape)
-    rows = preparation.transform(data.X_train, recipe.dtype)
-    return preparation, rows, time.monotonic() - began
+        return Pixels(Whitened(recipe.zca_regularisation))
+    kinds: dict[str, NoScaling | Mean | Standard] = {"none": NoScaling(), "mean": Mean(), "standard": Standard()}
+    return Pixels(kinds[recipe.scaling])
+
+
+def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul = matmul) -> tuple[Preprocessor, Array, float]:
+    """Fit what the inputs go through on the training part; return it, what the network trains on, and the seconds it took."""
+    rows = TrainingRows(
+        data.X_train,
+        data.image_shape,
+        data.max_value,
+        data.dialect,
+        recipe.mirror,
+        recipe.shift,
+        recipe.training == "kernel",
+        recipe.dtype,
+        seed,
+        matmul,
+    )
+    log, handler = logging.getLogger("fcnet.preprocessing"), _Saying(say)
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        prepared = preprocessing_of(recipe).fit(rows)
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+    return prepared.preprocessor, prepared.rows, prepared.seconds
 
 
 def balanced_weights(y: Array) -> Array:

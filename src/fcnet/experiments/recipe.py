@@ -8,21 +8,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.experiments.other_names import OTHER_NAMES
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.preprocessing import HistogramFeatures
-from fcnet.preprocessing.representation import patches_of
+from fcnet.preprocessing.representation import dictionary_of
 from fcnet.preprocessing.scaling import SCALINGS
-from fcnet.preprocessing.views import all_moves, image_views
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.named import setting_defaults, setting_names
 from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import UPDATES, get_update
-from fcnet.types import Array
 
 UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
@@ -158,7 +155,7 @@ class Recipe:
                 f"n_filters must be a multiple of 2 for each of patch_sizes, got {self.n_filters} for {self.patch_sizes}."
             )
         for settings in self.patches():
-            patches_of(settings)
+            dictionary_of(settings)
         if self.average_views and not (self.mirror or self.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
         for library in FEATURE_LIBRARIES[self.features]:
@@ -240,27 +237,11 @@ class Recipe:
             raise SettingError(f"Patches of {max(self.patch_sizes)} pixels do not fit into images of {height} × {width}.")
         if self.features == "patches":
             for settings in self.patches():
-                patches_of(settings).set_shape(image_shape)
+                dictionary_of(settings).set_shape(image_shape)
         if self.features == "histograms":
             HistogramFeatures().set_shape(image_shape)
             if self.mirror or self.shift:
                 raise SettingError("mirror and shift are for pixels and patches; histograms are made once for each image.")
-
-    def augmentation(self, image_shape: tuple[int, ...] | None, signs: Array | None = None) -> Augmentation | None:
-        """Return what changes a batch in place at random, if anything does.
-
-        Parameters
-        ----------
-        image_shape : tuple of ints, optional
-        signs : array, optional
-            What mirroring multiplies the inputs by, where they are components of features; moved copies of these are rows of
-            their own.
-        """
-        if signs is not None:
-            return RandomSigns(signs) if self.mirror else None
-        if image_shape is None or not (self.mirror or self.shift):
-            return None
-        return RandomView(image_views(image_shape, self.mirror, all_moves(self.shift)))
 
     def trainer(self, seed: int, augment: Augmentation | None, callbacks: Iterable[Callback] = ()) -> Trainer:
         """Return the trainer of this recipe.

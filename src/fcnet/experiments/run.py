@@ -40,7 +40,7 @@ from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.trainer import accuracy
-from fcnet.types import Say
+from fcnet.types import Say, is_frame
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def train(
     recipe = config.settings
     data = config.load(data_dir, n_test=0)
     recipe.check_images(data.image_shape)
-    if hasattr(data.X_train, "columns") and recipe.scaling != "standard":
+    if is_frame(data.X_train) and recipe.scaling != "standard":
         raise SettingError(f"The numbers of a table are standardised: scaling = {recipe.scaling} has no effect on them.")
     for note in data.notes:
         say(note)

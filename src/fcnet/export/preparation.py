@@ -27,7 +27,7 @@ def add_preparation(graph: Graph, model: Model, x: str) -> str:
         components = graph.cast(add_components(graph, scaling, x, moved=bool(model.average_shift)), dtype)
         if not model.average_mirror:
             return components
-        return graph.add("Concat", components, graph.add("Mul", components, scaling.signs.astype(dtype)), axis=1)
+        return graph.add("Concat", components, graph.add("Mul", components, scaling.mirror_signs.astype(dtype)), axis=1)
     if scaling.kind not in NODES:
         raise InputError(f"Inputs prepared by {scaling.kind!r} cannot be exported to ONNX, those by {', '.join(NODES)} can.")
     prepared = NODES[scaling.kind](graph, scaling, x, dtype)

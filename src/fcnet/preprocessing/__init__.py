@@ -1,18 +1,22 @@
-"""Features: transformations of the inputs, fitted on the training part alone and without labels."""
+"""Preprocessing: transformations of the inputs, fitted on the training part alone and without labels."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fcnet.errors import missing_package
-from fcnet.preprocessing.histograms import HistogramFeatures
+from fcnet.preprocessing.base import Prepared, Preprocessor, TrainingRows, preprocessor_from
+from fcnet.preprocessing.histograms import HistogramFeatures, Histograms
+from fcnet.preprocessing.patch_settings import Patches
 from fcnet.preprocessing.patches import PatchFeatures
-from fcnet.preprocessing.preparation import Preparation, preparation_from
+from fcnet.preprocessing.pixels import Pixels
 from fcnet.preprocessing.representation import PatchRepresentation
 from fcnet.preprocessing.scaling import Scaling
 from fcnet.preprocessing.stacked import StackedPatches
-from fcnet.preprocessing.table import TableFeatures
+from fcnet.preprocessing.table import Table, TableFeatures
 from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.preprocessing.zca import ZCA
+
+Preprocessing = Pixels | Histograms | Patches | Table  # another kind joins the recipes, and the model files, here
 
 if TYPE_CHECKING:
     from fcnet.preprocessing.transformers import HistogramTransformer as HistogramTransformer
@@ -25,16 +29,23 @@ TRANSFORMERS = ("HistogramTransformer", "PCAWhitening", "PatchTransformer", "ZCA
 __all__ = [
     "ZCA",
     "HistogramFeatures",
+    "Histograms",
     "MirrorCovariance",
     "MirrorWhitening",
     "PatchFeatures",
     "PatchRepresentation",
-    "Preparation",
+    "Patches",
+    "Pixels",
+    "Prepared",
+    "Preprocessing",
+    "Preprocessor",
     "Scaling",
     "StackedPatches",
+    "Table",
     "TableFeatures",
+    "TrainingRows",
     "even_and_odd",
-    "preparation_from",
+    "preprocessor_from",
 ]
 
 

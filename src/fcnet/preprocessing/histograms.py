@@ -1,6 +1,8 @@
 """Histograms of gradients and of colours: the features by hand."""
 
+import logging
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import SettingError, to_int
+from fcnet.preprocessing.base import Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import LARGEST, check_arrays, check_images, check_max_value, image_shape_of
 from fcnet.preprocessing.scaling import Scaling
+from fcnet.settings import Count
 from fcnet.types import Array
 
+_log = logging.getLogger(__name__)
 
-class HistogramFeatures:
+
+class HistogramFeatures(Preprocessor):
     """Histograms of oriented gradients and of hues, standardised.
 
     Gradients are those of scikit-image's ``hog`` (Dalal & Triggs 2005): in every cell a histogram of their directions, weighted
@@ -138,3 +144,32 @@ class HistogramFeatures:
         hsv = rgb2hsv(image)
         parts = [part for band in np.array_split(hsv, self.grid) for part in np.array_split(band, self.grid, axis=1)]
         return [np.histogram(part[..., 0], self.hues, (0, 1), weights=part[..., 1])[0] / part[..., 0].size for part in parts]
+
+
+class Histograms(PreprocessorSettings, frozen=True, tag="histograms"):
+    """Histograms of oriented gradients and of hues, standardised; see `HistogramFeatures`."""
+
+    cell: Count = 8
+    orientations: Count = 9
+    hues: Count = 10
+    grid: Count = 2
+
+    def check(
+        self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
+    ) -> None:
+        """Raise SettingError if there are no images, they have too few cells, or are to be mirrored or moved."""
+        super().check(image_shape, mirror, shift, is_table=is_table)
+        self._features().set_shape(self._needs_images(image_shape))
+        if mirror or shift:
+            raise SettingError("mirror and shift are for pixels and patches; histograms are made once for each image.")
+
+    def fit(self, rows: TrainingRows) -> Prepared:
+        """Make the histograms of images, and standardise them."""
+        began = time.monotonic()
+        _log.info("Histograms of gradients and hues")
+        features = self._features(rows.max_value)
+        prepared = features.fit_transform(rows.X, self._needs_images(rows.image_shape), rows.dtype)
+        return Prepared(features, prepared, time.monotonic() - began)
+
+    def _features(self, max_value: float = 255.0) -> HistogramFeatures:
+        return HistogramFeatures(self.cell, self.orientations, self.hues, grid=self.grid, max_value=max_value)

@@ -8,23 +8,26 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fcnet.data.augment import RandomSigns
 from fcnet.engine.products import Matmul
 from fcnet.errors import InputError
+from fcnet.preprocessing.base import Preprocessor
 from fcnet.preprocessing.checks import check_arrays, image_shape_of
 from fcnet.preprocessing.kmeans import unit_rows
 from fcnet.preprocessing.patches import PatchFeatures
 from fcnet.preprocessing.stacked import StackedPatches
+from fcnet.preprocessing.views import Views
 from fcnet.preprocessing.whitening import MirrorWhitening, side_by_side
 from fcnet.types import Array
 
 BLOCK_BYTES = 1 << 28  # of features at once
 
-Patches = PatchFeatures | StackedPatches
+Dictionary = PatchFeatures | StackedPatches
 Named = TypeVar("Named")
 
 
 @dataclass
-class PatchRepresentation:
+class PatchRepresentation(Preprocessor):
     """Patch features of one or several dictionaries side by side, whitened together.
 
     Parameters
@@ -37,7 +40,7 @@ class PatchRepresentation:
         Whether `transform` gives the mean of the components of an image and its moved copies, divided by its length.
     """
 
-    patches: list[Patches]
+    patches: list[Dictionary]
     whitening: MirrorWhitening
     unit_mean: bool = False
 
@@ -69,9 +72,13 @@ class PatchRepresentation:
         return self.whitening.n_components
 
     @property
-    def signs(self) -> Array:
+    def mirror_signs(self) -> Array:
         """The signs, float32 (n_components,), by which mirroring an image multiplies its components."""
         return self.whitening.signs
+
+    def augmentation(self, views: Views) -> RandomSigns | None:
+        """Return what mirrors images at random; moved ones are rows of their own."""
+        return RandomSigns(self.mirror_signs) if views.mirror else None
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_components) of raw images (n, height · width · channels)."""
@@ -118,7 +125,7 @@ class PatchRepresentation:
         InputError
             If names or shapes do not fit.
         """
-        patches, shape = [patches_of(settings) for settings in config["patches"]], image_shape_of(config["image_shape"])
+        patches, shape = [dictionary_of(settings) for settings in config["patches"]], image_shape_of(config["image_shape"])
         for part in patches:
             part.set_shape(shape)
         half = sum(part.n_features for part in patches) // 2
@@ -136,7 +143,7 @@ class PatchRepresentation:
         return cls(patches, whitening, bool(config.get("unit_mean", False)))
 
 
-def patches_of(settings: Mapping[str, Any]) -> Patches:
+def dictionary_of(settings: Mapping[str, Any]) -> Dictionary:
     """Return the unfitted features of patches with these settings: of maps where there are some for maps."""
     return StackedPatches(**settings) if "map_filters" in settings else PatchFeatures(**settings)
 
@@ -146,7 +153,7 @@ def numbered(parts: Sequence[Mapping[str, Named]]) -> dict[str, Named]:
     return {f"{name}{i}": value for i, part in enumerate(parts) for name, value in part.items()}
 
 
-def extract(patches: Sequence[Patches], X: Array, moved: bool = False) -> Array:
+def extract(patches: Sequence[Dictionary], X: Array, moved: bool = False) -> Array:
     """Return the features of all dictionaries side by side, float32 (n, n_views, n_features)."""
     parts = [part.views(X) if moved else part.transform(X)[:, np.newaxis] for part in patches]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

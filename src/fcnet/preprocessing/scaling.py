@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import InputError, unknown_name
 from fcnet.preprocessing.checks import check_arrays
+from fcnet.preprocessing.pixel_transform import PixelTransform
+from fcnet.settings import Settings
 from fcnet.types import Array
 
 SCALINGS = ("none", "mean", "standard")
@@ -16,7 +18,7 @@ ROWS_AT_ONCE = 1024  # float copies of uint8 rows are made in blocks that stay i
 
 
 @dataclass
-class Scaling:
+class Scaling(PixelTransform):
     """``(X - mean) / std``, where either part may be absent.
 
     Parameters
@@ -120,6 +122,24 @@ class Scaling:
     def arrays(self) -> dict[str, Array]:
         """Return what there is of ``mean`` and ``std``."""
         return {name: array for name, array in (("mean", self.mean), ("std", self.std)) if array is not None}
+
+
+class _FittedScaling(Settings, frozen=True, tag_field="kind"):
+    def fit(self, X: Array, mirrored_shape: tuple[int, ...] | None = None) -> Scaling:
+        """Fit `Scaling` on rows; with the shape of images, on these and their mirror images together."""
+        return Scaling.fit(X, str(self.__struct_config__.tag), mirrored_shape)
+
+
+class NoScaling(_FittedScaling, frozen=True, tag="none"):
+    """Values as they are."""
+
+
+class Mean(_FittedScaling, frozen=True, tag="mean"):
+    """The mean of each input subtracted."""
+
+
+class Standard(_FittedScaling, frozen=True, tag="standard"):
+    """The mean of each input subtracted, and divided by its standard deviation."""
 
 
 def _floats(values: ArrayLike) -> Array:

@@ -1,5 +1,6 @@
 """Rows of a table as numbers: standardised and one-hot, by what the training rows hold."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,16 +12,18 @@ from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect, as_numbers, as_text, number
 from fcnet.errors import InputError
+from fcnet.preprocessing.base import Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.frames import as_polars
-from fcnet.types import Array
+from fcnet.preprocessing.scaling import Scaling
+from fcnet.types import Array, is_frame
 
 Column = tuple[str, list[str] | None]
 FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
 
 
 @dataclass
-class TableFeatures:
+class TableFeatures(Preprocessor):
     """Numbers as ``(x - mean) / std``, with the median where one is missing; of a category its place among those known.
 
     A category that is missing, or was not among the training rows, is zero in all its places.
@@ -116,7 +119,7 @@ class TableFeatures:
         InputError
             If a column does not fit, or a number is so far from those of the training rows that nothing can be computed.
         """
-        X = self.encode(X) if hasattr(X, "columns") else np.asarray(X)
+        X = self.encode(X) if is_frame(X) else np.asarray(X)
         out = np.zeros((len(X), self.n_outputs), dtype)
         place = rank = 0
         for i, (name, categories) in enumerate(self.columns):
@@ -162,6 +165,22 @@ class TableFeatures:
         return cls(
             columns, arrays["median"], arrays["mean"], arrays["std"], None if dialect is None else Dialect.from_dict(dialect)
         )
+
+
+class Table(PreprocessorSettings, frozen=True, tag="table"):
+    """The columns of a table: numbers standardised, categories one-hot."""
+
+    def check(
+        self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
+    ) -> None:
+        """Raise SettingError if images are to be mirrored or moved."""
+        super().check(None, mirror, shift)
+
+    def fit(self, rows: TrainingRows) -> Prepared:
+        """Fit `TableFeatures` on a data frame; the columns of an array are standardised."""
+        began = time.monotonic()
+        preprocessor = TableFeatures.fit(rows.X, rows.dialect) if is_frame(rows.X) else Scaling.fit(rows.X)
+        return Prepared(preprocessor, preprocessor.transform(rows.X, rows.dtype), time.monotonic() - began)
 
 
 def places(categories: Sequence[str]) -> dict[str, int]:

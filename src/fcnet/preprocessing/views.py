@@ -1,12 +1,35 @@
 """Views of an image: itself, mirrored, and moved by some pixels."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fcnet.types import Array
 
 Move = tuple[int, int]  # pixels down and across
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which views of an image there are: those that a prediction is averaged over, or that training draws from.
+
+    Parameters
+    ----------
+    image_shape : tuple of ints or None
+        (height, width, channels); without one there are no views.
+    mirror : bool
+        Whether images are mirrored.
+    shift : int
+        By how many pixels they are moved, down and across.
+    """
+
+    image_shape: tuple[int, ...] | None = None
+    mirror: bool = False
+    shift: int = 0
+
+    def __bool__(self) -> bool:
+        return self.image_shape is not None and (self.mirror or self.shift > 0)
 
 
 def diagonal_moves(shift: int) -> list[Move]:

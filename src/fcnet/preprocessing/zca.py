@@ -11,13 +11,15 @@ from fcnet.engine.products import matmul
 from fcnet.errors import InputError, check_range
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.pca import check_varies
+from fcnet.preprocessing.pixel_transform import PixelTransform
+from fcnet.settings import NotNegative, Settings
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
 
 
 @dataclass
-class ZCA:
+class ZCA(PixelTransform):
     """``(X - mean) matrix`` with ``matrix = (C + r σ² I)^(-1/2)``, C the covariance of the inputs and σ² their mean variance.
 
     Directions of much variance come out with variance one, those of less than r σ², which are mostly noise, are damped
@@ -118,3 +120,13 @@ class ZCA:
     def arrays(self) -> dict[str, Array]:
         """Return ``mean`` and ``matrix``."""
         return {"mean": self.mean, "matrix": self.matrix}
+
+
+class Whitened(Settings, frozen=True, tag_field="kind", tag="zca"):
+    """Whitened by `ZCA`, with a regularisation relative to the mean variance of the inputs."""
+
+    regularisation: NotNegative = 0.1
+
+    def fit(self, X: Array, mirrored_shape: tuple[int, ...] | None = None) -> ZCA:
+        """Fit `ZCA` on rows; with the shape of images, on these and their mirror images together."""
+        return ZCA.fit(X, self.regularisation, mirrored_shape)

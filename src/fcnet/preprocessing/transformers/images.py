@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fcnet.errors import InputError, to_float, to_int
 from fcnet.preprocessing.checks import image_shape_of
 from fcnet.preprocessing.histograms import HistogramFeatures
-from fcnet.preprocessing.representation import Patches, PatchRepresentation, patches_of
+from fcnet.preprocessing.representation import Dictionary, PatchRepresentation, dictionary_of
 from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.types import Array
 
@@ -272,7 +272,7 @@ class PatchTransformer(_ImageTransformer):
         X = self._validated(X, reset=True, n_min=1 if self.n_components is None else 2)
         self.image_shape_ = self._shape(X.shape[1], (1, 1, X.shape[1]))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        patches = patches_of(self._settings() | {"max_value": self._white(X), "seed": seed}).fit(X, self.image_shape_)
+        patches = dictionary_of(self._settings() | {"max_value": self._white(X), "seed": seed}).fit(X, self.image_shape_)
         self.features_ = patches if self.n_components is None else self._whitened(patches, X, seed)
         return self
 
@@ -286,7 +286,7 @@ class PatchTransformer(_ImageTransformer):
         size = to_int("patch_size", given.get("patch_size", min(PATCH_SIZE, height, width)), 1)
         return {"patch_size": size, "grid": max(1, min(GRID, height - size + 1, width - size + 1))} | given
 
-    def _whitened(self, patches: Patches, X: Array, seed: int) -> PatchRepresentation:
+    def _whitened(self, patches: Dictionary, X: Array, seed: int) -> PatchRepresentation:
         n_components = to_int("n_components", self.n_components, 1)
         regularisation = to_float("regularisation", self.regularisation, 0)
         order, half = patches.mirrored(), patches.n_features // 2

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -15,10 +16,11 @@ from fcnet.engine.products import Matmul, bfloat16_matmul, matmul
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.files import load_tensors, save_tensors, write_atomic
 from fcnet.preprocessing.kmeans import unit_rows
-from fcnet.preprocessing.representation import Patches, PatchRepresentation, patches_of
+from fcnet.preprocessing.representation import Dictionary, PatchRepresentation, dictionary_of
 from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
-from fcnet.types import Array, Say
+from fcnet.types import Array
 
+_log = logging.getLogger(__name__)
 FORMAT = "fcnet-representation-1"
 REVISION = 6  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
 ROWS = 500  # images at once
@@ -40,8 +42,6 @@ class LearntRepresentation:
     regularisation : float
         Of the whitening.
     seed : int
-    say : callable
-        Told in a line what goes on.
     cache : Path, optional
         Where folders of earlier stages lie; the user's cache where it is not given.
     matmul : callable
@@ -58,13 +58,12 @@ class LearntRepresentation:
         n_components: int,
         regularisation: float,
         seed: int,
-        say: Say,
         cache: Path | None = None,
         matmul: Matmul = matmul,
         unit_mean: bool = False,
     ) -> None:
-        self.X, self.image_shape, self.say = X, image_shape, say
-        self.patches = [patches_of({**settings, "seed": seed + i}) for i, settings in enumerate(patches)]
+        self.X, self.image_shape = X, image_shape
+        self.patches = [dictionary_of({**settings, "seed": seed + i}) for i, settings in enumerate(patches)]
         self.n_components, self.regularisation, self.seed = n_components, regularisation, seed
         for part in self.patches:
             part.matmul = matmul
@@ -97,7 +96,7 @@ class LearntRepresentation:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            self.say("Another run learns the same features; this one waits for it")
+            _log.info("Another run learns the same features; this one waits for it")
             lock.acquire()
         with lock:
             self._began = time.monotonic()
@@ -147,7 +146,7 @@ class LearntRepresentation:
             stop = min(start + CHUNK, n)
             path = self.folder / f"{name}-{start}.safetensors"
             if not path.exists():
-                self.say(f"Components of training images {start:,} to {stop:,} of {n:,}")
+                _log.info(f"Components of training images {start:,} to {stop:,} of {n:,}")
                 some = self.X[start:stop]
                 if self.unit_mean:
                     components = representation.means(some, np.float16)[np.newaxis]
@@ -166,20 +165,20 @@ class LearntRepresentation:
         except FileFormatError as error:
             raise FileFormatError(f"{error} Delete the folder {self.folder}; it will be made again.") from None
 
-    def _dictionaries(self) -> list[Patches]:
+    def _dictionaries(self) -> list[Dictionary]:
         for i, part in enumerate(self.patches):
             path = self.folder / f"dictionary-{i}.safetensors"
             if path.exists():
                 part.set_shape(self.image_shape)
                 part.set_arrays(self._load(path)[0])
                 continue
-            self.say(f"Learning {part.description}")
+            _log.info(f"Learning {part.description}")
             part.fit(self.X, self.image_shape)
             save_tensors(path, part.arrays(), {}, FORMAT)
             self._count_seconds("representation")
         return self.patches
 
-    def _whitening(self, patches: list[Patches]) -> MirrorWhitening:
+    def _whitening(self, patches: list[Dictionary]) -> MirrorWhitening:
         """Whiten the features of one dictionary at once; those of several are reduced one by one, then whitened together."""
         orders = [part.mirrored() for part in patches]
 
@@ -189,7 +188,7 @@ class LearntRepresentation:
         halves = [part.n_features // 2 for part in patches]
         covariances = [MirrorCovariance(half, half) for half in halves]
         self._measure("Features", covariances, of_features)
-        self.say("Whitening the features")
+        _log.info("Whitening the features")
         if len(patches) == 1:
             return MirrorWhitening.fit(
                 orders[0], covariances[0], self.n_components, self.regularisation, self.seed, self.matmul
@@ -228,7 +227,7 @@ class LearntRepresentation:
             n, now = covariances[0].n, time.monotonic()
             if now - told > 5 or start == n_before:
                 told, left = now, (now - began) / (n - n_before) * (len(self.X) - n)
-                self.say(f"{what} of training images: {n:,} of {len(self.X):,}, {left / 60:.0f} min left")
+                _log.info(f"{what} of training images: {n:,} of {len(self.X):,}, {left / 60:.0f} min left")
             if now - saved > SHARE_OF_SAVING * saving or n == len(self.X):
                 self._save(stage, covariances)
                 saved = time.monotonic()
@@ -258,7 +257,7 @@ class LearntRepresentation:
                     np.save(temporary / str(i) / f"{name}.npy", array)  # safetensors would hold it in memory twice
             temporary.rename(done)
         except OSError as error:
-            self.say(f"How far this has come could not be kept in {self.folder}: {error}. It goes on.")
+            _log.info(f"How far this has come could not be kept in {self.folder}: {error}. It goes on.")
             shutil.rmtree(temporary, ignore_errors=True)
             return
         self._count_seconds("representation")

@@ -1,0 +1,90 @@
+"""The settings of patch features: dictionaries of one or several sizes, and the whitening of their features."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from fcnet.errors import SettingError
+from fcnet.preprocessing.base import Prepared, PreprocessorSettings, TrainingRows
+from fcnet.preprocessing.learning import LearntRepresentation
+from fcnet.preprocessing.representation import dictionary_of
+from fcnet.settings import Count, NotNegative
+
+
+class Patches(PreprocessorSettings, frozen=True, tag="patches"):
+    """Responses of patches to dictionaries learnt without labels, pooled and whitened; see `PatchRepresentation`.
+
+    Each size of patches has a dictionary with its share of `n_filters`, a `PatchFeatures`, or with `map_filters` a
+    `StackedPatches`, where the settings say what they are. `map_patch_size` and `map_layers` are one number, or one for each
+    of `patch_sizes`. Of the features `n_components` principal components are kept, whitened with `regularisation`, which is
+    relative to the mean variance of the standardised features.
+    """
+
+    n_filters: Annotated[int, Meta(ge=2)] = 1600
+    patch_sizes: Annotated[tuple[Count, ...], Meta(min_length=1)] = (6,)
+    threshold: NotNegative = 0.25
+    grid: Count = 2
+    map_filters: Annotated[int, Meta(ge=0)] = 0
+    map_patch_size: Annotated[tuple[Count, ...], Meta(min_length=1)] = (5,)
+    map_channels: Annotated[int, Meta(ge=2)] = 64
+    map_layers: Annotated[tuple[Count, ...], Meta(min_length=1)] = (1,)
+    n_components: Count = 3072
+    regularisation: Annotated[float, Meta(ge=1e-6)] = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_filters % (2 * len(self.patch_sizes)):
+            raise SettingError(
+                f"n_filters must be a multiple of 2 for each of patch_sizes, got {self.n_filters} for {list(self.patch_sizes)}."
+            )
+        for settings in self.dictionaries():
+            dictionary_of(settings)
+
+    def check(
+        self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
+    ) -> None:
+        """Raise SettingError if there are no images, or patches and cells do not fit into them."""
+        super().check(image_shape, mirror, shift, is_table=is_table)
+        for settings in self.dictionaries(shift):
+            dictionary_of(settings).set_shape(self._needs_images(image_shape))
+
+    def fit(self, rows: TrainingRows) -> Prepared:
+        """Learn the features of the training images, or take them from the cache."""
+        learnt = LearntRepresentation(
+            rows.X,
+            self._needs_images(rows.image_shape),
+            self.dictionaries(rows.shift, rows.max_value),
+            self.n_components,
+            self.regularisation,
+            rows.seed,
+            matmul=rows.matmul,
+            unit_mean=rows.mean_of_views,
+        )
+        representation, components = learnt.learn()
+        return Prepared(representation, components.astype(rows.dtype, copy=False), learnt.seconds)
+
+    def dictionaries(self, shift: int = 0, max_value: float = 255.0) -> list[dict[str, Any]]:
+        """Return the arguments of `PatchFeatures` or `StackedPatches` for each size of patches.
+
+        Raises
+        ------
+        SettingError
+            If there is neither one map_patch_size nor one for each patch size, or so of map_layers.
+        """
+        n = len(self.patch_sizes)
+        common: dict[str, Any] = {"threshold": self.threshold, "grid": self.grid, "shift": shift, "max_value": max_value}
+        parts = [{"n_filters": self.n_filters // n, "patch_size": size, **common} for size in self.patch_sizes]
+        if self.map_filters:
+            maps = zip(self._for_each("map_patch_size"), self._for_each("map_layers"), strict=True)
+            for part, (size, layers) in zip(parts, maps, strict=True):
+                part |= {"map_filters": self.map_filters, "map_channels": self.map_channels}
+                part |= {"map_patch_size": size, "map_layers": layers}
+        return parts
+
+    def _for_each(self, name: str) -> Sequence[int]:
+        values: tuple[int, ...] = getattr(self, name)
+        n = len(self.patch_sizes)
+        if len(values) not in (1, n):
+            raise SettingError(f"{name} needs one number, or one for each of {n} patch_sizes: {list(values)}.")
+        return values * n if len(values) == 1 else values
