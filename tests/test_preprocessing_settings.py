@@ -98,7 +98,7 @@ def test_each_preprocessor_augments_what_it_gives():
         (Histograms(cell=6), {"image_shape": (8, 8, 1)}, "2 × 2 cells of 6 pixels .* do not fit into images of 8 × 8"),
         (Patches(), {"image_shape": None}, "preprocessing = patches is for images"),
         (Patches(patch_sizes=[9]), {"image_shape": (8, 8, 1)}, "Patches of 9 pixels"),
-        (Patches(map_filters=10), {"image_shape": (32, 32, 3), "shift": 1}, "shift must be a multiple of 2"),
+        (Patches(map_filters=32), {"image_shape": (32, 32, 3), "shift": 1}, "shift must be a multiple of 2"),
     ],
 )
 def test_what_does_not_fit_the_data_is_named(settings, data, message):
