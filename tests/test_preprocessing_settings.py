@@ -113,7 +113,7 @@ def test_what_does_not_fit_the_data_is_named(settings, data, message):
         ({"map_filters": 7}, "map_filters must be even"),
         ({"map_filters": 10, "map_patch_size": [3, 5, 7]}, "map_patch_size needs one number, or one for each of 1"),
         ({"threshold": -1}, "threshold must be .* at least 0"),
-        ({"patch_sizes": []}, "patch_sizes: Expected `array` of length >= 1"),
+        ({"patch_sizes": []}, "patch_sizes must be a list of one or more whole numbers"),
         ({"regularisation": 0}, "regularisation must be"),
     ],
 )

@@ -1,6 +1,5 @@
 """From raw data to what a network trains on, by a recipe."""
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,7 @@ from fcnet.preprocessing import Histograms, Patches, Pixels, Preprocessor, Train
 from fcnet.preprocessing.local_weights import local_weights
 from fcnet.preprocessing.scaling import Mean, NoScaling, Standard
 from fcnet.preprocessing.zca import Whitened
-from fcnet.types import Array, Say
-
-
-class _Saying(logging.Handler):
-    def __init__(self, say: Say) -> None:
-        super().__init__(logging.INFO)
-        self.say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.say(record.getMessage())
+from fcnet.types import Array
 
 
 def preprocessing_of(recipe: Recipe) -> Pixels | Histograms | Patches:
@@ -33,17 +23,14 @@ def preprocessing_of(recipe: Recipe) -> Pixels | Histograms | Patches:
         names = ("n_filters", "threshold", "grid", "map_filters", "map_channels", "n_components")
         given: dict[str, Any] = {name: getattr(recipe, name) for name in names}
         given |= {name: tuple(getattr(recipe, name)) for name in ("patch_sizes", "map_patch_size", "map_layers")}
-        return Patches(
-            **given,
-            regularisation=recipe.pca_regularisation,
-        )
+        return Patches(**given, regularisation=recipe.pca_regularisation)
     if recipe.scaling == "zca":
         return Pixels(Whitened(recipe.zca_regularisation))
     kinds: dict[str, NoScaling | Mean | Standard] = {"none": NoScaling(), "mean": Mean(), "standard": Standard()}
     return Pixels(kinds[recipe.scaling])
 
 
-def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul = matmul) -> tuple[Preprocessor, Array, float]:
+def prepare(recipe: Recipe, data: Dataset, seed: int, matmul: Matmul = matmul) -> tuple[Preprocessor, Array, float]:
     """Fit what the inputs go through on the training part; return it, what the network trains on, and the seconds it took."""
     rows = TrainingRows(
         data.X_train,
@@ -57,15 +44,7 @@ def prepare(recipe: Recipe, data: Dataset, seed: int, say: Say, matmul: Matmul =
         seed,
         matmul,
     )
-    log, handler = logging.getLogger("fcnet.preprocessing"), _Saying(say)
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        prepared = preprocessing_of(recipe).fit(rows)
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
+    prepared = preprocessing_of(recipe).fit(rows)
     return prepared.preprocessor, prepared.rows, prepared.seconds
 
 

@@ -241,7 +241,7 @@ def _train(
     say: Say,
 ) -> dict[str, Any]:
     recipe = config.settings
-    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, say, ENGINES[config.engine].matmul)
+    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, ENGINES[config.engine].matmul)
     X_val = scaling.transform(data.X_val, recipe.dtype)
 
     prepared = Prepared(recipe, data, scaling, X_train, X_val, config.seed, config.engine)
