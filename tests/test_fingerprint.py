@@ -105,9 +105,7 @@ class Milestones:
 
 
 class Rule(AdamW):
-    def __init__(self, factor):
-        super().__init__()
-        object.__setattr__(self, "factor", factor)
+    factor: float = 1.0
 
     def get_config(self):
         return {"factor": self.factor}
@@ -137,7 +135,7 @@ OTHERS = [  # two settings that are equal when they are made anew, and a third t
     ("schedule", lambda: Warm(1), lambda: Warm(1, Cosine(0.5))),
     ("schedule", lambda: lambda i, n, total: 0.5, lambda: lambda i, n, total: 0.25),
     ("update", lambda: AdamW(weight_decay=0.1), lambda: AdamW(weight_decay=0.2)),
-    ("update", lambda: Rule(1), lambda: Rule(2)),
+    ("update", lambda: Rule(factor=1), lambda: Rule(factor=2)),
     ("seed", lambda: np.random.default_rng(1), lambda: np.random.default_rng(2)),
     ("seed", lambda: np.random.default_rng(1), lambda: 1),
     ("seed", lambda: np.random.Generator(np.random.MT19937(1)), lambda: np.random.Generator(np.random.MT19937(2))),

@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import asdict, replace
 
+import msgspec
 import pytest
 import tomli_w
 
@@ -32,15 +33,15 @@ def test_a_rule_that_is_chosen_by_its_name_alone_is_the_rule_of_that_name(name):
 def test_a_schedule_that_is_chosen_by_its_name_alone_is_the_schedule_of_that_name(name):
     own = SCHEDULES[name]()
     recipe = load_recipe("tuned", [f"schedule={name}"])
-    assert recipe.trainer(0, None).schedule == (replace(own, warmup=0.2) if name == "one_cycle" else own)
+    assert recipe.trainer(0, None).schedule == (msgspec.structs.replace(own, warmup=0.2) if name == "one_cycle" else own)
     assert get_schedule(name) == own
 
 
 def test_adam_decays_no_weights_unless_it_is_told_to():
-    assert rule_of(load_recipe("digits", ["update=adam"])) == Adam(weight_decay=0.0)
-    assert rule_of(load_recipe("table", ["update=adam"])) == Adam(weight_decay=0.0)  # the decay there is that of AdamW
+    assert rule_of(load_recipe("digits", ["update=adam"])) == Adam()
+    assert rule_of(load_recipe("table", ["update=adam"])) == Adam()  # the decay there is that of AdamW
     assert rule_of(load_recipe("digits", ["update=adamw"])) == AdamW(weight_decay=0.01)
-    assert rule_of(load_recipe("digits", ["update=adam", "weight_decay=0.05"])) == Adam(weight_decay=0.05)
+    assert rule_of(load_recipe("digits", ["update=adam", "weight_decay=0.05"])) == AdamW(weight_decay=0.05)
     assert rule_of(load_recipe("table", ["weight_decay=0.05"])) == AdamW(weight_decay=0.05)
 
 
@@ -61,7 +62,7 @@ def test_the_configuration_of_a_run_says_all_that_takes_effect(name, tmp_path):
     assert again.in_effect() == recipe.in_effect()
     assert again.trainer(0, None) == recipe.trainer(0, None)
     written = tomllib.loads((tmp_path / "config.toml").read_text())["settings"]
-    rule = asdict(rule_of(recipe))
+    rule = msgspec.structs.asdict(rule_of(recipe))
     assert {key: written[key] for key in rule} == rule
 
 
@@ -73,9 +74,9 @@ def test_a_run_of_before_means_what_it_meant(tmp_path):
     old = replace(config, settings=replace(config.settings, **every))
     (tmp_path / "config.toml").write_text(tomli_w.dumps(asdict(old)))
     read = Config.read(tmp_path)
-    assert rule_of(read.settings) == Adam(weight_decay=0.01)
+    assert rule_of(read.settings) == AdamW(weight_decay=0.01)
     assert check_run(tmp_path, read, resume=True) is False
-    with pytest.raises(SettingError, match=r"weight_decay was 0\.01, now 0\.0\."):
+    with pytest.raises(SettingError, match=r"weight_decay was 0\.01, now None\."):
         check_run(tmp_path, config, resume=True)
     nesterov = replace(old, settings=replace(old.settings, update="nesterov"))
     (tmp_path / "config.toml").write_text(tomli_w.dumps(asdict(nesterov)))

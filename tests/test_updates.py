@@ -1,6 +1,5 @@
 """Every update rule on the same problems, against its equation and against PyTorch."""
 
-from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -223,7 +222,7 @@ RANGES = {  # of every setting what it may be, and what it may not
     "warmup": SHARE,
 }
 INVERSE = partial(InverseScaling, 10)
-SETTINGS = [(made, field.name) for table in (UPDATES, SCHEDULES) for made in table.values() for field in fields(made)]
+SETTINGS = [(made, name) for table in (UPDATES, SCHEDULES) for made in table.values() for name in made.__struct_fields__]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from fcnet.engine import default_engine, get_engine
 from fcnet.errors import DivergedError
 from fcnet.nn.losses import LOSSES
 from fcnet.training.callbacks import Callback
-from fcnet.training.schedules import Schedule
+from fcnet.training.schedules import ScheduleRule
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import Trainer, accuracy
 from fcnet.training.updates import get_update
@@ -62,7 +62,7 @@ class _ExerciseLog(Callback):
         self,
         data: tuple[Array, Array, Array, Array],
         learning_rate: float,
-        schedule: Schedule,
+        schedule: ScheduleRule,
         every: int | None,
         verbose: bool,
     ) -> None:

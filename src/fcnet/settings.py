@@ -1,11 +1,11 @@
 """Settings: small typed structures that say the range of each value beside it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, dataclass_transform, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of structures whose values are checked however they are made: read from a file, or called as a class.
 
@@ -46,6 +47,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if (good := checked(name, value, kind)) is not value:
                 msgspec.structs.force_setattr(self, name, good)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the values of a pickle of before, when some of these were dataclasses."""
+        for name in self.__struct_fields__:
+            if name in state:
+                msgspec.structs.force_setattr(self, name, state[name])
+
+
+Settings.__new__ = lambda kind: kind()  # type: ignore  # what such a pickle calls first, and a structure has not
 
 
 @cache
@@ -121,6 +131,24 @@ def parts_of(kind: Any) -> dict[str, type[Settings]]:
     members = get_args(base) if get_origin(base) in (Union, UnionType) else [base]
     found = [member for member in members if isinstance(member, type) and issubclass(member, Settings)]
     return {str(member.__struct_config__.tag or member.__name__.lower()): member for member in found}
+
+
+def make_kind(part: str, kinds: Mapping[str, type[Settings]], name: str, settings: Mapping[str, Any]) -> Any:
+    """Return the kind of that name, made with those of `settings` that it has.
+
+    Raises
+    ------
+    SettingError
+        If the name is unknown, a setting belongs to none of the kinds, or a value is out of range: of other kinds, too.
+    """
+    if name not in kinds:
+        raise unknown_name(part, name, kinds)
+    owners = {setting: kind for kind in kinds.values() for setting in kind.__struct_fields__}
+    for setting, value in settings.items():
+        if setting not in owners:
+            raise unknown_name(f"{part} setting", setting, owners)
+        owners[setting](**{setting: value})
+    return kinds[name](**{setting: value for setting, value in settings.items() if setting in kinds[name].__struct_fields__})
 
 
 def choices_of(kind: Any) -> list[str]:

@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 
 from fcnet.engine import ENGINES
 from fcnet.nn.layers import NORMALISATIONS
-from fcnet.training.schedules import SCHEDULES, Constant, Schedule, get_schedule
+from fcnet.training.schedules import SCHEDULES, Constant, ScheduleRule, get_schedule
 from fcnet.training.stopping import Annealing, InverseScaling
-from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule, get_update
+from fcnet.training.updates import SGD, UPDATES, Adam, Momentum, Nesterov, RMSProp, UpdateRule, get_update
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -93,7 +93,7 @@ def batch_size_of(estimator: Any, n_rows: int) -> int:
 
 def _adapts(estimator: Any) -> bool:
     """Return whether the solver divides gradients by their usual size, so that one rate suits most data."""
-    return estimator.solver != "lbfgs" and isinstance(update_rule(estimator), AdamW | RMSProp)
+    return estimator.solver != "lbfgs" and isinstance(update_rule(estimator), Adam | RMSProp)
 
 
 def update_rule(estimator: Any) -> UpdateRule:
@@ -114,7 +114,7 @@ def update_rule(estimator: Any) -> UpdateRule:
     )
 
 
-def schedule_of(estimator: Any, n_rows: int, incremental: bool) -> Schedule:
+def schedule_of(estimator: Any, n_rows: int, incremental: bool) -> ScheduleRule:
     """Return the schedule that an estimator's parameters ask for, for an epoch of so many rows."""
     schedule = estimator.learning_rate
     if schedule == "auto":
@@ -132,7 +132,7 @@ def schedule_of(estimator: Any, n_rows: int, incremental: bool) -> Schedule:
 class EpochOf:
     """One epoch of a schedule over `n_epochs`, the number `epoch` from 0; the last one again where there are more."""
 
-    schedule: Schedule
+    schedule: ScheduleRule
     epoch: int
     n_epochs: int
 

@@ -13,7 +13,7 @@ from fcnet.estimators.parameters import PARAMETER_OF, EpochOf, batch_size_of, l2
 from fcnet.training.callbacks import Callback, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import Constant, Exponential, Schedule, Step
+from fcnet.training.schedules import Constant, Exponential, ScheduleRule, Step
 from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Adaptive, InverseScaling, Slowing, StopWithoutImprovement
 from fcnet.training.trainer import Trainer
@@ -153,7 +153,7 @@ def _take_scores(estimator: Any, stop: StopWithoutImprovement, diverged: Diverge
         estimator.validation_scores_ = [*(estimator.validation_scores_ or []), math.nan]
 
 
-def _warn_of_the_end(estimator: Any, schedule: Schedule, diverged: DivergedError | None, ended: bool) -> None:
+def _warn_of_the_end(estimator: Any, schedule: ScheduleRule, diverged: DivergedError | None, ended: bool) -> None:
     # Others end at max_iter by design, where the rate has come down; these would go on, as with warm_start the next fit does.
     goes_on = estimator.warm_start or isinstance(schedule, Constant | Exponential | Step | InverseScaling | Adaptive)
     done = ended or not goes_on

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from fcnet.errors import FileFormatError, SettingError, check_range, unknown_name
 from fcnet.experiments.other_names import OTHER_NAMES
 from fcnet.nn.network import FullyConnectedNet
@@ -16,14 +18,17 @@ from fcnet.preprocessing.representation import dictionary_of
 from fcnet.preprocessing.scaling import SCALINGS
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
-from fcnet.training.named import setting_defaults, setting_names
 from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import UPDATES, get_update
 
-UPDATE_SETTINGS, SCHEDULE_SETTINGS = setting_names(UPDATES), setting_names(SCHEDULES)
+UPDATE_SETTINGS, SCHEDULE_SETTINGS = (
+    {name for kind in kinds.values() for name in kind.__struct_fields__} for kinds in (UPDATES, SCHEDULES)
+)
 RULE_SETTINGS = UPDATE_SETTINGS | SCHEDULE_SETTINGS
-RULE_DEFAULTS = setting_defaults(UPDATES) | setting_defaults(SCHEDULES)  # for their types: each rule has its own
+RULE_DEFAULTS: dict[str, Any] = {}  # for their types: each rule has its own
+for kind in [*UPDATES.values(), *SCHEDULES.values()]:
+    RULE_DEFAULTS |= msgspec.structs.asdict(kind())
 PATCH_SETTINGS = {"n_filters", "patch_sizes", "threshold", "grid", "n_components", "pca_regularisation"}
 MAP_SETTINGS = {"map_filters", "map_patch_size", "map_channels", "map_layers"}
 KERNEL_SETTINGS = {"concentration", "ridge"}
@@ -164,12 +169,12 @@ class Recipe:
 
     def given(self) -> dict[str, Any]:
         """Return the settings that are not None, and those of the update rule and the schedule as these have them."""
-        settings = asdict(self) | asdict(self._update()) | asdict(self._schedule())
+        settings = asdict(self) | msgspec.structs.asdict(self._update()) | msgspec.structs.asdict(self._schedule())
         return {key: value for key, value in settings.items() if value is not None}
 
     def in_effect(self) -> dict[str, Any]:
         """Return the settings without those of features, update rules and schedules that are not chosen."""
-        idle = RULE_SETTINGS - setting_names({"update": UPDATES[self.update], "schedule": SCHEDULES[self.schedule]})
+        idle = RULE_SETTINGS.difference(*(rule.__struct_fields__ for rule in (self._update(), self._schedule())))
         if self.features != "patches":
             idle |= PATCH_SETTINGS - ({"patch_sizes"} if self.first_layer == "patches" else set())
         if self.features != "patches" or not self.map_filters:
@@ -267,7 +272,9 @@ class Recipe:
         )
 
     def _update(self) -> Any:
-        return get_update(self.update, **self._set(UPDATE_SETTINGS))
+        # Configurations of before have Adam with a weight decay, which is AdamW.
+        name = "adamw" if self.update == "adam" and self.weight_decay else self.update
+        return get_update(name, **self._set(UPDATE_SETTINGS))
 
     def _schedule(self) -> Any:
         return get_schedule(self.schedule, **self._set(SCHEDULE_SETTINGS))

@@ -165,10 +165,8 @@ def _begin(run: Path, config: Config, resume: bool) -> None:
 
 def _differences(begun: Config, now: Config) -> str:
     old, new = (config.settings.in_effect() | asdict(config) for config in (begun, now))
-    changed = [
-        key for key in old if key not in ("settings", "description", "threads", "fcnet") and old[key] != new.get(key, old[key])
-    ]
-    return ", ".join(f"{key} was {old[key]!r}, now {new[key]!r}" for key in changed)
+    changed = [key for key in old if key not in ("settings", "description", "threads", "fcnet") and old[key] != new.get(key)]
+    return ", ".join(f"{key} was {old[key]!r}, now {new.get(key)!r}" for key in changed)
 
 
 def train(

@@ -1,6 +1,7 @@
 """The state of a training on disk, from which it goes on as if it had never stopped."""
 
 import json
+import re
 import time
 import warnings
 from pathlib import Path
@@ -99,6 +100,16 @@ def _is_class_of(there: Any, here: Any) -> bool:
     return there in ("function", "method", here.partition("(")[0].rpartition(".")[2])
 
 
+def _as_now(name: str, there: Any) -> Any:
+    """Return a description of before as it would be now."""
+    if name == "network" and isinstance(there, dict):
+        return without_members(there)
+    if name == "update" and isinstance(there, str):  # Adam had a weight decay of its own, mostly of 0
+        there = re.sub(r"^Adam\((.*), weight_decay=0\.0\)", r"Adam(\1)", there)
+        return re.sub(r"^Adam(\(.*weight_decay)", r"AdamW\1", there)
+    return there
+
+
 def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[str, Any]) -> None:
     """Bring `state` to where the checkpoint was written.
 
@@ -114,9 +125,7 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
     if training.keys() != fingerprint.keys():
         raise FileFormatError(f"{path} is a checkpoint of another version of fcnet: delete it to train anew.")
     for name, here in fingerprint.items():
-        there = training[name]
-        if name == "network" and isinstance(there, dict):
-            there = without_members(there)
+        there = _as_now(name, training[name])
         if there != here and not _is_class_of(there, here):
             raise OtherTrainingError(path, name, there, here)
     text, own = tensors.pop("history", np.empty(0, np.uint8)), _Moment(state).tensors

@@ -11,6 +11,7 @@ from itertools import islice
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from fcnet.types import Array, is_sparse
@@ -116,9 +117,8 @@ class _Words:
             return self.of(value.py_func)
         if hasattr(value, "get_config"):
             return f"{type(value).__qualname__}({self.of(value.get_config())})"
-        if is_dataclass(value):
-            settings = {setting.name: getattr(value, setting.name) for setting in fields(value) if setting.init}
-            return f"{type(value).__qualname__}({self._named(settings)})"
+        if (names := _field_names(value)) is not None:
+            return f"{type(value).__qualname__}({self._named({name: getattr(value, name) for name in names})})"
         return self._reduced(value)
 
     def _reduced(self, value: Any) -> str:
@@ -132,6 +132,13 @@ class _Words:
             maker, *arguments = arguments
         parts = [part if isinstance(part, Mapping) else list(part) for part in (arguments, *state) if part]
         return f"{_name(maker) if isinstance(maker, FunctionType) else self.of(maker)}({self._listed(parts)})"
+
+
+def _field_names(value: Any) -> Iterable[str] | None:
+    """Return the names of the fields of a dataclass or a structure, which make it what it is."""
+    if isinstance(value, msgspec.Struct):
+        return value.__struct_fields__
+    return [setting.name for setting in fields(value) if setting.init] if is_dataclass(value) else None
 
 
 def _name(value: Any) -> str:
@@ -161,7 +168,7 @@ def _setting(value: Any, function: FunctionType) -> Any:
     module, own = (str(it.__module__).partition(".")[0] for it in (type(value), function))
     if module in {own, "fcnet", "numpy", *sys.stdlib_module_names} or callable(value) or hasattr(value, "get_config"):
         return value
-    return value if is_dataclass(value) else _name(type(value))
+    return value if _field_names(value) is not None else _name(type(value))
 
 
 def _globals_read(code: CodeType) -> set[str]:

@@ -4,42 +4,40 @@ A schedule is called with the number of the iteration, from 0, the iterations in
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
-from fcnet.training.named import Checked, make_named, number, whole_number
+from msgspec import Meta
+
+from fcnet.settings import Count, Settings, Share, make_kind, parts_of
 
 
-class Schedule(Protocol):
+class ScheduleRule(Protocol):
     """What the trainer asks of a schedule."""
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float: ...
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(Settings, tag_field="kind", tag="constant"):
     """``1``."""
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return 1.0
 
 
-@dataclass(frozen=True)
-class Exponential(Checked):
-    """``decay ** e`` in epoch e, counted from 0; the decay is from 0 to 1."""
+class Exponential(Settings, tag_field="kind", tag="exponential"):
+    """``decay ** e`` in epoch e, counted from 0."""
 
-    decay: float = number(0.95, 0, 1)
+    decay: Annotated[Share, Meta(description="The rate is multiplied by it after every epoch.")] = 0.95
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return float(self.decay ** (iteration // per_epoch))
 
 
-@dataclass(frozen=True)
-class Step(Checked):
-    """``step_factor ** (e // step_epochs)`` in epoch e, counted from 0; the factor is from 0 to 1."""
+class Step(Settings, tag_field="kind", tag="step"):
+    """``step_factor ** (e // step_epochs)`` in epoch e, counted from 0."""
 
-    step_epochs: int = whole_number(10, 1)
-    step_factor: float = number(0.1, 0, 1)
+    step_epochs: Annotated[Count, Meta(description="Epochs from one lowering of the rate to the next.")] = 10
+    step_factor: Annotated[Share, Meta(description="The rate is multiplied by it every `step_epochs` epochs.")] = 0.1
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return float(self.step_factor ** (iteration // per_epoch // self.step_epochs))
@@ -50,26 +48,24 @@ def half_cosine(start: float, end: float, fraction: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
-@dataclass(frozen=True)
-class Cosine(Checked):
+class Cosine(Settings, tag_field="kind", tag="cosine"):
     """From 1 down to `final_fraction` along half a cosine (Loshchilov & Hutter 2017, without restarts)."""
 
-    final_fraction: float = number(0.0, 0, 1)
+    final_fraction: Annotated[Share, Meta(description="The last rate, as a share of the highest.")] = 0.0
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return half_cosine(1.0, self.final_fraction, iteration / max(1, total - 1))
 
 
-@dataclass(frozen=True)
-class OneCycle(Checked):
+class OneCycle(Settings, tag_field="kind", tag="one_cycle"):
     """Up from 1/25 to 1 in the first `warmup` of the iterations, then down to `final_fraction`, both along half a cosine.
 
     After Smith & Topin 2018, in the two-phase form that is common in practice, without a cycle of the momentum.
     """
 
-    warmup: float = number(0.3, 0, 1)
-    final_fraction: float = number(0.0, 0, 1)
-    start_fraction = 1 / 25
+    warmup: Annotated[Share, Meta(description="Share of the iterations in which the rate rises.")] = 0.3
+    final_fraction: Annotated[Share, Meta(description="The last rate, as a share of the highest.")] = 0.0
+    start_fraction: ClassVar = 1 / 25
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         fraction = iteration / max(1, total - 1)
@@ -78,16 +74,11 @@ class OneCycle(Checked):
         return half_cosine(1.0, self.final_fraction, (fraction - self.warmup) / max(1 - self.warmup, 1e-12))
 
 
-SCHEDULES: dict[str, type[Any]] = {
-    "constant": Constant,
-    "exponential": Exponential,
-    "step": Step,
-    "cosine": Cosine,
-    "one_cycle": OneCycle,
-}
+Schedule = Constant | Exponential | Step | Cosine | OneCycle
+SCHEDULES = parts_of(Schedule)
 
 
-def get_schedule(name: str, **settings: float) -> Schedule:
+def get_schedule(name: str, **settings: Any) -> Schedule:
     """Return a schedule by its name, with those of `settings` that it has.
 
     Raises
@@ -95,5 +86,5 @@ def get_schedule(name: str, **settings: float) -> Schedule:
     SettingError
         If the name is unknown, a setting belongs to no schedule, or a value is out of range.
     """
-    schedule: Schedule = make_named("schedule", SCHEDULES, name, settings)
+    schedule: Schedule = make_kind("schedule", SCHEDULES, name, settings)
     return schedule

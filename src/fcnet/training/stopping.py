@@ -4,11 +4,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from fcnet.errors import to_float
+from fcnet.settings import NotNegative, Settings
 from fcnet.training.callbacks import Callback
-from fcnet.training.named import Checked, number, whole_number
 from fcnet.training.schedules import half_cosine
 from fcnet.training.state import TrainingState
 
@@ -16,8 +18,7 @@ LEAST_RATE, DIVISOR = 1e-6, 5.0
 SHARE, LEAST_EPOCHS = 0.5, 10  # of the epochs before, and at least so many, for a rate to go down in
 
 
-@dataclass
-class InverseScaling(Checked):
+class InverseScaling(Settings):
     """``1 / (t + 1)^power`` after t rows have been gone through in whole epochs, as `learning_rate="invscaling"`.
 
     Parameters
@@ -31,8 +32,8 @@ class InverseScaling(Checked):
     """
 
     n_rows: int
-    power: float = number(0.5, 0)
-    seen: int = whole_number(0, 0)
+    power: NotNegative = 0.5
+    seen: Annotated[int, Meta(ge=0)] = 0
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         """Return the factor of the rate."""
@@ -56,7 +57,7 @@ class Slowing(ABC):
 
 
 @dataclass
-class Adaptive(Checked, Slowing):
+class Adaptive(Slowing):
     """A rate that is divided by 5, as long as it is above 1e-6, as `learning_rate="adaptive"`.
 
     Parameters
@@ -65,12 +66,11 @@ class Adaptive(Checked, Slowing):
         Of the first epochs; `lowered` is that of now.
     """
 
-    factor: float = number(1.0, 0)
+    factor: float = 1.0
     lowered: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        self.lowered = self.factor
+        self.factor = self.lowered = to_float("factor", self.factor, 0)
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         """Return the factor of the rate."""

@@ -18,7 +18,7 @@ from fcnet.training.checkpoint import Checkpoints, load_checkpoint
 from fcnet.training.divergence import advice
 from fcnet.training.fingerprint import checksum, describe
 from fcnet.training.history import History
-from fcnet.training.schedules import Schedule, get_schedule
+from fcnet.training.schedules import ScheduleRule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
 from fcnet.training.updates import FusedRule, UpdateRule, get_update
 from fcnet.types import Array, Params, is_sparse
@@ -38,7 +38,7 @@ class Trainer:
         Multiplied by the schedule.
     update : str or UpdateRule
         "sgd", "momentum", "nesterov", "rmsprop", "adam" or "adamw", or an object like those of `fcnet.training.updates`.
-    schedule : str or Schedule
+    schedule : str or ScheduleRule
         "constant", "exponential", "step", "cosine" or "one_cycle", or an object like those of `fcnet.training.schedules`.
     l2 : float
         Strength of the penalty ``l2/2 · ΣW²`` in the loss; biases are not regularised.
@@ -77,7 +77,7 @@ class Trainer:
     batch_size: int = 100
     learning_rate: float = 1e-2
     update: str | UpdateRule = "momentum"
-    schedule: str | Schedule = "constant"
+    schedule: str | ScheduleRule = "constant"
     l2: float = 0.0
     label_smoothing: float = 0.0
     batches: BatchKind = "shuffled"
@@ -105,7 +105,7 @@ class Trainer:
         self.l2 = to_float("l2", self.l2, 0)
         self.label_smoothing = to_float("label_smoothing", self.label_smoothing, 0, 1, below=True)
         self._update: UpdateRule = _made("update", self.update, get_update)
-        self._schedule: Schedule = _made("schedule", self.schedule, get_schedule)
+        self._schedule: ScheduleRule = _made("schedule", self.schedule, get_schedule)
 
     def fit(
         self,

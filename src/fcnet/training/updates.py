@@ -4,19 +4,20 @@
 in place and leaves the gradients as they are. In the equations lr is the learning rate, p a parameter, g its gradient.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
+from msgspec import Meta
 
 from fcnet.engine import NumpyEngine
-from fcnet.training.named import Checked, make_named, number
+from fcnet.settings import NotNegative, Settings, Share, ShareBelowOne, make_kind, parts_of
 from fcnet.types import Array, Params
 
 NUMPY = NumpyEngine()
-LEAST_EPSILON = 1e-37  # less is none in float32, and 0 / 0 is not a step
+
+# Less than 1e-37 is nothing in float32, and 0 / 0 is not a step.
+Epsilon = Annotated[float, Meta(ge=1e-37), Meta(description="Added to what a step is divided by.")]
 
 
 class UpdateRule(Protocol):
@@ -27,11 +28,16 @@ class UpdateRule(Protocol):
     def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None: ...
 
 
-class FusedRule(Checked, ABC):
-    """A rule whose step, L2 penalty included, is one pass of an engine over each parameter."""
+class FusedRule(Settings, tag_field="kind"):
+    """A rule whose step, L2 penalty included, is one pass of an engine over each parameter.
 
-    @abstractmethod
-    def init(self, params: Params) -> Params: ...
+    `memory` names the arrays that it keeps for each parameter, which start at zero.
+    """
+
+    memory: ClassVar[tuple[str, ...]] = ()
+
+    def init(self, params: Params) -> Params:
+        return {f"{name}.{kind}": np.zeros_like(p) for kind in self.memory for name, p in params.items()}
 
     def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None:
         self.fused_step(params, grads, state, learning_rate, 0.0, NUMPY)
@@ -50,28 +56,23 @@ class FusedRule(Checked, ABC):
 
         `decayed` names the weights, which weight decay is for, too: by default what has two or more dimensions.
         """
+        if "t" in state:
+            state["t"] += 1  # the number of the step
         penalty = 0.0
         for name, p in params.items():
             is_weight = p.ndim > 1 if decayed is None else name in decayed
             penalty += self._move(name, p, grads[name], state, learning_rate, l2 if is_weight else 0.0, is_weight, engine)
         return penalty
 
-    @abstractmethod
     def _move(
         self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
-    ) -> float: ...
+    ) -> float:
+        """Move one parameter; return its share of the penalty."""
+        raise NotImplementedError
 
 
-def _zeros(params: Params, kind: str) -> Params:
-    return {f"{name}.{kind}": np.zeros_like(p) for name, p in params.items()}
-
-
-@dataclass(frozen=True)
-class SGD(FusedRule):
+class SGD(FusedRule, tag="sgd"):
     """Gradient descent: ``p -= lr g``."""
-
-    def init(self, params: Params) -> Params:
-        return {}
 
     def _move(
         self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
@@ -79,14 +80,11 @@ class SGD(FusedRule):
         return engine.sgd(p, g, learning_rate, l2)
 
 
-@dataclass(frozen=True)
-class Momentum(FusedRule):
-    """Classical momentum (Polyak 1964): ``v = mu v - lr g; p += v``, with v starting at zero; mu is from 0 to 1."""
+class Momentum(FusedRule, tag="momentum"):
+    """Classical momentum (Polyak 1964): ``v = mu v - lr g; p += v``, with v starting at zero."""
 
-    momentum: float = number(0.9, 0, 1)
-
-    def init(self, params: Params) -> Params:
-        return _zeros(params, "velocity")
+    momentum: Annotated[Share, Meta(description="Share of the velocity that is kept in a step.")] = 0.9
+    memory: ClassVar = ("velocity",)
 
     def _move(
         self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
@@ -94,8 +92,7 @@ class Momentum(FusedRule):
         return engine.momentum(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
 
-@dataclass(frozen=True)
-class Nesterov(Momentum):
+class Nesterov(Momentum, tag="nesterov"):
     """Nesterov's momentum as in Sutskever et al. 2013: ``v = mu v - lr g; p += mu v - lr g``, with v starting at zero."""
 
     def _move(
@@ -104,18 +101,12 @@ class Nesterov(Momentum):
         return engine.nesterov(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
 
-@dataclass(frozen=True)
-class RMSProp(FusedRule):
-    """``c = d c + (1 - d) g²; p -= lr g / sqrt(c + eps)``, with the cache c starting at zero (Hinton 2012, lecture 6e).
+class RMSProp(FusedRule, tag="rmsprop"):
+    """``c = d c + (1 - d) g²; p -= lr g / sqrt(c + eps)``, with the cache c starting at zero (Hinton 2012, lecture 6e)."""
 
-    The decay rate d is below 1, and eps above 0.
-    """
-
-    decay_rate: float = number(0.99, 0, 1, below=True)
-    epsilon: float = number(1e-8, LEAST_EPSILON)
-
-    def init(self, params: Params) -> Params:
-        return _zeros(params, "cache")
+    decay_rate: Annotated[ShareBelowOne, Meta(description="Share of the mean of squares that is kept in a step.")] = 0.99
+    epsilon: Epsilon = 1e-8
+    memory: ClassVar = ("cache",)
 
     def _move(
         self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
@@ -124,36 +115,20 @@ class RMSProp(FusedRule):
         return engine.rmsprop(p, g, state[f"{name}.cache"], learning_rate, *rates, self.epsilon, l2)
 
 
-@dataclass(frozen=True)
-class AdamW(FusedRule):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+class Adam(FusedRule, tag="adam"):
+    """Adam (Kingma & Ba 2015), with m and v starting at zero.
 
-    ``m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; p -= lr m̂ / (sqrt(v̂) + eps) + lr λ p`` in step t, with
-    ``m̂ = m / (1 - β₁ᵗ)``, ``v̂ = v / (1 - β₂ᵗ)`` and the weight decay λ on the weights alone, not the biases.
-    Both β are below 1, and eps is above 0.
+    ``m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; p -= lr m̂ / (sqrt(v̂) + eps)`` in step t, with ``m̂ = m / (1 - β₁ᵗ)`` and
+    ``v̂ = v / (1 - β₂ᵗ)``.
     """
 
-    beta1: float = number(0.9, 0, 1, below=True)
-    beta2: float = number(0.999, 0, 1, below=True)
-    epsilon: float = number(1e-8, LEAST_EPSILON)
-    weight_decay: float = number(0.01, 0)
+    beta1: Annotated[ShareBelowOne, Meta(description="Share of the mean of gradients that is kept in a step.")] = 0.9
+    beta2: Annotated[ShareBelowOne, Meta(description="Share of the mean of squares that is kept in a step.")] = 0.999
+    epsilon: Epsilon = 1e-8
+    memory: ClassVar = ("m", "v")
 
     def init(self, params: Params) -> Params:
-        return _zeros(params, "m") | _zeros(params, "v") | {"t": np.zeros(1, np.int64)}
-
-    def fused_step(
-        self,
-        params: Params,
-        grads: Params,
-        state: Params,
-        learning_rate: float,
-        l2: float,
-        engine: NumpyEngine,
-        decayed: Collection[str] | None = None,
-    ) -> float:
-        """Count the step, and take it as every rule does."""
-        state["t"] += 1
-        return super().fused_step(params, grads, state, learning_rate, l2, engine, decayed)
+        return super().init(params) | {"t": np.zeros(1, np.int64)}
 
     def _move(
         self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
@@ -161,29 +136,34 @@ class AdamW(FusedRule):
         t = int(state["t"][0])
         step_size = learning_rate / (1 - self.beta1**t)
         v_scale = 1 / (1 - self.beta2**t)
-        keep = 1 - learning_rate * self.weight_decay if decays else 1.0
+        keep = self._kept(learning_rate) if decays else 1.0
         betas = (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)
         return engine.adam(p, g, state[f"{name}.m"], state[f"{name}.v"], step_size, *betas, v_scale, self.epsilon, keep, l2)
 
-
-@dataclass(frozen=True)
-class Adam(AdamW):
-    """Adam (Kingma & Ba 2015): `AdamW` without weight decay."""
-
-    weight_decay: float = number(0.0, 0)
+    def _kept(self, learning_rate: float) -> float:
+        """Return the share of a weight that is left by its decay."""
+        return 1.0
 
 
-UPDATES: dict[str, type[Any]] = {
-    "sgd": SGD,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "rmsprop": RMSProp,
-    "adam": Adam,
-    "adamw": AdamW,
-}
+class AdamW(Adam, tag="adamw"):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+
+    A step is that of `Adam` and ``p -= lr λ p``, with the weight decay λ on the weights alone, not the biases.
+    """
+
+    weight_decay: Annotated[
+        NotNegative, Meta(description="Share of a weight, times the learning rate, that a step takes off.")
+    ] = 0.01
+
+    def _kept(self, learning_rate: float) -> float:
+        return 1 - learning_rate * self.weight_decay
 
 
-def get_update(name: str, **settings: float) -> UpdateRule:
+Update = SGD | Momentum | Nesterov | RMSProp | Adam | AdamW
+UPDATES = parts_of(Update)
+
+
+def get_update(name: str, **settings: Any) -> Update:
     """Return an update rule by its name, with those of `settings` that it has.
 
     Raises
@@ -191,5 +171,5 @@ def get_update(name: str, **settings: float) -> UpdateRule:
     SettingError
         If the name is unknown, a setting belongs to no rule, or a value is out of range.
     """
-    rule: UpdateRule = make_named("update", UPDATES, name, settings)
+    rule: Update = make_kind("update", UPDATES, name, settings)
     return rule
