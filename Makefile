@@ -1,13 +1,13 @@
 # Everything runs in a virtual environment of its own, .venv, made on first use.
 PYTHON ?= python3
 BIN := .venv/bin
-TORCH := --group torch
+TORCH := --editable ".[torch]"
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 QUICK := "not browser and not cifar10 and not slow and not torch"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kernels test-torch test-slow lint docs notebooks bench ladder clean
+.PHONY: help run test test-kernels test-torch test-slow test-install lint docs notebooks bench ladder clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,12 @@ test-torch: .venv/.test ## Run the tests that compare with PyTorch
 
 test-slow: .venv/.test ## Run the tests that train for minutes
 	$(BIN)/python -m pytest -m slow
+
+test-install: ## Install into a bare environment, as `pip install fcnet` does, and run what the README shows
+	rm -rf .venv/bare
+	$(PYTHON) -m venv .venv/bare
+	.venv/bare/bin/python -m pip install --quiet --disable-pip-version-check .
+	.venv/bare/bin/python tests/readme.py
 
 lint: .venv/.lint ## Check style, types and the order of the floors
 	$(BIN)/ruff check .
@@ -61,9 +67,9 @@ clean: ## Remove the virtual environment and what was built
 	touch $@
 
 .venv/.installed: .venv/.python pyproject.toml
-	$(PIP) --editable ".[all]"
+	$(PIP) --editable .
 	touch $@
 
 .venv/.test .venv/.lint .venv/.docs: .venv/.%: .venv/.installed
-	$(PIP) --group $*
+	$(PIP) --editable ".[onnx]" --group $*
 	touch $@

@@ -161,5 +161,5 @@ def test_what_cannot_be_converted_is_refused_in_a_line():
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    with pytest.raises(FcnetError, match=r"needs skl2onnx: pip install 'fcnet\[onnx,sklearn\]'"):
+    with pytest.raises(FcnetError, match=r"needs skl2onnx: pip install 'fcnet\[onnx\]'"):
         register_skl2onnx()

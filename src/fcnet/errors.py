@@ -51,19 +51,7 @@ class OverflowedError(InputError, ArithmeticError):
 
 
 class MissingPackageError(FcnetError, ImportError):
-    """What is asked for needs a package that is not installed."""
-
-
-EXTRAS = {"sklearn": ("scikit-learn", "sklearn"), "scipy": ("SciPy", "sklearn"), "matplotlib": ("Matplotlib", "report")}
-
-
-def missing_package(what: str, error: ModuleNotFoundError) -> ImportError:
-    """Return what to raise where `what` cannot be imported: which extra it needs, or, of no package of an extra, the error."""
-    package = (error.name or "").partition(".")[0]
-    if package not in EXTRAS:
-        return error
-    name, extra = EXTRAS[package]
-    return MissingPackageError(f'{what} needs {name}: pip install "fcnet[{extra}]".', name=package)
+    """What is asked for needs an extra that is not installed."""
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fcnet.errors import missing_package
 from fcnet.training.history import History
 from fcnet.types import Array
 
@@ -24,10 +23,7 @@ POINTS = 2000  # of a line; more than a figure has pixels only cost space
 
 def new_figure(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
     """Return a figure with empty axes, in the colours of fcnet's figures."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise missing_package("A figure", error) from None
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.4, 3), layout="constrained")
     axes = figure.add_subplot()

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fcnet import plots
-from fcnet.errors import FcnetError
 from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.run import Config, read_history, read_metrics, read_state
@@ -39,15 +38,9 @@ def write_report(run: Path) -> Path:
     ------
     FileFormatError
         If `run` is not a run folder, or a file of it is damaged.
-    FcnetError
-        If the libraries that draw it are not installed.
     """
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401  # drawn with further down
-        import PIL  # noqa: F401  # likewise
-    except ImportError as error:
-        raise FcnetError(f"The report needs {error.name}: pip install {error.name}.") from None
+    import jinja2
+
     config, state, history = Config.read(run), read_state(run), read_history(run)
     metrics = read_metrics(run) if state.kind == "finished" else None
     model = load(run / MODEL) if metrics or (run / MODEL).exists() else None

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.errors import FcnetError, InputError
+from fcnet.errors import InputError, MissingPackageError
 from fcnet.export.graph import Graph, onnx_type, require_onnx
 from fcnet.export.network import add_label, add_mean, add_network
 from fcnet.types import Array
@@ -20,8 +20,8 @@ def register_skl2onnx() -> None:
 
     Raises
     ------
-    FcnetError
-        If the extra ``onnx`` or scikit-learn is not installed.
+    MissingPackageError
+        If the extra ``onnx`` is not installed.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def register_skl2onnx() -> None:
 
         from fcnet.estimators import FCNetClassifier, FCNetRegressor
     except ImportError as error:
-        raise FcnetError(f"Converting pipelines needs {error.name}: pip install 'fcnet[onnx,sklearn]'.") from None
+        raise MissingPackageError(f"Converting pipelines needs {error.name}: pip install 'fcnet[onnx]'.") from None
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
     update_registered_converter(FCNetClassifier, "FCNetClassifier", _classifier_shapes, _convert_classifier, options=options)
     update_registered_converter(FCNetRegressor, "FCNetRegressor", _regressor_shapes, _convert_regressor)

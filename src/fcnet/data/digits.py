@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from fcnet.data.dataset import Dataset
-from fcnet.errors import FcnetError
 
 N_VAL, N_TEST = 300, 297
 
@@ -19,16 +18,9 @@ def load_digits(data_dir: str | Path | None = None, *, n_test: int = N_TEST, ver
         Of no use here; every data set takes them.
     n_test : int
         How many of the 297 test images to return.
-
-    Raises
-    ------
-    FcnetError
-        If scikit-learn is not installed.
     """
-    try:
-        from sklearn.datasets import load_digits as load
-    except ImportError:
-        raise FcnetError("The digits come with scikit-learn: pip install scikit-learn.") from None
+    from sklearn.datasets import load_digits as load
+
     digits = load()
     order = np.random.default_rng(0).permutation(len(digits.target))
     X, y = digits.data.astype(np.uint8)[order], digits.target.astype(np.int64)[order]

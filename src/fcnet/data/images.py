@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fcnet.data.pixels import is_deep, is_grey, opaque, upright
-from fcnet.errors import FcnetError, FileFormatError, InputError
+from fcnet.errors import FileFormatError, InputError
 from fcnet.types import Array
 from fcnet.words import listed
 
@@ -56,8 +55,6 @@ def picture_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     ------
     FileFormatError
         If a folder has no pictures.
-    FcnetError
-        If Pillow is not installed.
     """
     files, others = [], []
     for path in paths:
@@ -80,11 +77,6 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the pictures in a folder and its folders, by the ends of their names and in their order, and what else there is.
 
     Links are followed. Of a hidden folder, or one that a system has left there, nothing is looked at.
-
-    Raises
-    ------
-    FcnetError
-        If Pillow is not installed.
     """
     pictures: list[Path] = []
     others: list[Path] = []
@@ -111,23 +103,17 @@ def is_left_over(path: Path) -> bool:
 
 
 def _endings() -> set[str]:
-    Image = _pillow()
+    from PIL import Image
+
     endings = Image.registered_extensions().items()
     return {ending for ending, kind in endings if kind in Image.OPEN and kind not in NOT_PICTURES}
-
-
-def _pillow() -> ModuleType:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise FcnetError("Reading pictures needs Pillow: pip install pillow.") from None
-    return Image
 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Any]:
     """Open a picture, and turn what is wrong with it, then or when it is read, into a FileFormatError."""
-    Image = _pillow()
+    from PIL import Image
+
     try:
         with Image.open(file) as image:
             yield image
@@ -187,8 +173,6 @@ def read_image(file: Path, image_shape: tuple[int, ...], max_value: float = 255.
         If the file is missing or not a picture, or it cannot be told which of its numbers is white.
     InputError
         If the images have other channels.
-    FcnetError
-        If Pillow is not installed.
     """
     height, width, channels = image_shape
     if channels not in (1, 3):

@@ -72,13 +72,9 @@ def read_table(path: str | Path, *, encoding: str = "", known: Collection[str] =
         values than there are names, or fewer.
     SettingError
         If there is no such encoding.
-    FcnetError
-        If polars is not installed.
     """
-    try:
-        import polars as pl
-    except ImportError:
-        raise FcnetError('Reading a table needs polars: pip install "fcnet[tables]".') from None
+    import polars as pl
+
     path = Path(path)
     by_name = path.suffix.lower() == ".parquet" and path.is_file()
     content = b"" if by_name else read_bytes(path)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from fcnet.errors import FcnetError, FileFormatError, SettingError
+from fcnet.errors import FileFormatError, SettingError
 
 STANDARD_INPUT = Path("-")
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | dict.fromkeys(
@@ -103,10 +103,8 @@ def _unzip(content: bytes) -> bytes:
 
 
 def _unzstd(content: bytes) -> bytes:
-    try:
-        import zstandard
-    except ImportError:
-        raise FcnetError('Reading a table that is compressed by zstd needs zstandard: pip install "fcnet[tables]".') from None
+    import zstandard
+
     parts = []
     while content:
         frame = zstandard.ZstdDecompressor().decompressobj()

@@ -28,7 +28,7 @@ def get_engine(name: str, dtype: str) -> NumpyEngine:
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
     if name != "numpy" and not find_spec("numba"):
-        raise SettingError(f'The engine "{name}" needs numba: pip install "fcnet[fast]", or take the engine "numpy".')
+        raise SettingError(f'The engine "{name}" needs numba: pip install numba, or take the engine "numpy".')
     return ENGINES[name](dtype)
 
 

@@ -72,7 +72,7 @@ def _torch() -> Any:
         import torch
     except ImportError as error:
         raise SettingError(
-            f'Products in bfloat16 need PyTorch: pip install "fcnet[bfloat16]", or take another engine ({error}).'
+            f'Products in bfloat16 need PyTorch: pip install "fcnet[torch]", or take another engine ({error}).'
         ) from None
     torch.get_num_threads()  # what is set for a thread of a pool is not to become the number of this one
     before = torch.get_float32_matmul_precision()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.errors import FcnetError, InputError
+from fcnet.errors import InputError, MissingPackageError
 from fcnet.types import Array
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}  # the first with layer normalisation: read by onnxruntime from 1.13 on, and by most others
@@ -101,12 +101,12 @@ class Graph:
 
 
 def require_onnx() -> None:
-    """Raise FcnetError where the extra is not installed."""
+    """Raise MissingPackageError where the extra is not installed."""
     try:
         import onnx  # noqa: F401  # whether it can be imported
         import onnxruntime  # noqa: F401  # so here
     except ImportError as error:
-        raise FcnetError(f"Exporting to ONNX needs {error.name}: pip install 'fcnet[onnx]'.") from None
+        raise MissingPackageError(f"Exporting to ONNX needs {error.name}: pip install 'fcnet[onnx]'.") from None
 
 
 def onnx_type(dtype: DTypeLike) -> int:

@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fcnet.errors import missing_package
 from fcnet.preprocessing.base import Prepared, Preprocessor, TrainingRows, preprocessor_from
 from fcnet.preprocessing.histograms import HistogramFeatures, Histograms
 from fcnet.preprocessing.patch_settings import Patches
@@ -50,13 +49,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a transformer when it is first used: they subclass scikit-learn's, which features do without."""
+    """Import a transformer when it is first used: scikit-learn, which they subclass, takes a while."""
     if name not in TRANSFORMERS:
         raise AttributeError(f"module 'fcnet.preprocessing' has no attribute {name!r}")
-    try:
-        return getattr(import_module("fcnet.preprocessing.transformers"), name)
-    except ModuleNotFoundError as error:
-        raise missing_package(name, error) from None
+    return getattr(import_module("fcnet.preprocessing.transformers"), name)
 
 
 def __dir__() -> list[str]:
