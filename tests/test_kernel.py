@@ -151,7 +151,7 @@ def test_its_inputs_are_the_means_of_views(tmp_path):
     run, digits = tmp_path / "run", load_digits()
     fcnet("train", "digits", "--out", run, *[word for setting in SETTINGS for word in ("--set", setting)])
     model = load(run / "model.safetensors")
-    scaling = model.scaling
+    scaling = model.preprocessor
     assert isinstance(scaling, PatchRepresentation)
     mean = scaling.views(digits.X_val[:30]).mean(axis=1)
     expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)

@@ -81,9 +81,9 @@ def test_a_saved_model_can_be_loaded(made, tmp_path):
         ({"image_shape": (3, 3, 1)}, "image shape"),
         ({"image_shape": (2, 2.5, 1)}, "image shape must be three whole numbers"),
         ({"average_mirror": True}, "averages over views, and has none"),
-        ({"scaling": Scaling(np.zeros(5), np.ones(5))}, "its scaling"),
-        ({"scaling": Scaling(np.zeros(4), np.ones(3))}, "its scaling"),
-        ({"scaling": Scaling(np.full(4, np.nan))}, "'scaling.mean' holds NaN"),
+        ({"preprocessor": Scaling(np.zeros(5), np.ones(5))}, "its scaling"),
+        ({"preprocessor": Scaling(np.zeros(4), np.ones(3))}, "its scaling"),
+        ({"preprocessor": Scaling(np.full(4, np.nan))}, "'scaling.mean' holds NaN"),
         ({"max_value": float("nan")}, "max_value"),
     ],
 )
@@ -122,12 +122,12 @@ def images(n=30):
 
 PREPARED = {
     "nothing": lambda X: {},
-    "mean": lambda X: {"scaling": Scaling.fit(X, "mean")},
-    "standard": lambda X: {"scaling": Scaling.fit(X)},
-    "zca": lambda X: {"scaling": ZCA.fit(X)},
+    "mean": lambda X: {"preprocessor": Scaling.fit(X, "mean")},
+    "standard": lambda X: {"preprocessor": Scaling.fit(X)},
+    "zca": lambda X: {"preprocessor": ZCA.fit(X)},
     "views": lambda X: {"image_shape": (8, 8, 1), "average_mirror": True, "average_shift": 1},
-    "histograms": lambda X: {"scaling": HistogramFeatures(cell=4).fit(X, (8, 8, 1)), "image_shape": (8, 8, 1)},
-    "patches": lambda X: {"scaling": fitted(PatchFeatures(8, 3), X, (8, 8, 1)), "image_shape": (8, 8, 1)},
+    "histograms": lambda X: {"preprocessor": HistogramFeatures(cell=4).fit(X, (8, 8, 1)), "image_shape": (8, 8, 1)},
+    "patches": lambda X: {"preprocessor": fitted(PatchFeatures(8, 3), X, (8, 8, 1)), "image_shape": (8, 8, 1)},
 }
 
 
@@ -139,7 +139,7 @@ def test_sparse_rows_are_predicted_like_dense_ones(name, dtype):
         pytest.importorskip("skimage")
     X = images().astype(dtype)
     prepared = PREPARED[name](X)
-    n_inputs = prepared["scaling"].n_outputs or 64 if "scaling" in prepared else 64
+    n_inputs = prepared["preprocessor"].n_outputs or 64 if "preprocessor" in prepared else 64
     model = Model(FullyConnectedNet([n_inputs, 6, 3], seed=0), **prepared)
     for kind in (sparse.csr_matrix, sparse.csr_array, sparse.csc_matrix, sparse.coo_matrix):
         np.testing.assert_allclose(model.logits(kind(X)), model.logits(X), rtol=1e-4, atol=1e-3)

@@ -133,7 +133,8 @@ def test_every_preparation_and_view(name, shape, views, tmp_path):
 
 
 def test_every_kind_of_preparation_is_tested():
-    assert {preparation(name, shape).kind for name, shape, _ in CASES} | {"table"} == set(KINDS)
+    kinds = {kind for kind, of in KINDS.items() if of.__module__.startswith("fcnet.")}
+    assert {preparation(name, shape).kind for name, shape, _ in CASES} | {"table"} == kinds
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -176,7 +177,7 @@ OF_A_GRAPH = [
     "or_2",
     "constant_0",
     "output_constant_1",
-    "concat_20",
+    "concat_28",
 ]
 
 
@@ -250,10 +251,6 @@ def test_what_has_no_onnx_form_is_refused_in_a_line(tmp_path, monkeypatch):
 
     with pytest.raises(InputError, match=r"activation .* one of your own, .* method to_onnx"):
         export_onnx(Model(FullyConnectedNet([5, 4, 3], activation=Own)), tmp_path / "m.onnx")
-    monkeypatch.setattr(Scaling, "kind", "spectra")
-    with pytest.raises(InputError, match=r"prepared by 'spectra' cannot be exported"):
-        export_onnx(Model(FullyConnectedNet([5, 4, 3])), tmp_path / "m.onnx")
-    monkeypatch.undo()
     monkeypatch.setattr(graph, "LARGEST_FILE", 100)
     with pytest.raises(InputError, match="an ONNX file holds at most 2 GB"):
         export_onnx(Model(FullyConnectedNet([5, 4, 3])), tmp_path / "m.onnx")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fcnet.errors import InputError, SettingError
-from fcnet.preprocessing import PatchFeatures, patches
+from fcnet.preprocessing import PatchFeatures, patch_passes, patches
 
 SHAPE = (9, 10, 3)
 
@@ -22,7 +22,8 @@ def X():
 def passes(request, monkeypatch):
     """Run with either implementation of the two passes."""
     if request.param == "numpy":
-        monkeypatch.setattr(patches, "_passes", lambda: (patches._normalised_patches, patches._threshold_and_pool))
+        in_numpy = (patch_passes.normalised_patches, patch_passes.threshold_and_pool)
+        monkeypatch.setattr(patches, "passes", lambda: in_numpy)
     else:
         pytest.importorskip("numba")
 

@@ -225,7 +225,7 @@ def test_a_run_on_features_is_a_run_like_any_other(finished, digits, tmp_path):
     metrics = json.loads((finished / "metrics.json").read_text())
     assert metrics["val_accuracy"] > 0.9
     model = load(finished / "model.safetensors")
-    assert isinstance(model.scaling, PatchRepresentation)
+    assert isinstance(model.preprocessor, PatchRepresentation)
     assert (model.average_mirror, model.average_shift) == (True, 1)
     assert np.mean(model.predict(digits.X_val) == digits.y_val) == metrics["val_accuracy"]
     fcnet("train", "digits", "--out", tmp_path / "again", *CHANGES)
@@ -238,7 +238,7 @@ def test_maps_of_patches_of_several_sizes(tmp_path):
     """Each dictionary has maps of its own; one size stands for all."""
     settings = "map_filters=10\nmap_patch_size=[3, 5]\nmap_channels=8\npatch_sizes=[2, 1]\nshift=2\nthreshold=0.5"
     fcnet("train", "digits", "--out", tmp_path / "run", *CHANGES, *changes(settings))
-    parts = load(tmp_path / "run" / "model.safetensors").scaling.patches
+    parts = load(tmp_path / "run" / "model.safetensors").preprocessor.patches
     assert [(part.second.patch_size, part.first.patch_size) for part in parts] == [(2, 3), (1, 5)]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val_accuracy"] > 0.85
 
@@ -256,7 +256,7 @@ def test_maps_of_maps_beside_maps(tmp_path):
     np.testing.assert_array_equal(same, rows)
     np.testing.assert_array_equal(again.transform(X[:5]), representation.transform(X[:5]))
     save(tmp_path / "m.safetensors", Model(FullyConnectedNet([20, 2]), representation, ["a", "b"], (14, 18, 3)))
-    stored = load(tmp_path / "m.safetensors").scaling
+    stored = load(tmp_path / "m.safetensors").preprocessor
     assert [part.map_layers for part in stored.patches] == [1, 2]
     np.testing.assert_array_equal(stored.transform(X[:5]), representation.transform(X[:5]))
     np.testing.assert_allclose(rows.reshape(5, 60, -1)[0], representation.transform(X), atol=0.02)
@@ -270,8 +270,8 @@ def test_a_run_on_patches_of_maps(digits, tmp_path):
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["val_accuracy"] > 0.9
     model = load(tmp_path / "run" / "model.safetensors")
-    assert isinstance(model.scaling, PatchRepresentation)
-    assert isinstance(model.scaling.patches[0], StackedPatches)
+    assert isinstance(model.preprocessor, PatchRepresentation)
+    assert isinstance(model.preprocessor.patches[0], StackedPatches)
     assert np.mean(model.predict(digits.X_val) == digits.y_val) == metrics["val_accuracy"]
     report = (tmp_path / "run" / "report.html").read_text()
     assert "filters of patches" in report
@@ -295,9 +295,9 @@ def test_the_model_averages_over_views(finished, digits):
     padded = np.pad(X.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)), mode="reflect")
     moved = [X.reshape(-1, 8, 8), *(padded[:, a : a + 8, b : b + 8] for a in (0, 2) for b in (0, 2))]
     views = [view.reshape(-1, 64) for images in moved for view in (images, images[:, :, ::-1])]
-    expected = np.mean([model.network.logits(model.scaling.transform(view)) for view in views], axis=0)
+    expected = np.mean([model.network.logits(model.preprocessor.transform(view)) for view in views], axis=0)
     np.testing.assert_allclose(model.logits(X), expected, atol=1e-4)
-    alone = model.network.logits(model.scaling.transform(digits.X_train)).argmax(axis=1)
+    alone = model.network.logits(model.preprocessor.transform(digits.X_train)).argmax(axis=1)
     train_accuracy = json.loads((finished / "metrics.json").read_text())["train_accuracy"]
     assert np.mean(alone == digits.y_train) == pytest.approx(train_accuracy, abs=0.002)  # learnt with half precision
 
@@ -306,7 +306,7 @@ def test_averaging_over_views_of_pixels(digits, tmp_path):
     changes = ["scaling=zca", "mirror=true", "shift=1", "average_views=true", "epochs=3"]
     fcnet("train", "digits", "--out", tmp_path / "run", *[word for change in changes for word in ("--set", change)])
     model = load(tmp_path / "run" / "model.safetensors")
-    prepared = model.scaling.transform(digits.X_val).reshape(-1, 8, 8)
+    prepared = model.preprocessor.transform(digits.X_val).reshape(-1, 8, 8)
     padded = np.pad(prepared, ((0, 0), (1, 1), (1, 1)), mode="reflect")
     moved = [padded[:, a : a + 8, b : b + 8] for a in range(3) for b in range(3)]
     views = [view.reshape(-1, 64) for images in moved for view in (images, images[:, :, ::-1])]
@@ -378,7 +378,7 @@ def test_a_model_whose_features_do_not_fit_is_refused(finished, tmp_path, change
 def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_path):
     model = load(finished / "model.safetensors")
     with pytest.raises(InputError, match="scaling or image shape"):
-        save(tmp_path / "m.safetensors", Model(load_recipe("digits").network(40, 10, 0, "numpy"), model.scaling))
+        save(tmp_path / "m.safetensors", Model(load_recipe("digits").network(40, 10, 0, "numpy"), model.preprocessor))
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def model_of(data, dialect="of the data"):
 
 
 def predicted(model, path, **words):
-    return predict_tables(model, model.scaling, [path], lambda line: None, **words)
+    return predict_tables(model, [path], lambda line: None, **words)
 
 
 # Whole numbers
@@ -217,8 +217,8 @@ def test_words_for_what_is_missing_may_be_chosen(tmp_path):
     out = trained(path, "--missing", "?")
     model = load(out / "model.safetensors")
     assert model.classes == ["NA", "None", "low", "null"]
-    assert model.scaling.columns[1] == ("c", ["NA", "none"])
-    assert model.scaling.dialect == Dialect(",", [], ["?"])
+    assert model.preprocessor.columns[1] == ("c", ["NA", "none"])
+    assert model.preprocessor.dialect == Dialect(",", [], ["?"])
     assert Config.read(out).missing == ["?"]
     assert json.loads(run("evaluate", out, "--json").stdout)["n_test"] == 12
     assert load_dataset(str(path), missing=[""]).X_train["c"].unique().sort().to_list() == ["?", "NA", "none"]
@@ -257,7 +257,7 @@ def test_the_model_keeps_the_decimal_sign(comma, tmp_path):
     assert data.dialect.decimal_commas == ["a", "n"]
     save(tmp_path / "model.safetensors", model_of(data))
     model = load(tmp_path / "model.safetensors")
-    assert model.scaling.dialect == data.dialect
+    assert model.preprocessor.dialect == data.dialect
     new = tmp_path / "new.csv"
     new.write_text(lines("a;n;p;old;c", "1,234;1;1.25;true;a"))
     alone = predicted(model, new).rows
@@ -283,7 +283,7 @@ def test_another_sign_between_columns_is_read_and_told(comma, tmp_path):
     new.write_text(lines("a;n;p;old;c", "2,5;1;1.25;true;a"))
     expected = predicted(model, new).rows
     new.write_text(lines("n,p,old,c,a", '1,1.25,true,a,"2,5"'))
-    found = predict_tables(model, model.scaling, [new], said.append)
+    found = predict_tables(model, [new], said.append)
     assert found.rows == expected
     assert said == [f"{new}: ',' stands between the columns; in the training file it was ';'"]
 
@@ -320,7 +320,7 @@ def test_decimal_commas_that_could_be_thousands_may_be_said(tmp_path):
     path.write_text(lines("x;y", *(f"{i % 9 + 1},200;{'ab'[i % 2]}" for i in range(40))))
     assert "say --decimal ',' where a comma is the decimal sign" in run("train", path).stderr
     out = trained(path, "--decimal", ",")
-    assert load(out / "model.safetensors").scaling.median[0] == pytest.approx(5.2, abs=1)
+    assert load(out / "model.safetensors").preprocessor.median[0] == pytest.approx(5.2, abs=1)
     assert run("evaluate", out).exit_code == 0
 
 
@@ -484,7 +484,7 @@ def test_columns_are_named_with_commas_between_them(tmp_path):
     assert result.exit_code == 2
     assert "Unknown column 'd'" in result.stderr
     out = trained(path, "--drop", "a,c", "--category", "b")
-    assert load(out / "model.safetensors").scaling.columns[0] == ("b", ["0", "1", "2", "3", "4"])
+    assert load(out / "model.safetensors").preprocessor.columns[0] == ("b", ["0", "1", "2", "3", "4"])
 
 
 # Files as they come
@@ -563,7 +563,7 @@ def test_encodings(plain, tmp_path, encoding, said):
     path = tmp_path / "other.csv"
     path.write_bytes(PLAIN.encode(encoding))
     out = trained(path, *(["--encoding", said] if said else []))
-    assert load(out / "model.safetensors").scaling.columns == [("x", None), ("c", ["b, 2", "ä"])]
+    assert load(out / "model.safetensors").preprocessor.columns == [("x", None), ("c", ["b, 2", "ä"])]
     assert run("evaluate", out).exit_code == 0
     found = run("predict", out, path, *(["--encoding", said] if said else []))
     assert found.stdout == run("predict", out, plain).stdout

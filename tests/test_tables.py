@@ -142,7 +142,7 @@ def test_any_table_is_prepared_and_saved_and_read_again(tmp_path_factory, rows):
 def test_the_model_card_tells_the_columns(trained, table, tmp_path):
     assert run("export", trained, "--to", tmp_path / "card.md").exit_code == 0
     text = (tmp_path / "card.md").read_text().partition("## Columns")[2].partition("\n## ")[0]
-    median = load(trained / "model.safetensors").scaling.median[0]
+    median = load(trained / "model.safetensors").preprocessor.median[0]
     assert "The column label is predicted from these:" in text
     assert f"| size | number | the median, {median:.6g} |" in text
     assert "| colour | category: blue, green, red | no category |" in text
@@ -157,7 +157,7 @@ def test_the_model_card_tells_the_columns(trained, table, tmp_path):
 def test_unseen_and_missing_categories_are_no_category(trained, tmp_path):
     model = load(trained / "model.safetensors")
     rows = pl.DataFrame({"size": [50.0, None], "colour": ["violet", None], "old": ["true", "true"], "count": [1, 1]})
-    prepared = model.scaling.transform(rows)
+    prepared = model.preprocessor.transform(rows)
     colours = slice(1, 4)
     assert (prepared[:, colours] == 0).all()
     assert np.isfinite(model.predict_proba(rows)).all()
@@ -415,7 +415,7 @@ def test_numbers_that_are_categories(tmp_path, ending):
     assert run("train", path, "--category", "port", "--out", out, "--set", "epochs=20").exit_code == 0
     assert Config.read(out).category == ["port"]
     model = load(out / "model.safetensors")
-    assert model.scaling.columns[0] == ("port", ["1", "2", "3"])
+    assert model.preprocessor.columns[0] == ("port", ["1", "2", "3"])
     assert json.loads(run("evaluate", out, "--json").stdout)["test_accuracy"] > 0.95
     said = []
     for values in ([1, 2, 7, None], [1.0, 2.0, 7.0, None]):

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.files import load_tensors, plain, save_tensors
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.network import FullyConnectedNet, without_members
-from fcnet.preprocessing import HistogramFeatures, PatchRepresentation, Preprocessor, Scaling, TableFeatures, preprocessor_from
+from fcnet.preprocessing import Preprocessor, Scaling, preprocessor_from
 from fcnet.preprocessing.checks import image_shape_of
-from fcnet.preprocessing.views import all_moves, image_views
-from fcnet.types import Array, is_frame, is_sparse
+from fcnet.preprocessing.views import Views
+from fcnet.types import Array
 
 MODEL_FORMAT = "fcnet-model-1"
 
@@ -29,8 +28,8 @@ class Model:
     Parameters
     ----------
     network : FullyConnectedNet
-    scaling : Scaling, ZCA, HistogramFeatures or PatchRepresentation
-        Applied to raw inputs before the network sees them.
+    preprocessor : Preprocessor
+        Applied to raw inputs before the network sees them; by default it leaves them as they are.
     classes : list of str
         Name of each class, in the order of the logits; their numbers where nothing is given. Other values become text.
     image_shape : tuple of ints, optional
@@ -38,14 +37,14 @@ class Model:
     max_value : float
         The value of white in those images.
     average_mirror : bool
-        Whether logits are the mean of those of the image and of its mirror image.
+        Test-time augmentation: whether logits are the mean of those of the image and of its mirror image.
     average_shift : int
-        With it logits are the mean of those of the image and of copies moved by up to so many pixels down and across; with
-        features of patches, of the copies that these know.
+        Likewise of the image and of its translations by up to so many pixels down and across; with features of patches, of
+        the translations that these were learnt with.
     """
 
     network: FullyConnectedNet
-    scaling: Preprocessor = field(default_factory=Scaling)
+    preprocessor: Preprocessor = field(default_factory=Scaling)
     classes: list[str] = field(default_factory=list)
     image_shape: tuple[int, ...] | None = None
     max_value: float = 255.0
@@ -62,11 +61,13 @@ class Model:
     @property
     def n_inputs(self) -> int:
         """Values of a raw input."""
-        return self.network.layer_sizes[0] if self.scaling.n_inputs is None else self.scaling.n_inputs
+        n_inputs = self.preprocessor.n_inputs
+        return self.network.layer_sizes[0] if n_inputs is None else n_inputs
 
-    def rows(self, X: Any) -> Array:
-        """Return raw inputs as an array (n, n_inputs): of a table the rows of a data frame, encoded as numbers."""
-        return self.scaling.encode(X) if isinstance(self.scaling, TableFeatures) and is_frame(X) else X
+    @property
+    def views(self) -> Views:
+        """The views of an image that logits are averaged over."""
+        return Views(self.image_shape, self.average_mirror, self.average_shift)
 
     def logits(self, X: Any) -> Array:
         """Return the logits (n, n_classes) of raw inputs (n, n_inputs), or of a data frame for a model of tables.
@@ -84,38 +85,17 @@ class Model:
         OverflowedError
             If a score is not finite.
         """
-        X = check_inputs(self.rows(X), self.n_inputs)
-        dtype = np.dtype(np.float64) if isinstance(self.scaling, TableFeatures) else self.network.dtype
-        out = np.zeros((X.shape[0], self.network.n_classes), self.network.dtype)
+        X = check_inputs(self.preprocessor.encode(X), self.n_inputs)
+        raw_dtype, dtype, views = self.preprocessor.input_dtype or self.network.dtype, self.network.dtype, self.views
+        out = np.zeros((X.shape[0], self.network.n_classes), dtype)
         for start in range(0, len(out), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            raw = X[rows] if X.dtype.kind != "f" else in_dtype(X[rows], dtype, "X", start)
+            raw = X[rows] if X.dtype.kind != "f" else in_dtype(X[rows], raw_dtype, "X", start)
             with np.errstate(over="ignore", invalid="ignore"):
-                for n_views, view in enumerate(self._views(raw), 1):
-                    prepared = in_dtype(view, self.network.dtype, "X, once prepared for the network,", start)
+                for n_views, view in enumerate(self.preprocessor.each_view(raw, dtype, views), 1):
+                    prepared = in_dtype(view, dtype, "X, once preprocessed,", start)
                     out[rows] += (self.network.logits_of(prepared) - out[rows]) / n_views
         return check_results(out)
-
-    def _views(self, X: Array) -> Iterator[Array]:
-        """Prepare raw inputs for the network in every view that is averaged over."""
-        dtype, many = self.network.dtype, self.average_mirror or self.average_shift
-        if is_sparse(X) and not many and isinstance(self.scaling, Scaling) and self.scaling.mean is None:
-            yield X
-            return
-        X = X.toarray() if is_sparse(X) else X
-        if isinstance(self.scaling, PatchRepresentation):
-            moved = self.scaling.views(X, dtype) if self.average_shift else self.scaling.transform(X, dtype)[:, np.newaxis]
-            for view in np.moveaxis(moved, 1, 0):
-                yield view
-                if self.average_mirror:
-                    yield view * self.scaling.mirror_signs
-            return
-        prepared = self.scaling.transform(X, dtype)
-        if self.image_shape is None or not many:
-            yield prepared
-            return
-        for places in image_views(self.image_shape, self.average_mirror, all_moves(self.average_shift)):
-            yield prepared[:, places]
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs); of a regression the values."""
@@ -172,8 +152,8 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
         "average_mirror": model.average_mirror,
         "average_shift": model.average_shift,
     }
-    metadata["scaling"] = {"kind": model.scaling.kind, **model.scaling.get_config()}
-    arrays = {f"scaling.{name}": array for name, array in model.scaling.arrays().items()}
+    metadata["scaling"] = {"kind": model.preprocessor.kind, **model.preprocessor.get_config()}
+    arrays = {f"scaling.{name}": array for name, array in model.preprocessor.arrays().items()}
     tensors = {name: np.asarray(tensor) for name, tensor in (model.network.params | arrays).items()}
     try:
         _model_of(tensors, json.loads(json.dumps(metadata, default=plain)))
@@ -226,18 +206,13 @@ def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
 
 def _check(model: Model) -> None:
     """Raise InputError unless the parts of a model fit one another."""
-    n, shape, prepared = model.network.layer_sizes[0], model.image_shape, model.scaling
-    if prepared.n_outputs not in (None, n) or math.prod(shape or [model.n_inputs]) != model.n_inputs:
+    n, shape, preprocessor = model.network.layer_sizes[0], model.image_shape, model.preprocessor
+    if preprocessor.n_outputs not in (None, n) or math.prod(shape or [model.n_inputs]) != model.n_inputs:
         raise InputError(f"its scaling or image shape is not that of {n} inputs.")
-    if getattr(prepared, "image_shape", shape) != shape:
+    if preprocessor.image_shape not in (None, shape):
         raise InputError(f"its images are {shape}, those of its features another shape.")
     if not math.isfinite(model.max_value):
         raise InputError(f"its max_value is {model.max_value}.")
     if len(model.classes) != model.network.n_classes:
         raise InputError(f"it names {len(model.classes)} classes, its network has {model.network.n_classes}.")
-    if (model.average_mirror or model.average_shift) and (shape is None or isinstance(prepared, HistogramFeatures)):
-        raise InputError("it averages over views, and has none.")
-    if model.average_shift and getattr(prepared, "unit_mean", False):
-        raise InputError("it averages over moved views of what is a mean of moved views.")
-    if not 0 <= model.average_shift < min((shape or (1, 1, 1))[:2]):
-        raise InputError(f"it moves images by {model.average_shift} pixels.")
+    preprocessor.check_views(model.views)

@@ -9,7 +9,7 @@ from fcnet.experiments.folder import MODEL
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.run import Config, read_metrics
 from fcnet.model import Model, load
-from fcnet.preprocessing import TableFeatures
+from fcnet.preprocessing import Preprocessor
 from fcnet.words import duration_words, listed, setting_words
 
 CITATIONS = {
@@ -40,10 +40,9 @@ def model_card(run: str | Path) -> str:
     run = Path(run)
     metrics, config, model = read_metrics(run), Config.read(run), load(run / MODEL)
     data = _plain(Path(config.dataset).name)
-    table = model.scaling if isinstance(model.scaling, TableFeatures) else None
     sections = {
         "Data": _data(data, metrics, model),
-        **({"Columns": _columns(metrics, config, table)} if table else {}),
+        **({"Columns": _columns(metrics, config, model.preprocessor)} if model.preprocessor.columns else {}),
         "Metrics": _measured(metrics, config),
         "Model": _network(metrics, model),
         "Training": _training(metrics, config),
@@ -61,7 +60,7 @@ def model_card(run: str | Path) -> str:
 
 def _purpose(model: Model) -> str:
     n = model.network.n_classes
-    of = "an image" if model.image_shape else "a row of a table" if model.scaling.kind == "table" else "a row of numbers"
+    of = "an image" if model.image_shape else "a row of a table" if model.preprocessor.columns else "a row of numbers"
     return {
         "cross_entropy": f"A fully-connected neural network that says which of {n} classes {of} belongs to.",
         "binary_cross_entropy": f"A fully-connected neural network that says which of {n} labels {of} has.",
@@ -80,16 +79,11 @@ def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
     return [*texts, _table(["part", "rows"], rows)]
 
 
-def _columns(metrics: dict[str, Any], config: Config, table: TableFeatures) -> list[str]:
+def _columns(metrics: dict[str, Any], config: Config, table: Preprocessor) -> list[str]:
     target = metrics.get("target") or config.target or "that is last"  # runs of before there was a target in the metrics
     learnt = f"The column {_plain(target)} is predicted from these"
     dropped = f", without {listed(map(_plain, config.drop), MOST_NAMES)}" if config.drop else ""
-    medians, rows = iter(table.median), []
-    for name, categories in table.columns[:MOST_NAMES]:
-        if categories is None:
-            rows.append([_plain(name), "number", f"the median, {next(medians):,.6g}"])
-        else:
-            rows.append([_plain(name), f"category: {listed(map(_plain, categories)) or 'none'}", "no category"])
+    rows = [list(map(_plain, words)) for words in table.column_words()[:MOST_NAMES]]
     texts = [f"{learnt}{dropped}:", _table(["column", "kind", "a missing value counts as"], rows)]
     if len(table.columns) > MOST_NAMES:
         texts.append(f"And {len(table.columns) - MOST_NAMES:,} more columns.")
@@ -97,7 +91,7 @@ def _columns(metrics: dict[str, Any], config: Config, table: TableFeatures) -> l
     return [*texts, *_text_files(table)]
 
 
-def _text_files(table: TableFeatures) -> list[str]:
+def _text_files(table: Preprocessor) -> list[str]:
     if table.dialect is None:  # of a file of before this was kept
         return []
     commas, words = (listed(map(_plain, names), MOST_NAMES) for names in (table.dialect.decimal_commas, table.dialect.missing))
@@ -145,7 +139,7 @@ def _network(metrics: dict[str, Any], model: Model) -> list[str]:
     parameters = metrics.get("n_parameters", network.n_parameters)
     return [
         f"Layers {sizes}, activation {network.activation}, normalisation {network.normalisation}: {parameters:,} "
-        f"parameters of {network.dtype}. Inputs are prepared by `{model.scaling.kind}`{views}."
+        f"parameters of {network.dtype}. Its inputs are {model.preprocessor.description}{views}."
     ]
 
 
@@ -187,7 +181,7 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
 
 
 def _use(model: Model) -> list[str]:
-    if model.scaling.kind == "table":
+    if model.preprocessor.columns:
         return ["```console\n$ fcnet predict RUN new.csv  # the classes of raw rows and their probabilities\n```"]
     call = "predict" if model.network.loss.measure == "r2" else "predict_proba"
     return [

@@ -16,7 +16,6 @@ from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.run import Config, read_history, read_metrics, read_state
 from fcnet.files import write_atomic
 from fcnet.model import Model, load
-from fcnet.preprocessing import HistogramFeatures, PatchRepresentation
 from fcnet.training.history import History
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
@@ -115,25 +114,21 @@ def _png(pixels: Array) -> str:
 
 def _weights(model: Model) -> dict[str, Any] | None:
     """Return pictures of the weights of the first layer, those with the most structure first, and fewer where there is none."""
-    if model.image_shape is None or isinstance(model.scaling, HistogramFeatures):
+    network = model.network
+    seen = model.preprocessor.weight_images(network.params[network.affine[0].W], model.image_shape)
+    if seen is None:
         return None
-    height, width, channels = model.image_shape
-    weights, of = model.network.params[model.network.affine[0].W], "hidden units"
-    if isinstance(model.scaling, PatchRepresentation):
-        patches = model.scaling.patches[0].of_pixels
-        height = width = patches.patch_size
-        weights, of = patches.filters[:, : patches.n_filters // 2], "filters of patches"  # the others are their mirror images
-    images = plots.weight_images(weights, (height, width, channels), at_most=weights.shape[1])
+    images = plots.weight_images(seen.weights, seen.image_shape, at_most=seen.weights.shape[1])
     structured = int(plots.has_structure(images).sum())
     shown = np.argsort(plots.roughness(images), kind="stable")[: np.clip(structured, *TILES)]
     pictures = [_png(plots.image_grid(image[np.newaxis])) for image in images[shown]]
-    return {"n": len(images), "of": of, "structured": structured, "pictures": pictures}
+    return {"n": len(images), "of": seen.of, "structured": structured, "pictures": pictures}
 
 
 def _templates(model: Model) -> dict[str, str] | None:
     """Return a picture for each class of the product of all weights, if they are of pixels and have structure."""
     network, shape = model.network, model.image_shape
-    if shape is None or isinstance(model.scaling, HistogramFeatures | PatchRepresentation):
+    if shape is None or not model.preprocessor.keeps_pixels:
         return None
     plain = network.normalisation == "none" and network.activation != "exp"
     if not plain or len(model.classes) > LARGEST_MATRIX:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -13,6 +14,11 @@ Say = Callable[[str], None]  # is told in a line what goes on
 def is_sparse(X: object) -> TypeGuard[Any]:
     """Return whether `X` is a sparse matrix or array of SciPy, without importing it."""
     return hasattr(X, "tocsr")
+
+
+def as_array(X: Any) -> Array:
+    """Return `X`, which may be a sparse matrix, as an array."""
+    return X.toarray() if is_sparse(X) else np.asarray(X)
 
 
 def is_frame(X: object) -> TypeGuard[Any]:

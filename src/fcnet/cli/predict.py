@@ -54,7 +54,7 @@ def predict(
     from fcnet.experiments.folder import MODEL
 
     model = model_of(run)
-    if model.scaling.kind == "table":
+    if model.preprocessor.columns:
         _predict_tables(model, files, out, as_json, keep=keep, encoding=encoding or "", decimal=decimal or "")
         return
     if model.image_shape is None:
@@ -94,7 +94,7 @@ def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json
 
     if out and not out.parent.is_dir():
         raise FcnetError(f"There is no folder {out.parent}.")
-    predicted = predict_tables(model, model.scaling, files, _log.info, **reading)
+    predicted = predict_tables(model, files, _log.info, **reading)
     text = predicted.to_json_lines() if as_json else predicted.to_csv()
     if out:
         write_atomic(out, text)

@@ -35,7 +35,6 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.state import RunState, state_of
 from fcnet.files import write_atomic
 from fcnet.model import load, save
-from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
@@ -277,7 +276,7 @@ def _train(
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
     }
-    save_predictions(run / PREDICTIONS, "validation", trained.val_logits, model.rows(data.X_val), data.y_val)
+    save_predictions(run / PREDICTIONS, "validation", trained.val_logits, model.preprocessor.encode(data.X_val), data.y_val)
     _write_metrics(run, metrics)
     return metrics
 
@@ -300,13 +299,13 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         if metrics["test_accuracy"] is not None:
             return metrics
         model = load(run / MODEL)
-        columns = [name for name, _ in model.scaling.columns] if isinstance(model.scaling, TableFeatures) else []
+        columns = [name for name, _ in model.preprocessor.columns]
         target = metrics.get("target") or config.target  # that of then, should another be the default by now
         data = replace(config, target=target).load(data_dir, known=columns)
         logits = model.logits(data.X_test)
         metrics["test_accuracy"] = accuracy(logits, data.y_test)
         metrics["n_test"] = len(data.X_test)
-        save_predictions(run / PREDICTIONS, "test", logits, model.rows(data.X_test), data.y_test)
+        save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
         _write_metrics(run, metrics)
     return metrics
 

@@ -14,8 +14,8 @@ from fcnet.data.table_file import TableFile, chosen_columns, read_table
 from fcnet.data.text_file import name_of
 from fcnet.errors import FcnetError, SettingError
 from fcnet.model import Model
-from fcnet.preprocessing import TableFeatures
-from fcnet.preprocessing.table import is_boolean
+from fcnet.preprocessing import Preprocessor
+from fcnet.preprocessing.table_cells import is_boolean
 
 
 @dataclass
@@ -56,7 +56,6 @@ class Predictions:
 
 def predict_tables(
     model: Model,
-    table: TableFeatures,
     files: Iterable[Path],
     say: Callable[[str], None],
     *,
@@ -71,8 +70,7 @@ def predict_tables(
     Parameters
     ----------
     model : Model
-    table : TableFeatures
-        Its preparation.
+        Whose preprocessor has columns.
     files : iterable of Path
         Tables with the columns that the model was trained on, in any order; others are left aside. ``-`` is standard input.
     say : callable
@@ -87,6 +85,7 @@ def predict_tables(
     FcnetError
         If a file cannot be read or a column does not fit.
     """
+    table = model.preprocessor
     names = {name for name, _ in table.columns}
     predicted = Predictions(model.classes)
     for path in files:
@@ -100,7 +99,7 @@ def predict_tables(
             say(f"{name_of(path)}: {file.separator!r} stands between the columns; {there}")
         frame = _cleaned(table, file, dialect)
         try:
-            probabilities = model.predict_proba(replace(table, dialect=dialect).encode(frame))
+            probabilities = model.predict_proba(table.encode(frame, dialect))
             for name in kept:
                 predicted.kept.setdefault(name, []).extend(as_text(file.frame[name]).to_list())
         except FcnetError as error:
@@ -112,7 +111,7 @@ def predict_tables(
     return predicted
 
 
-def _dialect(table: TableFeatures, file: TableFile, decimal: str) -> Dialect:
+def _dialect(table: Preprocessor, file: TableFile, decimal: str) -> Dialect:
     """Return how a file is to be read; for models of before they had a dialect the decimal sign is found out from its rows."""
     numbers = [name for name, categories in table.columns if categories is None and name in file.frame.columns]
     if table.dialect and not decimal:
@@ -123,7 +122,7 @@ def _dialect(table: TableFeatures, file: TableFile, decimal: str) -> Dialect:
     return Dialect(decimal_commas=sorted(guessed_commas(file.separator, texts)))
 
 
-def _cleaned(table: TableFeatures, file: TableFile, dialect: Dialect) -> Any:
+def _cleaned(table: Preprocessor, file: TableFile, dialect: Dialect) -> Any:
     """Return the rows of a file, its text as in training: without blanks at its ends, and null for the words that mean it.
 
     Where such a word is a category that is known, it is that.

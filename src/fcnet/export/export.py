@@ -8,12 +8,9 @@ import numpy as np
 from fcnet.errors import FcnetError
 from fcnet.export.graph import Graph
 from fcnet.export.network import add_label, add_mean, add_network
-from fcnet.export.preparation import add_preparation
-from fcnet.export.table import add_table, random_rows, table_inputs
 from fcnet.files import write_atomic
 from fcnet.model import Model, as_model
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.preprocessing import ZCA, Scaling, TableFeatures
 from fcnet.types import Array
 
 N_CHECKED = 16
@@ -59,14 +56,11 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     """
     model = as_model(model)
     network = model.network
-    graph = Graph(taken=[name for name, _ in model.scaling.columns] if isinstance(model.scaling, TableFeatures) else ())
-    if isinstance(model.scaling, TableFeatures):
-        x = add_table(graph, model.scaling, network.dtype)
-    else:
-        x = add_preparation(graph, model, graph.input("inputs", network.dtype, model.n_inputs))
-    has_views = bool(model.average_mirror or model.average_shift) or model.scaling.kind == "patches"
-    logits = add_network(graph, network, x)
-    if has_views:
+    preprocessor, views = model.preprocessor, model.views
+    graph = Graph(taken=[name for name, _ in preprocessor.columns])
+    raw = preprocessor.onnx_inputs(graph, network.dtype, model.n_inputs)
+    logits = add_network(graph, network, preprocessor.to_onnx(graph, raw, network.dtype, views))
+    if views:
         logits = graph.add("ReduceMean", logits, axes=[1], keepdims=0)
     _add_outputs(graph, model, logits)
     content: bytes = graph.model(_metadata(model)).SerializeToString(deterministic=True)
@@ -105,8 +99,7 @@ def _check(content: bytes, model: Model, tolerance: float) -> float:
     """Return the largest difference of onnxruntime's outputs from the model's, or raise FcnetError where it is too large."""
     rows = _random_rows(model, np.random.default_rng(0))
     expected = model.logits(rows), model.predict_proba(rows)
-    table = model.scaling if isinstance(model.scaling, TableFeatures) else None
-    pairs = zip(_run(content, table_inputs(table, rows) if table else {"inputs": rows}), expected, strict=True)
+    pairs = zip(_run(content, model.preprocessor.onnx_values(rows)), expected, strict=True)
     difference = float(np.max([np.abs(found - values).max() / max(1, np.abs(values).max()) for found, values in pairs]))
     if not difference <= tolerance:
         raise FcnetError(
@@ -129,16 +122,9 @@ def _run(content: bytes, inputs: dict[str, Array]) -> list[Array]:
 
 def _random_rows(model: Model, rng: np.random.Generator) -> Array:
     """Return raw inputs of about the range that the model was made for."""
-    shape, scaling = (N_CHECKED, model.n_inputs), model.scaling
-    if isinstance(scaling, TableFeatures):
-        return random_rows(scaling, N_CHECKED, rng)
-    rows = rng.standard_normal(shape)
-    if isinstance(scaling, Scaling | ZCA) and scaling.mean is not None:
-        std = 1 / scaling.matrix.diagonal() if isinstance(scaling, ZCA) else scaling.std
-        rows = scaling.mean + (rows if std is None else rows * std)
-    elif model.image_shape is not None:
-        rows = rng.uniform(0, model.max_value, shape)
+    preprocessor, dtype = model.preprocessor, model.preprocessor.input_dtype or model.network.dtype
+    rows = preprocessor.example_rows(N_CHECKED, model.n_inputs, rng, model.image_shape, model.max_value)
     if model.image_shape is not None:
         rows = rows.clip(0, model.max_value)
         rows = np.rint(rows) if model.max_value > 1 else rows
-    return rows.astype(model.network.dtype)
+    return rows.astype(dtype)

@@ -1,31 +1,76 @@
 """What every preprocessor has: settings that can be checked and fitted, and a fitted object that knows all of itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect
 from fcnet.engine.products import Matmul, matmul
-from fcnet.errors import SettingError, unknown_name
+from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.preprocessing.views import Views
 from fcnet.settings import Settings
 from fcnet.types import Array
 
-KINDS: dict[str, type["Preprocessor"]] = {}  # every preprocessor that has been defined, by the name that model files have
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
+
+Column = tuple[str, list[str] | None]
+KINDS: dict[str, type["Preprocessor"]] = {}
+
+
+@dataclass(frozen=True)
+class WeightImages:
+    """Weights that the report draws as images.
+
+    Parameters
+    ----------
+    weights : array (height · width · channels, n)
+    image_shape : tuple of ints
+        (height, width, channels).
+    of : str
+        What each of them belongs to, in words.
+    """
+
+    weights: Array
+    image_shape: tuple[int, ...]
+    of: str
 
 
 class Preprocessor(ABC):
-    """A fitted transformation of raw rows into a network's inputs, all of which a model file holds.
+    """A fitted transformation of raw rows into a network's inputs.
 
-    A subclass names its `kind` and is known to model files by it from then on.
+    A model file holds all of it. It is found there by its `kind`, once its class is defined. A subclass has to have the
+    abstract methods; the others are those of rows of numbers without views, and each says what it is asked for.
+
+    Attributes
+    ----------
+    kind : str
+        The name that model files have for it.
+    keeps_pixels : bool
+        Whether an output is a pixel, at its place in the image.
+    has_views : bool
+        Whether images can be mirrored and moved: `each_view` gives their views.
+    input_dtype : dtype, optional
+        What raw rows of floats are computed in; the network's where it is not given.
+    image_shape : tuple of ints, optional
+        (height, width, channels) where it takes images of one shape alone.
+    columns : sequence of (name, categories)
+        The columns of a table; categories are None for numbers.
+    dialect : Dialect, optional
+        How the text of a table was written.
     """
 
     kind: ClassVar[str]
-    keeps_pixels: ClassVar[bool] = False  # whether an output is a pixel, at its place in the image
+    keeps_pixels: ClassVar[bool] = False
+    has_views: ClassVar[bool] = False
+    input_dtype: ClassVar[DTypeLike | None] = None
+    image_shape: tuple[int, ...] | None = None
+    columns: Sequence[Column] = ()
+    dialect: Dialect | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -42,9 +87,14 @@ class Preprocessor(ABC):
     def n_outputs(self) -> int | None:
         """Values of a preprocessed row; None where they are as many as those of a raw one."""
 
+    @property
+    def description(self) -> str:
+        """What the inputs of the network are, in words."""
+        return self.kind
+
     @abstractmethod
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
-        """Return rows (n, n_outputs) for the network, of raw rows (n, n_inputs)."""
+        """Return rows (n, n_outputs) for the network, of raw rows (n, n_inputs), which may be a sparse matrix."""
 
     @abstractmethod
     def get_config(self) -> dict[str, Any]:
@@ -65,6 +115,29 @@ class Preprocessor(ABC):
             If they do not fit.
         """
 
+    def encode(self, X: Any, dialect: Dialect | None = None) -> Any:
+        """Return raw rows as an array: of a data frame its columns as numbers, its text read by a dialect or its own."""
+        return X
+
+    def unknown(self, frame: Any) -> dict[str, list[str]]:
+        """Return of each column of a data frame the values that no training row had, where they count as nothing."""
+        return {}
+
+    def column_words(self) -> list[tuple[str, str, str]]:
+        """Return of each column of a table its name, its kind, and what a missing value counts as."""
+        return []
+
+    def check_views(self, views: Views) -> None:
+        """Raise InputError unless images have these views."""
+        if (views.mirror or views.shift) and (views.image_shape is None or not self.has_views):
+            raise InputError("it averages over views, and has none.")
+        if not 0 <= views.shift < min((views.image_shape or (1, 1, 1))[:2]):
+            raise InputError(f"it moves images by {views.shift} pixels.")
+
+    def each_view(self, X: Any, dtype: DTypeLike, views: Views) -> Iterator[Array]:
+        """Preprocess raw rows in every view: yield arrays (n, n_outputs)."""
+        yield self.transform(X, dtype)
+
     @property
     def mirror_signs(self) -> Array | None:
         """The signs (n_outputs,) by which mirroring an image multiplies its outputs, where it does nothing else to them."""
@@ -72,6 +145,38 @@ class Preprocessor(ABC):
 
     def augmentation(self, views: Views) -> Callable[[Array, np.random.Generator], None] | None:
         """Return what replaces each row of a batch by a random one of its views, in place; None where there is one view."""
+        return None
+
+    def onnx_inputs(self, graph: "Graph", dtype: DTypeLike, n_inputs: int) -> str:
+        """Add the inputs of an ONNX graph; return the name of the raw rows that `to_onnx` takes."""
+        return graph.input("inputs", dtype, n_inputs)
+
+    def onnx_values(self, X: Array) -> dict[str, Array]:
+        """Return the values of those inputs, by their names, for raw rows."""
+        return {"inputs": X}
+
+    def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
+        """Add the nodes that preprocess raw rows, and return the name of their result.
+
+        It is (rows, n_outputs) in `dtype`, the network's, or with several views (rows, n_views, n_outputs).
+
+        Raises
+        ------
+        InputError
+            If this preprocessor has no equivalent in ONNX.
+        """
+        raise InputError(f"Inputs preprocessed by {self.kind!r} cannot be exported to ONNX.")
+
+    def example_rows(
+        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
+    ) -> Array:
+        """Return random raw rows (n, n_inputs) of about the values that it was fitted to."""
+        if image_shape is None:
+            return rng.standard_normal((n, n_inputs))
+        return rng.uniform(0, max_value, (n, n_inputs))
+
+    def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
+        """Return what can be seen of a model's first layer, whose weights are (n_outputs, n_units); None where nothing can."""
         return None
 
 

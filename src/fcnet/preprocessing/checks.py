@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.errors import InputError, SettingError, to_float, to_int
-from fcnet.types import Array
+from fcnet.types import Array, as_array
 
 LARGEST_SIDE = 1 << 14
 LARGEST = 1e15  # of what is squared and added up in float32; what is smaller than 1 / LARGEST has no square there
@@ -16,7 +16,7 @@ LARGEST = 1e15  # of what is squared and added up in float32; what is smaller th
 
 def check_images(X: ArrayLike, image_shape: tuple[int, ...], largest: float = LARGEST) -> Array:
     """Return images as an array (n, height · width · channels), or raise InputError if shape or values do not fit."""
-    X = np.asarray(X)
+    X = as_array(X)
     if X.ndim != 2 or X.shape[1] != math.prod(image_shape):
         raise InputError(f"X must have shape (n, {math.prod(image_shape)}), got {X.shape}.")
     if X.dtype.kind == "f" and X.size and not (-largest <= X.min() and X.max() <= largest):

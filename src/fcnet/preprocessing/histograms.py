@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -12,9 +12,14 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.errors import SettingError, to_int
 from fcnet.preprocessing.base import Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import LARGEST, check_arrays, check_images, check_max_value, image_shape_of
+from fcnet.preprocessing.histograms_onnx import add_histograms
 from fcnet.preprocessing.scaling import Scaling
+from fcnet.preprocessing.views import Views
 from fcnet.settings import Count
 from fcnet.types import Array
+
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +51,7 @@ class HistogramFeatures(Preprocessor):
     """
 
     kind = "histograms"
+    image_shape: tuple[int, ...]
 
     def __init__(
         self, cell: int = 8, orientations: int = 9, hues: int = 10, *, grid: int = 2, max_value: float = 255.0
@@ -59,8 +65,9 @@ class HistogramFeatures(Preprocessor):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal, unfitted object, and the shape of the images it was fitted to."""
-        names = ("cell", "orientations", "hues", "grid", "max_value", "image_shape")
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        names = ("cell", "orientations", "hues", "grid", "max_value")
+        shape = {} if self.image_shape is None else {"image_shape": self.image_shape}
+        return {name: getattr(self, name) for name in names} | shape
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if they have too few cells."""
@@ -97,6 +104,15 @@ class HistogramFeatures(Preprocessor):
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the features (n, n_features) of images (n, height · width · channels)."""
         return self.scaling.transform(self._histograms(X), dtype)
+
+    @property
+    def description(self) -> str:
+        """What the inputs of the network are, in words."""
+        return f"standardised histograms of gradients{' and hues' * (self.image_shape[2] == 3)}"
+
+    def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
+        """Add the nodes of `transform`."""
+        return self.scaling.to_onnx(graph, graph.cast(add_histograms(graph, self, x), dtype), dtype, Views())
 
     @property
     def n_inputs(self) -> int:

@@ -14,6 +14,11 @@ def unit_rows(rows: Array) -> Array:
     return scaled
 
 
+def with_mirrored(filters: Array, flip: Array) -> Array:
+    """Return filters in rows and behind them their mirror images, whose values are those of the filters in the order `flip`."""
+    return np.concatenate([filters, filters[:, flip]])
+
+
 def spherical_kmeans(
     rows: Array,
     n_directions: int,
@@ -41,7 +46,7 @@ def spherical_kmeans(
     """
     directions = rows[rng.integers(len(rows), size=n_directions)]
     for _ in range(n_iterations):
-        both = directions if flip is None else np.concatenate([directions, directions[:, flip]])
+        both = directions if flip is None else with_mirrored(directions, flip)
         sums = np.zeros_like(directions)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             block = rows[start : start + ROWS_AT_ONCE]

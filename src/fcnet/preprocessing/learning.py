@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from fcnet.engine.products import Matmul, bfloat16_matmul, matmul
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.files import load_tensors, save_tensors, write_atomic
 from fcnet.preprocessing.kmeans import unit_rows
-from fcnet.preprocessing.representation import Dictionary, PatchRepresentation, dictionary_of
-from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
+from fcnet.preprocessing.representation import Dictionary, PatchRepresentation, Rows, dictionary_of
+from fcnet.preprocessing.whitening import MirrorCovariance
 from fcnet.types import Array
 
 _log = logging.getLogger(__name__)
@@ -133,7 +133,9 @@ class LearntRepresentation:
             representation.matmul = self.matmul
             return representation
         patches = self._dictionaries()
-        representation = PatchRepresentation(patches, self._whitening(patches))
+        representation = PatchRepresentation.fit(
+            patches, self.X, self.n_components, self.regularisation, self.seed, self._add_up
+        )
         save_tensors(path, representation.arrays(), {"config": representation.get_config()}, FORMAT)
         self._count_seconds("representation")
         return representation
@@ -178,41 +180,7 @@ class LearntRepresentation:
             self._count_seconds("representation")
         return self.patches
 
-    def _whitening(self, patches: list[Dictionary]) -> MirrorWhitening:
-        """Whiten the features of one dictionary at once; those of several are reduced one by one, then whitened together."""
-        orders = [part.mirrored() for part in patches]
-
-        def of_features(X: Array) -> list[tuple[Array, Array]]:
-            return [even_and_odd(part.transform(X), order) for part, order in zip(patches, orders, strict=True)]
-
-        halves = [part.n_features // 2 for part in patches]
-        covariances = [MirrorCovariance(half, half) for half in halves]
-        self._measure("Features", covariances, of_features)
-        _log.info("Whitening the features")
-        if len(patches) == 1:
-            return MirrorWhitening.fit(
-                orders[0], covariances[0], self.n_components, self.regularisation, self.seed, self.matmul
-            )
-        n = 2 * self.n_components // 3 + 2
-        reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, self.seed, self.matmul) for order in orders]
-
-        def of_components(X: Array) -> list[tuple[Array, Array]]:
-            rows = [part.transform(patch.transform(X), self.matmul) for part, patch in zip(reduced, patches, strict=True)]
-            n_even = [part.even.shape[1] for part in reduced]
-            return [
-                (
-                    np.concatenate([row[:, :n] for row, n in zip(rows, n_even, strict=True)], axis=1),
-                    np.concatenate([row[:, n:] for row, n in zip(rows, n_even, strict=True)], axis=1),
-                )
-            ]
-
-        joint = MirrorCovariance(sum(part.even.shape[1] for part in reduced), sum(part.odd.shape[1] for part in reduced))
-        self._measure("Reduced features", [joint], of_components)
-        return MirrorWhitening.join(reduced, joint, self.n_components, self.regularisation, self.seed)
-
-    def _measure(
-        self, what: str, covariances: list[MirrorCovariance], rows_of: Callable[[Array], list[tuple[Array, Array]]]
-    ) -> None:
+    def _add_up(self, what: str, X: Array, covariances: list[MirrorCovariance], rows_of: Rows) -> None:
         """Add the rows of all training images to the covariances, from where a stopped run has come to."""
         stage = what.split(maxsplit=1)[0].lower() + "-covariance"
         stages = [folder for folder in self.folder.glob(f"{stage}-*") if folder.suffix != ".tmp"]
@@ -221,14 +189,14 @@ class LearntRepresentation:
         n = n_before = covariances[0].n
         began = told = saved = time.monotonic()
         saving = 1.0
-        for start in range(n, len(self.X), ROWS):
-            for covariance, (even, odd) in zip(covariances, rows_of(self.X[start : start + ROWS]), strict=True):
+        for start in range(n, len(X), ROWS):
+            for covariance, (even, odd) in zip(covariances, rows_of(X[start : start + ROWS]), strict=True):
                 covariance.add(even, odd)
             n, now = covariances[0].n, time.monotonic()
             if now - told > 5 or start == n_before:
-                told, left = now, (now - began) / (n - n_before) * (len(self.X) - n)
-                _log.info(f"{what} of training images: {n:,} of {len(self.X):,}, {left / 60:.0f} min left")
-            if now - saved > SHARE_OF_SAVING * saving or n == len(self.X):
+                told, left = now, (now - began) / (n - n_before) * (len(X) - n)
+                _log.info(f"{what} of training images: {n:,} of {len(X):,}, {left / 60:.0f} min left")
+            if now - saved > SHARE_OF_SAVING * saving or n == len(X):
                 self._save(stage, covariances)
                 saved = time.monotonic()
                 saving = saved - now

@@ -1,6 +1,6 @@
 """The two passes of patch features beside their products, as loops that numba compiles.
 
-`fcnet.preprocessing.patches` says what they compute, and has both in NumPy.
+`fcnet.preprocessing.patch_passes` has both in NumPy.
 """
 
 import numpy as np

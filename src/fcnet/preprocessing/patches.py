@@ -1,18 +1,17 @@
 """Features of images by a dictionary of patches: fitted without labels, and closed under mirroring."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from fcnet.engine.products import Matmul, matmul, one_thread
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
 from fcnet.preprocessing.checks import check_arrays, check_images, check_max_value
-from fcnet.preprocessing.kmeans import spherical_kmeans, unit_rows
+from fcnet.preprocessing.kmeans import spherical_kmeans, unit_rows, with_mirrored
+from fcnet.preprocessing.patch_passes import normalise, passes
 from fcnet.preprocessing.views import diagonal_moves, random_places
 from fcnet.threads import default_threads, one_blas_thread, share
 from fcnet.types import Array
@@ -126,7 +125,7 @@ class PatchFeatures:
         patches = unit_rows(patches @ whitening)
         n_iterations = self.n_iterations if self.dictionary == "kmeans" else 0
         half = spherical_kmeans(patches, self.n_filters // 2, n_iterations, rng, flip, self.matmul)
-        self.set_arrays({"filters": whitening @ np.concatenate([half, half[:, flip]]).T})
+        self.set_arrays({"filters": whitening @ with_mirrored(half, flip).T})
         return self
 
     def arrays(self) -> dict[str, Array]:
@@ -202,11 +201,11 @@ class PatchFeatures:
         shape = (height + 2 * shift, width + 2 * shift, channels)
         images = check_images(X, shape).reshape(-1, *shape)
         out = np.empty((len(images), len(diagonal_moves(shift)), self.n_features), np.float32)
-        passes = _passes()
+        both_passes = passes()
 
         def extract(rows: Array) -> None:
             with one_thread(self.matmul):
-                self._extract_rows(images, rows, shift, out, *passes)
+                self._extract_rows(images, rows, shift, out, *both_passes)
 
         # Each thread has images of its own and products of one thread: the pass behind a product finds it in its cache.
         with one_blas_thread():
@@ -277,7 +276,7 @@ class PatchFeatures:
         for start in range(0, n, PATCHES_AT_ONCE):
             some = slice(start, start + PATCHES_AT_ONCE)
             patches[some] = X[rows[some], starts[some] + corner]
-        _normalise(patches, self.contrast_epsilon)
+        normalise(patches, self.contrast_epsilon)
         return patches
 
 
@@ -304,31 +303,3 @@ def _windows(n: int, cells: int, offsets: Sequence[int]) -> tuple[Array, Array]:
     edges = np.unique([starts, stops])
     averages = (starts <= edges[:-1]) & (edges[:-1] < stops)
     return np.searchsorted(edges, np.arange(n + 2 * pad), side="right") - 1, (averages / (stops - starts)).astype(np.float32)
-
-
-def _normalised_patches(image: Array, size: int, epsilon: float, out: Array) -> None:
-    patches = sliding_window_view(image, (size, size), axis=(0, 1))
-    out.reshape(*patches.shape[:2], size, size, -1)[...] = np.moveaxis(patches, 2, 4)
-    _normalise(out, epsilon)
-
-
-def _normalise(patches: Array, epsilon: float) -> None:
-    patches -= patches.mean(axis=1, keepdims=True)
-    patches /= np.sqrt(np.square(patches).mean(axis=1, keepdims=True) + np.float32(epsilon))
-
-
-def _threshold_and_pool(responses: Array, threshold: float, block_of_row: Array, block_of_column: Array, sums: Array) -> None:
-    row_starts, column_starts = (np.flatnonzero(np.diff(blocks, prepend=-1)) for blocks in (block_of_row, block_of_column))
-    for side, z in enumerate((responses, -responses)):
-        beyond = np.maximum(z - np.float32(threshold), 0)
-        sums[:, :, side] = np.add.reduceat(np.add.reduceat(beyond, row_starts, axis=0), column_starts, axis=1)
-
-
-@cache
-def _passes() -> tuple[Callable[..., None], Callable[..., None]]:
-    """Return the two passes beside the products: compiled where numba can be used."""
-    try:
-        from fcnet.preprocessing import patch_loops
-    except ImportError:  # not installed, or not for this NumPy
-        return _normalised_patches, _threshold_and_pool
-    return patch_loops.normalised_patches, patch_loops.threshold_and_pool

@@ -1,17 +1,61 @@
 """What preprocessors have in common whose outputs are pixels still."""
 
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import DTypeLike
+
 from fcnet.data.augment import RandomView
-from fcnet.preprocessing.base import Preprocessor
-from fcnet.preprocessing.views import Views, all_moves, image_views
+from fcnet.preprocessing.base import Preprocessor, WeightImages
+from fcnet.preprocessing.views import Views
+from fcnet.types import Array, as_array
+
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
 
 class PixelTransform(Preprocessor):
-    """A transformation that has as many outputs as inputs, each at its place: of images it gives images."""
+    """A transformation that has as many outputs as inputs, each at its place: of images it gives images.
+
+    So views of an image are made after it, by taking its values from other places.
+    """
 
     keeps_pixels = True
+    has_views = True
+
+    @property
+    def n_outputs(self) -> int | None:
+        """As many as there are inputs."""
+        return self.n_inputs
+
+    def get_config(self) -> dict[str, Any]:
+        """Return no settings: there are none."""
+        return {}
+
+    def each_view(self, X: Any, dtype: DTypeLike, views: Views) -> Iterator[Array]:
+        """Preprocess raw rows, once, and yield every view of them."""
+        rows = self.transform(X, dtype)
+        if not views:
+            yield rows
+            return
+        rows = as_array(rows)
+        for places in views.places():
+            yield rows[:, places]
 
     def augmentation(self, views: Views) -> RandomView | None:
         """Return what replaces each image of a batch by a random view of it; None where there is one view."""
-        if not views or views.image_shape is None:
-            return None
-        return RandomView(image_views(views.image_shape, views.mirror, all_moves(views.shift)))
+        return RandomView(views.places()) if views else None
+
+    def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
+        """Add the nodes of `transform`, and with several views one that gathers them."""
+        x = self._transform_nodes(graph, x, dtype)
+        return graph.add("Gather", x, views.places(), axis=1) if views else x
+
+    @abstractmethod
+    def _transform_nodes(self, graph: "Graph", x: str, dtype: DTypeLike) -> str:
+        """Add the nodes of `transform`."""
+
+    def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
+        """Return the weights of the hidden units, where they are of the pixels of images."""
+        return None if image_shape is None else WeightImages(first_weights, image_shape, "hidden units")

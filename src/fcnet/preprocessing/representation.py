@@ -1,9 +1,10 @@
 """From raw images to whitened components of patch features, in one object that a model file holds."""
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -11,19 +12,34 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.data.augment import RandomSigns
 from fcnet.engine.products import Matmul
 from fcnet.errors import InputError
-from fcnet.preprocessing.base import Preprocessor
+from fcnet.preprocessing.base import Preprocessor, WeightImages
 from fcnet.preprocessing.checks import check_arrays, image_shape_of
 from fcnet.preprocessing.kmeans import unit_rows
 from fcnet.preprocessing.patches import PatchFeatures
+from fcnet.preprocessing.patches_onnx import add_features, add_unit_rows, add_whitening
 from fcnet.preprocessing.stacked import StackedPatches
 from fcnet.preprocessing.views import Views
-from fcnet.preprocessing.whitening import MirrorWhitening, side_by_side
-from fcnet.types import Array
+from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd, side_by_side
+from fcnet.types import Array, as_array
 
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
+
+_log = logging.getLogger(__name__)
 BLOCK_BYTES = 1 << 28  # of features at once
+ROWS_AT_ONCE = 512  # images that are added up
 
 Dictionary = PatchFeatures | StackedPatches
 Named = TypeVar("Named")
+Rows = Callable[[Array], list[tuple[Array, Array]]]  # from images to the even and odd combinations of every covariance
+AddUp = Callable[[str, Array, list[MirrorCovariance], Rows], None]
+
+
+def add_up(what: str, X: Array, covariances: list[MirrorCovariance], rows_of: Rows) -> None:
+    """Add what `rows_of` gives of images to covariances, block by block; `what` says in words what it is."""
+    for start in range(0, len(X), ROWS_AT_ONCE):
+        for covariance, (even, odd) in zip(covariances, rows_of(X[start : start + ROWS_AT_ONCE]), strict=True):
+            covariance.add(even, odd)
 
 
 @dataclass
@@ -45,6 +61,7 @@ class PatchRepresentation(Preprocessor):
     unit_mean: bool = False
 
     kind = "patches"
+    has_views = True
 
     @property
     def matmul(self) -> Matmul:
@@ -56,15 +73,68 @@ class PatchRepresentation(Preprocessor):
         for part in self.patches:
             part.matmul = matmul
 
+    @classmethod
+    def fit(
+        cls,
+        patches: list[Dictionary],
+        X: Array,
+        n_components: int,
+        regularisation: float = 1.0,
+        seed: int = 0,
+        add_up: AddUp = add_up,
+    ) -> "PatchRepresentation":
+        """Whiten the features of fitted dictionaries: of one at once; those of several are reduced one by one, then together.
+
+        Parameters
+        ----------
+        patches : list of PatchFeatures or StackedPatches
+        X : array (n, height · width · channels)
+            Images of the training part.
+        n_components : int
+        regularisation : float
+            What is added to the variances of standardised features, whose mean is 1.
+        seed : int
+            Of the search for the components.
+        add_up : callable
+            What adds the rows of `X` up; see the function of this name.
+        """
+        orders, times = [part.mirrored() for part in patches], patches[0].matmul
+
+        def of_features(X: Array) -> list[tuple[Array, Array]]:
+            return [even_and_odd(part.transform(X), order) for part, order in zip(patches, orders, strict=True)]
+
+        covariances = [MirrorCovariance(part.n_features // 2, part.n_features // 2) for part in patches]
+        add_up("Features", X, covariances, of_features)
+        _log.info("Whitening the features")
+        if len(patches) == 1:
+            whitening = MirrorWhitening.fit(orders[0], covariances[0], n_components, regularisation, seed, times)
+            return cls(patches, whitening)
+        n = 2 * n_components // 3 + 2
+        reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, seed, times) for order in orders]
+        n_even = [part.even.shape[1] for part in reduced]
+
+        def of_components(X: Array) -> list[tuple[Array, Array]]:
+            rows = [part.transform(patch.transform(X), times) for part, patch in zip(reduced, patches, strict=True)]
+            even = [row[:, :n] for row, n in zip(rows, n_even, strict=True)]
+            odd = [row[:, n:] for row, n in zip(rows, n_even, strict=True)]
+            return [(np.concatenate(even, axis=1), np.concatenate(odd, axis=1))]
+
+        joint = MirrorCovariance(sum(n_even), sum(part.odd.shape[1] for part in reduced))
+        add_up("Reduced features", X, [joint], of_components)
+        return cls(patches, MirrorWhitening.join(reduced, joint, n_components, regularisation, seed))
+
+    def __post_init__(self) -> None:
+        self.image_shape = self.patches[0].image_shape
+
     @property
     def n_inputs(self) -> int:
         """Values of a raw image."""
         return math.prod(self.patches[0].image_shape)
 
     @property
-    def image_shape(self) -> tuple[int, ...]:
-        """(height, width, channels) of the images."""
-        return self.patches[0].image_shape
+    def description(self) -> str:
+        """What the inputs of the network are, in words."""
+        return f"{self.n_outputs:,} whitened components of {' and '.join(part.description for part in self.patches)}"
 
     @property
     def n_outputs(self) -> int:
@@ -75,6 +145,41 @@ class PatchRepresentation(Preprocessor):
     def mirror_signs(self) -> Array:
         """The signs, float32 (n_components,), by which mirroring an image multiplies its components."""
         return self.whitening.signs
+
+    def check_views(self, views: Views) -> None:
+        """Raise InputError unless images have these views: of what is a mean of moved views there are no moved ones."""
+        super().check_views(views)
+        if views.shift and self.unit_mean:
+            raise InputError("it averages over moved views of what is a mean of moved views.")
+
+    def each_view(self, X: Any, dtype: DTypeLike, views: Views) -> Iterator[Array]:
+        """Preprocess images, moved as the dictionaries know it, and mirrored by the signs of their components."""
+        moved = self.views(X, dtype) if views.shift else self.transform(X, dtype)[:, np.newaxis]
+        for view in np.moveaxis(moved, 1, 0):
+            yield view
+            if views.mirror:
+                yield view * self.mirror_signs
+
+    def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
+        """Add the nodes of `transform`, or of `each_view`."""
+        features = add_features(graph, self.patches, graph.cast(x, np.float32), self.unit_mean or views.shift > 0)
+        if self.unit_mean:
+            features = graph.add("ReduceMean", features, axes=[1])
+        components = add_whitening(graph, self.whitening, features)
+        if self.unit_mean:
+            components = add_unit_rows(graph, components)
+        components = graph.cast(components, dtype)
+        if not views:
+            return graph.add("Squeeze", components, np.array([1]))
+        if not views.mirror:
+            return components
+        return graph.add("Concat", components, graph.add("Mul", components, self.mirror_signs.astype(dtype)), axis=1)
+
+    def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
+        """Return the filters of the first dictionary, without those that are mirror images of others."""
+        pixels = self.patches[0].of_pixels
+        shape = (pixels.patch_size, pixels.patch_size, self.patches[0].image_shape[2])
+        return WeightImages(pixels.filters[:, : pixels.n_filters // 2], shape, "filters of patches")
 
     def augmentation(self, views: Views) -> RandomSigns | None:
         """Return what mirrors images at random; moved ones are rows of their own."""
@@ -94,7 +199,7 @@ class PatchRepresentation(Preprocessor):
         return self._components(X, moved=True, mean=True)[:, 0].astype(dtype, copy=False)
 
     def _components(self, X: ArrayLike, moved: bool, mean: bool = False) -> Array:
-        X = np.asarray(X)
+        X = as_array(X)
         n_views = self.patches[0].n_views if moved else 1
         out = np.empty((len(X), 1 if mean else n_views, self.whitening.n_components), np.float32)
         at_once = max(1, BLOCK_BYTES // (4 * n_views * sum(patches.n_features for patches in self.patches)))

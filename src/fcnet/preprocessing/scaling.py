@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -11,7 +11,10 @@ from fcnet.errors import InputError, unknown_name
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.pixel_transform import PixelTransform
 from fcnet.settings import Settings
-from fcnet.types import Array
+from fcnet.types import Array, as_array, is_sparse
+
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
 SCALINGS = ("none", "mean", "standard")
 ROWS_AT_ONCE = 1024  # float copies of uint8 rows are made in blocks that stay in the cache
@@ -40,9 +43,9 @@ class Scaling(PixelTransform):
         return None if self.mean is None else len(self.mean)
 
     @property
-    def n_outputs(self) -> int | None:
-        """As many."""
-        return self.n_inputs
+    def description(self) -> str:
+        """What the inputs of the network are, in words."""
+        return "raw values" if self.mean is None else "values less their mean" if self.std is None else "standardised values"
 
     @classmethod
     def fit(cls, X: Array, kind: str = "standard", image_shape: tuple[int, ...] | None = None) -> "Scaling":
@@ -86,11 +89,11 @@ class Scaling(PixelTransform):
         # A constant input is zero once its mean is taken; dividing by one keeps it there.
         return cls(mean, np.sqrt(np.where(variance > 0, variance, 1)))
 
-    def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
-        """Return the scaled inputs (n, n_inputs) in `dtype`; `X` is left as it is."""
-        X = np.asarray(X)
+    def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
+        """Return the scaled inputs (n, n_inputs) in `dtype`; `X` is left as it is. Not scaled, a sparse matrix stays one."""
         if self.mean is None:
-            return X.astype(dtype, copy=False)
+            return (X if is_sparse(X) else np.asarray(X)).astype(dtype, copy=False)
+        X = as_array(X)
         mean = self.mean.astype(dtype)
         scale = None if self.std is None else _one_over(self.std, dtype)
         out = np.empty(X.shape, dtype)
@@ -101,9 +104,19 @@ class Scaling(PixelTransform):
                 out[rows] *= scale
         return out
 
-    def get_config(self) -> dict[str, Any]:
-        """Return no settings: there are none."""
-        return {}
+    def _transform_nodes(self, graph: "Graph", x: str, dtype: DTypeLike) -> str:
+        if self.mean is None:
+            return x
+        x = graph.add("Sub", x, self.mean.astype(dtype))
+        return x if self.std is None else graph.add("Mul", x, (1 / self.std).astype(dtype))
+
+    def example_rows(
+        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
+    ) -> Array:
+        """Return random rows of the mean and the deviations that were measured."""
+        if self.mean is None:
+            return super().example_rows(n, n_inputs, rng, image_shape, max_value)
+        return self.mean + rng.standard_normal((n, n_inputs)) * (1 if self.std is None else self.std)
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "Scaling":

@@ -12,6 +12,7 @@ from fcnet.errors import SettingError, to_int
 from fcnet.preprocessing.checks import check_arrays, check_images
 from fcnet.preprocessing.patches import PatchFeatures, bordered
 from fcnet.preprocessing.views import diagonal_moves, image_views
+from fcnet.preprocessing.whitening import mirrored_pairs
 from fcnet.types import Array
 
 POOLING = 2  # positions of the first layer, down and across, that become one of the maps
@@ -202,11 +203,11 @@ class StackedPatches:
         mean = (total + total[mirrored]) / (2 * n)
         covariance = (products + products[np.ix_(mirrored, mirrored)]) / (2 * n) - np.outer(mean, mean)
         half = len(mirrored) // 2
-        first = np.flatnonzero(np.arange(len(mirrored)) < mirrored)
-        same, other = covariance[first[:, None], first], covariance[first[:, None], mirrored[first]]
+        first, second = mirrored_pairs(mirrored)
+        same, other = covariance[first[:, None], first], covariance[first[:, None], second]
         leading = [np.linalg.eigh(part)[1][:, half - self.map_channels // 2 :] for part in (same + other, same - other)]
         channels = np.empty((len(mirrored), self.map_channels // 2))
-        channels[first], channels[mirrored[first]] = leading[0] + leading[1], leading[0] - leading[1]
+        channels[first], channels[second] = leading[0] + leading[1], leading[0] - leading[1]
         variance = np.einsum("ic,ij,jc->c", channels, covariance, channels).mean()
         channels *= MAP_STD / np.sqrt(variance) if variance > 0 else 1
         both = np.concatenate([channels, channels[mirrored]], axis=1)

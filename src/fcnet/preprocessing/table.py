@@ -1,24 +1,27 @@
 """Rows of a table as numbers: standardised and one-hot, by what the training rows hold."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from decimal import Decimal
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.data.cells import Dialect, as_numbers, as_text, number
+from fcnet.data.cells import Dialect, as_text
 from fcnet.errors import InputError
-from fcnet.preprocessing.base import Prepared, Preprocessor, PreprocessorSettings, TrainingRows
+from fcnet.preprocessing.base import Column, Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.frames import as_polars
 from fcnet.preprocessing.scaling import Scaling
-from fcnet.types import Array, is_frame
+from fcnet.preprocessing.table_cells import numbers_of, places, places_of
+from fcnet.preprocessing.views import Views
+from fcnet.types import Array, as_array, is_frame
+from fcnet.words import listed
 
-Column = tuple[str, list[str] | None]
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
+
 FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
 
 
@@ -37,13 +40,14 @@ class TableFeatures(Preprocessor):
         How text was written that numbers and categories were read from.
     """
 
-    columns: list[Column]
+    columns: list[Column] = field()  # needed, though there is one in the base
     median: Array
     mean: Array
     std: Array
     dialect: Dialect | None = None
 
     kind = "table"
+    input_dtype = np.float64
 
     def __post_init__(self) -> None:
         self._numbers = [i for i, (_, categories) in enumerate(self.columns) if categories is None]
@@ -66,7 +70,7 @@ class TableFeatures(Preprocessor):
         for name in frame.columns:
             if frame[name].dtype.is_numeric():
                 columns.append((name, None))
-                numbers.append(_numbers(frame[name], decimal_comma=False))
+                numbers.append(numbers_of(frame[name], decimal_comma=False))
             else:
                 columns.append((name, sorted(set(frame[name].drop_nulls().to_list()))))
         values = np.array(numbers, np.float64).reshape(len(numbers), len(frame))
@@ -79,26 +83,45 @@ class TableFeatures(Preprocessor):
                 raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
         return cls(columns, median, mean, np.where(std > 0, std, 1.0), dialect)
 
-    def encode(self, frame: Any) -> Array:
+    @property
+    def description(self) -> str:
+        """What the inputs of the network are, in words."""
+        return "columns of a table, numbers standardised and categories one-hot"
+
+    def column_words(self) -> list[tuple[str, str, str]]:
+        """Return of each column its name, its kind, and what a missing value counts as."""
+        medians = iter(self.median)
+        return [
+            (name, "number", f"the median, {next(medians):,.6g}")
+            if categories is None
+            else (name, f"category: {listed(categories) or 'none'}", "no category")
+            for name, categories in self.columns
+        ]
+
+    def encode(self, X: Any, dialect: Dialect | None = None) -> Array:
         """Return the rows of a data frame, float64 (n, n_columns): numbers, and the number of each category, -1 for none.
 
-        Each cell is read by itself, whatever the other rows hold: text in a column of numbers by the dialect's decimal sign.
+        Each cell is read by itself, whatever the other rows hold: text in a column of numbers by the decimal sign of a dialect,
+        the table's own where none is given. An array is returned as it is.
 
         Raises
         ------
         InputError
             If a column is missing, or holds words instead of numbers or numbers instead of categories.
         """
-        frame = as_polars(frame, [name for name, _ in self.columns])
+        if not is_frame(X):
+            return as_array(X)
+        dialect = dialect or self.dialect
+        frame = as_polars(X, [name for name, _ in self.columns])
         out = np.empty((len(frame), len(self.columns)))
         medians = iter(self.median)
         for i, (name, categories) in enumerate(self.columns):
             series = frame[name]
             if categories is None:
-                values = _numbers(series, decimal_comma=bool(self.dialect and name in self.dialect.decimal_commas))
+                values = numbers_of(series, decimal_comma=bool(dialect and name in dialect.decimal_commas))
                 out[:, i] = np.where(np.isfinite(values), values, next(medians))
             else:
-                out[:, i] = _places(series, categories)
+                out[:, i] = places_of(series, categories)
         return out
 
     def unknown(self, frame: Any) -> dict[str, list[str]]:
@@ -107,7 +130,7 @@ class TableFeatures(Preprocessor):
         for name, categories in self.columns:
             if categories is not None:
                 text = as_text(frame[name])
-                values = text.filter((_places(frame[name], categories) < 0) & text.is_not_null().to_numpy()).to_list()
+                values = text.filter((places_of(frame[name], categories) < 0) & text.is_not_null().to_numpy()).to_list()
                 found |= {name: values} if values else {}
         return found
 
@@ -119,7 +142,7 @@ class TableFeatures(Preprocessor):
         InputError
             If a column does not fit, or a number is so far from those of the training rows that nothing can be computed.
         """
-        X = self.encode(X) if is_frame(X) else np.asarray(X)
+        X = self.encode(X)
         out = np.zeros((len(X), self.n_outputs), dtype)
         place = rank = 0
         for i, (name, categories) in enumerate(self.columns):
@@ -138,6 +161,75 @@ class TableFeatures(Preprocessor):
             out[known, place + X[known, i].astype(np.intp)] = 1
             place += len(categories)
         return out
+
+    def onnx_inputs(self, graph: "Graph", dtype: DTypeLike, n_inputs: int) -> str:
+        """Add inputs (rows, 1), float64 for numbers and strings for categories, and the nodes of `encode`.
+
+        Raises
+        ------
+        InputError
+            If a column has no name.
+        """
+        if any(not name for name, _ in self.columns):
+            raise InputError(
+                "A column of the table has no name, and an input of an ONNX graph needs one: name it, and train anew."
+            )
+        encoded, medians = [], iter(self.median)
+        for name, categories in self.columns:
+            if categories is None:
+                x = graph.input(name, np.float64, 1)
+                missing = graph.add("Or", graph.add("IsNaN", x), graph.add("IsInf", x))
+                encoded.append(graph.add("Where", missing, next(medians), x))
+            elif categories:
+                known = places(categories)
+                x = graph.add(
+                    *("LabelEncoder", graph.input(name, object, 1)),
+                    domain="ai.onnx.ml",
+                    keys_strings=list(known),
+                    values_int64s=list(known.values()),
+                    default_int64=-1,
+                )
+                encoded.append(graph.cast(x, np.float64))
+        return graph.add("Concat", *encoded, axis=1)
+
+    def onnx_values(self, X: Array) -> dict[str, Array]:
+        """Return the values of those inputs for encoded rows (n, n_columns)."""
+        values: dict[str, Array] = {}
+        for (name, categories), column in zip(self.columns, X.T, strict=True):
+            if categories is None:
+                values[name] = column[:, np.newaxis].copy()
+            elif categories:
+                texts = [categories[int(code)] if code >= 0 else "" for code in column]
+                values[name] = np.array(texts, object)[:, np.newaxis]
+        return values
+
+    def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
+        """Add the nodes of `transform`."""
+        known = [categories for _, categories in self.columns if categories != []]
+        measured, parts = zip(self.mean, self.std, strict=True), []
+        for i, categories in enumerate(known):
+            column = graph.add("Gather", x, np.array([i]), axis=1)
+            if categories is None:
+                mean, std = next(measured)
+                column = graph.add("Div", graph.add("Sub", column, mean), std)
+            else:
+                column = graph.add("Equal", column, np.arange(len(categories), dtype=np.float64))
+            parts.append(graph.cast(column, dtype))
+        return graph.add("Concat", *parts, axis=1)
+
+    def example_rows(
+        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
+    ) -> Array:
+        """Return random encoded rows of about the values that the table had, unknown categories among them."""
+        measured = zip(self.mean, self.std, strict=True)
+        columns = []
+        for _, categories in self.columns:
+            if categories is None:
+                mean, std = next(measured)
+                columns.append(mean + std * rng.standard_normal(n))
+            else:
+                columns.append(rng.integers(-1, len(categories), n).astype(np.float64))
+        return np.column_stack(columns)
 
     def get_config(self) -> dict[str, Any]:
         """Return what, with `arrays`, makes an equal one."""
@@ -183,64 +275,8 @@ class Table(PreprocessorSettings, frozen=True, tag="table"):
         return Prepared(preprocessor, preprocessor.transform(rows.X, rows.dtype), time.monotonic() - began)
 
 
-def places(categories: Sequence[str]) -> dict[str, int]:
-    """Return the place of each category, under all the names that programs write for it: True for true, 1.0 for 1."""
-    known = {category: place for place, category in enumerate(categories)}
-    for value, place in _by_number(categories).items():
-        if value == value.to_integral_value():
-            known = {str(int(value)): place, f"{value:.1f}": place} | known
-    if is_boolean(categories):
-        known |= {name: place for category, place in known.items() for name in (category.capitalize(), category.upper())}
-    return known
-
-
-def is_boolean(categories: Sequence[str] | None) -> bool:
-    """Return whether a column holds true and false, or one of them."""
-    return bool(categories) and {"true", "false"}.issuperset(categories or ())
-
-
 def _column(column: Sequence[Any]) -> Column:
     name, categories = column
     if not isinstance(name, str) or not (categories is None or all(isinstance(category, str) for category in categories)):
         raise InputError("a column of a table needs a name, and categories that are text.")
     return name, categories
-
-
-def _numbers(series: Any, *, decimal_comma: bool) -> Array:
-    """Return a column as float64, NaN where a value is missing."""
-    if series.dtype.is_numeric():
-        return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
-    text = as_text(series)
-    numbers, others = as_numbers(text, decimal_comma=decimal_comma)
-    if others.any():
-        row = int(others.arg_max())
-        sign = "." if decimal_comma else ","
-        other_sign = not as_numbers(text[row : row + 1], decimal_comma=not decimal_comma)[1].any()
-        raise InputError(
-            f"The column {series.name!r} holds {text[row]!r} in row {row + 1}, and the model was trained on numbers there"
-            f"{f', with another decimal sign: say --decimal {sign!r}' if other_sign else ''}. Correct it, or leave it empty."
-        )
-    return np.asarray(numbers.fill_null(np.nan).to_numpy())
-
-
-def _places(series: Any, categories: list[str]) -> Array:
-    """Return the place of each value among the categories, -1 for none; 1 is found where 1.0 is known, if nothing else is."""
-    known, by_number, text = places(categories), _by_number(categories), as_text(series)
-    words = text.drop_nulls().unique(maintain_order=True).to_list()
-    numbers = [word for word in words if number(word) is not None]
-    # Text may be a new category, whatever it looks like, unless there can be none.
-    if numbers and categories and not any(map(number, categories)) and (series.dtype.is_numeric() or is_boolean(categories)):
-        raise InputError(
-            f"The column {series.name!r} holds {numbers[0]}, and the model was trained on categories there, as "
-            f"{', '.join(map(repr, categories[:3]))}."
-        )
-    found = {word: known.get(word, known.get(word.strip(), -1)) for word in words}  # of files blanks were taken off
-    found |= {word: by_number.get(value, -1) for word in numbers if found[word] < 0 and (value := number(word)) is not None}
-    return np.array([found.get(word, -1) for word in text.to_list()], np.int64)
-
-
-def _by_number(categories: Sequence[str]) -> dict[Decimal, int]:
-    """Return the places of categories that are numbers, but for several that are the same number."""
-    numbers = [number(category) for category in categories]
-    counts = Counter(numbers)
-    return {value: place for place, value in enumerate(numbers) if value is not None and counts[value] == 1}

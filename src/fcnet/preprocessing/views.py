@@ -12,7 +12,7 @@ Move = tuple[int, int]  # pixels down and across
 
 @dataclass(frozen=True)
 class Views:
-    """Which views of an image there are: those that a prediction is averaged over, or that training draws from.
+    """The views of an image that a prediction is averaged over, or that training draws from.
 
     Parameters
     ----------
@@ -30,6 +30,10 @@ class Views:
 
     def __bool__(self) -> bool:
         return self.image_shape is not None and (self.mirror or self.shift > 0)
+
+    def places(self) -> Array:
+        """Return `image_views` of images that are moved by up to `shift` pixels."""
+        return image_views(self.image_shape or (), self.mirror, all_moves(self.shift))
 
 
 def diagonal_moves(shift: int) -> list[Move]:

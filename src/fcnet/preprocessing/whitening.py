@@ -207,10 +207,15 @@ def side_by_side(orders: Sequence[Array]) -> Array:
     return np.concatenate([start + order for start, order in zip(starts, orders, strict=False)])
 
 
+def mirrored_pairs(mirrored: Array) -> tuple[Array, Array]:
+    """Return the places of the first, and of the second, of all pairs that mirroring exchanges; none is its own."""
+    first = np.flatnonzero(np.arange(len(mirrored)) < mirrored)
+    return first, mirrored[first]
+
+
 def even_and_odd(features: Array, mirrored: Array) -> tuple[Array, Array]:
     """Return ``(f + f[mirrored]) / √2`` and ``(f - f[mirrored]) / √2`` for the first feature of every pair."""
-    first = np.flatnonzero(np.arange(len(mirrored)) < mirrored)
-    one, other = (features.take(columns, axis=1) for columns in (first, mirrored[first]))
+    one, other = (features.take(columns, axis=1) for columns in mirrored_pairs(mirrored))
     one *= np.float32(0.5**0.5)
     other *= np.float32(0.5**0.5)
     even = one + other

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -13,7 +13,10 @@ from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.pca import check_varies
 from fcnet.preprocessing.pixel_transform import PixelTransform
 from fcnet.settings import NotNegative, Settings
-from fcnet.types import Array
+from fcnet.types import Array, as_array
+
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
 ROWS_AT_ONCE = 1024
 
@@ -48,9 +51,9 @@ class ZCA(PixelTransform):
         return len(self.mean)
 
     @property
-    def n_outputs(self) -> int:
-        """As many."""
-        return len(self.mean)
+    def description(self) -> str:
+        """What the inputs of the network are, in words."""
+        return "whitened values (ZCA)"
 
     @classmethod
     def fit(cls, X: ArrayLike, regularisation: float = 0.1, image_shape: tuple[int, ...] | None = None) -> "ZCA":
@@ -96,9 +99,9 @@ class ZCA(PixelTransform):
         vectors = vectors[:, kept]
         return cls(mean, (vectors * scales @ vectors.T).astype(dtype))
 
-    def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+    def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
         """Return the whitened inputs (n, n_inputs) in `dtype`; `X` is left as it is."""
-        X = np.asarray(X)
+        X = as_array(X)
         matrix, mean = self.matrix.astype(dtype, copy=False), self.mean.astype(dtype)
         out = np.empty(X.shape, dtype)
         for start in range(0, len(X), ROWS_AT_ONCE):
@@ -106,9 +109,14 @@ class ZCA(PixelTransform):
             matmul(np.subtract(X[rows], mean, dtype=dtype), matrix, out=out[rows])
         return out
 
-    def get_config(self) -> dict[str, Any]:
-        """Return no settings: the regularisation is in the matrix."""
-        return {}
+    def _transform_nodes(self, graph: "Graph", x: str, dtype: DTypeLike) -> str:
+        return graph.add("MatMul", graph.add("Sub", x, self.mean.astype(dtype)), self.matrix.astype(dtype))
+
+    def example_rows(
+        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
+    ) -> Array:
+        """Return random rows of the mean and about the deviations that were measured."""
+        return self.mean + rng.standard_normal((n, n_inputs)) / self.matrix.diagonal()
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ZCA":

@@ -2,41 +2,45 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fcnet.export.graph import Graph
-from fcnet.preprocessing import PatchFeatures, PatchRepresentation, StackedPatches
-from fcnet.preprocessing.stacked import POOLING
+from fcnet.preprocessing.patches import PatchFeatures
+from fcnet.preprocessing.stacked import POOLING, StackedPatches
 from fcnet.preprocessing.views import diagonal_moves, image_views
+from fcnet.preprocessing.whitening import MirrorWhitening, mirrored_pairs
 from fcnet.types import Array
 
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
-def add_components(graph: Graph, representation: PatchRepresentation, x: str, moved: bool) -> str:
-    """Add the whitened components of images, float32 (rows, n_views, n_components)."""
-    moved = moved or representation.unit_mean
-    images = graph.cast(x, np.float32)
-    parts = [_add_features(graph, patches, images, moved) for patches in representation.patches]
-    features = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=2)
-    if representation.unit_mean:
-        features = graph.add("ReduceMean", features, axes=[1])
-    whitening = representation.whitening
-    first = np.flatnonzero(np.arange(len(whitening.mirrored)) < whitening.mirrored)
+
+def add_features(graph: "Graph", dictionaries: Sequence[PatchFeatures | StackedPatches], images: str, moved: bool) -> str:
+    """Add the features of all dictionaries side by side, float32 (rows, n_views, n_features), of float32 images."""
+    parts = [_add_features(graph, patches, images, moved) for patches in dictionaries]
+    return parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=2)
+
+
+def add_whitening(graph: "Graph", whitening: MirrorWhitening, features: str) -> str:
+    """Add the whitened components (rows, n_views, n_components) of features."""
     one, other = (
         graph.add("Mul", graph.add("Gather", features, places, axis=2), np.float32(0.5**0.5))
-        for places in (first, whitening.mirrored[first])
+        for places in mirrored_pairs(whitening.mirrored)
     )
     even = graph.add("Sub", graph.add("MatMul", graph.add("Add", one, other), whitening.even), whitening.offset)
     odd = graph.add("MatMul", graph.add("Sub", one, other), whitening.odd)
-    components = graph.add("Concat", even, odd, axis=2)
-    if not representation.unit_mean:
-        return components
-    length = graph.add("Sqrt", graph.add("ReduceSum", graph.add("Mul", components, components), np.array([2])))
-    return graph.add("Div", components, length)
+    return graph.add("Concat", even, odd, axis=2)
 
 
-def _add_features(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
+def add_unit_rows(graph: "Graph", x: str) -> str:
+    """Add rows (rows, n_views, n) divided by their lengths."""
+    length = graph.add("Sqrt", graph.add("ReduceSum", graph.add("Mul", x, x), np.array([2])))
+    return graph.add("Div", x, length)
+
+
+def _add_features(graph: "Graph", patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
     """Add the features of images and, if so asked, of their moved copies, float32 (rows, n_views, n_features)."""
     border = patches.shift if moved else 0
     if isinstance(patches, StackedPatches) and patches.map_layers > 1:  # moved copies do not share the cells of their maps
@@ -53,7 +57,7 @@ def _bordered_places(image_shape: Sequence[int], border: int) -> Array:
     return np.pad(places, ((border, border), (border, border), (0, 0)), mode="reflect")
 
 
-def _add_pooled(graph: Graph, patches: PatchFeatures | StackedPatches, images: str, places: Array, border: int) -> str:
+def _add_pooled(graph: "Graph", patches: PatchFeatures | StackedPatches, images: str, places: Array, border: int) -> str:
     """Add the features of the cells of all views, float32 (rows, n_views · n_cells, 2 · n_filters).
 
     The patches are those of images whose values are at `places` in their rows, border included.

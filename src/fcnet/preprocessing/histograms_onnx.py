@@ -4,19 +4,22 @@ Bins have sharp borders, and pixels are whole numbers that often lie on one: eve
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fcnet.export.graph import Graph
-from fcnet.preprocessing import HistogramFeatures
 from fcnet.types import Array
+
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
+    from fcnet.preprocessing.histograms import HistogramFeatures
 
 EPSILON = 1e-5  # of scikit-image's normalisation of blocks
 LARGEST = 0.2  # likewise
 
 
-def add_histograms(graph: Graph, features: HistogramFeatures, x: str) -> str:
+def add_histograms(graph: "Graph", features: "HistogramFeatures", x: str) -> str:
     """Add the histograms of images (rows, height · width · channels), float32 (rows, n_outputs), not yet standardised."""
     of_colour = features.image_shape[2] == 3
     pixels = graph.add("Div", graph.cast(x, np.float32), np.float32(features.max_value))
@@ -26,7 +29,7 @@ def add_histograms(graph: Graph, features: HistogramFeatures, x: str) -> str:
     return graph.add("Concat", *parts, axis=1) if of_colour else parts[0]
 
 
-def _add_gradients(graph: Graph, features: HistogramFeatures, pixels: str) -> str:
+def _add_gradients(graph: "Graph", features: "HistogramFeatures", pixels: str) -> str:
     """Add the histograms of cells, normalised over blocks of 2 × 2 cells."""
     height, width, _ = features.image_shape
     down, across = _add_longest_gradient(graph, features.image_shape, pixels)
@@ -42,7 +45,7 @@ def _add_gradients(graph: Graph, features: HistogramFeatures, pixels: str) -> st
     return graph.cast(graph.add("Reshape", x, np.array([0, blocks.size * features.orientations])), np.float32)
 
 
-def _add_longest_gradient(graph: Graph, image_shape: tuple[int, ...], pixels: str) -> list[str]:
+def _add_longest_gradient(graph: "Graph", image_shape: tuple[int, ...], pixels: str) -> list[str]:
     """Add the gradients down and across of every pixel, float64 (rows, height · width, 1), in the channel of the longest."""
     channels = image_shape[2]
     places = np.arange(math.prod(image_shape)).reshape(image_shape)
@@ -58,7 +61,7 @@ def _add_longest_gradient(graph: Graph, image_shape: tuple[int, ...], pixels: st
     return [graph.add("ReduceSum", graph.add("Mul", part, chosen), np.array([2])) for part in gradients]
 
 
-def _add_directions(graph: Graph, n: int, down: str, across: str) -> str:
+def _add_directions(graph: "Graph", n: int, down: str, across: str) -> str:
     """Add the part of 180°, of n equal ones, that a gradient points to: ones and zeros, float64 (rows, height · width, n)."""
     zero = np.float64(0)
     level = graph.add("And", graph.add("Equal", down, zero), graph.add("Less", across, zero))
@@ -71,7 +74,7 @@ def _add_directions(graph: Graph, n: int, down: str, across: str) -> str:
     return graph.add("MatMul", beyond, np.eye(n) - np.eye(n, k=-1))  # beyond one border, and not beyond the next
 
 
-def _cells(features: HistogramFeatures) -> Array:
+def _cells(features: "HistogramFeatures") -> Array:
     """Return the weights (n_cells, height · width) of the means over cells."""
     height, width, _ = features.image_shape
     down, across = (np.arange(n // features.cell)[:, np.newaxis] == np.arange(n) // features.cell for n in (height, width))
@@ -79,13 +82,13 @@ def _cells(features: HistogramFeatures) -> Array:
     return cells / features.cell**2
 
 
-def _add_unit(graph: Graph, x: str) -> str:
+def _add_unit(graph: "Graph", x: str) -> str:
     """Add rows divided by their lengths."""
     squares = graph.add("ReduceSum", graph.add("Mul", x, x), np.array([2]))
     return graph.add("Div", x, graph.add("Sqrt", graph.add("Add", squares, np.float64(EPSILON**2))))
 
 
-def _add_hues(graph: Graph, features: HistogramFeatures, pixels: str) -> str:
+def _add_hues(graph: "Graph", features: "HistogramFeatures", pixels: str) -> str:
     height, width, _ = features.image_shape
     places = np.arange(height * width * 3).reshape(-1, 3)
     zero, one = np.float32(0), np.float32(1)
@@ -112,7 +115,7 @@ def _add_hues(graph: Graph, features: HistogramFeatures, pixels: str) -> str:
     return graph.add("Reshape", means, np.array([0, features.grid**2 * features.hues]))
 
 
-def _parts(features: HistogramFeatures) -> Array:
+def _parts(features: "HistogramFeatures") -> Array:
     """Return the weights (grid², height · width) of the means over the parts of an image."""
     height, width, _ = features.image_shape
     down, across = (
