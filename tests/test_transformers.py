@@ -89,12 +89,15 @@ def test_pca_keeps_every_direction_with_variance_and_no_other():
 
 
 def test_regularised_pca():
-    plain, regularised = PCAWhitening(8).fit(SMALL), PCAWhitening(8, regularisation=30.0).fit(SMALL)
-    damped = np.sqrt(plain.explained_variance_ / (plain.explained_variance_ + 30))
+    plain, regularised = PCAWhitening(8).fit(SMALL), PCAWhitening(8, regularisation=1.5).fit(SMALL)
+    ridge = 1.5 * SMALL.var(axis=0, ddof=1).mean()
+    damped = np.sqrt(plain.explained_variance_ / (plain.explained_variance_ + ridge))
     np.testing.assert_allclose(regularised.transform(SMALL), plain.transform(SMALL) * damped, atol=1e-10)
     np.testing.assert_allclose(regularised.transform(SMALL).std(axis=0, ddof=1), damped)
     back = [pca.inverse_transform(pca.transform(SMALL)) for pca in (plain, regularised)]
     np.testing.assert_allclose(*back, atol=1e-9)
+    of_other_units = PCAWhitening(8, regularisation=1.5).fit(255 * SMALL).transform(255 * SMALL)
+    np.testing.assert_allclose(of_other_units, regularised.transform(SMALL), atol=1e-9)
 
 
 def test_zca_is_the_core_class_and_whitens():
@@ -139,7 +142,7 @@ def test_patches_of_maps_are_those_of_the_core_class():
 
 
 def test_whitened_patches_are_those_of_the_core_classes(monkeypatch):
-    monkeypatch.setattr("fcnet.preprocessing.transformers.images.ROWS_AT_ONCE", 30)
+    monkeypatch.setattr("fcnet.preprocessing.representation.ROWS_AT_ONCE", 30)
     patches = PatchTransformer(n_filters=20, random_state=0).fit(SMALL).features_
     ours = PatchTransformer(n_filters=20, n_components=12, regularisation=0.5, random_state=0).fit(SMALL)
     half = patches.n_features // 2

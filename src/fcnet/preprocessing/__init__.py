@@ -7,6 +7,7 @@ from fcnet.preprocessing.base import Prepared, Preprocessor, TrainingRows, prepr
 from fcnet.preprocessing.histograms import HistogramFeatures, Histograms
 from fcnet.preprocessing.patch_settings import Patches
 from fcnet.preprocessing.patches import PatchFeatures
+from fcnet.preprocessing.pca import PCA
 from fcnet.preprocessing.pixels import Pixels
 from fcnet.preprocessing.representation import PatchRepresentation
 from fcnet.preprocessing.scaling import Scaling
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 TRANSFORMERS = ("HistogramTransformer", "PCAWhitening", "PatchTransformer", "ZCAWhitening")
 
 __all__ = [
+    "PCA",
     "ZCA",
     "HistogramFeatures",
     "Histograms",

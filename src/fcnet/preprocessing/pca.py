@@ -1,9 +1,11 @@
 """Principal components, with the variance along each."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.errors import InputError
+from fcnet.errors import InputError, to_float, to_int
 from fcnet.types import Array
 
 ROWS_AT_ONCE = 1024
@@ -68,3 +70,76 @@ def principal_components(X: Array) -> tuple[Array, Array, Array]:
     variances, components = variances[kept], components[kept]
     largest = np.abs(components).argmax(axis=1)
     return mean, variances, components * np.sign(components[np.arange(len(largest)), largest, np.newaxis])
+
+
+@dataclass
+class PCA:
+    """``(X - mean) componentsᵀ / sqrt(variances + r σ²)``, with σ² the mean variance of the inputs.
+
+    Parameters
+    ----------
+    mean : array (n_inputs,)
+    components : array (n_components, n_inputs)
+        Of length one, largest variance first.
+    variances, shares : arrays (n_components,)
+        The variance along each component, and what share of the variance of all inputs it is.
+    ridge : float
+        The r σ² above.
+    """
+
+    mean: Array
+    components: Array
+    variances: Array
+    shares: Array
+    ridge: float
+
+    @classmethod
+    def fit(cls, X: Array, n_components: int | float | None = None, regularisation: float = 0.0) -> "PCA":
+        """Find the leading components of rows (n, n_inputs), in float64.
+
+        Parameters
+        ----------
+        X : array (n, n_inputs)
+        n_components : int, float or None
+            How many, at most as many as have variance; a float is the share of the variance that they have to explain, and
+            None are all.
+        regularisation : float
+            The r above, at least 0.
+
+        Raises
+        ------
+        SettingError
+            If a setting is out of range.
+        InputError
+            If there cannot be so many components, or `X` has no variance or one that float64 cannot hold.
+        """
+        regularisation = to_float("regularisation", regularisation, 0)
+        mean, variances, components = principal_components(X)
+        shares = variances / variances.sum()
+        n = _n_kept(n_components, shares, min(X.shape))
+        return cls(mean, components[:n], variances[:n], shares[:n], regularisation * variances.sum() / X.shape[1])
+
+    @property
+    def _scales(self) -> Array:
+        return np.asarray(np.sqrt(self.variances + self.ridge)[:, np.newaxis])
+
+    def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
+        """Return the whitened components (n, n_components) of rows."""
+        projection = (self.components / self._scales).astype(dtype).T
+        return np.asarray(np.subtract(X, self.mean.astype(dtype), dtype=dtype) @ projection)
+
+    def inverse(self, rows: Array) -> Array:
+        """Return the rows (n, n_inputs) that have these components, and the mean in all other directions."""
+        return np.asarray(rows @ (self.components * self._scales).astype(rows.dtype) + self.mean.astype(rows.dtype))
+
+
+def _n_kept(n_components: int | float | None, shares: Array, largest: int) -> int:
+    if n_components is None:
+        return len(shares)
+    if isinstance(n_components, float | np.floating):
+        share = to_float("n_components", n_components, 0, 1)
+        return min(int(np.searchsorted(shares.cumsum(), share, side="right")) + 1, len(shares))
+    n = to_int("n_components", n_components, 1)
+    if n > largest:
+        raise InputError(f"n_components must be at most min(n_samples, n_features) = {largest}, got {n}.")
+    return min(n, len(shares))

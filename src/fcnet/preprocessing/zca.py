@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
 ROWS_AT_ONCE = 1024
+INVERTIBLE = 1e-5  # of the largest eigenvalue of the matrix: directions that it left out have less
 
 
 @dataclass
@@ -108,6 +109,11 @@ class ZCA(PixelTransform):
             rows = slice(start, start + ROWS_AT_ONCE)
             matmul(np.subtract(X[rows], mean, dtype=dtype), matrix, out=out[rows])
         return out
+
+    def inverse(self, rows: Array) -> Array:
+        """Return the inputs that become these rows, with the mean in directions that have no variance."""
+        inverse = np.linalg.pinv(self.matrix.astype(np.float64), rcond=INVERTIBLE, hermitian=True)
+        return np.asarray(rows @ inverse.astype(rows.dtype) + self.mean.astype(rows.dtype))
 
     def _transform_nodes(self, graph: "Graph", x: str, dtype: DTypeLike) -> str:
         return graph.add("MatMul", graph.add("Sub", x, self.mean.astype(dtype)), self.matrix.astype(dtype))

@@ -13,12 +13,10 @@ from fcnet.errors import InputError, to_float, to_int
 from fcnet.preprocessing.checks import image_shape_of
 from fcnet.preprocessing.histograms import HistogramFeatures
 from fcnet.preprocessing.representation import Dictionary, PatchRepresentation, dictionary_of
-from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.types import Array
 
 SMALLEST_SIDE = 8  # of an image that is guessed: less is more likely a table
 CELL, PATCH_SIZE, GRID = 8, 6, 2  # of images that are large enough
-ROWS_AT_ONCE = 512
 
 
 class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -289,11 +287,7 @@ class PatchTransformer(_ImageTransformer):
     def _whitened(self, patches: Dictionary, X: Array, seed: int) -> PatchRepresentation:
         n_components = to_int("n_components", self.n_components, 1)
         regularisation = to_float("regularisation", self.regularisation, 0)
-        order, half = patches.mirrored(), patches.n_features // 2
-        covariance = MirrorCovariance(half, half)
-        for start in range(0, len(X), ROWS_AT_ONCE):
-            covariance.add(*even_and_odd(patches.transform(X[start : start + ROWS_AT_ONCE]), order))
-        return PatchRepresentation([patches], MirrorWhitening.fit(order, covariance, n_components, regularisation, seed))
+        return PatchRepresentation.fit([patches], X, n_components, regularisation, seed)
 
     @property
     def _n_features_out(self) -> int:

@@ -1,5 +1,6 @@
 """Whitening as transformers."""
 
+from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -7,27 +8,44 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOn
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fcnet.errors import InputError, to_float, to_int
+from fcnet.errors import InputError, to_float
 from fcnet.preprocessing.checks import check_finite
-from fcnet.preprocessing.pca import principal_components
+from fcnet.preprocessing.pca import PCA
 from fcnet.preprocessing.zca import ZCA
 from fcnet.types import Array
 
-INVERTIBLE = 1e-5  # of the largest eigenvalue of a ZCA matrix: directions that it left out have less
-
 
 class _Whitening(TransformerMixin, BaseEstimator):
-    """Float32 stays float32 and bytes become it; everything else becomes or stays float64."""
+    """A whitening of `fcnet.preprocessing`: float32 stays float32 and bytes become it; all else becomes or stays float64."""
+
+    @property
+    @abstractmethod
+    def _fitted(self) -> PCA | ZCA:
+        """What the rows are whitened by."""
+
+    @property
+    @abstractmethod
+    def _n_features_out(self) -> int:
+        """Columns of what `transform` returns."""
+
+    def transform(self, X: Any) -> Array:
+        """Return the whitened rows, float32 of float32 and bytes, else float64."""
+        check_is_fitted(self)
+        X = self._validated(X, reset=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return check_finite(self._fitted.transform(X, np.float64 if X.dtype == np.float64 else np.float32), X)
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Return the rows (n, n_features) that become these, with the mean in directions that are left out."""
+        check_is_fitted(self)
+        X = check_array(X, dtype=(np.float64, np.float32))
+        if X.shape[1] != self._n_features_out:
+            raise InputError(f"X must have {self._n_features_out} columns, as transform returns them, got shape {X.shape}.")
+        return self._fitted.inverse(X)
 
     def _validated(self, X: Any, reset: bool) -> Array:
         # Images of bytes are not copied: their products are made block by block.
         return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32, np.uint8), ensure_min_samples=1 + reset)
-
-    def _whitened(self, X: Any, n_columns: int) -> Array:
-        X = check_array(X, dtype=(np.float64, np.float32))
-        if X.shape[1] != n_columns:
-            raise InputError(f"X must have {n_columns} columns, as transform returns them, got shape {X.shape}.")
-        return np.asarray(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -36,10 +54,10 @@ class _Whitening(TransformerMixin, BaseEstimator):
 
 
 class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
-    """Projection on the leading principal components, each divided by ``sqrt(variance + regularisation)``.
+    """Projection on the leading principal components, whitened: ``(X - mean) componentsᵀ / sqrt(variances + r σ²)``.
 
-    ``(X - mean) componentsᵀ / sqrt(variances + r)``: with r = 0 each has variance one, as those of scikit-learn's
-    ``PCA(whiten=True)``; with more, components of little variance, which are mostly noise, stay small.
+    With r = 0 each has variance one, as those of scikit-learn's ``PCA(whiten=True)``; with more, components of little variance,
+    which are mostly noise, stay small. σ² is the mean variance of the inputs.
 
     Parameters
     ----------
@@ -47,7 +65,7 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         How many, at most as many as there are directions with variance; a float, from 0 to 1, is the share of the variance
         that they have to explain, and None are all.
     regularisation : float
-        The r above, at least 0, in the unit of the variances; that of `ZCAWhitening` is a share of their mean.
+        The r above, at least 0.
 
     Attributes
     ----------
@@ -92,47 +110,20 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         ValueError
             If a setting is out of range, or `X` has fewer than two rows or no variance.
         """
-        X = self._validated(X, reset=True)
-        self._regularisation = to_float("regularisation", self.regularisation, 0)
-        self.mean_, variances, components = principal_components(X)
-        shares = variances / variances.sum()
-        n = self.n_components_ = self._n_kept(shares, min(X.shape))
-        self.components_, self.explained_variance_, self.explained_variance_ratio_ = components[:n], variances[:n], shares[:n]
+        pca = PCA.fit(self._validated(X, reset=True), self.n_components, self.regularisation)
+        self.mean_, self.components_, self.n_components_ = pca.mean, pca.components, len(pca.components)
+        self.explained_variance_, self.explained_variance_ratio_ = pca.variances, pca.shares
+        self._regularisation = pca.ridge  # in the unit of the variances, as older pickles have it
         return self
 
-    def _n_kept(self, shares: Array, largest: int) -> int:
-        if self.n_components is None:
-            return len(shares)
-        if isinstance(self.n_components, float | np.floating):
-            share = to_float("n_components", self.n_components, 0, 1)
-            return min(int(np.searchsorted(shares.cumsum(), share, side="right")) + 1, len(shares))
-        n = to_int("n_components", self.n_components, 1)
-        if n > largest:
-            raise InputError(f"n_components must be at most min(n_samples, n_features) = {largest}, got {n}.")
-        return min(n, len(shares))
+    @property
+    def _fitted(self) -> PCA:
+        shares = self.explained_variance_ratio_
+        return PCA(self.mean_, self.components_, self.explained_variance_, shares, self._regularisation)
 
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
-
-    @property
-    def _scales(self) -> Array:
-        return np.sqrt(self.explained_variance_ + self._regularisation)[:, np.newaxis]
-
-    def transform(self, X: Any) -> Array:
-        """Return the whitened components (n, n_components) of rows: float32 of float32 and bytes, else float64."""
-        check_is_fitted(self)
-        X = self._validated(X, reset=False)
-        dtype = X.dtype if X.dtype == np.float64 else np.dtype(np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            projection = (self.components_ / self._scales).astype(dtype).T
-            return check_finite(np.subtract(X, self.mean_.astype(dtype), dtype=dtype) @ projection, X)
-
-    def inverse_transform(self, X: Any) -> Array:
-        """Return the rows (n, n_features) that have these components, and the mean in all other directions."""
-        check_is_fitted(self)
-        X = self._whitened(X, self.n_components_)
-        return X @ (self.components_ * self._scales).astype(X.dtype) + self.mean_.astype(X.dtype)
 
 
 class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
@@ -187,16 +178,10 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
         self.zca_ = ZCA.fit(X, to_float("regularisation", self.regularisation, 0))
         return self
 
-    def transform(self, X: Any) -> Array:
-        """Return the whitened rows (n, n_features): float32 of float32 and bytes, else float64."""
-        check_is_fitted(self)
-        X = self._validated(X, reset=False)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return check_finite(self.zca_.transform(X, np.float64 if X.dtype == np.float64 else np.float32), X)
+    @property
+    def _fitted(self) -> ZCA:
+        return self.zca_
 
-    def inverse_transform(self, X: Any) -> Array:
-        """Return the rows (n, n_features) that become these, with the mean in directions that have no variance."""
-        check_is_fitted(self)
-        X = self._whitened(X, self.n_features_in_)
-        inverse = np.linalg.pinv(self.zca_.matrix.astype(np.float64), rcond=INVERTIBLE, hermitian=True)
-        return X @ inverse.astype(X.dtype) + self.zca_.mean.astype(X.dtype)
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_features_in_
