@@ -118,15 +118,17 @@ SHAPE = (12, 12, 1)
 
 
 def transformers():
-    from fcnet import features
+    from fcnet import preprocessing
 
     return {
-        "patches": features.PatchTransformer(SHAPE, n_filters=8, patch_size=3, random_state=0),
-        "whitened patches": features.PatchTransformer(SHAPE, n_filters=8, patch_size=3, n_components=4, random_state=0),
-        "maps": features.PatchTransformer(SHAPE, n_filters=8, map_filters=8, map_channels=4, map_patch_size=3, patch_size=2),
-        "histograms": features.HistogramTransformer(SHAPE),
-        "pca": features.PCAWhitening(n_components=4),
-        "zca": features.ZCAWhitening(),
+        "patches": preprocessing.PatchTransformer(SHAPE, n_filters=8, patch_size=3, random_state=0),
+        "whitened patches": preprocessing.PatchTransformer(SHAPE, n_filters=8, patch_size=3, n_components=4, random_state=0),
+        "maps": preprocessing.PatchTransformer(
+            SHAPE, n_filters=8, map_filters=8, map_channels=4, map_patch_size=3, patch_size=2
+        ),
+        "histograms": preprocessing.HistogramTransformer(SHAPE),
+        "pca": preprocessing.PCAWhitening(n_components=4),
+        "zca": preprocessing.ZCAWhitening(),
     }
 
 
