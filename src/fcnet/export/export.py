@@ -123,8 +123,9 @@ def _run(content: bytes, inputs: dict[str, Array]) -> list[Array]:
 def _random_rows(model: Model, rng: np.random.Generator) -> Array:
     """Return raw inputs of about the range that the model was made for."""
     preprocessor, dtype = model.preprocessor, model.preprocessor.input_dtype or model.network.dtype
-    rows = preprocessor.example_rows(N_CHECKED, model.n_inputs, rng, model.image_shape, model.max_value)
-    if model.image_shape is not None:
-        rows = rows.clip(0, model.max_value)
-        rows = np.rint(rows) if model.max_value > 1 else rows
+    white = None if model.image_shape is None else model.max_value
+    rows = preprocessor.example_rows((N_CHECKED, model.n_inputs), rng, white)
+    if white is not None:
+        rows = rows.clip(0, white)
+        rows = np.rint(rows) if white > 1 else rows
     return rows.astype(dtype)

@@ -24,16 +24,7 @@ KINDS: dict[str, type["Preprocessor"]] = {}
 
 @dataclass(frozen=True)
 class WeightImages:
-    """Weights that the report draws as images.
-
-    Parameters
-    ----------
-    weights : array (height · width · channels, n)
-    image_shape : tuple of ints
-        (height, width, channels).
-    of : str
-        What each of them belongs to, in words.
-    """
+    """Weights (height · width · channels, n) that are images; `of` says in words what each belongs to."""
 
     weights: Array
     image_shape: tuple[int, ...]
@@ -41,10 +32,10 @@ class WeightImages:
 
 
 class Preprocessor(ABC):
-    """A fitted transformation of raw rows into a network's inputs.
+    """A fitted transformation of raw rows into a network's inputs, all of which a model file holds.
 
-    A model file holds all of it. It is found there by its `kind`, once its class is defined. A subclass has to have the
-    abstract methods; the others are those of rows of numbers without views, and each says what it is asked for.
+    A subclass that names its `kind` is known to model files. It has to have the abstract methods; the others are right for
+    rows of numbers that are no images.
 
     Attributes
     ----------
@@ -53,11 +44,11 @@ class Preprocessor(ABC):
     keeps_pixels : bool
         Whether an output is a pixel, at its place in the image.
     has_views : bool
-        Whether images can be mirrored and moved: `each_view` gives their views.
+        Whether `each_view` gives several views of an image.
     input_dtype : dtype, optional
-        What raw rows of floats are computed in; the network's where it is not given.
+        Of raw rows of floats; the network's where it is not given.
     image_shape : tuple of ints, optional
-        (height, width, channels) where it takes images of one shape alone.
+        (height, width, channels), where it takes images of one shape alone.
     columns : sequence of (name, categories)
         The columns of a table; categories are None for numbers.
     dialect : Dialect, optional
@@ -107,13 +98,7 @@ class Preprocessor(ABC):
     @classmethod
     @abstractmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
-        """Make one of what `get_config` and `arrays` returned.
-
-        Raises
-        ------
-        InputError
-            If they do not fit.
-        """
+        """Make one of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
 
     def encode(self, X: Any, dialect: Dialect | None = None) -> Any:
         """Return raw rows as an array: of a data frame its columns as numbers, its text read by a dialect or its own."""
@@ -156,24 +141,15 @@ class Preprocessor(ABC):
         return {"inputs": X}
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
-        """Add the nodes that preprocess raw rows, and return the name of their result.
+        """Add the nodes that preprocess raw rows `x`, and return the name of their result.
 
-        It is (rows, n_outputs) in `dtype`, the network's, or with several views (rows, n_views, n_outputs).
-
-        Raises
-        ------
-        InputError
-            If this preprocessor has no equivalent in ONNX.
+        It is (rows, n_outputs) in the network's `dtype`, or with several views (rows, n_views, n_outputs).
         """
         raise InputError(f"Inputs preprocessed by {self.kind!r} cannot be exported to ONNX.")
 
-    def example_rows(
-        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
-    ) -> Array:
-        """Return random raw rows (n, n_inputs) of about the values that it was fitted to."""
-        if image_shape is None:
-            return rng.standard_normal((n, n_inputs))
-        return rng.uniform(0, max_value, (n, n_inputs))
+    def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
+        """Return random raw rows like those that it was fitted to; `max_value` is the value of white, of images."""
+        return rng.standard_normal(shape) if max_value is None else rng.uniform(0, max_value, shape)
 
     def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
         """Return what can be seen of a model's first layer, whose weights are (n_outputs, n_units); None where nothing can."""
@@ -202,16 +178,14 @@ class TrainingRows:
     Parameters
     ----------
     X : array (n, n_inputs) or polars data frame
-    image_shape : tuple of ints, optional
-        (height, width, channels) of the images that the rows are, if they are images.
-    max_value : float
-        The value of white in those images.
+    image_shape, max_value : tuple of ints and float
+        (height, width, channels) of the images that the rows are, if they are images, and the value of white.
     dialect : Dialect, optional
         How the text of a table was written.
     mirror, shift : bool and int
-        The augmentation: whether images are mirrored, and by how many pixels they are moved.
+        The augmentation: whether images are mirrored, and by how many pixels they are translated.
     mean_of_views : bool
-        Whether the network is to see the mean over the moved views of an image, of length one.
+        Whether the network is to see the mean over the translations of an image, of length one.
     dtype : dtype
         Of the network's inputs.
     seed : int
@@ -255,7 +229,7 @@ class PreprocessorSettings(Settings, frozen=True, tag_field="kind"):
     def check(
         self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
     ) -> None:
-        """Raise SettingError if the settings do not fit such data and such an augmentation; this takes no time.
+        """Raise SettingError if the settings do not fit the data and its augmentation; this takes no time.
 
         Parameters
         ----------
@@ -271,14 +245,17 @@ class PreprocessorSettings(Settings, frozen=True, tag_field="kind"):
                 raise SettingError(f"{name} is for images, and this data has none.")
         if image_shape is not None and shift >= min(image_shape[:2]):
             raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {shift}.")
+        self._check(Views(image_shape, mirror, shift), is_table)
+
+    def _check(self, views: Views, is_table: bool) -> None:
+        """Raise SettingError for what one kind does not take."""
 
     def fit(self, rows: TrainingRows) -> Prepared:
         """Fit the preprocessor on the training rows, and preprocess them."""
         raise NotImplementedError
 
-    @classmethod
-    def _needs_images(cls, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    def _shape(self, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+        """Return the shape of images, or raise SettingError where there are none."""
         if image_shape is None:
-            kind = cls.__struct_config__.tag
-            raise SettingError(f"preprocessing = {kind} is for images, and this data has none.")
+            raise SettingError(f"preprocessing = {self.__struct_config__.tag} is for images, and this data has none.")
         return image_shape

@@ -1,4 +1,4 @@
-"""Checks of what features are given, by callers and by files."""
+"""Checks of what preprocessors are given, by callers and by files."""
 
 import math
 from collections.abc import Mapping, Sequence

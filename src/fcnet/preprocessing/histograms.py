@@ -1,4 +1,4 @@
-"""Histograms of gradients and of colours: the features by hand."""
+"""Histograms of gradients and of colours: hand-made features."""
 
 import logging
 import math
@@ -46,7 +46,7 @@ class HistogramFeatures(Preprocessor):
     Attributes
     ----------
     scaling : Scaling
-        Measured by `fit`.
+        Of the features; by `fit`.
     image_shape : tuple of ints
     """
 
@@ -77,7 +77,12 @@ class HistogramFeatures(Preprocessor):
             raise SettingError(f"{needs} do not fit into images of {height} × {width}.")
 
     def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "HistogramFeatures":
-        """Measure mean and standard deviation of the features of images, and return self.
+        """Do what `fit_transform` does, and return self."""
+        self.fit_transform(X, image_shape)
+        return self
+
+    def fit_transform(self, X: ArrayLike, image_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        """Compute the mean and standard deviation of the features of images, and return these standardised.
 
         Parameters
         ----------
@@ -85,17 +90,13 @@ class HistogramFeatures(Preprocessor):
             Pixels from 0 to `max_value`.
         image_shape : tuple of ints
             (height, width, channels).
+        dtype : dtype
 
         Raises
         ------
         InputError
             If cells do not fit into the images, or `X` does not have their shape.
         """
-        self.fit_transform(X, image_shape)
-        return self
-
-    def fit_transform(self, X: ArrayLike, image_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
-        """Do what `fit` does, and return the features of the same images."""
         self.set_shape(image_shape)
         histograms = self._histograms(X)
         self.scaling = Scaling.fit(histograms)
@@ -170,13 +171,9 @@ class Histograms(PreprocessorSettings, frozen=True, tag="histograms"):
     hues: Count = 10
     grid: Count = 2
 
-    def check(
-        self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
-    ) -> None:
-        """Raise SettingError if there are no images, they have too few cells, or are to be mirrored or moved."""
-        super().check(image_shape, mirror, shift, is_table=is_table)
-        self._features().set_shape(self._needs_images(image_shape))
-        if mirror or shift:
+    def _check(self, views: Views, is_table: bool) -> None:
+        self._features().set_shape(self._shape(views.image_shape))
+        if views:
             raise SettingError("mirror and shift are for pixels and patches; histograms are made once for each image.")
 
     def fit(self, rows: TrainingRows) -> Prepared:
@@ -184,7 +181,7 @@ class Histograms(PreprocessorSettings, frozen=True, tag="histograms"):
         began = time.monotonic()
         _log.info("Histograms of gradients and hues")
         features = self._features(rows.max_value)
-        prepared = features.fit_transform(rows.X, self._needs_images(rows.image_shape), rows.dtype)
+        prepared = features.fit_transform(rows.X, self._shape(rows.image_shape), rows.dtype)
         return Prepared(features, prepared, time.monotonic() - began)
 
     def _features(self, max_value: float = 255.0) -> HistogramFeatures:

@@ -1,4 +1,4 @@
-"""Nodes of the histograms of gradients and of hues.
+"""ONNX nodes of the histograms of gradients and of hues.
 
 Bins have sharp borders, and pixels are whole numbers that often lie on one: every step has the rounding of the library's own.
 """

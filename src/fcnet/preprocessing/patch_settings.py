@@ -9,6 +9,7 @@ from fcnet.errors import SettingError
 from fcnet.preprocessing.base import Prepared, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.learning import LearntRepresentation
 from fcnet.preprocessing.representation import dictionary_of
+from fcnet.preprocessing.views import Views
 from fcnet.settings import Count, NotNegative
 
 
@@ -41,19 +42,15 @@ class Patches(PreprocessorSettings, frozen=True, tag="patches"):
         for settings in self.dictionaries():
             dictionary_of(settings)
 
-    def check(
-        self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
-    ) -> None:
-        """Raise SettingError if there are no images, or patches and cells do not fit into them."""
-        super().check(image_shape, mirror, shift, is_table=is_table)
-        for settings in self.dictionaries(shift):
-            dictionary_of(settings).set_shape(self._needs_images(image_shape))
+    def _check(self, views: Views, is_table: bool) -> None:
+        for settings in self.dictionaries(views.shift):
+            dictionary_of(settings).set_shape(self._shape(views.image_shape))
 
     def fit(self, rows: TrainingRows) -> Prepared:
         """Learn the features of the training images, or take them from the cache."""
         learnt = LearntRepresentation(
             rows.X,
-            self._needs_images(rows.image_shape),
+            self._shape(rows.image_shape),
             self.dictionaries(rows.shift, rows.max_value),
             self.n_components,
             self.regularisation,

@@ -29,12 +29,13 @@ DICTIONARIES = ("kmeans", "patches")
 class PatchFeatures:
     """Soft-thresholded responses of whitened patches to a dictionary, pooled over the cells of a grid.
 
-    Every patch of an image, its mean taken and its contrast divided out (``(p - mean) / sqrt(var + 10)``), is whitened by
-    ``ZCA = (C + 0.1 I)^(-1/2)`` and multiplied by K filters of length one. The features of a cell are the square roots of the
-    means of ``max(z - threshold, 0)`` and ``max(-z - threshold, 0)`` over its positions (Coates, Ng & Lee 2011; Coates & Ng
-    2011; the root, which keeps a patch that is repeated from outweighing the others, as in Perronnin et al. 2010).
-    Filter ``K/2 + k`` is the mirror image of filter k, so that the features of a mirrored image are those of the image in
-    another order, which `mirrored` gives.
+    The mean of every patch p of an image is taken and its contrast divided out, ``(p - mean) / sqrt(var + 10)``. It is whitened
+    by ``ZCA = (C + 0.1 I)^(-1/2)`` and multiplied by K filters of length one: z. The features of a cell are the square roots of
+    the means of ``max(z - threshold, 0)`` and ``max(-z - threshold, 0)`` over its positions (Coates, Ng & Lee 2011; Coates & Ng
+    2011). The root keeps a patch that is repeated from outweighing the others (Perronnin et al. 2010).
+
+    Filter ``K/2 + k`` is the mirror image of filter k. So the features of a mirrored image are those of the image in another
+    order, `mirrored`.
 
     Parameters
     ----------
@@ -46,14 +47,13 @@ class PatchFeatures:
     grid : int, or pair of ints
         Cells down and across; where the positions cannot be divided evenly, neighbouring cells share a row of them.
     dictionary : {"kmeans", "patches"}
-        Filters by spherical k-means, ``D ← D + X Sᵀ`` with a patch given to the filter that it responds to most, on either
-        side (Coates & Ng 2012), or random whitened patches.
+        Filters by spherical k-means, mirrored ones included (Coates & Ng 2012), or random whitened patches.
     n_iterations : int
         Of k-means.
     shift : int
-        With it `views` gives the features of the image and of copies moved by so many pixels along both diagonals.
+        With it `views` gives the features of the image and of its translations by so many pixels along both diagonals.
     max_value : float
-        The value of white, for which the contrast is measured.
+        The value of white, by which the contrast is scaled.
     seed : int
 
     Attributes
@@ -104,9 +104,8 @@ class PatchFeatures:
         X : array (n, height · width · channels)
             Pixels from 0 to `max_value`.
         image_shape : tuple of ints
-            (height, width, channels).
         mirrored_channels : integer array (channels,), optional
-            The order that the channels of a mirrored image come in, where mirroring exchanges some.
+            The order of the channels of a mirrored image, where mirroring exchanges some.
 
         Raises
         ------
@@ -137,13 +136,7 @@ class PatchFeatures:
         return {"filters": (self.patch_size**2 * self.image_shape[2], self.n_filters)}
 
     def set_arrays(self, arrays: Mapping[str, Array]) -> None:
-        """Take what `arrays` returned; `set_shape` comes first.
-
-        Raises
-        ------
-        InputError
-            If the shape is not that of `array_shapes`.
-        """
+        """Take what `arrays` returned, or raise InputError if shapes do not fit; `set_shape` comes first."""
         check_arrays("dictionary", arrays, self.array_shapes())
         self.filters = arrays["filters"]
         self._tiles = [np.ascontiguousarray(self.filters[:, k : k + TILE]) for k in range(0, self.n_filters, TILE)]
@@ -175,7 +168,7 @@ class PatchFeatures:
 
     @property
     def n_views(self) -> int:
-        """Copies of an image that `views` gives: 1, or 5 with a shift."""
+        """Views of an image that `views` gives: 1, or 5 with a shift."""
         return len(diagonal_moves(self.shift))
 
     def mirrored(self) -> Array:
@@ -189,7 +182,7 @@ class PatchFeatures:
         return self._extract(X, 0)[:, 0]
 
     def views(self, X: ArrayLike) -> Array:
-        """Return the features, float32 (n, n_views, n_features), of images and their moved copies; the image is view 0."""
+        """Return the features, float32 (n, n_views, n_features), of images and their translations; the image is view 0."""
         return self.views_with_border(bordered(X, self.image_shape, self.shift))
 
     def views_with_border(self, X: ArrayLike) -> Array:
@@ -247,7 +240,7 @@ class PatchFeatures:
         return CONTRAST_EPSILON * (self.max_value / 255) ** 2
 
     def pooling(self, shift: int) -> Array:
-        """Return the weights, float32 (n_views · n_cells, n_positions), of the means over the cells of moved copies.
+        """Return the weights, float32 (n_views · n_cells, n_positions), of the means over the cells of every view.
 
         Positions are those of an image with a border of `shift` pixels.
         """
@@ -288,7 +281,7 @@ def bordered(X: ArrayLike, image_shape: tuple[int, ...], width: int) -> Array:
 
 
 def _windows(n: int, cells: int, offsets: Sequence[int]) -> tuple[Array, Array]:
-    """Cut one side of n positions, and of copies moved by `offsets`, where a cell begins or ends.
+    """Cut one side of n positions, and of translations by `offsets`, where a cell begins or ends.
 
     Returns
     -------

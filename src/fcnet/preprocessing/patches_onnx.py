@@ -1,4 +1,4 @@
-"""Nodes of patch features, of pixels and of maps, and of their whitening."""
+"""ONNX nodes of patch features, of pixels and of feature maps, and of their whitening."""
 
 import math
 from collections.abc import Sequence
@@ -41,9 +41,9 @@ def add_unit_rows(graph: "Graph", x: str) -> str:
 
 
 def _add_features(graph: "Graph", patches: PatchFeatures | StackedPatches, images: str, moved: bool) -> str:
-    """Add the features of images and, if so asked, of their moved copies, float32 (rows, n_views, n_features)."""
+    """Add the features of images and, if `moved`, of their translations, float32 (rows, n_views, n_features)."""
     border = patches.shift if moved else 0
-    if isinstance(patches, StackedPatches) and patches.map_layers > 1:  # moved copies do not share the cells of their maps
+    if isinstance(patches, StackedPatches) and patches.map_layers > 1:  # translations do not share the cells of their maps
         views = image_views(patches.image_shape, False, diagonal_moves(border))
         images, border = graph.add("Reshape", graph.add("Gather", images, views, axis=1), np.array([-1, views.shape[1]])), 0
     pooled = _add_pooled(graph, patches, images, _bordered_places(patches.image_shape, border), border)
@@ -52,7 +52,7 @@ def _add_features(graph: "Graph", patches: PatchFeatures | StackedPatches, image
 
 
 def _bordered_places(image_shape: Sequence[int], border: int) -> Array:
-    """Return where in an image's row the values of the image are that has a border in which it is mirrored."""
+    """Return where in an image's row the values of the image with a mirrored border are."""
     places = np.arange(math.prod(image_shape)).reshape(image_shape)
     return np.pad(places, ((border, border), (border, border), (0, 0)), mode="reflect")
 

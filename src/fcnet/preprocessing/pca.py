@@ -28,50 +28,6 @@ def check_varies(X: Array, dtype: DTypeLike = np.float64) -> None:
             )
 
 
-def principal_components(X: Array) -> tuple[Array, Array, Array]:
-    """Return mean, variances and components of rows, computed in float64.
-
-    They are the eigenvalues and eigenvectors of the covariance ``(X - mean)ᵀ (X - mean) / (n - 1)``, those of no variance left
-    out. The largest entry of a component is positive.
-
-    Parameters
-    ----------
-    X : array (n, n_inputs)
-
-    Returns
-    -------
-    mean : array (n_inputs,)
-    variances : array (n_components,)
-        Descending.
-    components : array (n_components, n_inputs)
-        Of length one.
-
-    Raises
-    ------
-    InputError
-        If `X` has no variance, or one that float64 cannot hold.
-    """
-    check_varies(X)
-    n, n_inputs = X.shape
-    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, n, ROWS_AT_ONCE)]
-    first = X[0].astype(np.float64)  # sums around a point among the data lose no digits: of a constant they are zero
-    mean = first + np.sum([(X[rows] - first).sum(axis=0) for rows in blocks], axis=0) / n
-    if n < n_inputs:  # the covariance would be larger than the data
-        _, lengths, components = np.linalg.svd(X - mean, full_matrices=False)
-        variances = lengths**2 / (n - 1)
-    else:
-        covariance = np.zeros((n_inputs, n_inputs))
-        for rows in blocks:
-            centred = X[rows] - mean
-            covariance += centred.T @ centred
-        ascending, vectors = np.linalg.eigh(covariance / (n - 1))
-        variances, components = ascending[::-1], vectors.T[::-1]
-    kept = variances > ROUNDING * variances[0]
-    variances, components = variances[kept], components[kept]
-    largest = np.abs(components).argmax(axis=1)
-    return mean, variances, components * np.sign(components[np.arange(len(largest)), largest, np.newaxis])
-
-
 @dataclass
 class PCA:
     """``(X - mean) componentsᵀ / sqrt(variances + r σ²)``, with σ² the mean variance of the inputs.
@@ -95,7 +51,9 @@ class PCA:
 
     @classmethod
     def fit(cls, X: Array, n_components: int | float | None = None, regularisation: float = 0.0) -> "PCA":
-        """Find the leading components of rows (n, n_inputs), in float64.
+        """Find the leading components of rows, the eigenvectors of ``(X - mean)ᵀ (X - mean) / (n - 1)``, in float64.
+
+        Those of no variance are left out. The largest entry of each is positive.
 
         Parameters
         ----------
@@ -108,16 +66,32 @@ class PCA:
 
         Raises
         ------
-        SettingError
-            If a setting is out of range.
         InputError
-            If there cannot be so many components, or `X` has no variance or one that float64 cannot hold.
+            If a setting is out of range, or `X` has no variance, or one that float64 cannot hold.
         """
         regularisation = to_float("regularisation", regularisation, 0)
-        mean, variances, components = principal_components(X)
+        check_varies(X)
+        n, n_inputs = X.shape
+        blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, n, ROWS_AT_ONCE)]
+        first = X[0].astype(np.float64)  # sums around a point among the data lose no digits: of a constant they are zero
+        mean = first + np.sum([(X[rows] - first).sum(axis=0) for rows in blocks], axis=0) / n
+        if n < n_inputs:  # the covariance would be larger than the data
+            _, lengths, components = np.linalg.svd(X - mean, full_matrices=False)
+            variances = lengths**2 / (n - 1)
+        else:
+            covariance = np.zeros((n_inputs, n_inputs))
+            for rows in blocks:
+                centred = X[rows] - mean
+                covariance += centred.T @ centred
+            ascending, vectors = np.linalg.eigh(covariance / (n - 1))
+            variances, components = ascending[::-1], vectors.T[::-1]
+        varying = variances > ROUNDING * variances[0]
+        variances, components = variances[varying], components[varying]
+        largest = np.abs(components).argmax(axis=1)
+        components = components * np.sign(components[np.arange(len(largest)), largest, np.newaxis])
         shares = variances / variances.sum()
-        n = _n_kept(n_components, shares, min(X.shape))
-        return cls(mean, components[:n], variances[:n], shares[:n], regularisation * variances.sum() / X.shape[1])
+        kept = slice(_n_kept(n_components, shares, min(X.shape)))
+        return cls(mean, components[kept], variances[kept], shares[kept], regularisation * variances.sum() / n_inputs)
 
     @property
     def _scales(self) -> Array:

@@ -6,6 +6,7 @@ from fcnet.errors import SettingError
 from fcnet.preprocessing.base import Prepared, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.scaling import Mean, NoScaling, Standard
 from fcnet.preprocessing.table import Table
+from fcnet.preprocessing.views import Views
 from fcnet.preprocessing.zca import Whitened
 from fcnet.types import is_frame
 
@@ -18,11 +19,7 @@ class Pixels(PreprocessorSettings, frozen=True, tag="pixels"):
 
     scaling: NoScaling | Mean | Standard | Whitened = Standard()
 
-    def check(
-        self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
-    ) -> None:
-        """Raise SettingError if the settings do not fit such data and such an augmentation."""
-        super().check(image_shape, mirror, shift, is_table=is_table)
+    def _check(self, views: Views, is_table: bool) -> None:
         if is_table and not isinstance(self.scaling, Standard):
             kind = self.scaling.__struct_config__.tag
             raise SettingError(f"The numbers of a table are standardised: scaling = {kind} has no effect on them.")

@@ -53,7 +53,7 @@ class PatchRepresentation(Preprocessor):
     whitening : MirrorWhitening
         Fitted on the features of all of them.
     unit_mean : bool
-        Whether `transform` gives the mean of the components of an image and its moved copies, divided by its length.
+        Whether `transform` gives the mean of the components of an image and its translations, divided by its length.
     """
 
     patches: list[Dictionary]
@@ -147,13 +147,13 @@ class PatchRepresentation(Preprocessor):
         return self.whitening.signs
 
     def check_views(self, views: Views) -> None:
-        """Raise InputError unless images have these views: of what is a mean of moved views there are no moved ones."""
+        """Raise InputError unless images have these views: a mean over translations has no translations."""
         super().check_views(views)
         if views.shift and self.unit_mean:
             raise InputError("it averages over moved views of what is a mean of moved views.")
 
     def each_view(self, X: Any, dtype: DTypeLike, views: Views) -> Iterator[Array]:
-        """Preprocess images, moved as the dictionaries know it, and mirrored by the signs of their components."""
+        """Preprocess images, their translations as the dictionaries have them; mirrored, their components change signs."""
         moved = self.views(X, dtype) if views.shift else self.transform(X, dtype)[:, np.newaxis]
         for view in np.moveaxis(moved, 1, 0):
             yield view
@@ -182,7 +182,7 @@ class PatchRepresentation(Preprocessor):
         return WeightImages(pixels.filters[:, : pixels.n_filters // 2], shape, "filters of patches")
 
     def augmentation(self, views: Views) -> RandomSigns | None:
-        """Return what mirrors images at random; moved ones are rows of their own."""
+        """Return what mirrors images at random; translations are training rows of their own."""
         return RandomSigns(self.mirror_signs) if views.mirror else None
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
@@ -191,7 +191,7 @@ class PatchRepresentation(Preprocessor):
         return rows.astype(dtype, copy=False)
 
     def views(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
-        """Return the components (n, n_views, n_components) of raw images and of their moved copies; the image is view 0."""
+        """Return the components (n, n_views, n_components) of raw images and their translations; the image is view 0."""
         return self._components(X, moved=True).astype(dtype, copy=False)
 
     def means(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
@@ -223,13 +223,7 @@ class PatchRepresentation(Preprocessor):
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "PatchRepresentation":
-        """Make a representation of what `get_config` and `arrays` returned.
-
-        Raises
-        ------
-        InputError
-            If names or shapes do not fit.
-        """
+        """Make a representation of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
         patches, shape = [dictionary_of(settings) for settings in config["patches"]], image_shape_of(config["image_shape"])
         for part in patches:
             part.set_shape(shape)

@@ -39,7 +39,7 @@ class Scaling(PixelTransform):
 
     @property
     def n_inputs(self) -> int | None:
-        """Values of a row, or None where nothing was measured."""
+        """Values of a row; None where nothing is subtracted."""
         return None if self.mean is None else len(self.mean)
 
     @property
@@ -49,15 +49,14 @@ class Scaling(PixelTransform):
 
     @classmethod
     def fit(cls, X: Array, kind: str = "standard", image_shape: tuple[int, ...] | None = None) -> "Scaling":
-        """Measure the mean and, for "standard", the standard deviation of every input in float64.
+        """Compute the mean and, for "standard", the standard deviation of every input, in float64.
 
         Parameters
         ----------
         X : array (n, n_inputs)
         kind : {"none", "mean", "standard"}
         image_shape : tuple of ints, optional
-            (height, width, channels); with it the statistics are those of the images and their mirror images together,
-            so that scaling and mirroring commute.
+            With it the statistics are those of the images and their mirror images together: scaling and mirroring commute.
 
         Raises
         ------
@@ -110,23 +109,15 @@ class Scaling(PixelTransform):
         x = graph.add("Sub", x, self.mean.astype(dtype))
         return x if self.std is None else graph.add("Mul", x, (1 / self.std).astype(dtype))
 
-    def example_rows(
-        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
-    ) -> Array:
-        """Return random rows of the mean and the deviations that were measured."""
+    def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
+        """Return random rows of the mean and the standard deviation of the training rows."""
         if self.mean is None:
-            return super().example_rows(n, n_inputs, rng, image_shape, max_value)
-        return self.mean + rng.standard_normal((n, n_inputs)) * (1 if self.std is None else self.std)
+            return super().example_rows(shape, rng, max_value)
+        return self.mean + rng.standard_normal(shape) * (1 if self.std is None else self.std)
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "Scaling":
-        """Make a scaling of what `arrays` returned.
-
-        Raises
-        ------
-        InputError
-            If names, shapes or dtypes are not those of a scaling.
-        """
+        """Make a scaling of what `arrays` returned, or raise InputError if names, shapes or dtypes are of something else."""
         if list(arrays) == ["std"]:
             raise InputError("its scaling has a std and no mean.")
         check_arrays("scaling", arrays, dict.fromkeys(arrays, (len(next(iter(arrays.values()), [])),)), ("mean", "std"))

@@ -1,4 +1,4 @@
-"""Patch features of maps: a layer of patches on the pooled responses of another, each learnt without labels."""
+"""Patch features of feature maps: a layer of patches on the pooled responses of another, each learnt without labels."""
 
 import math
 from collections.abc import Mapping
@@ -23,23 +23,19 @@ BLOCK_BYTES = 1 << 26  # of responses of the first layer at once
 
 
 class StackedPatches:
-    """`PatchFeatures` of maps, which are the features of small patches in cells of 2 × 2 positions.
+    """`PatchFeatures` of feature maps, which are the features of small patches in cells of 2 × 2 positions.
 
     The responses of the first layer to an image, pooled over such cells, are reduced to their leading principal components, the
-    channels of the maps. The second layer takes these for an image: its patches of 3 × 3 see 10 × 10 pixels (Coates & Ng 2011;
-    Mairal 2016, with kernels instead of dictionaries). With two layers of maps the first is itself features of maps.
+    channels of the feature maps. The second layer takes these for an image: its patches of 3 × 3 see 10 × 10 pixels (Coates &
+    Ng 2011; Mairal 2016, with kernels instead of dictionaries). With two layers of maps the first is itself a `StackedPatches`.
 
-    Mirroring an image exchanges channel c with channel ``c + C/2`` of its mirrored maps, so that here, too, the features of a
+    Mirroring an image exchanges channel c with channel ``c + C/2`` of its mirrored maps. So here, too, the features of a
     mirrored image are those of the image in another order.
 
     Parameters
     ----------
-    n_filters, patch_size : int
-        Those of the second layer, even and in places of the maps.
-    threshold : float
-        Of the second layer.
-    grid : int
-        Of the second layer.
+    n_filters, patch_size, threshold, grid : int, int, float and int
+        Of the second layer; the size in places of the maps.
     map_filters : int
         Filters of the first layer, even.
     map_patch_size : int
@@ -156,22 +152,7 @@ class StackedPatches:
             layer.set_shape((height + 2 * border, width + 2 * border, n_colours))
 
     def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "StackedPatches":
-        """Learn both dictionaries and the channels between them from images, and return self.
-
-        Parameters
-        ----------
-        X : array (n, height · width · channels)
-            Pixels from 0 to `max_value`.
-        image_shape : tuple of ints
-            (height, width, channels).
-
-        Raises
-        ------
-        InputError
-            If the shape does not fit.
-        SettingError
-            If patches or cells do not fit into the images.
-        """
+        """Learn both dictionaries and the channels between them from images, and return self; see `PatchFeatures.fit`."""
         self.set_shape(image_shape)
         X = check_images(X, self.image_shape)
         self._set_first(self.first.fit(X, self.image_shape).arrays())
@@ -256,7 +237,7 @@ class StackedPatches:
 
     @property
     def n_views(self) -> int:
-        """Copies of an image that `views` gives."""
+        """Views of an image that `views` gives."""
         return self.second.n_views
 
     def mirrored(self) -> Array:
@@ -268,8 +249,8 @@ class StackedPatches:
         return self.second.transform(self._maps(check_images(X, self.image_shape), 0))
 
     def views(self, X: ArrayLike) -> Array:
-        """Return the features, float32 (n, n_views, n_features), of images and their moved copies; the image is view 0."""
-        if self.map_layers > 1:  # whose cells are so large that moved images do not share theirs
+        """Return the features, float32 (n, n_views, n_features), of images and their translations; the image is view 0."""
+        if self.map_layers > 1:  # whose cells are so large that translations do not share them
             moved = check_images(X, self.image_shape)[:, image_views(self.image_shape, False, diagonal_moves(self.shift))]
             return self.transform(moved.reshape(-1, moved.shape[2])).reshape(len(moved), -1, self.n_features)
         return self.second.views_with_border(self._maps(bordered(X, self.image_shape, self.shift), self.shift))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect, as_text
-from fcnet.errors import InputError
+from fcnet.errors import InputError, SettingError
 from fcnet.preprocessing.base import Column, Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.frames import as_polars
@@ -64,7 +64,7 @@ class TableFeatures(Preprocessor):
 
     @classmethod
     def fit(cls, frame: Any, dialect: Dialect | None = None) -> "TableFeatures":
-        """Measure the columns of a polars data frame of numbers and text."""
+        """Find median, mean and standard deviation, or the categories, of each column of a polars data frame."""
         columns: list[Column] = []
         numbers = []
         for name in frame.columns:
@@ -217,18 +217,16 @@ class TableFeatures(Preprocessor):
             parts.append(graph.cast(column, dtype))
         return graph.add("Concat", *parts, axis=1)
 
-    def example_rows(
-        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
-    ) -> Array:
+    def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
         """Return random encoded rows of about the values that the table had, unknown categories among them."""
         measured = zip(self.mean, self.std, strict=True)
         columns = []
         for _, categories in self.columns:
             if categories is None:
                 mean, std = next(measured)
-                columns.append(mean + std * rng.standard_normal(n))
+                columns.append(mean + std * rng.standard_normal(shape[0]))
             else:
-                columns.append(rng.integers(-1, len(categories), n).astype(np.float64))
+                columns.append(rng.integers(-1, len(categories), shape[0]).astype(np.float64))
         return np.column_stack(columns)
 
     def get_config(self) -> dict[str, Any]:
@@ -236,18 +234,12 @@ class TableFeatures(Preprocessor):
         return {"columns": self.columns, "dialect": self.dialect and asdict(self.dialect)}
 
     def arrays(self) -> dict[str, Array]:
-        """Return what was measured of the numbers."""
+        """Return the statistics of the numbers."""
         return {"median": self.median, "mean": self.mean, "std": self.std}
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "TableFeatures":
-        """Make one of what `get_config` and `arrays` returned.
-
-        Raises
-        ------
-        InputError
-            If they do not fit.
-        """
+        """Make one of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
         columns = [_column(column) for column in config["columns"]]
         n = sum(categories is None for _, categories in columns)
         check_arrays("table", arrays, dict.fromkeys(("median", "mean", "std"), (n,)))
@@ -262,11 +254,9 @@ class TableFeatures(Preprocessor):
 class Table(PreprocessorSettings, frozen=True, tag="table"):
     """The columns of a table: numbers standardised, categories one-hot."""
 
-    def check(
-        self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
-    ) -> None:
-        """Raise SettingError if images are to be mirrored or moved."""
-        super().check(None, mirror, shift)
+    def _check(self, views: Views, is_table: bool) -> None:
+        if views:
+            raise SettingError("mirror and shift are for pixels and patches, and a table has none.")
 
     def fit(self, rows: TrainingRows) -> Prepared:
         """Fit `TableFeatures` on a data frame; the columns of an array are standardised."""

@@ -1,4 +1,4 @@
-"""Views of an image: itself, mirrored, and moved by some pixels."""
+"""Views of an image: itself, its mirror image, and translations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Views:
     mirror : bool
         Whether images are mirrored.
     shift : int
-        By how many pixels they are moved, down and across.
+        By how many pixels, at most, they are translated down and across.
     """
 
     image_shape: tuple[int, ...] | None = None
@@ -32,17 +32,17 @@ class Views:
         return self.image_shape is not None and (self.mirror or self.shift > 0)
 
     def places(self) -> Array:
-        """Return `image_views` of images that are moved by up to `shift` pixels."""
+        """Return the `image_views`, with every translation by up to `shift` pixels."""
         return image_views(self.image_shape or (), self.mirror, all_moves(self.shift))
 
 
 def diagonal_moves(shift: int) -> list[Move]:
-    """Return no move, and those by `shift` pixels along both diagonals, unless it is 0."""
+    """Return no translation, and, unless `shift` is 0, those by so many pixels along both diagonals."""
     return [(0, 0), *((down, across) for down in (-shift, shift) for across in (-shift, shift) if shift)]
 
 
 def all_moves(shift: int) -> list[Move]:
-    """Return every move by up to `shift` pixels down and across."""
+    """Return every translation by up to `shift` pixels down and across."""
     reach = range(-shift, shift + 1)
     return [(down, across) for down in reach for across in reach]
 
@@ -55,9 +55,9 @@ def image_views(image_shape: tuple[int, ...], mirror: bool, moves: Sequence[Move
     image_shape : tuple of ints
         (height, width, channels).
     mirror : bool
-        Whether there is a mirrored view of every shifted one.
+        Whether there is a mirrored view of every translated one.
     moves : sequence of pairs of ints
-        Pixels down and across by which the views are moved; what comes in at the border is the image mirrored there.
+        Translations, in pixels down and across; what comes in at the border is the image mirrored there.
 
     Returns
     -------

@@ -20,8 +20,8 @@ BLOCK = 4096  # columns of a large matrix that are changed at once
 class MirrorCovariance:
     """Covariance of features over images and their mirror images, added up block by block.
 
-    It is measured in combinations of the features that mirroring leaves as they are, the even ones, and in those whose sign it
-    changes, the odd ones: over images and their mirror images these have no covariance with each other.
+    It is that of combinations of the features: even ones, which mirroring leaves as they are, and odd ones, whose sign it
+    changes. Over images and their mirror images these have no covariance with each other.
 
     Parameters
     ----------
@@ -83,10 +83,10 @@ class MirrorCovariance:
 class MirrorWhitening:
     """Projection on the leading principal components of standardised features, whitened with a regularisation r.
 
-    Each is divided by ``sqrt(eigenvalue + r)``, and all of them by one number, so that the mean of their variances is ½.
-
-    A component is made of even combinations ``(f + f[mirrored]) / √2`` of pairs of features that mirroring exchanges, or of odd
-    ones, ``(f - f[mirrored]) / √2``: mirroring an image changes the sign of the odd components, and nothing else.
+    Each is divided by ``sqrt(eigenvalue + r)``; as the mean variance of standardised features is 1, r is relative to it. Then
+    all are divided by one number, so that the mean of their variances is ½. A component is made of even combinations
+    ``(f + f[mirrored]) / √2`` of pairs of features that mirroring exchanges, or of odd ones, ``(f - f[mirrored]) / √2``.
+    Mirroring an image changes the sign of the odd components, and nothing else.
 
     Parameters
     ----------
@@ -156,10 +156,7 @@ class MirrorWhitening:
         regularisation: float = 1.0,
         seed: int = 0,
     ) -> "MirrorWhitening":
-        """Whiten the components of several groups of features together.
-
-        It costs a small part of what whitening all features at once would, and what it loses are the components that `parts`
-        have left out.
+        """Whiten the components of several groups of features together, at a small part of the cost of all features at once.
 
         Parameters
         ----------
@@ -257,8 +254,8 @@ def _chain(matrices: Sequence[Array], following: Array) -> Array:
 def leading_eigenvectors(matrix: Array, n: int, rng: np.random.Generator, matmul: Matmul = matmul) -> tuple[Array, Array]:
     """Return the largest eigenvalues of a symmetric matrix and their eigenvectors: at most n, ascending.
 
-    Large matrices by subspace iteration (Halko, Martinsson & Tropp 2011), whose last vectors span about the space that is asked
-    for, not each the exact eigenvector.
+    Of large matrices they are found by subspace iteration (Halko, Martinsson & Tropp 2011): the last of them span about the
+    space that is asked for, but are not each an exact eigenvector.
     """
     from scipy.linalg import eigh, lu, qr
 

@@ -26,8 +26,8 @@ INVERTIBLE = 1e-5  # of the largest eigenvalue of the matrix: directions that it
 class ZCA(PixelTransform):
     """``(X - mean) matrix`` with ``matrix = (C + r σ² I)^(-1/2)``, C the covariance of the inputs and σ² their mean variance.
 
-    Directions of much variance come out with variance one, those of less than r σ², which are mostly noise, are damped
-    (Bell & Sejnowski 1997, with the regularisation of Coates, Ng & Lee 2011).
+    Directions of much variance get variance one. Those of less than r σ², mostly noise, are damped (Bell & Sejnowski 1997, with
+    the regularisation of Coates, Ng & Lee 2011).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class ZCA(PixelTransform):
 
     @classmethod
     def fit(cls, X: ArrayLike, regularisation: float = 0.1, image_shape: tuple[int, ...] | None = None) -> "ZCA":
-        """Measure mean and covariance; products in float32, or in the dtype of `X` where that is float64.
+        """Compute mean and covariance; matrix products are in float32, or in float64 where `X` is.
 
         Parameters
         ----------
@@ -66,15 +66,12 @@ class ZCA(PixelTransform):
         regularisation : float
             The r above, at least 0; with 0, directions without variance are left out.
         image_shape : tuple of ints, optional
-            (height, width, channels); with it the statistics are those of the images and their mirror images together,
-            so that whitening and mirroring commute.
+            With it the statistics are those of the images and their mirror images together: whitening and mirroring commute.
 
         Raises
         ------
-        SettingError
-            If `regularisation` is out of range.
         InputError
-            If `X` has no variance, or one that its dtype cannot hold.
+            If `regularisation` is out of range, or `X` has no variance, or one that its dtype cannot hold.
         """
         check_range("regularisation", regularisation, 0)
         X = np.asarray(X)
@@ -118,11 +115,9 @@ class ZCA(PixelTransform):
     def _transform_nodes(self, graph: "Graph", x: str, dtype: DTypeLike) -> str:
         return graph.add("MatMul", graph.add("Sub", x, self.mean.astype(dtype)), self.matrix.astype(dtype))
 
-    def example_rows(
-        self, n: int, n_inputs: int, rng: np.random.Generator, image_shape: tuple[int, ...] | None, max_value: float
-    ) -> Array:
-        """Return random rows of the mean and about the deviations that were measured."""
-        return self.mean + rng.standard_normal((n, n_inputs)) / self.matrix.diagonal()
+    def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
+        """Return random rows of the mean, and about the standard deviation, of the training rows."""
+        return self.mean + rng.standard_normal(shape) / self.matrix.diagonal()
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ZCA":
