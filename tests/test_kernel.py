@@ -157,7 +157,7 @@ def test_its_inputs_are_the_means_of_views(tmp_path):
     expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
     np.testing.assert_allclose(scaling.transform(digits.X_val[:30]), expected, atol=1e-5)
     model.average_shift = 1
-    with pytest.raises(InputError, match="moved views of what is a mean of moved views"):
+    with pytest.raises(InputError, match="translations of what is a mean of translations"):
         save(run / "model.safetensors", model)
 
 

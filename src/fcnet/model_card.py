@@ -134,7 +134,7 @@ def _figure(measure: str, value: float) -> tuple[str, str]:
 def _network(metrics: dict[str, Any], model: Model) -> list[str]:
     network = model.network
     sizes = " → ".join(f"{size:,}" for size in network.layer_sizes)
-    kinds = [name for name, used in (("mirrored", model.average_mirror), ("moved", model.average_shift)) if used]
+    kinds = [name for name, used in (("mirrored", model.average_mirror), ("translated", model.average_shift)) if used]
     views = f"; logits are averaged over {' and '.join(kinds)} views" if kinds else ""
     parameters = metrics.get("n_parameters", network.n_parameters)
     return [

@@ -150,7 +150,7 @@ class PatchRepresentation(Preprocessor):
         """Raise InputError unless images have these views: a mean over translations has no translations."""
         super().check_views(views)
         if views.shift and self.unit_mean:
-            raise InputError("it averages over moved views of what is a mean of moved views.")
+            raise InputError("it averages over translations of what is a mean of translations.")
 
     def each_view(self, X: Any, dtype: DTypeLike, views: Views) -> Iterator[Array]:
         """Preprocess images, their translations as the dictionaries have them; mirrored, their components change signs."""
