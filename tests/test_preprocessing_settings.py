@@ -91,7 +91,7 @@ def test_each_preprocessor_augments_what_it_gives():
     ("settings", "data", "message"),
     [
         (Pixels(), {"image_shape": None, "mirror": True}, "mirror is for images, and this data has none"),
-        (Table(), {"image_shape": (8, 8, 1), "shift": 1}, "mirror and shift are for pixels and patches"),
+        (Table(), {"image_shape": None, "shift": 1}, "shift is for images"),
         (Pixels(), {"image_shape": (8, 9, 3), "shift": 8}, "shift must be less than the side of an image, 8, got 8"),
         (Histograms(), {"image_shape": None}, "preprocessing = histograms is for images"),
         (Histograms(), {"image_shape": (32, 32, 3), "mirror": True}, "mirror and shift are for pixels and patches"),

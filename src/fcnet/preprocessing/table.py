@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect, as_text
-from fcnet.errors import InputError, SettingError
+from fcnet.errors import InputError
 from fcnet.preprocessing.base import Column, Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.frames import as_polars
@@ -252,16 +252,15 @@ class TableFeatures(Preprocessor):
 
 
 class Table(PreprocessorSettings, frozen=True, tag="table"):
-    """The columns of a table: numbers standardised, categories one-hot."""
-
-    def _check(self, views: Views, is_table: bool) -> None:
-        if views:
-            raise SettingError("mirror and shift are for pixels and patches, and a table has none.")
+    """The columns of a table: numbers standardised, categories one-hot. Rows of numbers, and pixels, are standardised."""
 
     def fit(self, rows: TrainingRows) -> Prepared:
-        """Fit `TableFeatures` on a data frame; the columns of an array are standardised."""
+        """Fit `TableFeatures` on a data frame, and `Scaling` on an array."""
         began = time.monotonic()
-        preprocessor = TableFeatures.fit(rows.X, rows.dialect) if is_frame(rows.X) else Scaling.fit(rows.X)
+        if is_frame(rows.X):
+            preprocessor: Preprocessor = TableFeatures.fit(rows.X, rows.dialect)
+        else:
+            preprocessor = Scaling.fit(rows.X, image_shape=rows.image_shape if rows.mirror else None)
         return Prepared(preprocessor, preprocessor.transform(rows.X, rows.dtype), time.monotonic() - began)
 
 
