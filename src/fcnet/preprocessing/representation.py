@@ -98,7 +98,7 @@ class PatchRepresentation(Preprocessor):
         add_up : callable
             What adds the rows of `X` up; see the function of this name.
         """
-        orders, times = [part.mirrored() for part in patches], patches[0].matmul
+        orders, matmul = [part.mirrored() for part in patches], patches[0].matmul
 
         def of_features(X: Array) -> list[tuple[Array, Array]]:
             return [even_and_odd(part.transform(X), order) for part, order in zip(patches, orders, strict=True)]
@@ -107,14 +107,14 @@ class PatchRepresentation(Preprocessor):
         add_up("Features", X, covariances, of_features)
         _log.info("Whitening the features")
         if len(patches) == 1:
-            whitening = MirrorWhitening.fit(orders[0], covariances[0], n_components, regularisation, seed, times)
+            whitening = MirrorWhitening.fit(orders[0], covariances[0], n_components, regularisation, seed, matmul)
             return cls(patches, whitening)
         n = 2 * n_components // 3 + 2
-        reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, seed, times) for order in orders]
+        reduced = [MirrorWhitening.fit(order, covariances.pop(0), n, None, seed, matmul) for order in orders]
         n_even = [part.even.shape[1] for part in reduced]
 
         def of_components(X: Array) -> list[tuple[Array, Array]]:
-            rows = [part.transform(patch.transform(X), times) for part, patch in zip(reduced, patches, strict=True)]
+            rows = [part.transform(patch.transform(X), matmul) for part, patch in zip(reduced, patches, strict=True)]
             even = [row[:, :n] for row, n in zip(rows, n_even, strict=True)]
             odd = [row[:, n:] for row, n in zip(rows, n_even, strict=True)]
             return [(np.concatenate(even, axis=1), np.concatenate(odd, axis=1))]
