@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TORCH := --editable ".[torch]"
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+OPTIONS :=
+PYTEST := $(BIN)/python -m pytest $(OPTIONS) --numprocesses auto --maxprocesses 8 --dist worksteal
 QUICK := "not browser and not cifar10 and not slow and not torch"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -27,10 +28,10 @@ test-kernels: .venv/.test ## Run the quick tests as other machines would compute
 
 test-torch: .venv/.test ## Run the tests that compare with PyTorch
 	$(PIP) $(TORCH)
-	$(BIN)/python -m pytest -m torch
+	$(BIN)/python -m pytest $(OPTIONS) -m torch
 
 test-slow: .venv/.test ## Run the tests that train for minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(OPTIONS) -m slow
 
 test-install: ## Install into a bare environment, as `pip install fcnet` does, and run what the README shows
 	rm -rf .venv/bare

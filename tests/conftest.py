@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import re
 import sys
 from pathlib import Path
 
@@ -11,19 +12,35 @@ import pytest
 
 import fcnet.engine.products
 from fcnet.data import cifar10
+from fcnet.engine import default_engine
 from fcnet.errors import SettingError
 from fcnet.nn.layers import ACTIVATIONS
 
 REAL_CIFAR10 = cifar10.find_cifar10()
+WITHOUT_NUMBA = str(Path(__file__).parent / "without_numba")
+collect_ignore = ["without_numba", "fixtures"]
+
+# What may be skipped where `--strict-skips` is given, as CI does where all is installed: the reasons, and when they hold.
+EXPECTED_SKIPS = {
+    r"This processor has no products in bfloat16": lambda config: True,
+    r"root may read every file": lambda config: os.geteuid() == 0,
+    r"could not import 'numba'": lambda config: config.getoption("--without-numba"),
+    r"the real CIFAR-10 is not here": lambda config: "FCNET_DATA" not in os.environ,
+    r"SCIPY_ARRAY_API is not set|does not have a decision_function": lambda config: True,  # scikit-learn's own checks
+    r"could not import 'sklearn\.callback'": lambda config: True,  # which scikit-learn has from 1.9 on
+}
 
 
 def pytest_addoption(parser):
     parser.addoption("--without-numba", action="store_true", help="run as where numba is not installed")
+    parser.addoption("--strict-skips", action="store_true", help="fail what is skipped and not expected to be")
 
 
 def pytest_configure(config):
     if config.getoption("--without-numba"):
         sys.modules["numba"] = None  # what cannot be imported, nor found
+        sys.path.append(WITHOUT_NUMBA)  # tests may hand it on
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [WITHOUT_NUMBA, os.environ.get("PYTHONPATH")]))
     if workers := config.getoption("numprocesses", None):  # threads of BLAS that have to share a core wait for each other
         os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
@@ -36,15 +53,38 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="the real CIFAR-10 is not here: point FCNET_DATA at it"))
 
 
+def fail_unexpected_skip(report, config):
+    """Make a failure of a skip, of a test or of a whole file, for none of the reasons that are expected."""
+    if not report.skipped or hasattr(report, "wasxfail") or not config.getoption("--strict-skips"):
+        return report
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not any(re.search(expected, reason) and holds(config) for expected, holds in EXPECTED_SKIPS.items()):
+        report.outcome = "failed"
+        report.longrepr = f"{reason}\nThis skip is not among EXPECTED_SKIPS in tests/conftest.py."
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return fail_unexpected_skip((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return fail_unexpected_skip((yield), collector.config)
+
+
 @pytest.fixture(scope="module", params=["numba", "numpy"])
 def engine_name(request):
-    """Run the tests that use this once with each engine, as the one that networks have by default."""
+    """Run the tests that use this once with each engine, as the one that everything computes with by default."""
     if request.param == "numba":
         pytest.importorskip("numba")
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("fcnet.nn.network", "fcnet.experiments.run", "cs231n.classifier_trainer"):
-            patch.setattr(f"{module}.default_engine", lambda: request.param)
+        if request.param == "numpy":
+            patch.setattr("fcnet.engine.find_spec", lambda name: None)
+        default_engine.cache_clear()
         yield request.param
+    default_engine.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -123,10 +123,10 @@ def test_the_configuration_is_a_recipe(old, name):
     now, then_history = read_history(again), read_history(OLD / name)
     losses = [history.batch_column("loss") for history in (now, then_history)]
     assert len(losses[0]) == len(losses[1])
-    # The first loss comes of the seed, the preprocessing and the initial weights, without what training makes of rounding.
-    # Patches are learnt, and where rounding decides to which of two filters one belongs, all features move a little.
-    if name != "kernel":
-        assert losses[0][0] == pytest.approx(losses[1][0], rel=2e-2 if name in PATCHES else 1e-4)
+    # The first loss comes of the seed, the preprocessing and the initial weights, without what training makes of rounding. Not
+    # so of filters that are learnt: rounding decides to which of two a patch belongs.
+    if name not in PATCHES:
+        assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-4)
     if metrics["dtype"] == "float64":  # where a few steps with a smooth activation make of 1e-16 no more than 1e-10
         assert losses[0] == pytest.approx(losses[1], rel=1e-8)
         assert metrics["val_accuracy"] == before["val_accuracy"]

@@ -188,8 +188,8 @@ def test_gradients_of_another_shape_reach_no_foreign_memory(engine_name):
         rule.fused_step(params, {"b1": np.ones(3)}, rule.init(params), 0.1, 0.0, get_engine(engine_name, "float64"))
 
 
+@pytest.mark.parametrize("engine_name", ["numba"], indirect=True)
 def test_a_numba_that_cannot_be_used_is_said_so(data, monkeypatch):
-    pytest.importorskip("numba")
     numba_engine._loops.cache_clear()
     monkeypatch.setitem(sys.modules, "fcnet.engine.loops", None)
     monkeypatch.delattr(engine_package, "loops", raising=False)
