@@ -1,6 +1,8 @@
 """The command line, as a person uses it."""
 
+import io
 import json
+import logging
 import multiprocessing
 import os
 import re
@@ -15,9 +17,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from rich.console import Console
 
 from fcnet import __version__, load
 from fcnet.cli import main
+from fcnet.cli.notes import shown_notes
 from fcnet.data import load_digits
 from fcnet.experiments import run as runs
 from fcnet.experiments.recipe import load_recipe, recipe_names
@@ -463,6 +467,24 @@ def test_debug_shows_the_traceback(tmp_path):
 def test_json_is_all_that_goes_to_standard_output(tmp_path):
     result = fcnet("train", "digits", "--out", tmp_path / "run", "--json", *QUICK)
     assert json.loads(result.stdout) == json.loads((tmp_path / "run" / "metrics.json").read_text())
+
+
+def test_what_is_logged_is_shown_while_a_command_runs(monkeypatch):
+    logger, show = logging.getLogger("fcnet"), warnings.showwarning
+    console = Console(file=io.StringIO(), width=100)
+    with shown_notes():
+        logger.info("features [1] of %s", "images")
+        monkeypatch.setattr("fcnet.cli.notes.terminal", lambda: console)
+        logger.getChild("training").info("on a terminal, [with] the time")
+    assert re.search(r"\d\d:\d\d:\d\d.* on a terminal, \[with\] the time", console.file.getvalue())
+    assert "features" not in console.file.getvalue()
+    assert (logger.handlers, logger.level, warnings.showwarning) == ([], logging.NOTSET, show)
+
+
+def test_a_summary_is_shown_whole():
+    text = re.sub(r"\s+", " ", fcnet("--help").stdout)
+    assert "Train a network on DATASET: digits, cifar10, or the path of own data." in text
+    assert "..." not in text.partition("Commands:")[2]
 
 
 def test_recipes_can_be_listed_printed_and_used(tmp_path):

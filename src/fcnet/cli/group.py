@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fcnet.cli.messages import show_error, shown_notes
+from fcnet.cli.messages import show_error
 from fcnet.errors import FcnetError, SettingError, unknown_name
 
 
@@ -16,6 +16,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
+        from fcnet.cli.notes import shown_notes
+
         with plain_errors(ctx.params["debug"]), shown_notes():
             return super().invoke(ctx)
 

@@ -1,7 +1,6 @@
 """``fcnet predict``."""
 
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +9,12 @@ from typing import Any
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import show_error
+from fcnet.cli.messages import show_error, show_note
 from fcnet.cli.options import encoding_option, json_option, run_argument, threads_option
 from fcnet.cli.runs import model_of
 from fcnet.errors import FcnetError, FileFormatError, SettingError
 
 PICTURES_AT_ONCE = 256
-
-_log = logging.getLogger(__name__)
 
 
 @click.command(cls=Command)
@@ -84,7 +81,7 @@ def predict(
             for (file, _), row in zip(read, probabilities, strict=True):
                 _print_prediction(file, model.classes, row, as_json)
     for note in [*skipped_note(others), *remarks.notes()]:
-        _log.info("Note: %s.", note)
+        show_note(f"Note: {note}.")
     sys.exit(1 if unreadable else 0)
 
 
@@ -94,7 +91,7 @@ def _predict_tables(model: Any, files: Sequence[Path], out: Path | None, as_json
 
     if out and not out.parent.is_dir():
         raise FcnetError(f"There is no folder {out.parent}.")
-    predicted = predict_tables(model, files, _log.info, **reading)
+    predicted = predict_tables(model, files, show_note, **reading)
     text = predicted.to_json_lines() if as_json else predicted.to_csv()
     if out:
         write_atomic(out, text)

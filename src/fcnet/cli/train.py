@@ -1,7 +1,6 @@
 """``fcnet train``."""
 
 import json
-import logging
 import math
 import shlex
 import signal
@@ -15,14 +14,12 @@ from typing import Any
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import show_error, terminal
+from fcnet.cli.messages import show_error, show_note
 from fcnet.cli.options import data_dir_option, encoding_option, json_option, threads_settings
 from fcnet.cli.report import write_or_warn
 from fcnet.errors import DivergedError, FcnetError, SettingError
 
 SAME_STOP_SECONDS = 1.0
-
-_log = logging.getLogger(__name__)
 
 
 @click.command(cls=Command)
@@ -90,6 +87,7 @@ def train(
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
     until fcnet evaluate.
     """
+    from fcnet.cli.notes import terminal
     from fcnet.experiments.configure import configure
     from fcnet.experiments.folder import CHECKPOINT, claimed
     from fcnet.experiments.run import check_run, is_begun, read_state
@@ -118,10 +116,10 @@ def train(
     finished = check_run(run, config, force=force, resume=resume)
     with nullcontext(run) if out else claimed(run) as run:
         if finished:
-            _log.info("%s is finished already.", run)
+            show_note(f"{run} is finished already.")
         else:
             verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
-            _log.info("%s on %s by the recipe %s; the run folder is %s", verb, config.dataset, config.recipe, run)
+            show_note(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}")
         try:
             metrics = train_run(
                 *(run, config),
@@ -130,7 +128,7 @@ def train(
                 resume=resume,
                 checkpoint_seconds=checkpoint_seconds,
                 callbacks=[Progress(console=terminal())],
-                say=_log.info,
+                say=show_note,
             )
         except DivergedError:
             _report_early_end(run)
@@ -158,7 +156,7 @@ def train(
 
 def _report_early_end(run: Path) -> None:
     if report := write_or_warn(run):
-        _log.info("Report: %s", report)
+        show_note(f"Report: {report}")
 
 
 def _stop_once() -> None:
