@@ -1,5 +1,7 @@
 """Models: what `save` writes `load` reads, whatever kinds of numbers they were made of; and sparse inputs."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 from fcnet import FullyConnectedNet, load, save
 from fcnet.errors import InputError, SettingError
 from fcnet.model import Model
+from fcnet.nn.layers import ACTIVATIONS
+from fcnet.nn.losses import LOSSES
 from fcnet.preprocessing import ZCA, HistogramFeatures, PatchFeatures, Scaling
 
 NUMBERS = [int, np.int64, np.uint8, np.int16]
@@ -27,9 +31,12 @@ def models(draw):
     shape = [whole(4, 6), whole(4, 6), whole(1, 3)]
     n_inputs = int(np.prod([int(side) for side in shape]))
     n_classes = draw(st.integers(1, 4))
+    hidden_sizes = draw(st.lists(st.integers(1, 5), max_size=3))
     net = FullyConnectedNet(
-        draw(st.sampled_from([list, tuple, np.array]))([n_inputs, 4, n_classes]),
-        activation=draw(st.sampled_from(["relu", "tanh", np.str_("gelu")])),
+        draw(st.sampled_from([list, tuple, np.array]))([n_inputs, *hidden_sizes, n_classes]),
+        loss=draw(st.sampled_from(sorted(LOSSES))),
+        # Exponentials of exponentials of pixels are far too large for logits to compare.
+        activation=draw(st.sampled_from([*sorted({*ACTIVATIONS} - {"exp"}), np.str_("gelu")])),
         normalisation=draw(st.sampled_from(["none", "layer"])),
         dropout=share(),
         input_dropout=share(),
@@ -69,6 +76,10 @@ def test_a_saved_model_can_be_loaded(made, tmp_path):
     save(tmp_path / "m", model)
     found = load(tmp_path / "m")
     np.testing.assert_array_equal(found.logits(X), model.logits(X))
+    for name, p in model.network.params.items():
+        assert (found.network.params[name].dtype, found.network.params[name].tobytes()) == (p.dtype, p.tobytes())
+    save(tmp_path / "again", found)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
     assert found.classes == [str(name) for name in model.classes]
     assert found.network.get_config() == model.network.get_config()
     assert tuple(found.image_shape) == tuple(model.image_shape)
@@ -145,6 +156,19 @@ def test_sparse_rows_are_predicted_like_dense_ones(name, dtype):
         np.testing.assert_allclose(model.logits(kind(X)), model.logits(X), rtol=1e-4, atol=1e-3)
         assert model.predict(kind(X)).shape == (30,)
         assert model.predict_proba(kind(X)).shape == (30, 3)
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_threads_that_predict_by_one_model_do_not_disturb_one_another(name):
+    X = images(200)
+    prepared = PREPARED[name](X)
+    n_inputs = prepared["preprocessor"].n_outputs or 64 if "preprocessor" in prepared else 64
+    model = Model(FullyConnectedNet([n_inputs, 16, 3], normalisation="layer", seed=0), **prepared)
+    parts = [X[start : start + 50] for start in range(0, 150, 5)]
+    alone = [model.logits(part) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        for logits, expected in zip(pool.map(model.logits, parts), alone, strict=True):
+            np.testing.assert_array_equal(logits, expected)
 
 
 def test_sparse_rows_are_not_made_dense_where_the_network_takes_them(monkeypatch):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import resource
 import stat
@@ -261,6 +262,33 @@ def test_writers_of_one_file_do_not_disturb_one_another(tmp_path):
             list(pool.map(lambda content: write_atomic(path, content), contents))
             assert path.read_bytes() in contents
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_processes_that_save_under_one_name_leave_one_whole_model(tmp_path):
+    path, models = (
+        tmp_path / "m",
+        [Model(FullyConnectedNet([50, 40, 3], seed=seed), classes=[str(seed)] * 3) for seed in range(3)],
+    )
+
+    def write(model):
+        for _ in range(10):
+            save(path, model)
+
+    save(path, models[0])
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=write, args=(model,)) for model in models]
+    for process in processes:
+        process.start()
+    found = [load(path) for _ in range(20)]  # while they write
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    for model in (*found, load(path)):
+        written = models[int(model.classes[0])].network.params
+        assert all((model.network.params[name] == p).all() for name, p in written.items())
+    assert [file.name for file in tmp_path.iterdir()] == ["m"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders are flushed")
