@@ -13,7 +13,6 @@ import fcnet
 from fcnet import FullyConnectedNet
 from fcnet.errors import FcnetError, InputError
 from fcnet.export import export, export_onnx, graph
-from fcnet.export.network import ACTIVATION_NODES
 from fcnet.model import Model
 from fcnet.nn.layers import ACTIVATIONS, ReLU
 from fcnet.nn.losses import LOSSES
@@ -82,10 +81,6 @@ def test_every_layer_and_loss(activation, loss, settings, tmp_path):
     if "label" in found:
         assert found["label"].dtype == np.int64
         np.testing.assert_array_equal(found["label"], net.predict(X))
-
-
-def test_every_activation_has_nodes():
-    assert set(ACTIVATION_NODES) == set(ACTIVATIONS)
 
 
 GREY = (12, 10, 1)

@@ -142,7 +142,7 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
     if callable(network["activation"]):
         raise InputError(
             "An activation of your own is saved by its name, and this one has none: register it, see "
-            "fcnet.nn.layers.register_activation."
+            "fcnet.nn.activations.register_activation."
         )
     metadata = {
         "network": network,

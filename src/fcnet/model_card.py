@@ -61,10 +61,7 @@ def model_card(run: str | Path) -> str:
 def _purpose(model: Model) -> str:
     n = model.network.n_classes
     of = "an image" if model.image_shape else "a row of a table" if model.preprocessor.columns else "a row of numbers"
-    return {
-        "cross_entropy": f"A fully-connected neural network that says which of {n} classes {of} belongs to.",
-        "binary_cross_entropy": f"A fully-connected neural network that says which of {n} labels {of} has.",
-    }.get(model.network.loss.name, f"A fully-connected neural network that predicts {n} values from {of}.")
+    return f"A fully-connected neural network that {model.network.loss.purpose.format(n=n, of=of)}."
 
 
 def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
@@ -73,7 +70,7 @@ def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
         height, width, channels = model.image_shape
         inputs += f", those of an image of {height} × {width} pixels and {channels} channels, from 0 to {model.max_value:g}"
     texts = [f"{data}. {inputs}."]
-    if model.network.loss.measure == "accuracy":
+    if model.network.loss.has_labels:
         texts.append(f"Classes: {listed(map(_plain, model.classes), MOST_NAMES)}.")
     rows = ([name, f"{metrics[f'n_{part}']:,}"] for part, name in PARTS.items() if metrics.get(f"n_{part}") is not None)
     return [*texts, _table(["part", "rows"], rows)]
@@ -168,9 +165,9 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
         "Nobody has examined whether it does equally well for all groups of people or things in the data, nor how it answers "
         "inputs that were made to mislead it.",
     ]
-    if model.network.loss.name == "cross_entropy":
+    if model.network.loss.one_label:
         limits.append("It names one of its classes whatever it is shown: it cannot say that none fits.")
-    if model.network.loss.measure == "accuracy":
+    if model.network.loss.has_labels:
         limits.append("That its probabilities are those of being right has not been checked.")
     if model.image_shape:
         height, width, _ = model.image_shape
@@ -183,7 +180,7 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
 def _use(model: Model) -> list[str]:
     if model.preprocessor.columns:
         return ["```console\n$ fcnet predict RUN new.csv  # the classes of raw rows and their probabilities\n```"]
-    call = "predict" if model.network.loss.measure == "r2" else "predict_proba"
+    call = "predict_proba" if model.network.loss.has_labels else "predict"
     return [
         "```python\nimport fcnet\n\n"
         f'model = fcnet.load("{MODEL}")  # no pickle: nothing in the file is executed\n'

@@ -6,7 +6,7 @@ import numpy as np
 
 from fcnet.errors import InputError, MissingPackageError
 from fcnet.export.graph import Graph, onnx_type, require_onnx
-from fcnet.export.network import add_label, add_mean, add_network
+from fcnet.nn.losses import get_loss
 from fcnet.types import Array
 
 LAYER_NORM_OPSET = 17
@@ -60,7 +60,7 @@ def _classifier_shapes(operator: Any) -> None:
 
 
 def _is_multilabel(estimator: Any) -> bool:
-    return bool(estimator.network_.loss.name == "binary_cross_entropy" and estimator.n_outputs_ == len(estimator.classes_) > 1)
+    return bool(not estimator.network_.loss.one_label and estimator.n_outputs_ == len(estimator.classes_) > 1)
 
 
 def _labels(operator: Any) -> Array:
@@ -77,20 +77,19 @@ def _labels(operator: Any) -> Array:
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     graph, logits = _begin(scope, operator, container)
-    mean = add_mean(graph, operator.raw_operator.network_.loss.name, logits)
-    _finish(graph, operator, container, [mean])
+    _finish(graph, operator, container, [operator.raw_operator.network_.loss.mean_to_onnx(graph, logits)])
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     graph, logits = _begin(scope, operator, container)
     estimator = operator.raw_operator
     network = estimator.network_
-    loss, number = network.loss.name, network.dtype.type
+    loss, number = network.loss, network.dtype.type
     if len(estimator.classes_) == 1:
-        loss = "cross_entropy"  # of one logit, which gives the probability 1
-    mean, label = add_mean(graph, loss, logits), add_label(graph, loss, logits, number)
+        loss = get_loss("cross_entropy")  # of one logit, which gives the probability 1
+    mean, label = loss.mean_to_onnx(graph, logits), loss.label_to_onnx(graph, logits, number)
     if not _is_multilabel(estimator):
-        if loss == "binary_cross_entropy":  # of the second of two classes
+        if not loss.one_label:  # the probability of the second of two classes
             mean = graph.add("Concat", graph.add("Sub", number(1), mean), mean, axis=1)
             label = graph.add("Reshape", label, np.array([-1]))
         label = graph.add("Gather", _labels(operator), label)
@@ -105,7 +104,7 @@ def _begin(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
             f"Layer normalisation needs target_opset={LAYER_NORM_OPSET} or above, and {container.target_opset} was asked for."
         )
     graph = Graph(scope.get_unique_variable_name("fcnet") + "_", scope.onnx_variable_names)
-    return graph, add_network(graph, network, graph.cast(operator.inputs[0].full_name, network.dtype))
+    return graph, network.to_onnx(graph, graph.cast(operator.inputs[0].full_name, network.dtype))
 
 
 def _finish(graph: Graph, operator: Any, container: Any, outputs: list[str]) -> None:

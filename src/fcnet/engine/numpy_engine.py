@@ -28,6 +28,13 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         yield tuple(a[start : start + size] for a in flat)
 
 
+def exponentials(logits: Array) -> tuple[Array, Array, Array]:
+    """Return ``z = s - max_j s_j`` of logits s (n, k), ``exp(z)``, and its sums (n, 1): a softmax is made of them."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    e = np.exp(shifted)
+    return shifted, e, e.sum(axis=1, keepdims=True)
+
+
 def _with_l2(penalty: float, g: Array, p: Array, l2: float) -> tuple[float, Array]:
     return (penalty + 0.5 * l2 * float(np.vdot(p, p)), g + l2 * p) if l2 else (penalty, g)
 
@@ -52,6 +59,7 @@ class NumpyEngine:
     xp: ModuleType = np
     dtypes: tuple[str, ...] = ("float32", "float64")
     matmul: Matmul = staticmethod(matmul)
+    blocks = staticmethod(blocks)
 
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
@@ -75,6 +83,12 @@ class NumpyEngine:
         array = memory[:size].reshape(shape)
         made[name, dtype] = memory, array
         return array
+
+    def uniform(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Return the buffer of that name, filled with numbers drawn evenly from [0, 1)."""
+        out = self.buffer(name, shape)
+        rng.random(out=out, dtype=out.dtype.type)
+        return out
 
     def sharing(self, work: float = math.inf) -> AbstractContextManager[None]:
         """Return a context in which large products are shared among threads, and small ones take one.
@@ -148,14 +162,12 @@ class NumpyEngine:
         rows = np.arange(n)
         off = label_smoothing / n_classes
         on = 1.0 - label_smoothing
-        logits -= logits.max(axis=1, keepdims=True)
-        at_target = on * logits[rows, y]
+        shifted, e, totals = exponentials(logits)
+        at_target = on * shifted[rows, y]
         if off:
-            at_target += off * logits.sum(axis=1)
-        np.exp(logits, out=logits)
-        totals = logits.sum(axis=1, keepdims=True)
+            at_target += off * shifted.sum(axis=1)
         loss = float(np.average(np.log(totals[:, 0]) - at_target, weights=weights))
-        logits /= totals
+        np.divide(e, totals, out=logits)
         logits[rows, y] -= on
         if off:
             logits -= off

@@ -31,7 +31,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     ----------
     hidden_layer_sizes : int or sequence of ints
     activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity", "exp"} or callable
-        A callable makes a layer of its own, see `fcnet.nn.layers`.
+        A callable makes a layer of its own, see `fcnet.nn.activations`.
     solver : {"adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "lbfgs"} or UpdateRule
         An object like those of `fcnet.training.updates` brings its own settings, as ``AdamW(weight_decay=0.05)``.
     alpha : float or "auto"

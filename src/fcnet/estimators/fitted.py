@@ -16,16 +16,10 @@ from fcnet.threads import use_threads
 from fcnet.types import Array
 
 FLOATS = (np.float64, np.float32)
-OUT_ACTIVATIONS = {
-    "cross_entropy": "softmax",
-    "binary_cross_entropy": "logistic",
-    "squared_error": "identity",
-    "poisson": "exp",
-}
 OF_NETWORK: dict[str, Callable[[FullyConnectedNet], Any]] = {
     "n_layers_": lambda network: len(network.layer_sizes),
     "n_outputs_": lambda network: network.n_classes,
-    "out_activation_": lambda network: OUT_ACTIVATIONS[network.loss.name],
+    "out_activation_": lambda network: network.loss.out_activation,
 }
 
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from fcnet.errors import FcnetError
 from fcnet.export.graph import Graph
-from fcnet.export.network import add_label, add_mean, add_network
 from fcnet.files import write_atomic
 from fcnet.model import Model, as_model
 from fcnet.nn.network import FullyConnectedNet
@@ -59,7 +58,7 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     preprocessor, views = model.preprocessor, model.views
     graph = Graph(taken=[name for name, _ in preprocessor.columns])
     raw = preprocessor.onnx_inputs(graph, network.dtype, model.n_inputs)
-    logits = add_network(graph, network, preprocessor.to_onnx(graph, raw, network.dtype, views))
+    logits = network.to_onnx(graph, preprocessor.to_onnx(graph, raw, network.dtype, views))
     if views:
         logits = graph.add("ReduceMean", logits, axes=[1], keepdims=0)
     _add_outputs(graph, model, logits)
@@ -70,15 +69,13 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
 
 
 def _add_outputs(graph: Graph, model: Model, logits: str) -> None:
-    network, n = model.network, model.network.n_classes
+    network, loss, n = model.network, model.network.loss, model.network.n_classes
     graph.output("logits", logits, network.dtype, n)
-    mean = add_mean(graph, network.loss.name, logits)
-    if network.loss.measure == "r2":
-        graph.output("values", mean, network.dtype, n)
+    graph.output("probabilities" if loss.has_labels else "values", loss.mean_to_onnx(graph, logits), network.dtype, n)
+    if not loss.has_labels:
         return
-    graph.output("probabilities", mean, network.dtype, n)
-    label = add_label(graph, network.loss.name, logits, network.dtype.type)
-    if network.loss.name != "cross_entropy":
+    label = loss.label_to_onnx(graph, logits, network.dtype.type)
+    if not loss.one_label:
         graph.output("label", label, np.int64, n)
     elif model.classes == [str(i) for i in range(n)]:
         graph.output("label", label, np.int64)

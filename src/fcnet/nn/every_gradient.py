@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fcnet.nn.activations import ACTIVATIONS
 from fcnet.nn.gradcheck import gradient_check
-from fcnet.nn.layers import ACTIVATIONS, NORMALISATIONS
+from fcnet.nn.layers import NORMALISATIONS
 from fcnet.nn.network import FullyConnectedNet
 
 TOLERANCE = 1e-5  # wrong gradients err by 1e-2 and more, right ones by 1e-6 and less

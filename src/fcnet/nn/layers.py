@@ -1,69 +1,37 @@
-"""Layers: a forward, and beside it the backward that carries the gradient the other way.
-
-A forward returns its output and what its backward needs. A backward takes the gradient of the loss with respect to
-that output, ``dout``, and returns the gradient of the layer's input and those of its parameters. Outputs live in the
-buffers of the engine and hold until the layer runs again.
-
-Shapes: ``x`` is (n, d_in), ``out`` and ``dout`` are (n, d_out), for n rows in a batch.
-"""
+"""The layers of a network beside its activations."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from fcnet.engine import NumpyEngine, blocks
-from fcnet.errors import SettingError, unknown_name
+from fcnet.engine import NumpyEngine
+from fcnet.errors import SettingError, to_float, unknown_name
+from fcnet.nn import activations
+from fcnet.nn.base import Layer, Number, Parameter
 from fcnet.types import Array, Params, is_sparse
 
-
-class Parameter(NamedTuple):
-    """What a layer says of one of its parameters."""
-
-    shape: tuple[int, ...]
-    value: float = 0.0
-    """Every entry's initial value, where none is drawn."""
-    std: float | None = None
-    """Standard deviation of the normal distribution of mean 0 that initial values are drawn from."""
-    decayed: bool = False
-    """Whether L2 and weight decay are for it, as for weights, and not for biases."""
-
-    def initial(self, rng: np.random.Generator, dtype: DTypeLike) -> Array:
-        """Return its initial values, an array of `dtype`."""
-        if self.std is None:
-            return np.full(self.shape, self.value, dtype)
-        drawn = rng.standard_normal(self.shape)
-        drawn *= self.std
-        return drawn.astype(dtype, copy=False)
-
-
-class Layer(ABC):
-    """What the network asks of a layer."""
-
-    parameters: Mapping[str, Parameter] = {}
-    """By their names, which no other layer may have: a layer gets its number for them."""
-
-    @abstractmethod
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        """Return the output, and what the backward needs; `params` are those of the whole network.
-
-        Without `rng` it computes as for prediction.
-        """
-
-    @abstractmethod
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """Return the gradient of the input, which may be None without `input_gradient`, and those of the own parameters."""
-
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
 WEIGHT_INITS: dict[str, Callable[[int, int], float]] = {
     "he": lambda d_in, d_out: math.sqrt(2 / d_in),
     "glorot": lambda d_in, d_out: math.sqrt(2 / (d_in + d_out)),
 }
 """Standard deviation of the initial weights (d_in, d_out)."""
+
+
+def check_weight_init(value: Any) -> str | float:
+    """Return a name of `WEIGHT_INITS`, or a standard deviation; raise SettingError if it is neither."""
+    if isinstance(value, str) and value in WEIGHT_INITS:
+        return str(value)
+    try:
+        return to_float("weight_init", value, 0)
+    except SettingError:
+        names = ", ".join(map(repr, WEIGHT_INITS))
+        raise SettingError(f"weight_init must be {names} or a number of at least 0, got {value!r}.") from None
 
 
 class Affine(Layer):
@@ -85,11 +53,13 @@ class Affine(Layer):
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dW = xᵀ dout``, ``db = Σ_rows dout``, ``dx = dout Wᵀ``."""
         x, W = cache
-        xp = engine.xp
         dW = engine.weight_gradient(x, dout, engine.buffer(f"d{self.W}", W.shape))
-        db = xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
+        db = engine.xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
         dx = engine.matmul(dout, W.T, out=engine.buffer(f"dx {self.W}", x.shape)) if input_gradient else None
         return dx, {self.W: dW, self.b: db}
+
+    def to_onnx(self, graph: "Graph", x: str, number: Number, W: Array, b: Array) -> str:
+        return graph.add("Add", graph.add("MatMul", x, W), b)
 
 
 class LayerNorm(Layer):
@@ -121,6 +91,9 @@ class LayerNorm(Layer):
         engine.layer_norm_backward(dout, z, scales, gamma, dgamma, dbeta)
         return dout, {self.gamma: dgamma, self.beta: dbeta}
 
+    def to_onnx(self, graph: "Graph", x: str, number: Number, gamma: Array, beta: Array) -> str:
+        return graph.add("LayerNormalization", x, gamma, beta, axis=-1, epsilon=self.epsilon)
+
 
 class Dropout(Layer):
     """``out = x m / (1 - p)``, each entry of the mask m being 0 with probability p, else 1.
@@ -138,9 +111,7 @@ class Dropout(Layer):
             kept = x.copy()
             kept.data = self.forward(x.data, params, engine, rng)[0].copy()
             return kept, None
-        scale = engine.buffer(f"{self.name} scale", x.shape)
-        rng.random(out=scale, dtype=scale.dtype.type)
-        xp = engine.xp
+        xp, scale = engine.xp, engine.uniform(f"{self.name} scale", x.shape, rng)
         xp.greater_equal(scale, self.p, out=scale)
         xp.multiply(scale, 1.0 / (1.0 - self.p), out=scale)
         return xp.multiply(x, scale, out=engine.buffer(self.name, x.shape)), scale
@@ -151,210 +122,38 @@ class Dropout(Layer):
             engine.xp.multiply(dout, cache, out=dout)
         return dout, {}
 
+    def to_onnx(self, graph: "Graph", x: str, number: Number) -> str:
+        return x
+
 
 NORMALISATIONS: dict[str, Callable[[int, int], Layer] | None] = {"none": None, "layer": LayerNorm}
 """Layers between an affine layer and its activation, made by the number of the affine layer and of its outputs."""
 
 
-class Activation(Layer):
-    """A function of each entry, without parameters."""
-
-    def __init__(self, number: int) -> None:
-        self.name = f"activation {number}"
-
-
-class Identity(Activation):
-    """``out = x``: hidden layers then are a linear bottleneck."""
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        return x, None
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dx = dout``."""
-        return dout, {}
-
-
-class ReLU(Activation):
-    """``out = max(x, 0)``, in place."""
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        out = engine.relu(x)
-        return out, out
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dx = dout [out > 0]``."""
-        return engine.relu_backward(dout, cache), {}
+def make_layers(
+    layer_sizes: list[int],
+    activation: str | Callable[[int], Layer],
+    normalisation: str,
+    dropout: float,
+    input_dropout: float,
+    weight_init: str | float,
+) -> list[Layer]:
+    """Return the layers of a `FullyConnectedNet`, in their order, or raise SettingError."""
+    if normalisation not in NORMALISATIONS:
+        raise unknown_name("normalisation", normalisation, NORMALISATIONS)
+    layers: list[Layer] = []
+    last, make_normalisation = len(layer_sizes) - 1, NORMALISATIONS[normalisation]
+    for number, (d_in, d_out) in enumerate(pairwise(layer_sizes), 1):
+        if p := input_dropout if number == 1 else dropout:
+            layers.append(Dropout(number, p))
+        layers.append(Affine(number, d_in, d_out, weight_init))
+        if number < last and make_normalisation is not None:
+            layers.append(make_normalisation(number, d_out))
+        if number < last:
+            layers.append(activations.get_activation(activation, number))
+    return layers
 
 
-class LeakyReLU(Activation):
-    """``out = x`` where x > 0, else ``0.01 x``, in place (Maas et al. 2013)."""
-
-    slope = 0.01
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        scaled = engine.xp.multiply(x, self.slope, out=engine.buffer("leaky relu", x.shape))
-        out = engine.xp.maximum(x, scaled, out=x)
-        return out, out
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dx = dout`` where out > 0, else ``0.01 dout``."""
-        slopes = engine.xp.greater(cache, 0, out=engine.buffer("leaky relu", dout.shape))
-        slopes *= 1 - self.slope
-        slopes += self.slope
-        return engine.xp.multiply(dout, slopes, out=dout), {}
-
-
-class Tanh(Activation):
-    """``out = tanh(x)``, in place."""
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        out = engine.xp.tanh(x, out=x)
-        return out, out
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dx = dout (1 - out²)``."""
-        for d, out in blocks(dout, cache):
-            d *= 1 - out * out
-        return dout, {}
-
-
-class Logistic(Activation):
-    """``out = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2``, in place."""
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        for (out,) in blocks(x):
-            out *= 0.5
-            engine.xp.tanh(out, out=out)
-            out *= 0.5
-            out += 0.5
-        return x, x
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dx = dout out (1 - out)``."""
-        for d, out in blocks(dout, cache):
-            d *= out * (1 - out)
-        return dout, {}
-
-
-class Exponential(Activation):
-    """``out = exp(x)``, in place: with rows of length one a Gaussian bump around the weights of each unit."""
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        out = engine.xp.exp(x, out=x)
-        return out, out
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dx = dout out``."""
-        return engine.xp.multiply(dout, cache, out=dout), {}
-
-
-class GELU(Activation):
-    """``out = x (1 + t) / 2`` with ``t = tanh(√(2/π) (x + 0.044715 x³))`` (Hendrycks & Gimpel 2016, eq. 2).
-
-    This is the usual approximation of ``x Φ(x)``, Φ being the normal distribution function.
-    """
-
-    c, a = float(np.sqrt(2 / np.pi)), 0.044715
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        tanh, out = engine.buffer(f"{self.name} tanh", x.shape), engine.buffer(self.name, x.shape)
-        for x_, t, out_ in blocks(x, tanh, out):
-            engine.xp.tanh(self.c * (x_ + self.a * x_ * x_ * x_), out=t)
-            engine.xp.multiply(0.5 * x_, 1 + t, out=out_)
-        return out, (x, tanh)
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dx = dout [(1 + t)/2 + x (1 - t²)/2 · √(2/π) (1 + 3 · 0.044715 x²)]``."""
-        for d, x, t in blocks(dout, *cache):
-            d *= 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (self.c * (1 + 3 * self.a * x * x))
-        return dout, {}
-
-
-ACTIVATIONS: dict[str, Callable[[int], Layer]] = {
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "tanh": Tanh,
-    "gelu": GELU,
-    "logistic": Logistic,
-    "identity": Identity,
-    "exp": Exponential,
-}
-
-
-_BUILT_IN = frozenset(ACTIVATIONS)
-
-
-def register_activation(name: str, activation: Callable[[int], Layer]) -> None:
-    """Give an activation of your own a name, by which networks, estimators and recipes then know it.
-
-    Only the name goes into a file: to load a network, register the same activation first.
-
-    Parameters
-    ----------
-    name : str
-        Not one that fcnet has; one of your own is replaced.
-    activation : callable
-        A class, as those of `fcnet.nn.layers`, whose objects are made by the number of the affine layer before them and have
-
-        - ``forward(x, params, engine, rng)``, which returns the output, the shape of ``x`` (n, d), and what backward needs;
-        - ``backward(dout, cache, engine, input_gradient)``, which returns the gradient of ``x``, and ``{}``;
-        - to be exported to ONNX ``to_onnx(graph, x, number)``, which adds nodes by ``graph.add(op, *inputs)`` and returns the
-          name of the last; ``number`` makes a constant of the network's type.
-
-        Both ways may overwrite what they are given.
-
-    Raises
-    ------
-    SettingError
-        If the name is one of fcnet's, or `activation` makes no layer.
-
-    Examples
-    --------
-    >>> class Softsign(Activation):
-    ...     def forward(self, x, params, engine, rng):
-    ...         scale = 1 / (1 + abs(x))
-    ...         return x * scale, scale
-    ...
-    ...     def backward(self, dout, cache, engine, input_gradient):
-    ...         return dout * cache**2, {}
-    >>> register_activation("softsign", Softsign)  # doctest: +SKIP
-    >>> from fcnet import FullyConnectedNet, gradient_check
-    >>> net = FullyConnectedNet([4, 10, 3], activation=Softsign, seed=0)
-    >>> max(gradient_check(net, np.eye(4), [0, 1, 2, 0]).values()) < 1e-6
-    True
-    """
-    if not isinstance(name, str) or not name or name in _BUILT_IN:
-        raise SettingError(f"The name must be a text that is none of fcnet's own activations, got {name!r}.")
-    if not callable(activation):
-        raise SettingError(f"activation must be a class whose objects are layers, got {activation!r}.")
-    get_activation(activation, 1)
-    ACTIVATIONS[name] = activation
-
-
-def activation_name(activation: str | Callable[[int], Layer]) -> str | Callable[[int], Layer]:
-    """Return the name of an activation where it has one."""
-    return next((name for name, known in ACTIVATIONS.items() if known is activation), activation)
-
-
-def get_activation(name: str | Callable[[int], Layer], number: int) -> Layer:
-    """Return a new activation layer by its name or class, for the affine layer of that number.
-
-    Raises
-    ------
-    SettingError
-        If there is no activation of that name, or it makes no layer.
-    """
-    if callable(name):
-        layer = None
-        with suppress(TypeError):  # of what takes something else
-            layer = name(number)
-        if layer is None or not (hasattr(layer, "forward") and hasattr(layer, "backward")):
-            raise SettingError(
-                "activation must be a name, or a class whose objects are made by the number of their layer and have forward "
-                f"and backward, as those of fcnet.nn.layers; got {name!r}."
-            )
-        return layer
-    if name not in ACTIVATIONS:
-        error = unknown_name("activation", name, ACTIVATIONS)
-        raise SettingError(f"{error} One of your own has to be registered first: fcnet.nn.layers.register_activation.")
-    return ACTIVATIONS[name](number)
+def __getattr__(name: str) -> Any:
+    """Return an activation, or what else was here before activations had a file of their own: pickles ask for it."""
+    return getattr(activations, name)

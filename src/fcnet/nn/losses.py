@@ -5,31 +5,42 @@ The last affine layer gives the logits s (n, k); a loss says what they mean. Wit
 """
 
 from abc import ABC, abstractmethod
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.engine import NumpyEngine
+from fcnet.engine import NumpyEngine, exponentials
 from fcnet.errors import SettingError, unknown_name
+from fcnet.nn.base import Number
 from fcnet.nn.checks import check_labels, check_targets
 from fcnet.types import Array
+
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
 TINY = 1e-12  # stands for a share of nothing, whose logarithm is not finite
 
 
 def softmax(logits: Array) -> Array:
     """Return ``p_ij = exp(s_ij) / Σ_k exp(s_ik)``, rows that sum to one, shape and dtype of `logits`."""
-    p = logits - logits.max(axis=1, keepdims=True)
-    np.exp(p, out=p)
-    return np.asarray(np.divide(p, p.sum(axis=1, keepdims=True), out=p))
+    _, p, totals = exponentials(logits)
+    p /= totals
+    return p
 
 
-def sigmoid(logits: Array) -> Array:
+def sigmoid(logits: Array, xp: ModuleType = np) -> Array:
     """Return ``1 / (1 + exp(-s))`` by way of tanh, which does not overflow; shape and dtype of `logits`."""
-    out = np.tanh(logits * 0.5)
+    out: Array = xp.tanh(logits * 0.5)
     out *= 0.5
     out += 0.5
-    return np.asarray(out)
+    return out
+
+
+def weighted_mean(values: Array, weights: Array | None) -> float:
+    """Return the mean of values (n,), or ``Σ_i w_i v_i / Σ_i w_i``."""
+    return float(values.mean() if weights is None else (values * weights).sum() / weights.sum())
 
 
 class Loss(ABC):
@@ -38,6 +49,14 @@ class Loss(ABC):
     name: str
     measure: str
     """What `score` returns, the larger the better: "accuracy" or "r2"."""
+    out_activation: str
+    """The function of the logits that `mean` is, as scikit-learn calls it."""
+    purpose: str
+    """What a network with it does, in words with places for the number ``n`` of outputs and for ``of``, what a row is."""
+    has_labels: bool
+    """Whether targets are classes or labels, for which `mean` gives probabilities; else they are values."""
+    one_label: bool = False
+    """Whether a row has exactly one of the labels, as it has of classes."""
 
     @abstractmethod
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
@@ -66,12 +85,20 @@ class Loss(ABC):
         """Return the measure of this loss."""
 
     @abstractmethod
+    def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
+        """Add `mean` to an ONNX graph, and return the name of its result."""
+
+    def label_to_onnx(self, graph: "Graph", logits: str, number: Number) -> str:
+        """Add `predict` of labels, int64, to an ONNX graph, and return the name of its result."""
+        return graph.cast(graph.add("Greater", logits, number(0)), np.int64)
+
+    @abstractmethod
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         """Return the logits (n_outputs,) that cost least where all rows have the same."""
 
     def value(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean loss."""
-        return float(np.average(self.losses(logits, y), weights=weights))
+        return weighted_mean(self.losses(logits, y), weights)
 
 
 class CrossEntropy(Loss):
@@ -81,7 +108,9 @@ class CrossEntropy(Loss):
     smoothing (Szegedy et al. 2016, section 7); ``∂L/∂s = (p - q) / n``.
     """
 
-    name, measure = "cross_entropy", "accuracy"
+    name, measure, out_activation = "cross_entropy", "accuracy", "softmax"
+    purpose = "says which of {n} classes {of} belongs to"
+    has_labels = one_label = True
 
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
         return check_labels(y, n, n_outputs, name)
@@ -92,9 +121,8 @@ class CrossEntropy(Loss):
         return engine.softmax_cross_entropy(logits, y, label_smoothing, weights)
 
     def losses(self, logits: Array, y: Array) -> Array:
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        at_label = shifted[np.arange(len(y)), y]
-        return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - at_label)
+        shifted, _, totals = exponentials(logits)
+        return np.asarray(np.log(totals[:, 0]) - shifted[np.arange(len(y)), y])
 
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         shares = np.bincount(y, weights, n_outputs)
@@ -102,6 +130,12 @@ class CrossEntropy(Loss):
 
     def mean(self, logits: Array) -> Array:
         return softmax(logits)
+
+    def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
+        return graph.add("Softmax", logits, axis=1)
+
+    def label_to_onnx(self, graph: "Graph", logits: str, number: Number) -> str:
+        return graph.add("ArgMax", logits, axis=1, keepdims=0)
 
     def predict(self, logits: Array) -> Array:
         return np.asarray(logits.argmax(axis=1))
@@ -111,7 +145,16 @@ class CrossEntropy(Loss):
 
 
 class _Elementwise(Loss):
-    """A loss of each output by itself whose gradient is ``mean(s) - y``, the targets being (n, k)."""
+    """A loss of each output by itself whose gradient is ``mean(s) - y``, the targets being (n, k).
+
+    `losses` and `mean` take `xp`, the functions of the arrays that they are given.
+    """
+
+    @abstractmethod
+    def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array: ...
+
+    @abstractmethod
+    def mean(self, logits: Array, xp: ModuleType = np) -> Array: ...
 
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
         return check_targets(y, n, n_outputs, name)
@@ -121,8 +164,8 @@ class _Elementwise(Loss):
     ) -> float:
         if label_smoothing:
             y = self._smoothed(y, label_smoothing)
-        value = self.value(logits, y, weights)
-        logits[...] = self.mean(logits)
+        value = weighted_mean(self.losses(logits, y, engine.xp), weights)
+        logits[...] = self.mean(logits, engine.xp)
         logits -= y
         if weights is None:
             logits /= len(logits)
@@ -140,20 +183,26 @@ class BinaryCrossEntropy(_Elementwise):
     ``ℓ_i = Σ_j log(1 + exp(s_ij)) - q_ij s_ij`` with ``q = (1 - ε) y + ε / 2``; ``∂L/∂s = (σ(s) - q) / n``.
     """
 
-    name, measure = "binary_cross_entropy", "accuracy"
+    name, measure, out_activation = "binary_cross_entropy", "accuracy", "logistic"
+    purpose = "says which of {n} labels {of} has"
+    has_labels = True
 
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
         return check_targets(y, n, n_outputs, name, 0, 1)
 
-    def losses(self, logits: Array, y: Array) -> Array:
-        return np.asarray((np.logaddexp(0, logits) - y * logits).sum(axis=1))
+    def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array:
+        losses: Array = (xp.logaddexp(xp.zeros_like(logits), logits) - y * logits).sum(axis=1)
+        return losses
 
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         p = np.clip(np.average(y, axis=0, weights=weights), TINY, 1 - TINY)
         return np.asarray(np.log(p / (1 - p)))
 
-    def mean(self, logits: Array) -> Array:
-        return sigmoid(logits)
+    def mean(self, logits: Array, xp: ModuleType = np) -> Array:
+        return sigmoid(logits, xp)
+
+    def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
+        return graph.add("Sigmoid", logits)
 
     def predict(self, logits: Array) -> Array:
         return np.asarray(logits > 0).astype(np.int64)
@@ -169,15 +218,21 @@ class BinaryCrossEntropy(_Elementwise):
 class SquaredLoss(_Elementwise):
     """``ℓ_i = ½ Σ_j (s_ij - y_ij)²``, against targets (n, k); ``∂L/∂s = (s - y) / n``."""
 
-    name, measure = "squared_error", "r2"
+    name, measure, out_activation = "squared_error", "r2", "identity"
+    purpose = "predicts {n} values from {of}"
+    has_labels = False
 
-    def losses(self, logits: Array, y: Array) -> Array:
-        return np.asarray(0.5 * np.square(logits - y).sum(axis=1))
+    def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array:
+        losses: Array = 0.5 * xp.square(logits - y).sum(axis=1)
+        return losses
 
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         return np.asarray(np.average(y, axis=0, weights=weights))
 
-    def mean(self, logits: Array) -> Array:
+    def mean(self, logits: Array, xp: ModuleType = np) -> Array:
+        return logits
+
+    def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
         return logits
 
     def predict(self, logits: Array) -> Array:
@@ -198,21 +253,26 @@ class PoissonLoss(SquaredLoss):
     ``∂L/∂s = (exp(s) - y) / n``.
     """
 
-    name = "poisson"
+    name, out_activation = "poisson", "exp"
 
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
         return check_targets(y, n, n_outputs, name, 0)
 
-    def losses(self, logits: Array, y: Array) -> Array:
-        constant = y * np.log(np.where(y > 0, y, 1)) - y
-        return np.asarray((np.exp(logits) - y * logits + constant).sum(axis=1))
+    def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array:
+        constant = y * xp.log(xp.where(y > 0, y, 1)) - y
+        losses: Array = (xp.exp(logits) - y * logits + constant).sum(axis=1)
+        return losses
 
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         return np.log(np.maximum(super().constant_logits(y, n_outputs, weights), TINY))
 
-    def mean(self, logits: Array) -> Array:
+    def mean(self, logits: Array, xp: ModuleType = np) -> Array:
         with np.errstate(over="ignore"):  # what is not finite is found by its value
-            return np.asarray(np.exp(logits))
+            mean: Array = xp.exp(logits)
+        return mean
+
+    def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
+        return graph.add("Exp", logits)
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (CrossEntropy(), BinaryCrossEntropy(), SquaredLoss(), PoissonLoss())}

@@ -1,8 +1,9 @@
 """A fully-connected network: layers in a row, and the gradient of its loss."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -10,11 +11,16 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.engine import default_engine, get_engine
 from fcnet.engine.products import work_of
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.nn.activations import activation_name
+from fcnet.nn.base import Layer, layer_to_onnx, parameters_of
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
-from fcnet.nn.layers import NORMALISATIONS, WEIGHT_INITS, Affine, Dropout, Layer, Parameter, activation_name, get_activation
+from fcnet.nn.layers import Affine, check_weight_init, make_layers
 from fcnet.nn.losses import get_loss
 from fcnet.threads import is_sharing
 from fcnet.types import Array, Params
+
+if TYPE_CHECKING:
+    from fcnet.export.graph import Graph
 
 DTYPES = ("float32", "float64")
 
@@ -32,7 +38,7 @@ class FullyConnectedNet:
         Classes by softmax; labels that a row has or has not, each by a sigmoid; numbers; counts, with a logarithmic link.
     activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity", "exp"} or callable
         A callable makes a layer of its own from the number of the affine layer before it, see
-        `fcnet.nn.layers.register_activation`, which gives it a name.
+        `fcnet.nn.activations.register_activation`, which gives it a name.
     normalisation : {"none", "layer"}
         Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).
     dropout, input_dropout : float in [0, 1)
@@ -95,31 +101,21 @@ class FullyConnectedNet:
         if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
             raise unknown_name("dtype", str(dtype), DTYPES)
         self.dtype = np.dtype(dtype)
-        if normalisation not in NORMALISATIONS:
-            raise unknown_name("normalisation", normalisation, NORMALISATIONS)
         self.activation, self.normalisation = activation, normalisation
-        self.weight_init = _check_weight_init(weight_init)
+        self.weight_init = check_weight_init(weight_init)
         self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self._make_layers()
         self.params = self._draw(np.random.default_rng(seed)) if params is None else self._check_params(params)
 
     def _make_layers(self) -> None:
-        self.layers: list[Layer] = []
-        self.affine: list[Affine] = []
-        make_normalisation = NORMALISATIONS[self.normalisation]
-        last = len(self.layer_sizes) - 1
-        for number, (d_in, d_out) in enumerate(pairwise(self.layer_sizes), 1):
-            if p := self.input_dropout if number == 1 else self.dropout:
-                self.layers.append(Dropout(number, p))
-            self.affine.append(Affine(number, d_in, d_out, self.weight_init))
-            self.layers.append(self.affine[-1])
-            if number < last:
-                if make_normalisation is not None:
-                    self.layers.append(make_normalisation(number, d_out))
-                self.layers.append(get_activation(self.activation, number))
-        self._parameters = {name: p for layer in self.layers for name, p in _parameters_of(layer).items()}
+        self.layers = make_layers(
+            *(self.layer_sizes, self.activation, self.normalisation, self.dropout, self.input_dropout, self.weight_init)
+        )
+        self.affine = [layer for layer in self.layers if isinstance(layer, Affine)]
+        self._parameters = {name: p for layer in self.layers for name, p in parameters_of(layer).items()}
         self.decayed = frozenset(name for name, p in self._parameters.items() if p.decayed)
+        self._largest = max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
 
     def _draw(self, rng: np.random.Generator) -> Params:
         return {name: p.initial(rng, self.dtype) for name, p in self._parameters.items()}
@@ -138,10 +134,6 @@ class FullyConnectedNet:
         vars(self).update(without_members(state))
         if "decayed" not in state:
             self._make_layers()
-
-    @property
-    def _largest(self) -> int:
-        return max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
 
     @property
     def n_classes(self) -> int:
@@ -252,22 +244,21 @@ class FullyConnectedNet:
         """
         if weights is not None and not weights.any():
             raise InputError("weights must not all be zero: the mean over rows that count nothing has no value.")
-        if is_sharing():  # within a training
-            return self._loss_and_gradients(X, y, l2, label_smoothing, rng, weights)
-        with self.engine.sharing(work_of(X.shape[0], self._largest)):
-            return self._loss_and_gradients(X, y, l2, label_smoothing, rng, weights)
-
-    def _loss_and_gradients(
-        self, X: Array, y: Array, l2: float, label_smoothing: float, rng: np.random.Generator | None, weights: Array | None
-    ) -> tuple[float, Params]:
-        logits, caches = self._forward(X, rng)
-        loss, dout = self.loss.gradient(logits, y, self.engine, label_smoothing, weights), logits
-        grads = self._backward(dout, caches)
-        if l2:
+        # Within a training it is shared already.
+        with nullcontext() if is_sharing() else self.engine.sharing(work_of(X.shape[0], self._largest)):
+            logits, caches = self._forward(X, rng)
+            loss = self.loss.gradient(logits, y, self.engine, label_smoothing, weights)
+            grads = self._backward(logits, caches)
             for name, p in self.params.items():
-                if name in self.decayed:
+                if l2 and name in self.decayed:
                     loss += self.engine.add_l2(grads[name], p, l2)
         return loss, grads
+
+    def to_onnx(self, graph: "Graph", x: str) -> str:
+        """Add the layers to an ONNX graph, and return the name of the logits; raise InputError where one does not say how."""
+        for layer in self.layers:
+            x = layer_to_onnx(layer, graph, x, self.dtype.type, self.params)
+        return x
 
     def _forward(self, X: Array, rng: np.random.Generator | None) -> tuple[Array, list[Any]]:
         out, caches = X, []
@@ -279,8 +270,7 @@ class FullyConnectedNet:
     def _backward(self, dout: Array, caches: list[Any]) -> Params:
         grads: Params = {}
         gradient: Array | None = dout
-        # The gradient stops at the first layer with parameters.
-        first = next(i for i, layer in enumerate(self.layers) if _parameters_of(layer))
+        first = next(i for i, layer in enumerate(self.layers) if parameters_of(layer))  # no gradient is needed below it
         for i in range(len(self.layers) - 1, first - 1, -1):
             assert gradient is not None
             gradient, own = self.layers[i].backward(gradient, caches[i], self.engine, i > first)
@@ -299,29 +289,10 @@ def check_network(layer_sizes: Sequence[int], **settings: Any) -> None:
 
 
 def without_members(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a network that an earlier version wrote, whose networks could be ensembles.
-
-    Raises
-    ------
-    InputError
-        If this one is.
-    """
+    """Return the settings of a network without `members`, which version 0.1 had; raise InputError where it is not 1."""
     if config.get("members", 1) != 1:
         raise InputError(
             f"members = {config['members']}: this network is an ensemble in one, which fcnet no longer has. Train networks of "
             "several seeds, and average their probabilities."
         )
     return {key: value for key, value in config.items() if key != "members"}
-
-
-def _parameters_of(layer: Layer) -> Mapping[str, Parameter]:
-    return getattr(layer, "parameters", {})  # an activation of one's own may be of any class
-
-
-def _check_weight_init(value: Any) -> str | float:
-    if isinstance(value, str) and value in WEIGHT_INITS:
-        return str(value)
-    try:
-        return to_float("weight_init", value, 0)
-    except SettingError:
-        raise SettingError(f"weight_init must be 'he', 'glorot' or a number of at least 0, got {value!r}.") from None
