@@ -128,7 +128,8 @@ def test_options_of_classifiers():
 
 
 class Own(ReLU):
-    pass
+    def forward(self, x, params, engine, rng):  # another one than the inherited to_onnx is meant for
+        return super().forward(x, params, engine, rng)
 
 
 class Exportable(ReLU):
