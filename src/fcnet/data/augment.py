@@ -1,4 +1,4 @@
-"""Changes to a batch of images that leave their class as it is, made at random in place."""
+"""Augmentation: random changes to a batch of images that keep their class, made in place."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class RandomView:
 class RandomSigns:
     """Multiplies each row of a batch by `signs` with probability ½.
 
-    With the signs of `fcnet.preprocessing.PatchRepresentation` this mirrors the images that the rows were made of.
+    With the `mirror_signs` of a `fcnet.preprocessing.PatchRepresentation` this mirrors the images.
     """
 
     signs: Array

@@ -16,7 +16,7 @@ N_CHECKED = 16
 
 
 def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance: float = 1e-5) -> float:
-    """Write a model as an ONNX file that takes raw inputs, once onnxruntime has given what the model gives.
+    """Write a model as an ONNX file that takes raw inputs, once onnxruntime computes the same from it.
 
     The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows; of a table an input
     (rows, 1) for each column by its name, float64 for numbers and strings for categories. Its outputs are
@@ -118,7 +118,7 @@ def _run(content: bytes, inputs: dict[str, Array]) -> list[Array]:
 
 
 def _random_rows(model: Model, rng: np.random.Generator) -> Array:
-    """Return raw inputs of about the range that the model was made for."""
+    """Return random raw inputs like those that the model was trained on."""
     preprocessor, dtype = model.preprocessor, model.preprocessor.input_dtype or model.network.dtype
     white = None if model.image_shape is None else model.max_value
     rows = preprocessor.example_rows((N_CHECKED, model.n_inputs), rng, white)

@@ -1,4 +1,4 @@
-"""An ONNX graph in the making."""
+"""An ONNX graph under construction."""
 
 from collections.abc import Collection
 from typing import Any
@@ -20,9 +20,9 @@ class Graph:
     Parameters
     ----------
     prefix : str
-        What the names of nodes and constants begin with.
+        Prefix of the names of nodes and constants.
     taken : collection of str
-        Names that no node and no constant may have, as those of inputs that others chose.
+        Names that nodes and constants must not have, such as the names of columns.
     """
 
     def __init__(self, prefix: str = "", taken: Collection[str] = ()) -> None:

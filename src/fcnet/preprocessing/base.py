@@ -1,4 +1,4 @@
-"""What every preprocessor has: settings that can be checked and fitted, and a fitted object that knows all of itself."""
+"""What every preprocessor has: settings to check and to fit, and a fitted object that answers all questions about it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,15 +101,15 @@ class Preprocessor(ABC):
         """Make one of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
 
     def encode(self, X: Any, dialect: Dialect | None = None) -> Any:
-        """Return raw rows as an array: of a data frame its columns as numbers, its text read by a dialect or its own."""
+        """Return raw rows as an array; of a data frame the columns as numbers, text read by `dialect` or the one it has."""
         return X
 
     def unknown(self, frame: Any) -> dict[str, list[str]]:
-        """Return of each column of a data frame the values that no training row had, where they count as nothing."""
+        """Return, by column, the categories in a data frame that are in no training row; columns without any are left out."""
         return {}
 
     def column_words(self) -> list[tuple[str, str, str]]:
-        """Return of each column of a table its name, its kind, and what a missing value counts as."""
+        """Return the name of each column of a table, its kind, and what a missing value counts as."""
         return []
 
     def check_views(self, views: Views) -> None:
@@ -129,7 +129,7 @@ class Preprocessor(ABC):
         return None
 
     def augmentation(self, views: Views) -> Callable[[Array, np.random.Generator], None] | None:
-        """Return what replaces each row of a batch by a random one of its views, in place; None where there is one view."""
+        """Return a function that replaces each row of a batch by a random view of it, in place; None for one view alone."""
         return None
 
     def onnx_inputs(self, graph: "Graph", dtype: DTypeLike, n_inputs: int) -> str:
@@ -152,7 +152,7 @@ class Preprocessor(ABC):
         return rng.standard_normal(shape) if max_value is None else rng.uniform(0, max_value, shape)
 
     def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
-        """Return what can be seen of a model's first layer, whose weights are (n_outputs, n_units); None where nothing can."""
+        """Return what a picture can show of a model whose first layer has these weights (n_outputs, n_units), if anything."""
         return None
 
 
@@ -190,7 +190,7 @@ class TrainingRows:
         Of the network's inputs.
     seed : int
     matmul : callable
-        What multiplies large matrices.
+        Computes large matrix products.
     """
 
     X: Any

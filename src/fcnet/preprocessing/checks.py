@@ -27,7 +27,7 @@ def check_images(X: ArrayLike, image_shape: tuple[int, ...], largest: float = LA
 
 
 def check_max_value(value: Any) -> float:
-    """Return the value of white as a float, or raise SettingError if contrasts relative to it are nothing in float32."""
+    """Return the value of white as a float, or raise SettingError if float32 cannot hold contrasts relative to it."""
     if not 1 / LARGEST <= to_float("max_value", value, 0) <= LARGEST:
         raise SettingError(
             f"max_value, the value of white, must be from {1 / LARGEST:g} to {LARGEST:g}, got {value:.3g}: multiply the images "
@@ -37,7 +37,7 @@ def check_max_value(value: Any) -> float:
 
 
 def check_finite(rows: Array, X: Array) -> Array:
-    """Return what was made of the rows of `X`, or raise InputError if it is not finite."""
+    """Return `rows`, computed from those of `X`, or raise InputError if they are not finite."""
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         row = int(finite.argmin())
@@ -48,7 +48,7 @@ def check_finite(rows: Array, X: Array) -> Array:
 
 
 def image_shape_of(value: Any) -> tuple[int, int, int]:
-    """Return a shape as read from a file, or raise InputError unless it is three whole numbers that an image may have."""
+    """Return a shape that was read from a file, or raise InputError unless it is three whole numbers in range."""
     try:
         height, width, channels = (to_int("a side", side, 1, LARGEST_SIDE) for side in value)
     except (SettingError, TypeError, ValueError):
@@ -59,7 +59,7 @@ def image_shape_of(value: Any) -> tuple[int, int, int]:
 def check_arrays(
     what: str, arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]], names: Sequence[str] = ()
 ) -> None:
-    """Raise InputError unless the arrays are of floats and have these shapes, and these names or those of `shapes`."""
+    """Raise InputError unless the arrays are floats of these shapes, and their names are `names`, or those of `shapes`."""
     if not set(arrays) <= set(names or shapes) or not set(arrays) >= set(shapes):
         raise InputError(f"its {what} does not have the arrays {', '.join(sorted(arrays)) or 'none'}.")
     for name, array in arrays.items():

@@ -1,4 +1,4 @@
-"""Spherical k-means: directions that patches lie along."""
+"""Spherical k-means: the directions that patches lie along."""
 
 import numpy as np
 
@@ -27,11 +27,11 @@ def spherical_kmeans(
     flip: Array | None = None,
     matmul: Matmul = matmul,
 ) -> Array:
-    """Return directions (n_directions, n) along which rows of length one (m, n) lie, either way.
+    """Return directions (n_directions, n) along which rows of length one (m, n) lie, in either sense.
 
-    Each iteration gives a row to the direction that it responds to most, on either side, and makes the directions
-    ``D ← D + Sᵀ X``, of length one, with S the responses (Coates & Ng 2012). It begins with random rows; a direction that no
-    row is given to begins anew.
+    Each iteration assigns a row to the direction with the largest response, positive or negative. It replaces the directions by
+    ``D ← D + Sᵀ X``, scaled to length one, with S the responses (Coates & Ng 2012). The first directions are random rows; a
+    direction without rows becomes a random row again.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def spherical_kmeans(
     n_iterations : int
     rng : numpy.random.Generator
     flip : integer array (n,), optional
-        An order of the columns, of which twice is none, like that of a mirrored patch. A row may then respond in it too.
+        The order of the columns in the mirror image of a row; then rows may also respond to mirrored directions.
     matmul : callable
-        What multiplies rows by directions.
+        Computes matrix products.
     """
     directions = rows[rng.integers(len(rows), size=n_directions)]
     for _ in range(n_iterations):

@@ -1,4 +1,4 @@
-"""Learning a representation of images, kept in the user's cache stage by stage, so that a stopped run goes on."""
+"""Learning a representation of images, in stages that the user's cache keeps, so that a stopped run can go on."""
 
 import hashlib
 import json
@@ -22,14 +22,14 @@ from fcnet.types import Array
 
 _log = logging.getLogger(__name__)
 FORMAT = "fcnet-representation-1"
-REVISION = 6  # of the mathematics of features and whitening: raised with every change, or the cache would hold what is no more
+REVISION = 6  # of the mathematics of features and whitening: raise it with every change, or stale results stay in the cache
 ROWS = 500  # images at once
 CHUNK = 5000  # images whose components lie in one file
-SHARE_OF_SAVING = 20  # writing down how far the covariance has come takes at most one part in so many of the time
+SHARE_OF_SAVING = 20  # saving the covariance so far takes at most one part in so many of the time
 
 
 class LearntRepresentation:
-    """A representation of images that is learnt once for the same images, settings and seed.
+    """A representation of images, learnt once for the same images, settings and seed.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class LearntRepresentation:
     cache : Path, optional
         Where folders of earlier stages lie; the user's cache where it is not given.
     matmul : callable
-        What multiplies large matrices.
+        Computes large matrix products.
     unit_mean : bool
         Of the representation, which is learnt without it.
     """
@@ -96,7 +96,7 @@ class LearntRepresentation:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _log.info("Another run learns the same features; this one waits for it")
+            _log.info("Another run is learning the same features; this one waits for it")
             lock.acquire()
         with lock:
             self._began = time.monotonic()
@@ -109,7 +109,7 @@ class LearntRepresentation:
 
     @property
     def seconds(self) -> float:
-        """How long learning has taken, all sittings together."""
+        """How long learning has taken, in all runs together."""
         return self._seconds("representation") + self._seconds(self._components_name)
 
     @property
@@ -181,7 +181,7 @@ class LearntRepresentation:
         return self.patches
 
     def _add_up(self, what: str, X: Array, covariances: list[MirrorCovariance], rows_of: Rows) -> None:
-        """Add the rows of all training images to the covariances, from where a stopped run has come to."""
+        """Add the rows of all training images to the covariances; go on where a run was stopped."""
         stage = what.split(maxsplit=1)[0].lower() + "-covariance"
         stages = [folder for folder in self.folder.glob(f"{stage}-*") if folder.suffix != ".tmp"]
         if stages:
@@ -225,7 +225,7 @@ class LearntRepresentation:
                     np.save(temporary / str(i) / f"{name}.npy", array)  # safetensors would hold it in memory twice
             temporary.rename(done)
         except OSError as error:
-            _log.info(f"How far this has come could not be kept in {self.folder}: {error}. It goes on.")
+            _log.info(f"Progress could not be saved in {self.folder}: {error}. Learning goes on.")
             shutil.rmtree(temporary, ignore_errors=True)
             return
         self._count_seconds("representation")

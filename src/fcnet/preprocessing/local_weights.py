@@ -1,4 +1,4 @@
-"""First weights for a network that is to see images: each hidden unit begins with a look at one place."""
+"""Initial weights for images: each hidden unit begins with a patch at one place."""
 
 import math
 
@@ -16,16 +16,16 @@ SIGNS = np.array([-1, 1], np.float32)
 
 
 def local_weights(X: Array, image_shape: tuple[int, ...], n_units: int, patch_size: int, rng: np.random.Generator) -> Array:
-    """Return weights (n_inputs, n_units) that are zero but for a patch, at a random place for each unit.
+    """Return weights (n_inputs, n_units) that are zero except for a patch, at a random place for each unit.
 
     The patch is a direction of spherical k-means on random patches of the images, with a random sign. Every column is scaled so
-    that the unit's input has the mean square that He's initialisation gives it, ``2 · mean(X²)``. Labels are not used; the
-    weights are only where training begins, and all of them are trained.
+    that the unit's input has the mean square of He's initialisation, ``2 · mean(X²)``. Labels are not used. All weights are
+    trained.
 
     Parameters
     ----------
     X : float array (n, height · width · channels)
-        Images as the network sees them; whitened ones have the most to tell.
+        Preprocessed images; whitened ones work best.
     image_shape : tuple of ints
     n_units : int
     patch_size : int

@@ -1,4 +1,4 @@
-"""What preprocessors have in common whose outputs are pixels still."""
+"""Preprocessors whose outputs are still pixels."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class PixelTransform(Preprocessor):
-    """A transformation that has as many outputs as inputs, each at its place: of images it gives images.
+    """A transformation with as many outputs as inputs, each at its place: images stay images.
 
-    So views of an image are made after it, by taking its values from other places.
+    So views are made after it, by taking values from other places.
     """
 
     keeps_pixels = True
@@ -44,7 +44,7 @@ class PixelTransform(Preprocessor):
             yield rows[:, places]
 
     def augmentation(self, views: Views) -> RandomView | None:
-        """Return what replaces each image of a batch by a random view of it; None where there is one view."""
+        """Return a function that replaces each image of a batch by a random view of it; None where there is one view."""
         return RandomView(views.places()) if views else None
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:

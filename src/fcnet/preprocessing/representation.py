@@ -1,4 +1,4 @@
-"""From raw images to whitened components of patch features, in one object that a model file holds."""
+"""From raw images to whitened components of patch features."""
 
 import logging
 import math
@@ -36,7 +36,7 @@ AddUp = Callable[[str, Array, list[MirrorCovariance], Rows], None]
 
 
 def add_up(what: str, X: Array, covariances: list[MirrorCovariance], rows_of: Rows) -> None:
-    """Add what `rows_of` gives of images to covariances, block by block; `what` says in words what it is."""
+    """Add the rows that `rows_of` computes from images to covariances, block by block; `what` names them in progress notes."""
     for start in range(0, len(X), ROWS_AT_ONCE):
         for covariance, (even, odd) in zip(covariances, rows_of(X[start : start + ROWS_AT_ONCE]), strict=True):
             covariance.add(even, odd)
@@ -65,7 +65,7 @@ class PatchRepresentation(Preprocessor):
 
     @property
     def matmul(self) -> Matmul:
-        """What multiplies large matrices."""
+        """Computes large matrix products."""
         return self.patches[0].matmul
 
     @matmul.setter
@@ -83,7 +83,7 @@ class PatchRepresentation(Preprocessor):
         seed: int = 0,
         add_up: AddUp = add_up,
     ) -> "PatchRepresentation":
-        """Whiten the features of fitted dictionaries: of one at once; those of several are reduced one by one, then together.
+        """Whiten the features of fitted dictionaries; those of several are reduced one by one, then whitened together.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class PatchRepresentation(Preprocessor):
         seed : int
             Of the search for the components.
         add_up : callable
-            What adds the rows of `X` up; see the function of this name.
+            Adds the rows of `X` up, like the function of this name.
         """
         orders, matmul = [part.mirrored() for part in patches], patches[0].matmul
 
@@ -182,7 +182,7 @@ class PatchRepresentation(Preprocessor):
         return WeightImages(pixels.filters[:, : pixels.n_filters // 2], shape, "filters of patches")
 
     def augmentation(self, views: Views) -> RandomSigns | None:
-        """Return what mirrors images at random; translations are training rows of their own."""
+        """Return a function that mirrors images at random; translations are training rows of their own."""
         return RandomSigns(self.mirror_signs) if views.mirror else None
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
@@ -243,12 +243,12 @@ class PatchRepresentation(Preprocessor):
 
 
 def dictionary_of(settings: Mapping[str, Any]) -> Dictionary:
-    """Return the unfitted features of patches with these settings: of maps where there are some for maps."""
+    """Return unfitted features with these settings: of feature maps where there are settings of them."""
     return StackedPatches(**settings) if "map_filters" in settings else PatchFeatures(**settings)
 
 
 def numbered(parts: Sequence[Mapping[str, Named]]) -> dict[str, Named]:
-    """Return all that the parts have, each name with the number of its part."""
+    """Return the items of all parts in one mapping, each name followed by the number of its part."""
     return {f"{name}{i}": value for i, part in enumerate(parts) for name, value in part.items()}
 
 

@@ -1,4 +1,4 @@
-"""Rows of a table as numbers: standardised and one-hot, by what the training rows hold."""
+"""Rows of a table as numbers: standardised and one-hot, by the training rows."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,9 @@ FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a net
 
 @dataclass
 class TableFeatures(Preprocessor):
-    """Numbers as ``(x - mean) / std``, with the median where one is missing; of a category its place among those known.
+    """Numbers as ``(x - mean) / std``, the median for missing ones; categories one-hot.
 
-    A category that is missing, or was not among the training rows, is zero in all its places.
+    A category that is missing, or is in no training row, is zero in all its places.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class TableFeatures(Preprocessor):
         return "columns of a table, numbers standardised and categories one-hot"
 
     def column_words(self) -> list[tuple[str, str, str]]:
-        """Return of each column its name, its kind, and what a missing value counts as."""
+        """Return the name of each column, its kind, and what a missing value counts as."""
         medians = iter(self.median)
         return [
             (name, "number", f"the median, {next(medians):,.6g}")
@@ -125,7 +125,7 @@ class TableFeatures(Preprocessor):
         return out
 
     def unknown(self, frame: Any) -> dict[str, list[str]]:
-        """Return of columns those values of a polars data frame that are categories no training row had, if there are any."""
+        """Return, by column, the categories in a polars data frame that are in no training row."""
         found: dict[str, list[str]] = {}
         for name, categories in self.columns:
             if categories is not None:

@@ -1,4 +1,4 @@
-"""Cells of a table as numbers: those of a column of numbers, and the places of categories among those known."""
+"""Cells of a table as numbers: values of columns of numbers, and places of categories among the known ones."""
 
 from collections import Counter
 from collections.abc import Sequence

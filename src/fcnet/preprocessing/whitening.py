@@ -35,7 +35,7 @@ class MirrorCovariance:
         self.origin = np.zeros(n_even, np.float32)
 
     def add(self, even: Array, odd: Array) -> None:
-        """Add a block of rows, float32 (n, n_even) and (n, n_odd); `even` is changed."""
+        """Add a block of rows, float32 (n, n_even) and (n, n_odd); `even` is overwritten."""
         from scipy.linalg.blas import ssyrk
 
         if self.n == 0:  # squares around a point among the data lose fewer digits
@@ -48,7 +48,7 @@ class MirrorCovariance:
                 ssyrk(1.0, rows.T, beta=1.0, c=part, lower=1, overwrite_c=1)
 
     def arrays(self) -> dict[str, Array]:
-        """Return all that has been added up so far."""
+        """Return the sums so far."""
         return {"even": self.parts[0], "odd": self.parts[1], "total": self.total, "n": np.array(self.n), "origin": self.origin}
 
     def load_arrays(self, arrays: Mapping[str, Array]) -> None:
@@ -130,11 +130,11 @@ class MirrorWhitening:
             Of the combinations that `even_and_odd` gives of the features; used up by this.
         n_components : int
         regularisation : float, optional
-            What is added to eigenvalues; with None components are not divided by anything.
+            Added to the eigenvalues; with None components are not whitened.
         seed : int
             Of the subspace that the iteration begins with.
         matmul : callable
-            What multiplies large matrices.
+            Computes large matrix products.
         """
         mean, parts = covariance.finish()
         variance = (parts[0].diagonal() + parts[1].diagonal()) / 2
