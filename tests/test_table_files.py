@@ -54,7 +54,7 @@ def model_of(data, dialect="of the data"):
 
 
 def predicted(model, path, **words):
-    return predict_tables(model, [path], lambda line: None, **words)
+    return predict_tables(model, [path], **words)
 
 
 # Whole numbers
@@ -277,15 +277,16 @@ def test_the_model_keeps_the_decimal_sign(comma, tmp_path):
     assert predicted(old, new).rows[1:] == alone
 
 
-def test_another_sign_between_columns_is_read_and_told(comma, tmp_path):
-    model, said = model_of(load_dataset(str(comma))), []
+def test_another_sign_between_columns_is_read_and_told(comma, tmp_path, caplog):
+    caplog.set_level("INFO", "fcnet")
+    model = model_of(load_dataset(str(comma)))
     new = tmp_path / "new.csv"
     new.write_text(lines("a;n;p;old;c", "2,5;1;1.25;true;a"))
     expected = predicted(model, new).rows
     new.write_text(lines("n,p,old,c,a", '1,1.25,true,a,"2,5"'))
-    found = predict_tables(model, [new], said.append)
+    found = predict_tables(model, [new])
     assert found.rows == expected
-    assert said == [f"{new}: ',' stands between the columns; in the training file it was ';'"]
+    assert caplog.messages == [f"{new}: ',' stands between the columns; in the training file it was ';'"]
 
 
 def test_bars_between_columns(tmp_path):

@@ -9,9 +9,11 @@ data_dir_option = click.option("--data-dir", metavar="FOLDER", help="Where CIFAR
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 encoding_option = click.option(
     "--encoding",
+    default="",
     metavar="NAME",
     help="Of a table in text, as latin-1 or cp1252.  [default: utf-8, or what its first bytes say]",
 )
+decimal_settings: dict[str, Any] = {"type": click.Choice([".", ","]), "callback": lambda *given: given[-1] or ""}
 
 
 def _use_threads(context: click.Context, _: click.Parameter, threads: int | None) -> None:

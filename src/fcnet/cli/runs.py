@@ -1,13 +1,16 @@
 """What several commands do with a run folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fcnet.cli.messages import show_warning
 from fcnet.errors import FileFormatError
 
+if TYPE_CHECKING:
+    from fcnet.model import Model
 
-def model_of(run: Path) -> Any:
+
+def model_of(run: Path) -> "Model":
     """Return the model of `run`; with a warning where the run is not finished."""
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.run import read_state

@@ -15,7 +15,7 @@ import click
 
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error, show_note
-from fcnet.cli.options import data_dir_option, encoding_option, json_option, threads_settings
+from fcnet.cli.options import data_dir_option, decimal_settings, encoding_option, json_option, threads_settings
 from fcnet.cli.report import write_or_warn
 from fcnet.errors import DivergedError, FcnetError, SettingError
 
@@ -29,7 +29,7 @@ SAME_STOP_SECONDS = 1.0
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
-@click.option("--target", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
+@click.option("--target", default="", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
 @click.option("--drop", multiple=True, metavar="COLUMN,…", help="Columns of a table to leave out; may be repeated.")
 @click.option(
     "--category", multiple=True, metavar="COLUMN,…", help="Columns of a table whose numbers are categories; may be repeated."
@@ -41,7 +41,7 @@ SAME_STOP_SECONDS = 1.0
     help="Words in a .csv or .tsv that mean a missing value, beside empty fields.  [default: NA, NaN, null, None, ? and such]",
 )
 @encoding_option
-@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign in a .csv or .tsv.  [default: found out]")
+@click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: found out]")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
 @click.option(
     "--engine", metavar="NAME", help="What computes: numba, numpy or bfloat16.  [default: numba where it is installed]"
@@ -61,24 +61,17 @@ SAME_STOP_SECONDS = 1.0
 @json_option
 def train(
     dataset: str,
-    recipe: str | None,
-    changes: Sequence[str],
     out: Path | None,
-    target: str | None,
     drop: Sequence[str],
     category: Sequence[str],
     missing: Sequence[str],
-    encoding: str | None,
-    decimal: str | None,
-    seed: int | None,
-    engine: str | None,
-    threads: int | None,
     resume: bool,
     force: bool,
     checkpoint_seconds: float,
     no_verify: bool,
     data_dir: str | None,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Train a network on DATASET: digits, cifar10, or the path of own data.
 
@@ -100,18 +93,11 @@ def train(
     run, config = configure(
         *(dataset, out),
         resume=resume,
-        recipe=recipe,
-        changes=changes,
-        seed=seed,
-        engine=engine,
-        threads=threads,
         verify=not no_verify,
-        target=target or "",
         drop=list(drop),
         category=list(category),
         missing=[word.strip() for words in missing for word in words.split(",")],
-        encoding=encoding or "",
-        decimal=decimal or "",
+        **settings,
     )
     finished = check_run(run, config, force=force, resume=resume)
     with nullcontext(run) if out else claimed(run) as run:

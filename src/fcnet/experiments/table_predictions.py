@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from fcnet.errors import FcnetError, SettingError
 from fcnet.model import Model
 from fcnet.preprocessing import Preprocessor
 from fcnet.preprocessing.table_cells import is_boolean
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -57,7 +60,6 @@ class Predictions:
 def predict_tables(
     model: Model,
     files: Iterable[Path],
-    say: Callable[[str], None],
     *,
     keep: Sequence[str] = (),
     encoding: str = "",
@@ -66,6 +68,7 @@ def predict_tables(
     """Return the class and the probabilities of each row of `files`, in their order.
 
     Cells are read as the model learnt to read them, each by itself: what is predicted for a row does not depend on the others.
+    Categories that no training row had are logged, and another sign between columns.
 
     Parameters
     ----------
@@ -73,8 +76,6 @@ def predict_tables(
         Whose preprocessor has columns.
     files : iterable of Path
         Tables with the columns that the model was trained on, in any order; others are left aside. ``-`` is standard input.
-    say : callable
-        Told in a line of categories that no training row had, and of another sign between columns.
     keep : sequence of str
         Columns to hand on with the predictions.
     encoding, decimal : str
@@ -96,7 +97,7 @@ def predict_tables(
         dialect = _dialect(table, file, decimal)
         if dialect.separator and file.separator not in ("", dialect.separator):
             there = f"in the training file it was {dialect.separator!r}"
-            say(f"{name_of(path)}: {file.separator!r} stands between the columns; {there}")
+            _log.info("%s: %r stands between the columns; %s", name_of(path), file.separator, there)
         frame = _cleaned(table, file, dialect)
         try:
             probabilities = model.predict_proba(table.encode(frame, dialect))
@@ -106,7 +107,7 @@ def predict_tables(
             raise FcnetError(f"{name_of(path)}: {error}") from None
         for name, values in table.unknown(frame).items():
             some = f"{len(values):,} of {len(frame):,} values of {name!r}"
-            say(f"{name_of(path)}: {some} were in no training row, as {values[0]!r}; they count as no category")
+            _log.info("%s: %s were in no training row, as %r; they count as no category", name_of(path), some, values[0])
         predicted.rows += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in probabilities]
     return predicted
 

@@ -1,0 +1,47 @@
+"""Predictions for picture files."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from fcnet.data.images import Remarks, picture_files, read_image, skipped_note
+from fcnet.errors import FileFormatError
+from fcnet.model import Model
+from fcnet.types import Array
+
+AT_ONCE = 256
+
+_log = logging.getLogger(__name__)
+
+
+def predict_pictures(model: Model, paths: Iterable[Path]) -> Iterator[tuple[Path, Array | FileFormatError]]:
+    """Yield each picture with the probabilities of the classes, an array (n_classes,), or with what is wrong with its file.
+
+    Parameters
+    ----------
+    model : Model
+        Trained on images of 1 or 3 channels.
+    paths : iterable of Path
+        Pictures, and folders of pictures. What is skipped in them, or not read as it is in the files, is logged at the end.
+
+    Raises
+    ------
+    FileFormatError
+        If a folder has no pictures.
+    """
+    assert model.image_shape is not None
+    pictures, others = picture_files(paths)
+    remarks = Remarks()
+    for start in range(0, len(pictures), AT_ONCE):
+        images: dict[Path, Array] = {}
+        for file in pictures[start : start + AT_ONCE]:
+            try:
+                images[file] = read_image(file, model.image_shape, model.max_value, remarks)
+            except FileFormatError as error:
+                yield file, error
+        if images:
+            yield from zip(images, model.predict_proba(np.array([*images.values()])), strict=True)
+    for note in [*skipped_note(others), *remarks.notes()]:
+        _log.info("Note: %s.", note)
