@@ -110,3 +110,18 @@ def test_every_option_of_a_command_is_described(name):
 def test_every_file_of_a_run_folder_is_described():
     text = (DOCS / "run-folder.md").read_text(encoding="utf-8")
     assert set(first_cells(text.partition("\n## ")[0])) == {*RUN_FILES, STATUS, LOCK}
+
+
+def test_every_accuracy_is_recorded():
+    recorded = (DOCS.parent / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        accuracies = re.findall(r"\d+\.\d ± \d+\.\d %", page.read_text(encoding="utf-8"))
+        assert [accuracy for accuracy in accuracies if accuracy not in recorded] == [], page
+
+
+def test_every_error_of_the_troubleshooting_page_exists():
+    source = "".join(path.read_text(encoding="utf-8") for path in (DOCS.parent / "src").rglob("*.py"))
+    source = re.sub(r'"\n +f?"', "", source)  # a message that goes on in the next line
+    quoted = re.findall(r'^### "(.+?)(?: …)?"$', (DOCS / "troubleshooting.md").read_text(encoding="utf-8"), re.M)
+    assert len(quoted) > 5
+    assert [words for words in quoted if words not in source and words.partition(" ")[0] not in ("Unknown",)] == []
