@@ -39,7 +39,7 @@ test-install: ## Install into a bare environment, as `pip install fcnet` does, a
 	.venv/bare/bin/python -m pip install --quiet --disable-pip-version-check .
 	.venv/bare/bin/python tests/readme.py
 
-lint: .venv/.lint ## Check style, types and the order of the floors
+lint: .venv/.lint ## Check style, types and the levels of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
