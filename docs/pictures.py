@@ -1,6 +1,6 @@
 """Make the pictures of the README and of the first steps anew: a report and learning curves, light and dark.
 
-``python docs/pictures.py`` trains the digits, opens the run's report in Chromium, and writes `docs/pictures/`. It takes seconds.
+``python docs/pictures.py`` trains the digits, opens the run's report in Chromium, and writes `docs/pictures/`.
 """
 
 import io
