@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPClassifier
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.errors import SettingError
 from fcnet.training.callbacks import Callback, EarlyStopping, Progress
 from fcnet.training.schedules import Cosine
-from fcnet.training.stopping import Adaptive, StopWithoutImprovement
+from fcnet.training.stopping import Adaptive
 from fcnet.training.updates import AdamW
 
 
@@ -25,9 +26,9 @@ def network():
     return FullyConnectedNet([4, 16, 2], seed=0)
 
 
-@pytest.mark.parametrize("on_validation", [False, True])
-def test_a_rule_that_stops_begins_anew_in_every_training(data, on_validation):
-    stop = StopWithoutImprovement(tol=1e-3, patience=3, on_validation=on_validation)
+@pytest.mark.parametrize("metric", ["loss", "score"])
+def test_a_rule_that_stops_begins_anew_in_every_training(data, metric):
+    stop = EarlyStopping(tol=1e-3, patience=4, metric=metric)
     trainer = Trainer(epochs=100, batch_size=20, learning_rate=0.1, callbacks=[stop])
     lengths = [len(trainer.fit(network(), *data)) for _ in range(3)]
     assert 4 < lengths[0] < 100
@@ -36,7 +37,7 @@ def test_a_rule_that_stops_begins_anew_in_every_training(data, on_validation):
 
 def test_a_rate_that_was_lowered_begins_anew_in_every_training(data):
     adaptive = Adaptive()
-    stop = StopWithoutImprovement(tol=1e-2, patience=2, adaptive=adaptive)
+    stop = EarlyStopping(tol=1e-2, patience=3, metric="loss", slowing=adaptive)
     trainer = Trainer(epochs=30, batch_size=20, learning_rate=0.1, schedule=adaptive, callbacks=[stop])
     histories = [trainer.fit(network(), *data) for _ in range(2)]
     assert histories[0][-1]["learning_rate"] < 0.1
@@ -44,7 +45,7 @@ def test_a_rate_that_was_lowered_begins_anew_in_every_training(data):
 
 
 def test_a_rule_that_knows_earlier_trainings_goes_on_from_them(data):
-    stop = StopWithoutImprovement(tol=0.0, patience=2, best=0.0, count=1)  # no loss is below 0
+    stop = EarlyStopping(tol=0.0, patience=3, metric="loss", best=0.0, count=1)  # no loss is below 0
     assert [len(Trainer(epochs=9, callbacks=[stop]).fit(network(), *data)) for _ in range(2)] == [2, 2]
 
 
@@ -52,7 +53,74 @@ def test_a_rule_that_knows_earlier_trainings_goes_on_from_them(data):
 @pytest.mark.parametrize("value", [-1, float("nan"), "3"])
 def test_a_rule_that_stops_checks_its_settings(name, value):
     with pytest.raises(SettingError, match=name):
-        StopWithoutImprovement(**({"tol": 0.1, "patience": 3} | {name: value}))
+        EarlyStopping(**({"tol": 0.1, "patience": 3} | {name: value}))
+
+
+class Given(Callback):
+    """Writes other values into the history, an epoch each, as if they had been measured."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def on_epoch_end(self, state):
+        state.history[-1].update(dict.fromkeys(("loss", "val_accuracy"), self.values[state.epoch - 1]))
+
+
+def stopped_after(data, values, **settings):
+    stop, counts = EarlyStopping(**settings), []
+    look = Look(lambda state: counts.append(stop.n_without))
+    history = Trainer(epochs=len(values), callbacks=[Given(values), stop, look]).fit(network(), *data)
+    return len(history) if stop.has_stopped else None, counts
+
+
+class Look(Callback):
+    def __init__(self, look):
+        self.on_epoch_end = look
+
+
+@pytest.mark.parametrize(
+    ("settings", "epoch", "counts"),
+    [
+        ({"patience": 2}, 6, [0, 0, 1, 0, 1, 2]),  # 0.65 once more is no improvement
+        ({"patience": 2, "tol": 0.0}, None, [0, 0, 0, 0, 1, 0, 0]),  # but no worse, which is enough by scikit-learn's rule
+        ({"patience": 3, "tol": 0.125}, 4, [0, 1, 2, 3]),
+        ({"patience": 3, "tol": 0.0625}, 7, [0, 0, 1, 0, 1, 2, 3]),  # 0.5625 + 0.0625 is reached
+        ({"patience": np.inf}, None, [0, 0, 1, 0, 1, 2, 3]),
+    ],
+)
+@pytest.mark.parametrize("metric", ["score", "loss"])
+def test_early_stopping_by_hand(data, settings, epoch, counts, metric):
+    scores = [0.5, 0.5625, 0.5625, 0.625, 0.6, 0.625, 0.625]  # most are binary fractions, which add up exactly
+    values = scores if metric == "score" else [-score for score in scores]
+    assert stopped_after(data, values, metric=metric, **settings) == (epoch, counts)
+
+
+@pytest.mark.parametrize("tol", [0.0, 0.01, 0.1])
+@pytest.mark.parametrize("metric", ["score", "loss"])
+def test_early_stopping_is_that_of_scikit_learn(data, tol, metric):
+    class Theirs(MLPClassifier):
+        def _score(self, X, y, sample_weight=None):
+            return self.value
+
+    values = np.random.default_rng(0).integers(1, 30, 60) / 100
+    theirs, counts, epoch = Theirs(tol=tol, n_iter_no_change=4), [], None
+    theirs.best_validation_score_, theirs.best_loss_, theirs.validation_scores_ = -np.inf, np.inf, []
+    theirs._no_improvement_count, theirs.coefs_, theirs.intercepts_ = 0, [], []
+    for number, theirs.value in enumerate(values, 1):
+        theirs.loss_curve_ = [theirs.value]
+        theirs._update_no_improvement_count(metric == "score", None, None, None)
+        counts.append(theirs._no_improvement_count)
+        if counts[-1] > theirs.n_iter_no_change:
+            epoch = number
+            break
+    assert stopped_after(data, values, patience=5, tol=tol, metric=metric) == (epoch, counts)
+
+
+def test_a_rule_that_lowers_the_rate_begins_to_count_again(data):
+    stop = EarlyStopping(2, 0.0, "loss", slowing=Adaptive())
+    trainer = Trainer(epochs=7, learning_rate=1.0, schedule=stop.slowing, callbacks=[Given([1, 2, 2, 2, 2, 2, 2]), stop])
+    rates = trainer.fit(network(), *data).column("learning_rate")
+    assert rates == pytest.approx([1, 1, 1, 0.2, 0.2, 0.04, 0.04])
 
 
 def test_early_stopping_begins_anew(data):

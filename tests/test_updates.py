@@ -7,8 +7,8 @@ import pytest
 
 from fcnet.engine import get_engine
 from fcnet.errors import SettingError
+from fcnet.estimators.parameters import InverseScaling
 from fcnet.training.schedules import SCHEDULES, get_schedule
-from fcnet.training.stopping import InverseScaling
 from fcnet.training.updates import UPDATES, get_update
 
 LR = 0.05

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from fcnet.engine import ENGINES
 from fcnet.nn.layers import NORMALISATIONS
+from fcnet.settings import NotNegative, Settings
 from fcnet.training.schedules import SCHEDULES, Constant, ScheduleRule, get_schedule
-from fcnet.training.stopping import Annealing, InverseScaling
+from fcnet.training.stopping import Annealing
 from fcnet.training.updates import SGD, UPDATES, Adam, Momentum, Nesterov, RMSProp, UpdateRule, get_update
 
 CONSTRAINTS: dict[str, Any] = {
@@ -126,6 +128,28 @@ def schedule_of(estimator: Any, n_rows: int, incremental: bool) -> ScheduleRule:
     if isinstance(schedule, str):
         schedule = get_schedule(schedule)
     return EpochOf(schedule, estimator._n_partial_fits, estimator.max_iter) if incremental else schedule
+
+
+class InverseScaling(Settings):
+    """``1 / (t + 1)^power`` after t rows have been gone through in whole epochs, as `learning_rate="invscaling"`.
+
+    Parameters
+    ----------
+    n_rows : int
+        Of an epoch.
+    power : float
+        At least 0.
+    seen : int
+        Rows of trainings before this one.
+    """
+
+    n_rows: int
+    power: NotNegative = 0.5
+    seen: Annotated[int, Meta(ge=0)] = 0
+
+    def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
+        """Return the factor of the rate."""
+        return float((self.seen + self.n_rows * (iteration // per_epoch) + 1) ** -self.power)
 
 
 @dataclass(frozen=True)

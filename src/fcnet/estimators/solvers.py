@@ -9,13 +9,22 @@ from sklearn.exceptions import ConvergenceWarning
 from fcnet.errors import DivergedError, InputError, OtherTrainingError
 from fcnet.estimators.advice import warn_if_nothing_is_learnt
 from fcnet.estimators.callbacks import HandOn, PrintLoss
-from fcnet.estimators.parameters import PARAMETER_OF, EpochOf, batch_size_of, l2_of, rate_of, schedule_of, update_rule
-from fcnet.training.callbacks import Callback, Progress
+from fcnet.estimators.parameters import (
+    PARAMETER_OF,
+    EpochOf,
+    InverseScaling,
+    batch_size_of,
+    l2_of,
+    rate_of,
+    schedule_of,
+    update_rule,
+)
+from fcnet.training.callbacks import Callback, EarlyStopping, Progress
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
 from fcnet.training.schedules import Constant, Exponential, ScheduleRule, Step
 from fcnet.training.state import TrainingState
-from fcnet.training.stopping import Adaptive, InverseScaling, Slowing, StopWithoutImprovement
+from fcnet.training.stopping import Adaptive, Slowing
 from fcnet.training.trainer import Trainer
 from fcnet.types import Array
 
@@ -71,12 +80,15 @@ def fit_stochastic(
     if type(estimator._update) is not type(update) or not incremental:
         estimator._update_state, estimator._adaptive = update.init(network.params), Adaptive()
         estimator._n_partial_fits = 0
+    estimator._adaptive = Adaptive(estimator._adaptive.lowered)  # what earlier calls of partial_fit have come to
     estimator._update = update
     schedule = schedule_of(estimator, n, incremental)
     slowing = Adaptive if estimator.early_stopping else Slowing  # which ends when the validation rows say so
-    stop = StopWithoutImprovement(
-        *(estimator.tol, estimator.n_iter_no_change, estimator.early_stopping),
-        adaptive=schedule if isinstance(schedule, slowing) else None,
+    stop = EarlyStopping(
+        estimator.n_iter_no_change + 1,
+        estimator.tol,
+        metric="score" if estimator.early_stopping else "loss",
+        slowing=schedule if isinstance(schedule, slowing) else None,
         best=math.nan if estimator.early_stopping or estimator.best_loss_ is None else estimator.best_loss_,
         count=estimator._no_improvement_count,
     )
@@ -143,12 +155,12 @@ def fit_stochastic(
     _warn_of_the_end(estimator, schedule, diverged, watch.state.stop_reason is not None or incremental)
 
 
-def _take_scores(estimator: Any, stop: StopWithoutImprovement, diverged: DivergedError | None) -> None:
-    estimator._no_improvement_count = stop.count
+def _take_scores(estimator: Any, stop: EarlyStopping, diverged: DivergedError | None) -> None:
+    estimator._no_improvement_count = stop.n_without
     if not estimator.early_stopping:
-        estimator.best_validation_score_, estimator.best_loss_ = None, stop.best
+        estimator.best_validation_score_, estimator.best_loss_ = None, stop.best_value
         return
-    estimator.best_validation_score_, estimator.best_loss_ = stop.best, None
+    estimator.best_validation_score_, estimator.best_loss_ = stop.best_value, None
     if diverged is not None:
         estimator.validation_scores_ = [*(estimator.validation_scores_ or []), math.nan]
 

@@ -1,11 +1,15 @@
 """Hooks into training: subclass `Callback` and override what you need."""
 
+import math
 import sys
 import time
-from typing import Any, TextIO
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TextIO
 
-from fcnet.errors import InputError, to_int
+from fcnet.errors import InputError, to_float, to_int, unknown_name
 from fcnet.training.state import TrainingState
+from fcnet.training.stopping import Slowing
 
 LONG = 1e6  # a loss is written by its power of ten from here on
 
@@ -41,21 +45,96 @@ class Callback:
         """After the last update, however training ended; the network holds the parameters that are kept."""
 
 
+@dataclass
 class EarlyStopping(Callback):
-    """Stop when the validation accuracy has not risen for `patience` epochs."""
+    """Stop when the last `patience` epochs have brought no improvement.
 
-    def __init__(self, patience: int = 10) -> None:
-        self.patience = to_int("patience", patience, 1)
+    An epoch is an improvement if it is better than the best one before it, be it by however little. With a `tol` it has to be
+    better by `tol` or more, and the best value is that of the best epoch all the same: this is the rule of scikit-learn, where
+    ``tol=0`` lets an epoch that is as good as the best count as an improvement. Where the rule is used for several trainings,
+    each begins anew, with `best` and `count`.
+
+    Parameters
+    ----------
+    patience : int
+        At least 1; ``math.inf`` is never. scikit-learn's ``n_iter_no_change`` is one less.
+    tol : float, optional
+        At least 0.
+    metric : {"score", "loss"}
+        The validation accuracy, or R²; or the loss of the training.
+    slowing : Slowing, optional
+        The schedule of the training: its rate is lowered in place of stopping, as long as it can be.
+    best : float
+        The best value of earlier trainings.
+    count : int
+        Epochs without improvement at the end of earlier trainings.
+
+    Attributes
+    ----------
+    best_value, n_without : float, int
+        The best value, and epochs without improvement, so far.
+    has_stopped : bool
+    """
+
+    patience: float = 10
+    tol: float | None = None
+    metric: Literal["score", "loss"] = "score"
+    slowing: Slowing | None = None
+    best: float = math.nan
+    count: int = 0
+    best_value: float = field(default=math.nan, init=False)
+    n_without: int = field(default=0, init=False)
+    has_stopped: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if self.patience != math.inf:
+            self.patience = to_int("patience", self.patience, 1)
+        if self.tol is not None:
+            self.tol = to_float("tol", self.tol, 0)
+        if self.metric not in ("score", "loss"):
+            raise unknown_name("metric", self.metric, ("score", "loss"))
 
     def decides(self) -> Any:
-        """Return the patience."""
-        return f"patience {self.patience}"
+        """Return when it stops."""
+        if self.tol is None:
+            return f"patience {self.patience:g}{', loss' * (self.metric == 'loss')}"
+        return f"tol {self.tol:g}, n_iter_no_change {self.patience - 1:g}, early_stopping {self.metric == 'score'}"
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Forget the training before, and count again what a resumed one has been through."""
+        self.best_value, self.n_without, self.has_stopped = self.best, self.count, False
+        if self.slowing is not None:
+            self.slowing.reset()
+        for row in state.history:
+            self._count(state, row)
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        if state.best_score is None:
+        """Count, and stop or lower the rate where the count is full."""
+        if self.metric == "score" and state.best_score is None:
             raise InputError("EarlyStopping needs validation data: give X_val and y_val to fit.")
-        if state.epoch - state.best_epoch >= self.patience:
-            state.stop(f"validation accuracy has not risen for {self.patience} epochs")
+        if self._count(state, state.history[-1]):
+            self.has_stopped = True
+            what = f"validation {state.network.loss.measure} has not risen" if self.metric == "score" else "loss has not fallen"
+            by = "" if self.tol is None else f" by {self.tol:g}"
+            state.stop(f"{what}{by} for {self.patience:g} epochs")
+
+    def _count(self, state: TrainingState, row: Mapping[str, Any]) -> bool:
+        """Return whether it is time to stop."""
+        sign, name = (1, f"val_{state.network.loss.measure}") if self.metric == "score" else (-1, "loss")
+        value, best = sign * row[name], sign * self.best_value
+        is_better = math.isnan(best) or value > best
+        improves = is_better if self.tol is None else math.isnan(best) or value >= best + self.tol
+        self.n_without = 0 if improves else self.n_without + 1
+        if is_better:
+            self.best_value = row[name]
+        if self.slowing is not None and self.slowing.is_over(row):
+            return True
+        if self.n_without < self.patience:
+            return False
+        if self.slowing is None or self.slowing.slow_down(row):
+            return True
+        self.n_without = 0
+        return False
 
 
 def describe(row: dict[str, Any], n_epochs: int) -> str:
