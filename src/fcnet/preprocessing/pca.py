@@ -11,7 +11,6 @@ from fcnet.types import Array
 ROWS_AT_ONCE = 1024
 ROUNDING = 1e-12  # of the largest variance: less than that is none
 REACH = {"float32": 1e15, "float64": 1e140}  # what is larger, or smaller than one over it, has no useful square
-LEAST_VARIANCE = 1e-280  # whose rounding float64 can still hold
 
 
 def check_varies(X: Array, dtype: DTypeLike = np.float64) -> None:
