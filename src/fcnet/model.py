@@ -1,4 +1,4 @@
-"""A model: a network with what prepares its inputs, in one file."""
+"""A model: a network with its preprocessor, in one file."""
 
 import json
 import math
@@ -31,7 +31,7 @@ class Model:
     preprocessor : Preprocessor
         Applied to raw inputs before the network sees them; by default it leaves them as they are.
     classes : list of str
-        Name of each class, in the order of the logits; their numbers where nothing is given. Other values become text.
+        Name of each class, in the order of the logits; their numbers by default. Other values become text.
     image_shape : tuple of ints, optional
         (height, width, channels) of the images that the rows of the input are, if they are images.
     max_value : float
@@ -75,13 +75,13 @@ class Model:
         Parameters
         ----------
         X : array, sparse matrix or data frame
-            Of a sparse matrix a few thousand rows at a time are made an array of, unless the network takes them as they are. A
-            data frame may be one of polars, pandas or pyarrow.
+            A sparse matrix is made dense in blocks of a few thousand rows, unless the network takes sparse rows. A data frame
+            is one of polars, pandas or pyarrow.
 
         Raises
         ------
         InputError
-            If the shape does not fit, or `X` holds anything but numbers that are finite in the dtype that is computed in.
+            If the shape does not fit, or `X` holds anything but numbers that are finite in the network's dtype.
         OverflowedError
             If a score is not finite.
         """
@@ -107,7 +107,7 @@ class Model:
 
 
 def as_model(model: Any) -> Model:
-    """Return a model, or one of a bare network.
+    """Return a model as it is, and a model of a bare network.
 
     Raises
     ------
@@ -121,8 +121,8 @@ def as_model(model: Any) -> Model:
     advice = ""
     if hasattr(model, "get_params"):
         advice = (
-            " Of an estimator that is its network_; with all else that it or a pipeline holds it is kept by pickle or joblib, "
-            "or converted by skl2onnx, see fcnet.skl2onnx_converter."
+            " An estimator has one as its network_. To keep the estimator, or a pipeline, use pickle or joblib; to convert it, "
+            "skl2onnx, see fcnet.skl2onnx_converter."
         )
     raise InputError(f"A Model or a FullyConnectedNet is needed, got {type(model).__name__}.{advice}")
 
@@ -177,7 +177,7 @@ def load(path: str | Path) -> Model:
 
 
 def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
-    """Make a model of what is in a file, or raise InputError if its parts are none or do not fit one another."""
+    """Make a model of the contents of a file, or raise InputError if they are damaged or do not fit one another."""
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise InputError(f"its tensor {name!r} holds NaN or infinite values.")

@@ -1,4 +1,4 @@
-"""Models as ONNX graphs, preparation of the inputs included, for the runtimes that read them."""
+"""Models as ONNX graphs, preprocessing included."""
 
 from fcnet.export.export import export_onnx
 
