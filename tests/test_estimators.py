@@ -313,7 +313,7 @@ def test_wrong_validation_rows_are_named():
 def test_an_estimator_is_no_model_and_it_says_what_is(tmp_path):
     model = FCNetClassifier(max_iter=2).fit(*IRIS)
     for write in (fcnet.save, lambda path, model: export_onnx(model, path)):
-        with pytest.raises(ValueError, match=r"got FCNetClassifier\. Of an estimator that is its network_"):
+        with pytest.raises(ValueError, match=r"got FCNetClassifier\. An estimator has one as its network_"):
             write(tmp_path / "model", model)
     fcnet.save(tmp_path / "model", model.network_)
     with pytest.raises(ValueError, match="activation of your own is saved by its name.*register"):

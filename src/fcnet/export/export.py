@@ -18,14 +18,14 @@ N_CHECKED = 16
 def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance: float = 1e-5) -> float:
     """Write a model as an ONNX file that takes raw inputs, once onnxruntime computes the same from it.
 
-    The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows; of a table an input
-    (rows, 1) for each column by its name, float64 for numbers and strings for categories. Its outputs are
+    The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows. For a table it has an
+    input (rows, 1) for each column, by its name, float64 for numbers and strings for categories. Its outputs are
     ``logits`` (rows, n), and
 
-    - of classes, ``probabilities`` (rows, n) and ``label`` (rows,), the name of the most probable class, or its number where
+    - for classes, ``probabilities`` (rows, n) and ``label`` (rows,), the name of the most probable class, or its number where
       classes have no names;
-    - of labels that a row has or has not, ``probabilities`` (rows, n) and ``label`` (rows, n), 1 or 0;
-    - of a regression, ``values`` (rows, n).
+    - for independent labels, ``probabilities`` (rows, n) and ``label`` (rows, n), 1 or 0;
+    - for a regression, ``values`` (rows, n).
 
     Where a column of a table has the name of an output, the output is called ``output_label`` and so on.
 
@@ -36,8 +36,8 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     model : Model or FullyConnectedNet
     path : str or Path
     tolerance : float
-        The largest difference between what onnxruntime and the model give: of probabilities, and of logits and values relative
-        to the largest where that is above 1.
+        The largest difference allowed between the outputs of onnxruntime and of the model: of probabilities, and of logits and
+        values relative to the largest where that is above 1.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     InputError
         If `model` is something else, or something in it has no equivalent in ONNX.
     FcnetError
-        If onnxruntime gives something else than the model, or the extra ``onnx`` is not installed.
+        If the outputs differ by more, or the extra ``onnx`` is not installed.
     OSError
         If the file cannot be written; an older one at `path` is then unharmed.
     """
