@@ -483,7 +483,7 @@ def test_what_is_logged_is_shown_while_a_command_runs(monkeypatch):
 
 def test_a_summary_is_shown_whole():
     text = re.sub(r"\s+", " ", fcnet("--help").stdout)
-    assert "Train a network on DATASET: digits, cifar10, or the path of own data." in text
+    assert "Train a network on DATASET: digits, cifar10, or the path of your own data." in text
     assert "..." not in text.partition("Commands:")[2]
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, in types that say who can mend it."""
+"""What can go wrong: each error is of a type that says who can mend it."""
 
 import difflib
 import math
@@ -12,7 +12,7 @@ class FcnetError(Exception):
 
 
 class InputError(FcnetError, ValueError):
-    """An array, a value or a combination of them that cannot be used."""
+    """An array, a value or a combination that cannot be used."""
 
 
 class SettingError(InputError):
@@ -47,7 +47,7 @@ class DivergedError(FcnetError, ArithmeticError):
 
 
 class OverflowedError(InputError, ArithmeticError):
-    """Finite inputs from which something is computed that is too large for its type."""
+    """Finite inputs whose results are too large for their type."""
 
 
 class MissingPackageError(FcnetError, ImportError):
@@ -78,9 +78,9 @@ def to_int(name: str, value: Any, low: int, high: float = math.inf) -> int:
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> SettingError:
-    """Return an error that names what the name has meant `elsewhere`, or the nearest known spelling, and lists the rest.
+    """Return an error that suggests the nearest known name, and lists all.
 
-    The names of `elsewhere` are in small letters without lines between words.
+    `elsewhere` maps names of other libraries, in small letters without separators, to known ones.
     """
     names = sorted(known)
     spelling = {known_name.lower(): known_name for known_name in names} | dict(elsewhere or {})

@@ -10,7 +10,7 @@ from fcnet.cli.options import data_dir_option
 @click.argument("dataset", type=click.Choice(["cifar10"]))
 @data_dir_option
 def data(dataset: str, data_dir: str | None) -> None:
-    """Find DATASET, download it where it is nowhere, and check every file."""
+    """Find DATASET on this computer, or download it, and check every file."""
     from fcnet.data.cifar10 import download_cifar10, find_cifar10, load_cifar10
 
     folder = find_cifar10(data_dir) or download_cifar10()

@@ -16,7 +16,7 @@ from fcnet.cli.report import write_or_warn
 @data_dir_option
 @json_option
 def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
-    """Measure RUN on all test rows, once, and record the accuracy."""
+    """Evaluate RUN on the test rows, once, and record the accuracy."""
     from fcnet.experiments.run import evaluate as evaluate_run
 
     metrics = evaluate_run(run, data_dir=data_dir)

@@ -17,36 +17,36 @@ from fcnet.errors import FcnetError, SettingError
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to: a name that ends in .onnx, .safetensors or .md says what is written.",
+    help="The file to write; its ending chooses the format: .onnx, .safetensors or .md.",
 )
 @click.option(
     "--tolerance",
     default=1e-5,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="How far what an ONNX graph gives may be from what the model gives.",
+    help="The largest difference allowed between the outputs of the ONNX graph and the model's.",
 )
 @threads_option
 def export(run: Path, to: Path, tolerance: float) -> None:
     """Write the model of RUN for use elsewhere.
 
-    As an ONNX graph that takes raw inputs, checked against the model; as a copy of the safetensors file; or as a model card in
-    Markdown. A file of that name is replaced.
+    FILE becomes an ONNX graph that takes raw inputs, checked against the model; a copy of the safetensors file; or a model
+    card in Markdown. A file of that name is replaced.
     """
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.run import Config
     from fcnet.files import write_atomic
 
-    Config.read(run)  # says so where this is no run folder
+    Config.read(run)  # raises where this is no run folder
     if not to.parent.is_dir():
         raise FcnetError(f"There is no folder {to.parent}.")
     if to.suffix == ".onnx":
         from fcnet.export import export_onnx
 
         difference = export_onnx(model_of(run), to, tolerance=tolerance)
-        click.echo(f"{to}: onnxruntime gives what the model gives, but for {difference:.1e} at most.")
+        click.echo(f"{to}: the outputs of onnxruntime and of the model differ by at most {difference:.1e}.")
     elif to.suffix == ".safetensors":
-        model_of(run)  # a damaged one is not handed on
+        model_of(run)  # raises where it is damaged
         write_atomic(to, (run / MODEL).read_bytes())
         click.echo(to)
     elif to.suffix == ".md":
@@ -55,4 +55,4 @@ def export(run: Path, to: Path, tolerance: float) -> None:
         write_atomic(to, model_card(run))
         click.echo(to)
     else:
-        raise SettingError(f"--to {to} must end in .onnx, .safetensors or .md, which says what is written.")
+        raise SettingError(f"--to {to} must end in .onnx, .safetensors or .md, which chooses the format.")

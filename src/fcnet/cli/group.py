@@ -12,24 +12,24 @@ from fcnet.errors import FcnetError, SettingError, unknown_name
 
 
 class Commands(click.Group):
-    """A group that names the nearest command where one is unknown, and says in a line what went wrong."""
+    """A group that suggests the nearest command for an unknown one, and reports errors in a line."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         from fcnet.cli.notes import shown_notes
 
         with plain_errors(ctx.params["debug"]), shown_notes():
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command that `args` begin with."""
+        """Find the command by the first of `args`."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             raise click.UsageError(str(unknown_name("command", args[0], self.commands)), ctx)
         return super().resolve_command(ctx, args)
 
 
 class Command(click.Command):
-    """A command whose summary is shown whole in the list of commands."""
+    """A command whose summary is not cut off in the list of commands."""
 
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return the first sentence of the help."""
@@ -38,7 +38,7 @@ class Command(click.Command):
 
 @contextmanager
 def plain_errors(debug: bool) -> Iterator[None]:
-    """Turn what a person can mend into one line and an exit code: 1 the work failed, 2 wrong use."""
+    """Turn an error that a person can mend into one line and an exit code: 1 the work failed, 2 wrong use."""
     try:
         yield
     except (FcnetError, OSError, KeyboardInterrupt, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""What people are told on standard error."""
+"""Messages to people, on standard error."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def show_warning(message: object, *_: Any, **__: Any) -> None:
 
 
 def show_note(note: object) -> None:
-    """Show what goes on, as what the library logs is shown."""
+    """Show what goes on, as a note of the library is shown."""
     from logging import getLogger
 
     getLogger(__name__).info(note)

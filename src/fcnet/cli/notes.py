@@ -1,4 +1,4 @@
-"""What the library logs and warns of, shown on standard error while a command runs."""
+"""The library's notes and warnings, shown on standard error while a command runs."""
 
 import logging
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shown_notes() -> Iterator[None]:
-    """Show what is logged and warned of."""
+    """Show what fcnet logs, and warnings, in the body of a ``with``."""
     logger, handler, show = logging.getLogger("fcnet"), NotesHandler(), warnings.showwarning
     level = logger.level
     logger.addHandler(handler)
@@ -33,7 +33,7 @@ def shown_notes() -> Iterator[None]:
 
 
 class NotesHandler(logging.Handler):
-    """Shows what is logged: with the time, by rich, on a terminal; elsewhere as plain lines."""
+    """Shows notes on a terminal by rich, with the time; elsewhere as plain lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show `record`."""
@@ -44,7 +44,7 @@ class NotesHandler(logging.Handler):
 
 
 def terminal() -> "Console | None":
-    """Return the console of standard error, the same at every call; None where it is no terminal."""
+    """Return the console of standard error, always the same one, or None where it is no terminal."""
     return _console() if sys.stderr.isatty() else None
 
 

@@ -5,19 +5,21 @@ from typing import Any
 
 import click
 
-data_dir_option = click.option("--data-dir", metavar="FOLDER", help="Where CIFAR-10 lies; else $FCNET_DATA, else the cache.")
+data_dir_option = click.option(
+    "--data-dir", metavar="FOLDER", help="The folder with CIFAR-10.  [default: $FCNET_DATA, or the cache]"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 encoding_option = click.option(
     "--encoding",
     default="",
     metavar="NAME",
-    help="Of a table in text, as latin-1 or cp1252.  [default: utf-8, or what its first bytes say]",
+    help="The encoding of a .csv or .tsv, such as latin-1 or cp1252.  [default: utf-8, or what its first bytes say]",
 )
 decimal_settings: dict[str, Any] = {"type": click.Choice([".", ","]), "callback": lambda *given: given[-1] or ""}
 
 
 def _use_threads(context: click.Context, _: click.Parameter, threads: int | None) -> None:
-    """Have a command compute by so many threads."""
+    """Compute with `threads` threads until the command ends."""
     if threads is not None:
         from fcnet.threads import use_threads
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @run_argument
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Of a table: write the predictions to a .csv.")
-@click.option("--keep", multiple=True, metavar="COLUMN,…", help="Of a table: columns to hand on with the predictions.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="For tables: write the predictions to a .csv file."
+)
+@click.option("--keep", multiple=True, metavar="COLUMN,…", help="For tables: columns to copy beside the predictions.")
 @encoding_option
 @click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: that of the training file]")
 @threads_option
@@ -38,12 +40,12 @@ def predict(
     decimal: str,
     as_json: bool,
 ) -> None:
-    """Say what is on the pictures FILES, or in the rows of tables, by the model of RUN.
+    """Classify the pictures FILES, or the rows of tables, by the model of RUN.
 
-    A folder stands for the pictures in it and in its folders. A picture of another size than the training images is scaled to
-    theirs, and should look like them: for a model of the digits light on dark, and cut close. Transparent parts are read as
-    white. Of a table each row gives a line: its class, and the probability of each class, as CSV. By the name - a table comes
-    from standard input.
+    A folder stands for all pictures in it and in its folders. Pictures are scaled to the size of the training images, and
+    should look like them: for a model of the digits light on dark, and cropped close. Transparent parts are read as white. For
+    each row of a table a line of CSV is printed: its class, and the probability of each class. The name - reads a table from
+    standard input.
     """
     model = model_of(run)
     options = {"keep": keep, "encoding": encoding, "decimal": decimal}

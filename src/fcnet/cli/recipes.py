@@ -8,7 +8,7 @@ from fcnet.cli.group import Command
 @click.command(cls=Command)
 @click.argument("name", required=False)
 def recipes(name: str | None) -> None:
-    """List the recipes, or print the one called NAME, to start your own from."""
+    """List the recipes, or print the recipe NAME as a start for your own."""
     from fcnet.experiments.recipe import load_recipe, recipe_names, recipe_text
 
     if name:

@@ -14,7 +14,7 @@ from fcnet.errors import FcnetError
 @click.command(cls=Command)
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 def report(runs: Sequence[Path]) -> None:
-    """Write report.html anew for each of RUNS."""
+    """Write report.html again for each of RUNS."""
     from fcnet.report import write_report
 
     failed = 0

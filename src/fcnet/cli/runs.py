@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def model_of(run: Path) -> "Model":
-    """Return the model of `run`; with a warning where the run is not finished."""
+    """Return the model of `run`. Warn where the run is not finished."""
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.run import read_state
     from fcnet.model import load

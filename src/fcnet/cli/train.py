@@ -24,7 +24,9 @@ SAME_STOP_SECONDS = 1.0
 
 @click.command(cls=Command)
 @click.argument("dataset")
-@click.option("--recipe", metavar="NAME|FILE", help="A recipe (see fcnet recipes) or a TOML file; a default for each data set.")
+@click.option(
+    "--recipe", metavar="NAME|FILE", help="A recipe (see fcnet recipes) or a TOML file.  [default: one for each data set]"
+)
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
@@ -38,23 +40,21 @@ SAME_STOP_SECONDS = 1.0
     "--missing",
     multiple=True,
     metavar="WORD,…",
-    help="Words in a .csv or .tsv that mean a missing value, beside empty fields.  [default: NA, NaN, null, None, ? and such]",
+    help="Words in a .csv or .tsv that mean a missing value, besides empty fields.  [default: NA, NaN, null, None, ? and such]",
 )
 @encoding_option
 @click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: found out]")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
-@click.option(
-    "--engine", metavar="NAME", help="What computes: numba, numpy or bfloat16.  [default: numba where it is installed]"
-)
+@click.option("--engine", metavar="NAME", help="The engine: numba, numpy or bfloat16.  [default: numba where it can be used]")
 @click.option("--threads", **threads_settings)
-@click.option("--resume", is_flag=True, help="Go on with the run in --out, by the settings it has.")
-@click.option("--force", is_flag=True, help="Replace a run that exists.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, with its own settings.")
+@click.option("--force", is_flag=True, help="Replace an existing run.")
 @click.option(
     "--checkpoint-seconds",
     default=10.0,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="Least time between checkpoints.",
+    help="The least time between checkpoints.",
 )
 @click.option("--no-verify", is_flag=True, help="Use data files that differ from their published checksums.")
 @data_dir_option
@@ -73,12 +73,13 @@ def train(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Train a network on DATASET: digits, cifar10, or the path of own data.
+    """Train a network on DATASET: digits, cifar10, or the path of your own data.
 
-    These are a .csv or .tsv, compressed or not, a .parquet or .npz, or a folder of folders of pictures.
+    Your own data are a .csv or .tsv, compressed or not, a .parquet or .npz, or a folder that holds a folder of pictures for
+    each class.
 
-    Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test part of the data is left alone
-    until fcnet evaluate.
+    Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test rows are not read before
+    fcnet evaluate.
     """
     from fcnet.cli.notes import terminal
     from fcnet.experiments.configure import configure
@@ -146,10 +147,10 @@ def _report_early_end(run: Path) -> None:
 
 
 def _stop_once() -> None:
-    """Have SIGTERM, which batch systems send, answered as Ctrl-C is, and of signals that come at once only the first.
+    """Answer SIGTERM, which batch systems send, as Ctrl-C, and of several signals within a second only the first.
 
-    What is stopped writes down how far it has come. `timeout` sends each signal twice, and fingers do; a signal that comes
-    later ends that too.
+    `timeout` sends each signal twice, and so do fingers. A training that is stopped saves how far it has come; a later signal
+    stops that, too.
     """
     first = -math.inf
 
