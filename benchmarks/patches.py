@@ -72,14 +72,15 @@ def in_bfloat16(features: PatchFeatures | StackedPatches, images: np.ndarray) ->
     features.matmul = np.matmul
 
 
-def representation_of(recipe: str, rng: np.random.Generator) -> PatchRepresentation:
+def representation_of(name: str, rng: np.random.Generator) -> PatchRepresentation:
     """Return a representation of the size that a recipe learns, of random numbers."""
 
     def random(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape, np.float32)
 
-    settings = load_recipe(recipe)
-    parts = [dictionary_of(part) for part in settings.patches()]
+    recipe = load_recipe(name)
+    settings = recipe.preprocessing
+    parts = [dictionary_of(part) for part in settings.dictionaries(recipe.augmentation.shift)]
     for part in parts:
         part.set_shape((32, 32, 3))
         part.set_arrays({name: random(*shape) for name, shape in part.array_shapes().items()})

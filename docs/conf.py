@@ -1,5 +1,6 @@
 """How Sphinx builds these pages; everything it needs is on this machine, and so is all that they show."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from latex2mathml.converter import convert
 from sphinx.util.docutils import SphinxDirective
 
 from fcnet import __version__
+from fcnet.experiments.schema import settings_markdown
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "_figures"
@@ -90,10 +92,17 @@ def draw_figures(_app):
     figures.draw(FIGURES)
 
 
+def insert_settings(_app, name, source):
+    """Put a table for each part of a recipe into its page."""
+    if name == "recipes":
+        source[0] = re.sub(r"<!-- the settings.*?-->", lambda _: settings_markdown(), source[0])
+
+
 def setup(app):
     """Add what these pages need beyond Sphinx's own."""
     # What every estimator inherits for scikit-learn's routing of metadata has its page there.
     app.connect("autodoc-skip-member", lambda _app, _what, name, _member, skip, _options: skip or name.endswith("_request"))
     app.connect("builder-inited", draw_figures)
+    app.connect("source-read", insert_settings)
     app.add_directive("drawing", Drawing)
     app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))

@@ -9,6 +9,7 @@ import pytest
 
 from fcnet import FullyConnectedNet, Trainer, gradient_check, load, save
 from fcnet.errors import FileFormatError, InputError, OtherTrainingError, SettingError
+from fcnet.experiments.network import Network
 from fcnet.experiments.recipe import Recipe
 from fcnet.nn.layers import Activation, ReLU, get_activation, register_activation
 from fcnet.training.callbacks import Callback
@@ -137,9 +138,9 @@ def test_it_is_known_to_estimators_and_recipes(data):
     with warnings.catch_warnings(action="ignore"):  # so few epochs do not converge
         p, q = (clone(model).fit(*data).predict_proba(data[0]) for model in found)
     np.testing.assert_array_equal(p, q)
-    recipe = Recipe(activation="softsign", hidden=[6])
+    recipe = Recipe(network=Network(activation="softsign", hidden_sizes=[6]))
     recipe.check("numpy")
-    assert max(gradient_check(recipe.network(4, 2, 0, "numpy"), *data).values()) < 1e-6
+    assert max(gradient_check(recipe.network.build(4, 2, 0, "numpy"), *data).values()) < 1e-6
 
 
 def test_names_and_classes_that_cannot_be_used_are_refused():

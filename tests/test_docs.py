@@ -3,24 +3,17 @@
 import re
 import shlex
 import tomllib
-from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from fcnet.cli import main
 from fcnet.experiments.folder import LOCK, RUN_FILES, STATUS
-from fcnet.experiments.recipe import RULE_DEFAULTS, Recipe, recipe_names
-from fcnet.nn.layers import ACTIVATIONS
-from fcnet.preprocessing.scaling import SCALINGS
-from fcnet.training.batches import BatchKind
-from fcnet.training.schedules import SCHEDULES
-from fcnet.training.updates import UPDATES
+from fcnet.experiments.recipe import recipe_names
+from fcnet.experiments.schema import settings_markdown, settings_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
-TYPES = {str: "text", bool: "boolean", int: "integer", float: "number", list: "list of integers"}
 
 
 def blocks(page, language):
@@ -59,28 +52,20 @@ def test_commands_have_words_and_options_that_exist(page):
             assert words[-1] in ("--help", "--version"), line
 
 
-def test_every_setting_of_a_recipe_is_in_the_table():
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| `(.+?)` \| .", section("recipes.md", "Every key"), re.M)
-    defaults = {key: RULE_DEFAULTS[key] if value is None else value for key, value in asdict(Recipe()).items()}
-    assert [key for key, _, _ in rows] == list(defaults)
-    for key, kind, default in rows:
-        assert tomllib.loads(f"value = {default}")["value"] == defaults[key], key
-        assert kind == ("text or number" if key == "weight_init" else TYPES[type(defaults[key])]), key
-
-
-@pytest.mark.parametrize(
-    ("key", "names"),
-    [
-        ("batches", get_args(BatchKind)),
-        ("activation", ACTIVATIONS),
-        ("update", UPDATES),
-        ("schedule", SCHEDULES),
-        ("scaling", SCALINGS),
-    ],
-)
-def test_every_choice_of_a_setting_is_in_the_table(key, names):
-    row = re.search(rf"^\| `{key}` \|.*", section("recipes.md", "Every key"), re.M)[0]
-    assert [name for name in names if f'"{name}"' not in row] == []
+def test_every_setting_of_a_recipe_is_on_its_page():
+    """With its default and its meaning, below the heading of its part."""
+    assert section("recipes.md", "Every key").count("<!-- the settings") == 1  # where the tables are put
+    text = settings_markdown()
+    parts = re.split(r"^### `(\w+)`$", text, flags=re.M)[1:]
+    tables = dict(zip(parts[::2], parts[1::2], strict=True))
+    shown = {name: re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \|$", table, re.M) for name, table in tables.items()}
+    assert list(shown) == ["recipe", "preprocessing", "augmentation", "network", "training"]
+    for row in settings_table():
+        part, _, key = row["path"].partition(".")
+        rows = shown["recipe" if not key and row["type"] == "text" else part]
+        cells = [cells for name, *cells in rows if name == (key or part) and row["meaning"] in cells[1]]
+        assert cells, row["path"]
+        assert tomllib.loads(f"value = {cells[0][0]}")["value"] == row["default"]
 
 
 def test_the_levels_are_the_same_everywhere():

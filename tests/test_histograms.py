@@ -11,7 +11,7 @@ from fcnet import FullyConnectedNet, load, save
 from fcnet.cli import main
 from fcnet.data import load_dataset
 from fcnet.errors import FileFormatError, InputError
-from fcnet.experiments import run
+from fcnet.experiments import config
 from fcnet.files import load_tensors, save_tensors
 from fcnet.model import Model
 from fcnet.preprocessing import HistogramFeatures
@@ -88,7 +88,7 @@ def test_a_run_on_some_of_cifar10(tmp_path, monkeypatch):
         data = load_dataset(name, *arguments, **settings)
         return replace(data, X_train=data.X_train[:4000], y_train=data.y_train[:4000])
 
-    monkeypatch.setattr(run, "load_dataset", some)
+    monkeypatch.setattr(config, "load_dataset", some)
     command = ["train", "cifar10", "--recipe", "histograms", "--out", str(tmp_path / "run"), "--set", "epochs=5", "--json"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 
 from fcnet import load
 from fcnet.cli import main
 from fcnet.experiments.recipe import load_recipe, recipe_names
 from fcnet.experiments.run import Config, read_history
 from fcnet.files import load_tensors
+from fcnet.preprocessing import Pixels
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OLD = FIXTURES / "runs-0.1.0"
@@ -191,4 +193,7 @@ def test_pickled_estimators_load(name):
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipes_of_then_mean_what_they_meant(name):
-    assert load_recipe(str(FIXTURES / "recipes-0.1.0" / f"{name}.toml")) == load_recipe(name)
+    now = load_recipe(name)
+    if name == "table":  # pixels that are a table are as a table is; the recipe of then did not say what they are
+        now = structs.replace(now, preprocessing=Pixels())
+    assert load_recipe(str(FIXTURES / "recipes-0.1.0" / f"{name}.toml")) == now

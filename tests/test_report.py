@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from fcnet import FullyConnectedNet, plots
@@ -116,8 +117,8 @@ def test_it_stands_alone(run: Path) -> None:
 
 
 def test_it_needs_only_the_run_folder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(runs, "load_dataset")
-    (run / runs.CHECKPOINT).unlink()
+    monkeypatch.delattr("fcnet.experiments.config.load_dataset")
+    (run / "checkpoint.safetensors").unlink()
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first  # equal runs have equal reports
 
@@ -139,8 +140,8 @@ def test_hostile_names_are_only_text(run: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("fcnet.plots.plot_accuracy", hostile_figure)
     change_model(run, classes=[*HOSTILE, *"234567&9"])
     config = runs.Config.read(run)
-    config = replace(config, recipe=HOSTILE[0], settings=replace(config.settings, description=HOSTILE[1]))
-    (run / runs.CONFIG).write_text(config.to_toml(), encoding="utf-8")
+    config = replace(config, recipe=HOSTILE[0], settings=structs.replace(config.settings, description=HOSTILE[1]))
+    config.write(run)
     run = run.rename(run.with_name("<b>bold & 'quoted'"))
     page = Page(write_report(run))
     assert page.runs_nothing()
@@ -160,8 +161,9 @@ def test_times_and_settings_are_in_words(run: Path) -> None:
     times = {"fit_seconds": 163.61, "feature_seconds": 0.0042, "total_seconds": 4.1234, "peak_memory_mb": 1858.7}
     (run / runs.METRICS).write_text(json.dumps(runs.read_metrics(run) | times), encoding="utf-8")
     config = runs.Config.read(run)
-    settings = replace(config.settings, learning_rate=1e-5, hidden=[512, 256])
-    (run / runs.CONFIG).write_text(replace(config, settings=settings).to_toml(), encoding="utf-8")
+    training = structs.replace(config.settings.training, learning_rate=1e-5)
+    network = structs.replace(config.settings.network, hidden_sizes=(512, 256))
+    replace(config, settings=structs.replace(config.settings, training=training, network=network)).write(run)
     text = Page(write_report(run)).text
     assert [w for w in ("2 min 44 s", "0.0042 s", "4.1 s", "1,859 MB", "1e-5", "512, 256", "yes") if w not in text] == []
     (run / runs.METRICS).write_text(json.dumps(runs.read_metrics(run) | {"peak_memory_mb": None}), encoding="utf-8")

@@ -14,7 +14,7 @@ from fcnet import FullyConnectedNet, load
 from fcnet.cli import main
 from fcnet.data import load_digits
 from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
-from fcnet.experiments import run
+from fcnet.experiments import config
 from fcnet.experiments.recipe import load_recipe
 from fcnet.files import load_tensors, save_tensors
 from fcnet.model import Model, save
@@ -244,12 +244,12 @@ def test_maps_of_patches_of_several_sizes(tmp_path):
 
 
 def test_maps_of_maps_beside_maps(tmp_path):
-    recipe = load_recipe("features", MAPS_OF_MAPS.split("\n"))
-    assert [part["map_layers"] for part in recipe.patches()] == [1, 2]
-    recipe.check_images((14, 18, 3))
-    load_recipe("features-large").check_images((32, 32, 3))
+    settings = load_recipe("features", MAPS_OF_MAPS.split("\n")).preprocessing
+    patches = settings.dictionaries(shift=2)
+    assert [part["map_layers"] for part in patches] == [1, 2]
+    settings.check((14, 18, 3), shift=2)
+    load_recipe("features-large").preprocessing.check((32, 32, 3), shift=2)
     X = np.random.default_rng(0).integers(256, size=(60, 14 * 18 * 3), dtype=np.uint8)
-    patches = recipe.patches()
     learning = lambda: LearntRepresentation(X, (14, 18, 3), patches, 20, 1.0, 3)  # noqa: E731
     representation, rows = learning().learn()
     again, same = learning().learn()
@@ -261,7 +261,7 @@ def test_maps_of_maps_beside_maps(tmp_path):
     np.testing.assert_array_equal(stored.transform(X[:5]), representation.transform(X[:5]))
     np.testing.assert_allclose(rows.reshape(5, 60, -1)[0], representation.transform(X), atol=0.02)
     with pytest.raises(SettingError, match="map_layers needs one number, or one for each of 2 patch_sizes"):
-        load_recipe("features", [*MAPS_OF_MAPS.split("\n"), "map_layers=[1, 1, 1]"]).patches()
+        load_recipe("features", [*MAPS_OF_MAPS.split("\n"), "map_layers=[1, 1, 1]"])
 
 
 def test_a_run_on_patches_of_maps(digits, tmp_path):
@@ -283,10 +283,12 @@ def test_a_run_on_patches_of_maps(digits, tmp_path):
         load(tmp_path / "m.safetensors")
 
 
-def test_settings_of_maps_and_cells_have_no_effect_on_a_first_layer():
-    recipe = load_recipe("pixels", ["map_filters=10", "shift=1", "patch_sizes=[8]"])
+def test_settings_of_maps_are_none_of_a_first_layer():
+    with pytest.raises(SettingError, match="map_filters belongs to preprocessing of kind patches; here it is pixels"):
+        load_recipe("pixels", ["map_filters=10", "shift=1", "patch_sizes=[8]"])
+    recipe = load_recipe("pixels", ["shift=1", "patch_sizes=[8]"])
     recipe.check("numpy")
-    recipe.check_images((8, 8, 1))
+    recipe.network.first_layer.check_images((8, 8, 1))
 
 
 def test_the_model_averages_over_views(finished, digits):
@@ -315,7 +317,7 @@ def test_averaging_over_views_of_pixels(digits, tmp_path):
 
 
 def test_no_test_image_touches_a_fit(finished, tmp_path, monkeypatch):
-    load_dataset = run.load_dataset
+    load_dataset = config.load_dataset
 
     def with_noise(name, *arguments, **settings):
         data = load_dataset(name, *arguments, **{**settings, "n_test": None})
@@ -324,7 +326,7 @@ def test_no_test_image_touches_a_fit(finished, tmp_path, monkeypatch):
         data.y_test = rng.integers(10, size=300)
         return data
 
-    monkeypatch.setattr(run, "load_dataset", with_noise)
+    monkeypatch.setattr(config, "load_dataset", with_noise)
     fcnet("train", "digits", "--out", tmp_path / "noise", *CHANGES)
     assert (tmp_path / "noise" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
@@ -378,7 +380,7 @@ def test_a_model_whose_features_do_not_fit_is_refused(finished, tmp_path, change
 def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_path):
     model = load(finished / "model.safetensors")
     with pytest.raises(InputError, match="scaling or image shape"):
-        save(tmp_path / "m.safetensors", Model(load_recipe("digits").network(40, 10, 0, "numpy"), model.preprocessor))
+        save(tmp_path / "m.safetensors", Model(load_recipe("digits").network.build(40, 10, 0, "numpy"), model.preprocessor))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from fcnet.errors import DivergedError, InputError
 from fcnet.experiments import folder as run_folder
 from fcnet.experiments import run as runs
 from fcnet.experiments.folder import claimed, owned, owner
+from fcnet.experiments.history_file import HistoryFile
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.run import Config, read_history, read_metrics, read_state
 from fcnet.report import write_report
@@ -356,7 +357,7 @@ def test_a_report_of_many_goes_on_past_a_bad_folder(whole, tmp_path):
 
 def test_a_full_disk_costs_the_history_no_row_for_good(tmp_path, whole, monkeypatch):
     run = tmp_path / "run"
-    original = runs.HistoryFile._write_whole
+    original = HistoryFile._write_whole
     full = [True]
 
     def write(self, state):
@@ -365,7 +366,7 @@ def test_a_full_disk_costs_the_history_no_row_for_good(tmp_path, whole, monkeypa
             raise OSError(28, "No space left on device")
         original(self, state)
 
-    monkeypatch.setattr(runs.HistoryFile, "_write_whole", write)
+    monkeypatch.setattr(HistoryFile, "_write_whole", write)
     stop(run, epoch=3, batch=1)
     with pytest.warns(RuntimeWarning, match="lags behind: .*No space left"):
         runs.train(run, config(), resume=True)

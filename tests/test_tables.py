@@ -26,7 +26,7 @@ from fcnet.data.splits import split
 from fcnet.data.table_columns import columns_of
 from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, FileFormatError, InputError
-from fcnet.experiments.preparing import balanced_weights
+from fcnet.experiments.gradient import balanced_weights
 from fcnet.experiments.run import Config, train
 from fcnet.files import load_tensors, save_tensors
 from fcnet.preprocessing import TableFeatures
@@ -354,7 +354,7 @@ def test_balanced_weights_are_those_of_scikit_learn():
 def test_scaling_of_tables_is_not_a_choice(table, tmp_path):
     result = run("train", table, "--out", tmp_path / "run", "--set", "scaling=zca")
     assert result.exit_code == 2
-    assert "scaling = zca has no effect" in result.stderr
+    assert "scaling belongs to preprocessing of kind pixels; here it is table" in result.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -5,23 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fcnet.data import DATASETS
+from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
-from fcnet.experiments.recipe import Recipe
-from fcnet.experiments.run import Config, read_metrics
+from fcnet.experiments.run import read_metrics
 from fcnet.model import Model, load
 from fcnet.preprocessing import Preprocessor
 from fcnet.words import duration_words, listed, setting_words
 
-CITATIONS = {
-    "cifar10": (
-        "Krizhevsky, A. (2009). *Learning Multiple Layers of Features from Tiny Images.* Technical report, University of "
-        "Toronto. <https://www.cs.toronto.edu/~kriz/cifar.html>"
-    ),
-    "digits": (
-        "Alpaydin, E. & Kaynak, C. (1998). *Optical Recognition of Handwritten Digits.* UCI Machine Learning Repository. "
-        "<https://doi.org/10.24432/C50P49>"
-    ),
-}
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 MEASURES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC"}
 MOST_NAMES = 100  # of classes and of columns
@@ -49,7 +40,9 @@ def model_card(run: str | Path) -> str:
         "Limits": _limits(data, metrics, model),
         "Use": _use(model),
         "Citation of the data": [
-            CITATIONS.get(config.dataset, f"fcnet knows of no publication of {data}: name its source here.")
+            DATASETS[config.dataset].citation
+            if config.dataset in DATASETS
+            else f"fcnet knows of no publication of {data}: name its source here."
         ],
     }
     title = f"# {_plain(run.resolve().name)}"
@@ -110,17 +103,9 @@ def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
     tested = any(row[0] == "test" for row in rows)
     test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
     note = f"The test part {test}."
-    if chosen := _chosen_by_validation(config.settings):
+    if chosen := config.settings.training.chosen_by_validation:
         note += f" The figures of the validation part, which chose {chosen}, are somewhat too good."
     return [_table(["part", "measure", "value"], rows), note]
-
-
-def _chosen_by_validation(settings: Recipe) -> str:
-    if settings.training == "kernel":
-        return "the scale of the logits"
-    if settings.keep_best:
-        return "the epoch"
-    return "when to stop" if settings.patience else ""
 
 
 def _figure(measure: str, value: float) -> tuple[str, str]:
@@ -141,19 +126,18 @@ def _network(metrics: dict[str, Any], model: Model) -> list[str]:
 
 
 def _training(metrics: dict[str, Any], config: Config) -> list[str]:
-    settings = config.settings.in_effect()
-    description = settings.pop("description", "")
     times = {"training": "fit_seconds", "preparing the inputs": "feature_seconds"}
     took = " and ".join(f"{duration_words(metrics[key])} of {what}" for what, key in times.items())
-    if config.settings.training == "kernel":
-        how = "Its output weights were solved for; the validation part chose the scale of the logits."
-    else:
-        best = f"epoch {metrics['best_epoch']} was the best on the validation part, and"
-        how = f"Of {metrics['epochs']} epochs, {best if config.settings.keep_best else 'the last'} is the one kept."
+    how = config.settings.training.how(metrics)
+    rows = (
+        [part, f"`{name}`", _plain(setting_words(value))]
+        for part, values in config.settings.grouped().items()
+        for name, value in values.items()
+    )
     texts = [
-        description,
+        config.settings.description,
         f"It took {took} on the engine {config.engine}. {how} The seed was {config.seed}.",
-        _table(["setting", "value"], ([f"`{key}`", _plain(setting_words(value))] for key, value in settings.items())),
+        _table(["part", "setting", "value"], rows),
     ]
     return [text for text in texts if text]
 

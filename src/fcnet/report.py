@@ -2,7 +2,6 @@
 
 import base64
 import io
-from dataclasses import asdict
 from functools import reduce
 from importlib import resources
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from fcnet import plots
+from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.predictions import read_predictions
-from fcnet.experiments.run import Config, read_history, read_metrics, read_state
+from fcnet.experiments.run import read_history, read_metrics, read_state
 from fcnet.files import write_atomic
 from fcnet.model import Model, load
 from fcnet.training.history import History
@@ -44,22 +44,22 @@ def write_report(run: Path) -> Path:
     metrics = read_metrics(run) if state.kind == "finished" else None
     model = load(run / MODEL) if metrics or (run / MODEL).exists() else None
     predictions, part = read_predictions(run / PREDICTIONS) if metrics else (None, "")
-    charts = _charts(history, read_status(run).get("batches", [])) if config.settings.training == "gradient" else []
+    charts = _charts(history, read_status(run).get("batches", []))
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (resources.files("fcnet") / "templates" / "report.html").read_text(encoding="utf-8")
     )
-    settings = {key: value for key, value in asdict(config).items() if key != "settings"} | config.settings.in_effect()
     html = template.render(
         run=run.resolve().name,
-        description=settings.pop("description"),
+        config=config,
         state=state,
         metrics=metrics,
-        so_far=_so_far(history, config.settings.epochs),
+        so_far=_so_far(history, config.settings.training.n_epochs),
         timings=_timings(metrics) if metrics else {},
-        settings={key: setting_words(value) for key, value in settings.items()},
+        settings={"run": config.options()} | config.settings.grouped(),
+        words=setting_words,
         charts=charts,
         sample=TRAIN_ROWS,
-        kernel=config.settings.training == "kernel",
+        how=config.settings.training.how(metrics) if metrics else "",
         weights=_weights(model) if model else None,
         averaged=model is not None and model.image_shape is not None and model.image_shape[2] not in SHOWN_CHANNELS,
         part=part,
@@ -75,9 +75,10 @@ def write_report(run: Path) -> Path:
 def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:
     """Draw what there is; `unfinished` are the batches of an epoch that was not."""
     batches = History([*history, {"batches": unfinished}])
-    figures = [(plots.plot_loss, batches)] if batches.batch_column("loss") else []
-    figures += [(plots.plot_accuracy, history), (plots.plot_epoch_loss, history)] if len(history) else []
-    figures += [(plots.plot_learning_rate, batches)] if figures else []
+    if not batches.batch_column("loss"):
+        return []
+    of_epochs = [(plots.plot_accuracy, history), (plots.plot_epoch_loss, history)] if len(history) else []
+    figures = [(plots.plot_loss, batches), *of_epochs, (plots.plot_learning_rate, batches)]
     return [plots.to_svg(figure(rows), "var(--ink)") for figure, rows in figures]
 
 

@@ -110,7 +110,7 @@ def _convert(value: Any, kind: Any) -> Any:
     if get_origin(base) in (Union, UnionType) and value is not None:
         for member in get_args(base):
             with suppress(SettingError, msgspec.ValidationError):
-                return _convert(value, member)
+                return checked("", value, member)
         raise SettingError("none of them")
     if get_origin(base) is tuple and isinstance(value, int):  # one number stands for a list of one
         value = [value]

@@ -14,7 +14,7 @@ def setting_words(value: Any) -> str:
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return f"{value:.12g}".replace("e-0", "e-") if isinstance(value, float) else str(value) or "none"
 

@@ -33,8 +33,8 @@ def export(run: Path, to: Path, tolerance: float) -> None:
     FILE becomes an ONNX graph that takes raw inputs, checked against the model; a copy of the safetensors file; or a model
     card in Markdown. A file of that name is replaced.
     """
+    from fcnet.experiments.config import Config
     from fcnet.experiments.folder import MODEL
-    from fcnet.experiments.run import Config
     from fcnet.files import write_atomic
 
     Config.read(run)  # raises where this is no run folder

@@ -115,7 +115,6 @@ def train(
                 resume=resume,
                 checkpoint_seconds=checkpoint_seconds,
                 callbacks=[Progress(console=terminal())],
-                say=show_note,
             )
         except DivergedError:
             _report_early_end(run)
@@ -131,7 +130,7 @@ def train(
     if as_json:
         click.echo(json.dumps(metrics))
         return
-    epoch = "" if config.settings.training == "kernel" else f" (epoch {metrics['best_epoch']} of {metrics['epochs']})"
+    epoch = config.settings.training.epoch_words(metrics)
     click.echo(
         f"Validation accuracy {metrics['val_accuracy']:.2%}{epoch}, "
         f"training accuracy {metrics['train_accuracy']:.2%}, {metrics['fit_seconds']:.1f} s of training."

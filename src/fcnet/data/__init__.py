@@ -1,17 +1,16 @@
 """Data sets, by name."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
-from fcnet.data.cifar10 import load_cifar10
-from fcnet.data.dataset import Dataset
-from fcnet.data.digits import load_digits
+from fcnet.data.cifar10 import CIFAR10, load_cifar10
+from fcnet.data.dataset import Dataset, KnownDataset
+from fcnet.data.digits import DIGITS, load_digits
 from fcnet.data.own import is_path, load_own
 from fcnet.data.table import TableOptions, options_given
 from fcnet.errors import InputError, unknown_name
 
-DATASETS: dict[str, Callable[..., Dataset]] = {"digits": load_digits, "cifar10": load_cifar10}
+DATASETS: dict[str, KnownDataset] = {"digits": DIGITS, "cifar10": CIFAR10}
 
 
 def load_dataset(
@@ -42,7 +41,7 @@ def load_dataset(
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     settings = {} if n_test is None else {"n_test": n_test}
-    return DATASETS[name](data_dir, verify=verify, **settings)
+    return DATASETS[name].load(data_dir, verify=verify, **settings)
 
 
 __all__ = ["DATASETS", "Dataset", "is_path", "load_cifar10", "load_dataset", "load_digits"]

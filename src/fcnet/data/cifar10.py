@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.data.dataset import Dataset
+from fcnet.data.dataset import Dataset, KnownDataset
 from fcnet.data.restricted_pickle import load_plain_pickle
 from fcnet.errors import FileFormatError, SettingError
 from fcnet.types import Array
@@ -236,3 +236,11 @@ def _load_rows(folder: Path, names: Sequence[str], n: int, verify: bool) -> tupl
     if filled < n:
         raise SettingError(f"{n} images are asked for, {folder} has {filled}.")
     return X, y
+
+
+CIFAR10 = KnownDataset(
+    load_cifar10,
+    recipe="tuned",
+    citation="Krizhevsky, A. (2009). *Learning Multiple Layers of Features from Tiny Images.* Technical report, University of "
+    "Toronto. <https://www.cs.toronto.edu/~kriz/cifar.html>",
+)

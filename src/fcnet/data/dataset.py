@@ -1,6 +1,6 @@
 """What a data set is once it is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fcnet.data.cells import Dialect
@@ -44,3 +44,22 @@ class Dataset:
     target: str = ""
     notes: Sequence[str] = ()
     dialect: Dialect | None = None
+
+
+@dataclass(frozen=True)
+class KnownDataset:
+    """A data set that fcnet knows by name.
+
+    Parameters
+    ----------
+    load : callable
+        ``load(data_dir, n_test=…, verify=…)`` returns the `Dataset`.
+    recipe : str
+        What it is trained by where no recipe is named.
+    citation : str
+        Where it comes from, in Markdown.
+    """
+
+    load: Callable[..., Dataset]
+    recipe: str
+    citation: str

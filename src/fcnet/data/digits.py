@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fcnet.data.dataset import Dataset
+from fcnet.data.dataset import Dataset, KnownDataset
 
 N_VAL, N_TEST = 300, 297
 
@@ -33,3 +33,11 @@ def load_digits(data_dir: str | Path | None = None, *, n_test: int = N_TEST, ver
         image_shape=(8, 8, 1),
         max_value=16.0,
     )
+
+
+DIGITS = KnownDataset(
+    load_digits,
+    recipe="digits",
+    citation="Alpaydin, E. & Kaynak, C. (1998). *Optical Recognition of Handwritten Digits.* UCI Machine Learning Repository. "
+    "<https://doi.org/10.24432/C50P49>",
+)

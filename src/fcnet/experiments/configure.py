@@ -12,9 +12,9 @@ from fcnet.data.table import options_given
 from fcnet.data.table_file import stem
 from fcnet.engine import default_engine
 from fcnet.errors import SettingError, unknown_name
+from fcnet.experiments.config import Config
 from fcnet.experiments.folder import CONFIG
-from fcnet.experiments.recipe import DEFAULT_RECIPES, load_recipe
-from fcnet.experiments.run import Config
+from fcnet.experiments.recipe import load_recipe
 from fcnet.threads import default_threads
 
 
@@ -51,7 +51,7 @@ def configure(
         given = {name: value for name, value in named.items() if value not in (None, "", [])}
         settings = load_recipe(recipe or str(out / CONFIG), changes)
         return out, replace(Config.read(out), dataset=dataset, settings=settings, **given)
-    recipe = recipe or DEFAULT_RECIPES.get(dataset, "table")
+    recipe = recipe or (DATASETS[dataset].recipe if dataset in DATASETS else "table")
     name = Path(recipe).stem
     run = out or Path("runs") / f"{name_of_data}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     computed: dict[str, Any] = {"threads": threads or default_threads(), "checksum": checksum(dataset) if own else ""}

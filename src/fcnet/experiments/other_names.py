@@ -1,34 +1,81 @@
-"""What people call the settings who come from other libraries; each leads to the name that the setting has here."""
+"""Other names of settings: those of other libraries, and those of the flat recipes of fcnet 0.1."""
+
+from typing import Any
 
 OTHER_NAMES = {
     other: name
     for name, others in {
         "activation": "act nonlinearity",
-        "average_views": "tta",
-        "batch_size": "batch batchsize bs minibatch",
-        "batches": "shuffle sampler",
-        "class_weight": "balanced classweights",
-        "decay": "gamma learningratedecay lrdecay",
+        "average_views": "testtimeaugmentation tta",
+        "batch_size": "batch batchsize bs minibatch minibatchsize",
+        "class_weight": "classweights",
+        "decay": "learningratedecay lrdecay",
         "decay_rate": "rho",
         "dropout": "dropoutrate droprate",
         "dtype": "precision",
-        "epochs": "iterations maxepochs maxiter nepochs niter numepochs",
+        "epochs": "maxepochs maxiter nepochs numepochs",
         "epsilon": "eps",
-        "hidden": "hiddenlayers hiddenlayersizes hiddensize hiddensizes hiddenunits layers layersizes nhidden units width",
+        "gamma": "concentration",
+        "hidden_sizes": "hidden hiddenlayers hiddenlayersizes hiddensize hiddenunits nhidden",
         "input_dropout": "inputdropoutrate",
-        "l2": "alpha l2reg lambda penalty reg regularisation regularization",
+        "l2": "l2reg l2regularisation l2regularization lambda reg",
         "label_smoothing": "smoothing",
-        "learning_rate": "eta learningrateinit lr stepsize",
-        "mirror": "augment augmentation flip hflip",
+        "learning_rate": "eta learningrateinit lr",
+        "mirror": "flip fliplr hflip horizontalflip",
         "momentum": "mu",
-        "normalisation": "batchnorm layernorm norm normalization",
+        "normalisation": "norm normalization",
         "patience": "earlystopping niternochange",
-        "scaling": "normalise normalize preprocessing standardise standardize whiten",
+        "preprocessing": "features",
+        "preprocessing.regularisation": "pcaregularisation",
+        "preprocessing.scaling.regularisation": "zcaregularisation",
         "schedule": "learningrateschedule lrschedule lrscheduler scheduler",
-        "shift": "crop translate translation",
+        "shift": "translate translation",
         "update": "algorithm optim optimiser optimizer solver",
         "weight_decay": "wd",
         "weight_init": "init initialisation initialization",
     }.items()
     for other in others.split()
 }
+
+NEAR_NAMES = {
+    other: name
+    for name, others in {  # what these say has other values here
+        "batches": "sampler shuffle",
+        "class_weight": "balanced",
+        "epochs": "iterations niter steps",
+        "hidden_sizes": "layers layersizes units width",
+        "l2": "alpha penalty regularization",
+        "mirror": "augment",
+        "normalisation": "batchnorm layernorm",
+        "scaling": "normalise normalize standardise standardize whiten",
+        "schedule": "stepsize",
+        "shift": "crop",
+    }.items()
+    for other in others.split()
+}
+
+
+def plain(name: str) -> str:
+    """Return a name in small letters without lines between words.
+
+    Examples
+    --------
+    >>> plain("Learning-Rate")
+    'learningrate'
+    """
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def value_here(key: str, value: Any) -> Any:
+    """Return the value that a setting of fcnet 0.1 has here, where it had another one.
+
+    Examples
+    --------
+    >>> value_here("features", "none"), value_here("concentration", 1.5)  # κ of exp(κ (x·y - 1)) is twice γ
+    ('pixels', 0.75)
+    """
+    if plain(key) == "features" and value == "none":
+        return "pixels"
+    if plain(key) == "concentration" and isinstance(value, int | float) and not isinstance(value, bool):
+        return value / 2
+    return value

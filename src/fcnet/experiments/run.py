@@ -1,23 +1,19 @@
 """A run: one recipe trained on one data set, with all that came of it in one folder."""
 
 import json
+import logging
 import sys
 import time
-import tomllib
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fcnet import __version__
-from fcnet.data import Dataset, load_dataset
-from fcnet.data.own import is_unchanged
-from fcnet.data.table import TableOptions
-from fcnet.engine import ENGINES, default_engine
-from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
-from fcnet.experiments.fitting import Prepared, descend, solve
+from fcnet.data import Dataset
+from fcnet.engine import ENGINES
+from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.experiments.config import Config
 from fcnet.experiments.folder import (
-    CHECKPOINT,
     CONFIG,
     HISTORY,
     METRICS,
@@ -28,92 +24,18 @@ from fcnet.experiments.folder import (
     owned,
     refuse_if_owned,
 )
-from fcnet.experiments.history_file import HistoryFile
+from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.predictions import save_predictions
-from fcnet.experiments.preparing import prepare
-from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.state import RunState, state_of
 from fcnet.files import write_atomic
-from fcnet.model import load, save
+from fcnet.model import load
+from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.trainer import accuracy
-from fcnet.types import Say, is_frame
 
-
-@dataclass(frozen=True)
-class Config:
-    """All that is needed to repeat a run; those from `target` to `checksum` are for own data."""
-
-    dataset: str
-    recipe: str
-    settings: Recipe
-    seed: int = 0
-    engine: str = field(default_factory=default_engine)
-    verify: bool = True
-    target: str = ""
-    drop: list[str] = field(default_factory=list)
-    category: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    encoding: str = ""
-    decimal: str = ""
-    checksum: str = ""
-    threads: int = 0  # as many as there are cores, in runs from before there was a number
-    fcnet: str = __version__
-
-    def load(self, data_dir: str | None = None, n_test: int | None = None, known: Collection[str] = ()) -> Dataset:
-        """Load the data; with an `n_test` of 0 its test part is not read. Of a table all columns that are `known` are kept.
-
-        Raises
-        ------
-        FcnetError
-            If it cannot be used, or is not what it was when the run was begun.
-        """
-        if self.checksum and not is_unchanged(self.dataset, self.checksum):
-            if not Path(self.dataset).exists():
-                raise FileFormatError(
-                    f"There is no file or folder {self.dataset}, which the run was trained on: put it back, or write its new "
-                    f"place as `dataset` into the {CONFIG} of the run."
-                )
-            raise FileFormatError(f"{self.dataset} has changed since the run was begun: train anew.")
-        table: TableOptions = {
-            "target": self.target,
-            "drop": self.drop,
-            "category": self.category,
-            "missing": self.missing,
-            "encoding": self.encoding,
-            "decimal": self.decimal,
-            "known": known,
-        }
-        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
-
-    def to_toml(self) -> str:
-        """Return the text of ``config.toml``."""
-        import tomli_w
-
-        return tomli_w.dumps(asdict(self) | {"settings": self.settings.given()})
-
-    @classmethod
-    def read(cls, run: Path) -> "Config":
-        """Read the ``config.toml`` of a run.
-
-        Raises
-        ------
-        FileFormatError
-            If `run` is not a run folder, or the file is damaged.
-        """
-        path = run / CONFIG
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-            return cls(**(values | {"settings": Recipe.from_dict(values["settings"], str(path))}))
-        except (FileNotFoundError, NotADirectoryError):
-            what = "it is a file" if run.is_file() else f"it has no {CONFIG}"
-            raise FileFormatError(f"{run} is not a run folder: {what}.") from None
-        except FcnetError as error:  # names the file
-            raise FileFormatError(str(error)) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FileFormatError(f"{path} is damaged: {error}.") from None
+_log = logging.getLogger(__name__)
 
 
 def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = False) -> bool:
@@ -135,7 +57,7 @@ def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
     is_run = (run / CONFIG).exists()
     if resume and is_run:
         is_finished = (run / METRICS).exists()
-        changed = _differences(Config.read(run), config)
+        changed = Config.read(run).differences(config)
         if changed:
             advice = "It is finished: choose" if is_finished else "Resume it with those, or choose"
             raise SettingError(f"{run} was begun with other settings: {changed}. {advice} another --out.")
@@ -149,7 +71,7 @@ def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
 
 def is_begun(run: Path, config: Config) -> bool:
     """Return whether a folder holds a run with this configuration, finished or to be resumed."""
-    return (run / CONFIG).exists() and not _differences(Config.read(run), config)
+    return (run / CONFIG).exists() and not Config.read(run).differences(config)
 
 
 def _begin(run: Path, config: Config, resume: bool) -> None:
@@ -159,13 +81,7 @@ def _begin(run: Path, config: Config, resume: bool) -> None:
     for name in reversed(RUN_FILES):  # the configuration last: what has it is a run folder
         (run / name).unlink(missing_ok=True)
     run.mkdir(parents=True, exist_ok=True)
-    write_atomic(run / CONFIG, config.to_toml())
-
-
-def _differences(begun: Config, now: Config) -> str:
-    old, new = (config.settings.in_effect() | asdict(config) for config in (begun, now))
-    changed = [key for key in old if key not in ("settings", "description", "threads", "fcnet") and old[key] != new.get(key)]
-    return ", ".join(f"{key} was {old[key]!r}, now {new.get(key)!r}" for key in changed)
+    config.write(run)
 
 
 def train(
@@ -177,7 +93,6 @@ def train(
     resume: bool = False,
     checkpoint_seconds: float = 10.0,
     callbacks: Iterable[Callback] = (),
-    say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 
@@ -197,8 +112,6 @@ def train(
     checkpoint_seconds : float
         Least time between two checkpoints.
     callbacks : iterable of Callback
-    say : callable
-        Told in a line what goes on before training.
 
     Raises
     ------
@@ -210,50 +123,43 @@ def train(
     began = time.monotonic()
     recipe = config.settings
     data = config.load(data_dir, n_test=0)
-    recipe.check_images(data.image_shape)
-    if is_frame(data.X_train) and recipe.scaling != "standard":
-        raise SettingError(f"The numbers of a table are standardised: scaling = {recipe.scaling} has no effect on them.")
+    recipe.check_data(data)
     for note in data.notes:
-        say(note)
-    if recipe.training == "kernel":
-        from fcnet.training.kernel import room_for_kernel
-
-        room_for_kernel(len(data.X_train))  # now, not when features have been learnt for hours
+        _log.info("%s", note)
     with owned(run, "train"):
         if _check_folder(run, config, force, resume):  # once more: another process may have been here meanwhile
             return read_metrics(run)
         _begin(run, config, resume)
         with use_threads(config.threads or None):
-            return _train(run, config, data, began, checkpoint_seconds, resume, callbacks, say)
+            prepared = prepare(config, data)
+            X_val = prepared.preprocessor.transform(data.X_val, recipe.dtype)
+            job = Job(
+                recipe, data, prepared, X_val, config.seed, config.engine, run, checkpoint_seconds, resume, tuple(callbacks)
+            )
+            return _record(config, job, recipe.training.train(job), began)
 
 
-def _train(
-    run: Path,
-    config: Config,
-    data: Dataset,
-    began: float,
-    checkpoint_seconds: float,
-    resume: bool,
-    callbacks: Iterable[Callback],
-    say: Say,
-) -> dict[str, Any]:
+def prepare(config: Config, data: Dataset) -> Prepared:
+    """Fit the preprocessing of a run on the training part, and preprocess that."""
     recipe = config.settings
-    scaling, X_train, feature_seconds = prepare(recipe, data, config.seed, ENGINES[config.engine].matmul)
-    X_val = scaling.transform(data.X_val, recipe.dtype)
+    rows = TrainingRows(
+        data.X_train,
+        image_shape=data.image_shape,
+        max_value=data.max_value,
+        dialect=data.dialect,
+        mirror=recipe.augmentation.mirror,
+        shift=recipe.augmentation.shift,
+        mean_of_views=recipe.training.always_averages,
+        dtype=recipe.dtype,
+        seed=config.seed,
+        matmul=ENGINES[config.engine].matmul,
+    )
+    return recipe.preprocessing.fit(rows)
 
-    prepared = Prepared(recipe, data, scaling, X_train, X_val, config.seed, config.engine)
-    if recipe.training == "kernel":
-        model, trained, history = solve(prepared, say)
-        save(run / MODEL, model)
-        write_atomic(run / HISTORY, history.to_jsonl())
-    else:
-        model, trained = descend(
-            *(prepared, lambda model: save(run / MODEL, model), say, [HistoryFile(run / HISTORY), *callbacks]),
-            checkpoint=run / CHECKPOINT,
-            checkpoint_seconds=checkpoint_seconds,
-            resume=resume,
-        )
-    network = model.network
+
+def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[str, Any]:
+    """Write predictions and metrics of what was trained, and return the metrics."""
+    run, data, network = job.run, job.data, trained.model.network
     metrics = {
         "dataset": config.dataset,
         "target": data.target or None,
@@ -272,11 +178,13 @@ def _train(
         "best_epoch": trained.best_epoch,
         "stop_reason": trained.stop_reason,
         "fit_seconds": round(trained.seconds, 3),
-        "feature_seconds": round(feature_seconds, 3),
+        "feature_seconds": round(job.prepared.seconds, 3),
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
     }
-    save_predictions(run / PREDICTIONS, "validation", trained.val_logits, model.preprocessor.encode(data.X_val), data.y_val)
+    save_predictions(
+        run / PREDICTIONS, "validation", trained.val_logits, trained.model.preprocessor.encode(data.X_val), data.y_val
+    )
     _write_metrics(run, metrics)
     return metrics
 
@@ -339,7 +247,7 @@ def read_state(run: Path) -> RunState:
         If `run` is not a run folder, or its configuration is damaged.
     """
     config = Config.read(run)
-    return state_of(run, config.dataset, config.settings.epochs)
+    return state_of(run, config.dataset, config.settings.training.n_epochs)
 
 
 def read_history(run: Path) -> History:

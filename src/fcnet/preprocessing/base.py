@@ -226,6 +226,9 @@ class Prepared:
 class PreprocessorSettings(Settings, frozen=True, tag_field="kind"):
     """Base of the settings of a preprocessor, one kind each."""
 
+    keeps_pixels: ClassVar[bool] = False  # whether each output is a pixel, at its place in the image
+    has_mean_of_views: ClassVar[bool] = False  # whether it can give the mean over the views of an image
+
     def check(
         self, image_shape: tuple[int, ...] | None, mirror: bool = False, shift: int = 0, *, is_table: bool = False
     ) -> None:

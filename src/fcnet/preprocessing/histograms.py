@@ -4,9 +4,10 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import SettingError, to_int
@@ -166,10 +167,10 @@ class HistogramFeatures(Preprocessor):
 class Histograms(PreprocessorSettings, frozen=True, tag="histograms"):
     """Histograms of oriented gradients and of hues, standardised; see `HistogramFeatures`."""
 
-    cell: Count = 8
-    orientations: Count = 9
-    hues: Count = 10
-    grid: Count = 2
+    cell: Annotated[Count, Meta(description="Height and width, in pixels, of the cells that gradients are counted in.")] = 8
+    orientations: Annotated[Count, Meta(description="Directions of gradients that are told apart.")] = 9
+    hues: Annotated[Count, Meta(description="Hues that are told apart.")] = 10
+    grid: Annotated[Count, Meta(description="Parts of an image, down and across, that hues are counted in.")] = 2
 
     def _check(self, views: Views, is_table: bool) -> None:
         self._features().set_shape(self._shape(views.image_shape))

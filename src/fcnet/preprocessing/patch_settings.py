@@ -1,7 +1,7 @@
 """The settings of patch features: dictionaries of one or several sizes, and the whitening of their features."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
@@ -22,16 +22,54 @@ class Patches(PreprocessorSettings, frozen=True, tag="patches"):
     relative to the mean variance of the standardised features.
     """
 
-    n_filters: Annotated[int, Meta(ge=2)] = 1600
-    patch_sizes: Annotated[tuple[Count, ...], Meta(min_length=1)] = (6,)
-    threshold: NotNegative = 0.25
-    grid: Count = 2
-    map_filters: Annotated[int, Meta(ge=0)] = 0
-    map_patch_size: Annotated[tuple[Count, ...], Meta(min_length=1)] = (5,)
-    map_channels: Annotated[int, Meta(ge=2)] = 64
-    map_layers: Annotated[tuple[Count, ...], Meta(min_length=1)] = (1,)
-    n_components: Count = 3072
-    regularisation: Annotated[float, Meta(ge=1e-6)] = 1.0
+    has_mean_of_views: ClassVar[bool] = True
+    n_filters: Annotated[
+        int,
+        Meta(ge=2, description="Filters, half of them mirror images of the others; each size has its share."),
+    ] = 1600
+    patch_sizes: Annotated[
+        tuple[Count, ...], Meta(min_length=1, description="Height and width of the patches, a dictionary for each.")
+    ] = (6,)
+    threshold: Annotated[NotNegative, Meta(description="What a response to a filter has to exceed.")] = 0.25
+    grid: Annotated[Count, Meta(description="Cells down and across an image, over which responses are averaged.")] = 2
+    map_filters: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Unless 0, patches are not of pixels but of feature maps: the responses to so many filters of pixels, "
+            "pooled over 2 × 2 positions and reduced to map_channels. Even, as shift has to be, too.",
+        ),
+    ] = 0
+    map_patch_size: Annotated[
+        tuple[Count, ...],
+        Meta(
+            min_length=1,
+            description="Height and width of the patches of pixels below the maps, for all or for each of patch_sizes; their "
+            "places in an image have to be even in number down and across.",
+        ),
+    ] = (5,)
+    map_channels: Annotated[
+        int, Meta(ge=2, description="Principal components of those responses; even, at most twice map_filters.")
+    ] = 64
+    map_layers: Annotated[
+        tuple[Count, ...],
+        Meta(
+            min_length=1,
+            description="Layers of feature maps, for all or for each of patch_sizes. With 2, twice as many filters on patches "
+            "of 3 × 3 places are in between, and the places of patches of pixels have to be a multiple of 4 in number.",
+        ),
+    ] = (1,)
+    n_components: Annotated[
+        Count, Meta(description="Principal components that the network sees; fewer where the training images give no more.")
+    ] = 3072
+    regularisation: Annotated[
+        float,
+        Meta(
+            ge=1e-6,
+            description="Added to the variance of each component, in units of the mean variance of a feature, before it is "
+            "divided by the square root; all are then scaled to a mean variance of ½.",
+        ),
+    ] = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,6 +1,9 @@
 """Pixels, or any numbers, as they are but for their scale."""
 
 import time
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from fcnet.errors import SettingError
 from fcnet.preprocessing.base import Prepared, PreprocessorSettings, TrainingRows
@@ -17,7 +20,14 @@ class Pixels(PreprocessorSettings, frozen=True, tag="pixels"):
     With an augmentation that mirrors images, the scaling is fitted on the images and their mirror images together.
     """
 
-    scaling: NoScaling | Mean | Standard | Whitened = Standard()
+    keeps_pixels: ClassVar[bool] = True
+    scaling: Annotated[
+        NoScaling | Mean | Standard | Whitened,
+        Meta(
+            description="mean subtracts the mean of each input, standard also divides by its standard deviation, zca whitens: "
+            "neighbouring pixels are no longer alike."
+        ),
+    ] = Standard()
 
     def _check(self, views: Views, is_table: bool) -> None:
         if is_table and not isinstance(self.scaling, Standard):

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine.products import matmul
@@ -134,7 +135,9 @@ class ZCA(PixelTransform):
 class Whitened(Settings, frozen=True, tag_field="kind", tag="zca"):
     """Whitened by `ZCA`, with a regularisation relative to the mean variance of the inputs."""
 
-    regularisation: NotNegative = 0.1
+    regularisation: Annotated[
+        NotNegative, Meta(description="Added to the variance of every direction, as a share of their mean variance.")
+    ] = 0.1
 
     def fit(self, X: Array, mirrored_shape: tuple[int, ...] | None = None) -> ZCA:
         """Fit `ZCA` on rows; with the shape of images, on these and their mirror images together."""

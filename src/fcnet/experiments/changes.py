@@ -1,0 +1,102 @@
+"""Changes to a tree of settings by short names: those of ``--set``, and the settings of flat recipes of before."""
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from fcnet.errors import SettingError, unknown_name
+from fcnet.experiments.other_names import NEAR_NAMES, OTHER_NAMES, value_here
+from fcnet.experiments.tree import KIND, Entry, Path, Plain, decode, encode, entries, has_kinds, kind_at, meaning
+from fcnet.settings import Settings
+
+Change = tuple[str, Any]
+OPTIONS = {name: name for name in ("seed", "engine", "threads", "target", "drop", "category")}
+OPTIONS |= {"random_state": "seed", "random_seed": "seed", "backend": "engine"}
+
+
+def read_change(text: str) -> Change:
+    """Return the key and the value of ``key=value``, the value as in TOML; quotes around text may be left out.
+
+    Raises
+    ------
+    SettingError
+        If it is of another form, or an option of the command line.
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise SettingError(f"--set takes key=value, got {text!r}.")
+    if key in OPTIONS:
+        raise SettingError(f"{key} is no setting of a recipe, but an option: --{OPTIONS[key]} {value}.")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, skip: bool = False) -> Plain:
+    """Return a tree with changes: first the kinds of parts, those nearer to the root before others, then settings.
+
+    A part that becomes one of another kind is as that kind is by default.
+
+    Parameters
+    ----------
+    root : type of Settings
+    tree : dict
+        As `encode` gives it.
+    changes : sequence of (key, value)
+        A key is a path, or the end of one that no other part of the tree has.
+    skip : bool
+        Leave out what belongs to kinds that are not chosen.
+
+    Raises
+    ------
+    SettingError
+        If a key is unknown, ambiguous, or belongs to a kind that is not chosen.
+    """
+    found = [(_find(root, key), key, value_here(key, value)) for key, value in changes]
+    for places, key, value in sorted(found, key=lambda change: _order(change[0])):
+        place = _present(places, tree, key, skip)
+        if place is None:
+            continue
+        above: Plain = tree
+        for name in place.path[:-1]:
+            above = above.setdefault(name, {})
+        if not has_kinds(place.parts):
+            above[place.path[-1]] = value
+        elif value != kind_at(tree, place.path):
+            above[place.path[-1]] = value if isinstance(value, dict) else {KIND: value}
+            lost = [entry.path[0] for entry in entries(root) if len(entry.path) == 1 and entry.unmet(tree)]
+            tree = encode(decode(root, {name: part for name, part in tree.items() if name not in lost}))
+    return tree
+
+
+def _find(root: type[Settings], key: str) -> list[Entry]:
+    """Return all places that a key may mean, whatever kinds are chosen."""
+    exact = tuple(key.removesuffix(f".{KIND}").split("."))
+    for end in (exact, meaning(root, ".".join(exact))):
+        if found := [entry for entry in entries(root) if entry.path[-len(end) :] == end]:
+            return [entry for entry in found if entry.path == end] or found
+    names = {entry.path[-1] for entry in entries(root)}
+    raise unknown_name("setting", key, names, OTHER_NAMES | NEAR_NAMES)
+
+
+def _order(places: list[Entry]) -> int:
+    depths = [len(place.path) for place in places if place.parts]
+    return min(depths) if depths else 100
+
+
+def _present(places: list[Entry], tree: Plain, key: str, skip: bool) -> Entry | None:
+    present = [place for place in places if place.unmet(tree) is None]
+    if len(present) == 1:
+        return present[0]
+    if present:
+        raise SettingError(f"{key} may be {' or '.join(place.name for place in present)}: give the path.")
+    if skip:
+        return None
+    owners: dict[Path, list[str]] = {}
+    for path, kind in filter(None, (place.unmet(tree) for place in places)):
+        owners.setdefault(path, []).append(kind)
+    belongs = " or to ".join(f"{'.'.join(path)} of kind {' or '.join(kinds)}" for path, kinds in owners.items())
+    path, kinds = next(iter(owners.items()))
+    here = f"{'it' if len(owners) == 1 else '.'.join(path)} is {kind_at(tree, path)}"
+    raise SettingError(f"{key} belongs to {belongs}; here {here}: add --set {path[-1]}={kinds[0]}.")

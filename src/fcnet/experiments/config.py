@@ -1,0 +1,106 @@
+"""The configuration of a run: all that is needed to repeat it."""
+
+import tomllib
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fcnet import __version__
+from fcnet.data import Dataset, load_dataset
+from fcnet.data.own import is_unchanged
+from fcnet.data.table import TableOptions
+from fcnet.engine import default_engine
+from fcnet.errors import FcnetError, FileFormatError
+from fcnet.experiments.folder import CONFIG
+from fcnet.experiments.recipe import Recipe
+from fcnet.experiments.tree import leaves
+from fcnet.files import write_atomic
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that is needed to repeat a run; those from `target` to `checksum` are for own data."""
+
+    dataset: str
+    recipe: str
+    settings: Recipe
+    seed: int = 0
+    engine: str = field(default_factory=default_engine)
+    verify: bool = True
+    target: str = ""
+    drop: list[str] = field(default_factory=list)
+    category: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    encoding: str = ""
+    decimal: str = ""
+    checksum: str = ""
+    threads: int = 0  # as many as there are cores, in runs from before there was a number
+    fcnet: str = __version__
+
+    def load(self, data_dir: str | None = None, n_test: int | None = None, known: Collection[str] = ()) -> Dataset:
+        """Load the data; with an `n_test` of 0 its test part is not read. Of a table all columns that are `known` are kept.
+
+        Raises
+        ------
+        FcnetError
+            If it cannot be used, or is not what it was when the run was begun.
+        """
+        if self.checksum and not is_unchanged(self.dataset, self.checksum):
+            if not Path(self.dataset).exists():
+                raise FileFormatError(
+                    f"There is no file or folder {self.dataset}, which the run was trained on: put it back, or write its new "
+                    f"place as `dataset` into the {CONFIG} of the run."
+                )
+            raise FileFormatError(f"{self.dataset} has changed since the run was begun: train anew.")
+        table: TableOptions = {
+            "target": self.target,
+            "drop": self.drop,
+            "category": self.category,
+            "missing": self.missing,
+            "encoding": self.encoding,
+            "decimal": self.decimal,
+            "known": known,
+        }
+        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
+
+    def options(self) -> dict[str, Any]:
+        """Return all but the settings."""
+        return {name: value for name, value in asdict(self).items() if name != "settings"}
+
+    def write(self, run: Path) -> None:
+        """Write the ``config.toml`` of a run."""
+        import tomli_w
+
+        write_atomic(run / CONFIG, tomli_w.dumps(self.options() | {"settings": self.settings.to_dict()}))
+
+    @classmethod
+    def read(cls, run: Path) -> "Config":
+        """Read the ``config.toml`` of a run.
+
+        Raises
+        ------
+        FileFormatError
+            If `run` is not a run folder, or the file is damaged.
+        """
+        path = run / CONFIG
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls(**(values | {"settings": Recipe.from_dict(values, str(path))}))
+        except (FileNotFoundError, NotADirectoryError):
+            what = "it is a file" if run.is_file() else f"it has no {CONFIG}"
+            raise FileFormatError(f"{run} is not a run folder: {what}.") from None
+        except FcnetError as error:  # names the file
+            raise FileFormatError(str(error)) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileFormatError(f"{path} is damaged: {error}.") from None
+
+    def differences(self, now: "Config") -> str:
+        """Return what is different in another configuration, in words, but for what changes nothing of the result."""
+        old, new = (leaves(config.settings.to_dict()) | config.options() for config in (self, now))
+        changed = [key for key in old if key not in ("description", "threads", "fcnet") and old[key] != new.get(key, old[key])]
+        return ", ".join(f"{key} was {_words(old[key])}, now {_words(new[key])}" for key in changed)
+
+
+def _words(value: Any) -> str:
+    return repr(list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,156 @@
+"""Training by gradient descent."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from fcnet.errors import SettingError
+from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
+from fcnet.experiments.history_file import HistoryFile
+from fcnet.experiments.job import Job, Trained, Training
+from fcnet.experiments.network import Network
+from fcnet.model import Model, save
+from fcnet.preprocessing.views import Views
+from fcnet.settings import Count, NotNegative, ShareBelowOne
+from fcnet.training.batches import Augmentation, BatchKind
+from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.schedules import Constant, Schedule
+from fcnet.training.state import TrainingState
+from fcnet.training.trainer import Trainer, accuracy
+from fcnet.training.updates import Momentum, Update
+from fcnet.types import Array
+
+if TYPE_CHECKING:
+    from fcnet.experiments.recipe import Recipe
+
+
+class GradientDescent(Training, tag="gradient"):
+    """Descend the gradient of the loss, batch by batch."""
+
+    epochs: Annotated[Count, Meta(description="At most so many epochs.")] = 10
+    batch_size: Annotated[Count, Meta(description="Rows in a batch.")] = 100
+    batches: Annotated[
+        BatchKind,
+        Meta(
+            description="shuffled: every row once an epoch, in random order; sampled: rows drawn with replacement, "
+            "n // batch_size batches an epoch; ordered: every row once an epoch, in the order of the data; full: all rows in "
+            "one batch."
+        ),
+    ] = "shuffled"
+    learning_rate: Annotated[NotNegative, Meta(description="Multiplied by the schedule.")] = 1e-2
+    update: Annotated[Update, Meta(description="The rule by which a gradient moves the parameters.")] = Momentum()
+    schedule: Annotated[Schedule, Meta(description="How the learning rate changes in the course of the training.")] = Constant()
+    l2: Annotated[NotNegative, Meta(description="Adds l2/2 · ΣW² to the loss; biases are left out.")] = 0.0
+    label_smoothing: Annotated[
+        ShareBelowOne, Meta(description="Share of the target that is spread evenly over all classes.")
+    ] = 0.0
+    class_weight: Annotated[
+        Literal["none", "balanced"],
+        Meta(
+            description="balanced has all classes count the same in the loss: a row counts n / (n_classes · n_of_its_class). "
+            "Accuracies stay plain."
+        ),
+    ] = "none"
+    patience: Annotated[
+        int, Meta(ge=0, description="Stop when the validation accuracy has not risen for so many epochs; 0 for never.")
+    ] = 0
+    keep_best: Annotated[
+        bool,
+        Meta(
+            description="Keep the parameters of the epoch with the best validation accuracy, not of the last. The last can be "
+            "better where the learning rate ends near zero and the validation part is small."
+        ),
+    ] = True
+
+    def check(self, recipe: "Recipe") -> None:
+        """Raise SettingError if predictions are to be averaged over views, and there are none."""
+        views = recipe.augmentation
+        if views.average_views and not (views.mirror or views.shift):
+            raise SettingError("average_views needs mirror or shift: there are no other views.")
+
+    def trainer(self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = ()) -> Trainer:
+        """Return the trainer of these settings."""
+        return Trainer(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            update=self.update,
+            schedule=self.schedule,
+            l2=self.l2,
+            label_smoothing=self.label_smoothing,
+            batches=self.batches,
+            augment=augment,
+            seed=seed,
+            keep_best=self.keep_best,
+            callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
+        )
+
+    def train(self, job: Job) -> Trained:
+        """Train the network of the recipe; the model is written whenever the training ends, however it ends."""
+        recipe, data, X_train = job.recipe, job.data, job.prepared.rows
+        settings, views = recipe.network or Network(), recipe.augmentation
+        y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
+        network = settings.build(X_train.shape[1], len(data.classes), job.seed, job.engine)
+        settings.first_layer.begin(network, X_train, data.image_shape, job.seed)
+        model = Model(network, job.prepared.preprocessor, data.classes, data.image_shape, data.max_value)
+        if views.average_views:
+            # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
+            model.average_mirror, model.average_shift = views.mirror, min(views.shift, 1)
+        augment = job.prepared.preprocessor.augmentation(Views(data.image_shape, views.mirror, views.shift))
+        end = _KeepModel(job, model)
+        history = self.trainer(job.seed, augment, [HistoryFile(job.run / HISTORY), *job.callbacks, end]).fit(
+            *(network, X_train, y_train, job.X_val, data.y_val),
+            sample_weight=balanced_weights(y_train) if self.class_weight == "balanced" else None,
+            checkpoint=job.run / CHECKPOINT,
+            checkpoint_seconds=job.checkpoint_seconds,
+            resume=job.resume,
+        )
+        state = end.state
+        return Trained(
+            model,
+            accuracy(network.logits(X_train[: len(data.y_train)]), data.y_train),
+            model.logits(data.X_val) if views.average_views else network.logits(job.X_val),
+            state.seconds,
+            epochs=len(history),
+            best_epoch=state.best_epoch if self.keep_best else len(history),
+            stop_reason=state.stop_reason,
+        )
+
+    @property
+    def n_epochs(self) -> int:
+        """The setting `epochs`."""
+        return self.epochs
+
+    @property
+    def chosen_by_validation(self) -> str:
+        """The epoch that is kept, or with early stopping the last one."""
+        return "the epoch" if self.keep_best else "when to stop" if self.patience else ""
+
+    def how(self, metrics: dict[str, Any]) -> str:
+        """Return which of how many epochs is kept."""
+        best = f"epoch {metrics['best_epoch']} was the best on the validation part, and"
+        return f"Of {metrics['epochs']} epochs, {best if self.keep_best else 'the last'} is the one kept."
+
+    def epoch_words(self, metrics: dict[str, Any]) -> str:
+        """Return which of how many epochs is kept, in brackets."""
+        return f" (epoch {metrics['best_epoch']} of {metrics['epochs']})"
+
+
+class _KeepModel(Callback):
+    """Writes the model at the end of a training, however it ends."""
+
+    def __init__(self, job: Job, model: Model) -> None:
+        self.path, self.model = job.run / MODEL, model
+
+    def on_train_end(self, state: TrainingState) -> None:
+        self.state = state
+        save(self.path, self.model)
+
+
+def balanced_weights(y: Array) -> Array:
+    """Return weights of rows by which all classes count the same: ``n / (n_classes · n_of_the_class)``, as in scikit-learn."""
+    counts = np.bincount(y)
+    weights: Array = len(y) / (np.count_nonzero(counts) * counts[y])
+    return weights

@@ -1,0 +1,82 @@
+"""What a training is given, and what a run records of it."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fcnet.data import Dataset
+from fcnet.model import Model
+from fcnet.preprocessing import Prepared
+from fcnet.settings import Settings
+from fcnet.training.callbacks import Callback
+from fcnet.types import Array
+
+if TYPE_CHECKING:
+    from fcnet.experiments.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training to be done, on data that is preprocessed, in a run folder."""
+
+    recipe: "Recipe"
+    data: Dataset
+    prepared: Prepared
+    X_val: Array
+    seed: int
+    engine: str
+    run: Path
+    checkpoint_seconds: float = 10.0
+    resume: bool = False
+    callbacks: Sequence[Callback] = ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run records of its training."""
+
+    model: Model
+    train_accuracy: float
+    val_logits: Array
+    seconds: float
+    epochs: int = 1
+    best_epoch: int = 1
+    stop_reason: str | None = None
+
+
+class Training(Settings, tag_field="kind"):
+    """A kind of training: settings that know how to train."""
+
+    needs_network: ClassVar[bool] = True  # that of the recipe
+    always_averages: ClassVar[bool] = False  # predictions over all views that there are
+
+    @abstractmethod
+    def check(self, recipe: "Recipe") -> None:
+        """Raise SettingError if this does not go with the other parts of a recipe."""
+
+    def check_data(self, data: Dataset) -> None:
+        """Raise InputError if the data cannot be trained on in this way, before anything costs time."""
+
+    @abstractmethod
+    def train(self, job: Job) -> Trained:
+        """Train, and leave model and history in the run folder."""
+
+    @property
+    @abstractmethod
+    def n_epochs(self) -> int:
+        """How many epochs there are at most."""
+
+    @property
+    @abstractmethod
+    def chosen_by_validation(self) -> str:
+        """What the validation part chooses; nothing if it chooses nothing."""
+
+    @abstractmethod
+    def how(self, metrics: dict[str, Any]) -> str:
+        """Return a sentence that says how a finished run was trained."""
+
+    def epoch_words(self, metrics: dict[str, Any]) -> str:
+        """Return which epoch was kept of a finished run, in a few words; nothing where there are no epochs."""
+        return ""

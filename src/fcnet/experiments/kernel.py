@@ -1,0 +1,100 @@
+"""Training by kernel regression, which solves for the output weights."""
+
+import logging
+import time
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+from msgspec import Meta
+
+from fcnet.data import Dataset
+from fcnet.errors import SettingError
+from fcnet.experiments.folder import HISTORY, MODEL
+from fcnet.experiments.job import Job, Trained, Training
+from fcnet.files import write_atomic
+from fcnet.model import Model, save
+from fcnet.training.history import History
+from fcnet.training.trainer import accuracy
+
+if TYPE_CHECKING:
+    from fcnet.experiments.recipe import Recipe
+
+_log = logging.getLogger(__name__)
+
+
+class KernelRegression(Training, tag="kernel"):
+    """Solve for the output weights of a network with a hidden unit for every training row; see `fit_kernel`.
+
+    The inputs are means over the moved views of an image; with mirrored images predictions are averaged over both.
+    """
+
+    gamma: Annotated[
+        float, Meta(ge=5e-7, description="γ of the Gaussian kernel exp(-γ ‖x - y‖²) of inputs x and y of length one.")
+    ] = 0.75
+    ridge: Annotated[float, Meta(ge=1e-9, description="λ, added to the diagonal of the kernel matrix.")] = 2e-3
+
+    needs_network: ClassVar[bool] = False
+    always_averages: ClassVar[bool] = True
+
+    def check(self, recipe: "Recipe") -> None:
+        """Raise SettingError unless the inputs can be means of views."""
+        if not recipe.preprocessing.has_mean_of_views:
+            raise SettingError("training = kernel needs preprocessing = patches.")
+
+    def check_data(self, data: Dataset) -> None:
+        """Ask for the memory of the kernel matrix now, not when features have been learnt for hours."""
+        from fcnet.training import kernel
+
+        kernel.room_for_kernel(len(data.X_train))
+
+    def train(self, job: Job) -> Trained:
+        """Solve for the output weights, and scale the logits to fit the validation part."""
+        from fcnet.training.kernel import calibrate, fit_kernel
+
+        data, X_train, X_val, began = job.data, job.prepared.rows, job.X_val, time.monotonic()
+        mirror = job.recipe.augmentation.mirror
+        signs = job.prepared.preprocessor.mirror_signs if mirror else None
+        _log.info("Solving for the output weights of %s hidden units", f"{len(X_train):,}")
+        network, fitted = fit_kernel(
+            *(X_train, data.y_train, len(data.classes)),
+            concentration=2 * self.gamma,
+            ridge=self.ridge,
+            signs=signs,
+            engine=job.engine,
+            say=_log.info,
+        )
+        views = [X_val] if signs is None else [X_val, X_val * signs]
+        val_logits = np.mean([network.logits(view) for view in views], axis=0)
+        scale = np.float32(calibrate(network, val_logits, data.y_val))
+        fitted, val_logits = scale * fitted, scale * val_logits
+        train_accuracy, train_loss = accuracy(fitted, data.y_train), network.loss.value(fitted, data.y_train)
+        row = {
+            "epoch": 1,
+            "iteration": 1,
+            "loss": train_loss,
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "val_loss": network.loss.value(val_logits, data.y_val),
+            "val_accuracy": accuracy(val_logits, data.y_val),
+            "batches": [],
+        }
+        model = Model(
+            *(network, job.prepared.preprocessor, data.classes, data.image_shape, data.max_value), average_mirror=mirror
+        )
+        save(job.run / MODEL, model)
+        write_atomic(job.run / HISTORY, History([row]).to_jsonl())
+        return Trained(model, train_accuracy, val_logits, time.monotonic() - began)
+
+    @property
+    def n_epochs(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def chosen_by_validation(self) -> str:
+        """The scale of the logits."""
+        return "the scale of the logits"
+
+    def how(self, metrics: dict[str, Any]) -> str:
+        """Return that its weights were solved for."""
+        return "Its output weights were solved for; the validation part chose the scale of the logits."

@@ -1,0 +1,64 @@
+"""The settings of fcnet 0.1, a flat list, as a tree."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fcnet.errors import SettingError, unknown_name
+from fcnet.experiments.changes import changed
+from fcnet.experiments.other_names import OTHER_NAMES
+from fcnet.experiments.tree import Plain, encode
+from fcnet.settings import Settings
+
+FLAT = frozenset(
+    (
+        *("description", "features", "n_filters", "patch_sizes", "threshold", "grid", "map_filters", "map_patch_size"),
+        *(
+            "map_channels",
+            "map_layers",
+            "n_components",
+            "pca_regularisation",
+            "scaling",
+            "zca_regularisation",
+            "mirror",
+            "shift",
+        ),
+        *("average_views", "hidden", "activation", "normalisation", "dropout", "input_dropout", "members", "training"),
+        *("concentration", "ridge", "weight_init", "first_layer", "dtype", "epochs", "batch_size", "batches", "learning_rate"),
+        *("l2", "label_smoothing", "class_weight", "patience", "keep_best", "update", "momentum", "decay_rate", "beta1"),
+        *("beta2", "epsilon", "weight_decay", "schedule", "decay", "step_epochs", "step_factor", "warmup", "final_fraction"),
+    )
+)
+
+
+def is_flat(settings: Mapping[str, Any], root: type[Settings]) -> bool:
+    """Return whether settings are those of fcnet 0.1: they have names that a tree has not at its root, and no tables."""
+    flat_names = FLAT.difference(root.__struct_fields__).intersection(settings)
+    return bool(flat_names) and not any(isinstance(value, Mapping) for value in settings.values())
+
+
+def upgraded(flat: Mapping[str, Any], root: type[Settings], *, of_table: bool) -> Plain:
+    """Return flat settings as a tree; what had no effect is left out.
+
+    Parameters
+    ----------
+    flat : dict
+    root : type of Settings
+    of_table : bool
+        Whether they are those of a run on a table.
+
+    Raises
+    ------
+    SettingError
+        If a setting is unknown, or is no longer possible.
+    """
+    settings = dict(flat)
+    for key in settings:
+        if key not in FLAT:
+            raise unknown_name("setting", key, FLAT, OTHER_NAMES)
+    if settings.pop("members", 1) != 1:
+        raise SettingError(f"members = {flat['members']}: networks trained side by side in one are no longer possible.")
+    if of_table:
+        settings["features"] = "table"
+    if settings.get("update") == "adam" and settings.get("weight_decay"):  # a default in the first 0.1
+        settings["update"] = "adamw"
+    return changed(root, encode(root()), list(settings.items()), skip=True)
