@@ -65,7 +65,6 @@ class HistogramFeatures(Preprocessor):
         self.scaling = Scaling()
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal, unfitted object, and the shape of the images it was fitted to."""
         names = ("cell", "orientations", "hues", "grid", "max_value")
         shape = {} if self.image_shape is None else {"image_shape": self.image_shape}
         return {name: getattr(self, name) for name in names} | shape
@@ -109,32 +108,26 @@ class HistogramFeatures(Preprocessor):
 
     @property
     def description(self) -> str:
-        """What the inputs of the network are, in words."""
         return f"standardised histograms of gradients{' and hues' * (self.image_shape[2] == 3)}"
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
-        """Add the nodes of `transform`."""
         return self.scaling.to_onnx(graph, graph.cast(add_histograms(graph, self, x), dtype), dtype, Views())
 
     @property
     def n_inputs(self) -> int:
-        """Values of a raw image."""
         return math.prod(self.image_shape)
 
     @property
     def n_outputs(self) -> int:
-        """Features of an image."""
         height, width, channels = self.image_shape
         blocks = (height // self.cell - 1) * (width // self.cell - 1)
         return 4 * blocks * self.orientations + (self.grid**2 * self.hues if channels == 3 else 0)
 
     def arrays(self) -> dict[str, Array]:
-        """Return ``mean`` and ``std`` of the features."""
         return self.scaling.arrays()
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "HistogramFeatures":
-        """Make fitted features of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
         settings = dict(config)
         shape = settings.pop("image_shape")
         features = cls(**settings)

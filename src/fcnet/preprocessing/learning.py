@@ -35,17 +35,12 @@ class LearntRepresentation:
     ----------
     X : uint8 array (n, height · width · channels)
         The training images.
-    image_shape : tuple of ints
     patches : list of dict
-        Arguments of each `PatchFeatures` or, where it has `map_filters`, `StackedPatches`.
-    n_components : int
-    regularisation : float
-        Of the whitening.
-    seed : int
+        Arguments of `dictionary_of` for each dictionary.
+    n_components, regularisation, seed : int, float and int
+        Of `PatchRepresentation.fit`.
     cache : Path, optional
-        Where folders of earlier stages lie; the user's cache where it is not given.
-    matmul : callable
-        Computes large matrix products.
+        Where folders of earlier stages lie; by default the user's cache.
     unit_mean : bool
         Of the representation, which is learnt without it.
     """

@@ -26,11 +26,9 @@ class PixelTransform(Preprocessor):
 
     @property
     def n_outputs(self) -> int | None:
-        """As many as there are inputs."""
         return self.n_inputs
 
     def get_config(self) -> dict[str, Any]:
-        """Return no settings: there are none."""
         return {}
 
     def each_view(self, X: Any, dtype: DTypeLike, views: Views) -> Iterator[Array]:
@@ -44,11 +42,9 @@ class PixelTransform(Preprocessor):
             yield rows[:, places]
 
     def augmentation(self, views: Views) -> RandomView | None:
-        """Return a function that replaces each image of a batch by a random view of it; None where there is one view."""
         return RandomView(views.places()) if views else None
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
-        """Add the nodes of `transform`, and with several views one that gathers them."""
         x = self._transform_nodes(graph, x, dtype)
         return graph.add("Gather", x, views.places(), axis=1) if views else x
 
@@ -57,5 +53,4 @@ class PixelTransform(Preprocessor):
         """Add the nodes of `transform`."""
 
     def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
-        """Return the weights of the hidden units, where they are of the pixels of images."""
         return None if image_shape is None else WeightImages(first_weights, image_shape, "hidden units")

@@ -128,17 +128,14 @@ class PatchRepresentation(Preprocessor):
 
     @property
     def n_inputs(self) -> int:
-        """Values of a raw image."""
         return math.prod(self.patches[0].image_shape)
 
     @property
     def description(self) -> str:
-        """What the inputs of the network are, in words."""
         return f"{self.n_outputs:,} whitened components of {' and '.join(part.description for part in self.patches)}"
 
     @property
     def n_outputs(self) -> int:
-        """Components."""
         return self.whitening.n_components
 
     @property
@@ -161,7 +158,6 @@ class PatchRepresentation(Preprocessor):
                 yield view * self.mirror_signs
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
-        """Add the nodes of `transform`, or of `each_view`."""
         features = add_features(graph, self.patches, graph.cast(x, np.float32), self.unit_mean or views.shift > 0)
         if self.unit_mean:
             features = graph.add("ReduceMean", features, axes=[1])
@@ -176,14 +172,13 @@ class PatchRepresentation(Preprocessor):
         return graph.add("Concat", components, graph.add("Mul", components, self.mirror_signs.astype(dtype)), axis=1)
 
     def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
-        """Return the filters of the first dictionary, without those that are mirror images of others."""
         pixels = self.patches[0].of_pixels
         shape = (pixels.patch_size, pixels.patch_size, self.patches[0].image_shape[2])
-        return WeightImages(pixels.filters[:, : pixels.n_filters // 2], shape, "filters of patches")
+        unmirrored = pixels.filters[:, : pixels.n_filters // 2]  # the others are their mirror images
+        return WeightImages(unmirrored, shape, "filters of patches")
 
     def augmentation(self, views: Views) -> RandomSigns | None:
-        """Return a function that mirrors images at random; translations are training rows of their own."""
-        return RandomSigns(self.mirror_signs) if views.mirror else None
+        return RandomSigns(self.mirror_signs) if views.mirror else None  # translations are training rows of their own
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
         """Return the components (n, n_components) of raw images (n, height · width · channels)."""
@@ -212,18 +207,15 @@ class PatchRepresentation(Preprocessor):
         return out
 
     def get_config(self) -> dict[str, Any]:
-        """Return what, with `arrays`, makes an equal representation."""
         config = {"patches": [patches.get_config() for patches in self.patches], "image_shape": self.patches[0].image_shape}
         return config | ({"unit_mean": True} if self.unit_mean else {})
 
     def arrays(self) -> dict[str, Array]:
-        """Return the dictionaries and the whitening."""
         whitening = {name: getattr(self.whitening, name) for name in ("even", "odd", "offset")}
         return numbered([part.arrays() for part in self.patches]) | whitening
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "PatchRepresentation":
-        """Make a representation of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
         patches, shape = [dictionary_of(settings) for settings in config["patches"]], image_shape_of(config["image_shape"])
         for part in patches:
             part.set_shape(shape)

@@ -39,12 +39,10 @@ class Scaling(PixelTransform):
 
     @property
     def n_inputs(self) -> int | None:
-        """Values of a row; None where nothing is subtracted."""
         return None if self.mean is None else len(self.mean)
 
     @property
     def description(self) -> str:
-        """What the inputs of the network are, in words."""
         return "raw values" if self.mean is None else "values less their mean" if self.std is None else "standardised values"
 
     @classmethod
@@ -110,21 +108,18 @@ class Scaling(PixelTransform):
         return x if self.std is None else graph.add("Mul", x, (1 / self.std).astype(dtype))
 
     def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
-        """Return random rows of the mean and the standard deviation of the training rows."""
         if self.mean is None:
             return super().example_rows(shape, rng, max_value)
         return self.mean + rng.standard_normal(shape) * (1 if self.std is None else self.std)
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "Scaling":
-        """Make a scaling of what `arrays` returned, or raise InputError if names, shapes or dtypes are of something else."""
         if list(arrays) == ["std"]:
             raise InputError("its scaling has a std and no mean.")
         check_arrays("scaling", arrays, dict.fromkeys(arrays, (len(next(iter(arrays.values()), [])),)), ("mean", "std"))
         return cls(**arrays)
 
     def arrays(self) -> dict[str, Array]:
-        """Return what there is of ``mean`` and ``std``."""
         return {name: array for name, array in (("mean", self.mean), ("std", self.std)) if array is not None}
 
 

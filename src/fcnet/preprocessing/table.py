@@ -54,12 +54,10 @@ class TableFeatures(Preprocessor):
 
     @property
     def n_inputs(self) -> int:
-        """Columns."""
         return len(self.columns)
 
     @property
     def n_outputs(self) -> int:
-        """Numbers and categories."""
         return sum(1 if categories is None else len(categories) for _, categories in self.columns)
 
     @classmethod
@@ -85,11 +83,9 @@ class TableFeatures(Preprocessor):
 
     @property
     def description(self) -> str:
-        """What the inputs of the network are, in words."""
         return "columns of a table, numbers standardised and categories one-hot"
 
     def column_words(self) -> list[tuple[str, str, str]]:
-        """Return the name of each column, its kind, and what a missing value counts as."""
         medians = iter(self.median)
         return [
             (name, "number", f"the median, {next(medians):,.6g}")
@@ -125,7 +121,6 @@ class TableFeatures(Preprocessor):
         return out
 
     def unknown(self, frame: Any) -> dict[str, list[str]]:
-        """Return, by column, the categories in a polars data frame that are in no training row."""
         found: dict[str, list[str]] = {}
         for name, categories in self.columns:
             if categories is not None:
@@ -193,7 +188,6 @@ class TableFeatures(Preprocessor):
         return graph.add("Concat", *encoded, axis=1)
 
     def onnx_values(self, X: Array) -> dict[str, Array]:
-        """Return the values of those inputs for encoded rows (n, n_columns)."""
         values: dict[str, Array] = {}
         for (name, categories), column in zip(self.columns, X.T, strict=True):
             if categories is None:
@@ -204,7 +198,6 @@ class TableFeatures(Preprocessor):
         return values
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
-        """Add the nodes of `transform`."""
         known = [categories for _, categories in self.columns if categories != []]
         measured, parts = zip(self.mean, self.std, strict=True), []
         for i, categories in enumerate(known):
@@ -218,7 +211,6 @@ class TableFeatures(Preprocessor):
         return graph.add("Concat", *parts, axis=1)
 
     def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
-        """Return random encoded rows of about the values that the table had, unknown categories among them."""
         measured = zip(self.mean, self.std, strict=True)
         columns = []
         for _, categories in self.columns:
@@ -230,16 +222,13 @@ class TableFeatures(Preprocessor):
         return np.column_stack(columns)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what, with `arrays`, makes an equal one."""
         return {"columns": self.columns, "dialect": self.dialect and asdict(self.dialect)}
 
     def arrays(self) -> dict[str, Array]:
-        """Return the statistics of the numbers."""
         return {"median": self.median, "mean": self.mean, "std": self.std}
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "TableFeatures":
-        """Make one of what `get_config` and `arrays` returned, or raise InputError if they do not fit."""
         columns = [_column(column) for column in config["columns"]]
         n = sum(categories is None for _, categories in columns)
         check_arrays("table", arrays, dict.fromkeys(("median", "mean", "std"), (n,)))

@@ -49,12 +49,10 @@ class ZCA(PixelTransform):
 
     @property
     def n_inputs(self) -> int:
-        """Values of a row."""
         return len(self.mean)
 
     @property
     def description(self) -> str:
-        """What the inputs of the network are, in words."""
         return "whitened values (ZCA)"
 
     @classmethod
@@ -117,18 +115,15 @@ class ZCA(PixelTransform):
         return graph.add("MatMul", graph.add("Sub", x, self.mean.astype(dtype)), self.matrix.astype(dtype))
 
     def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
-        """Return random rows of the mean, and about the standard deviation, of the training rows."""
         return self.mean + rng.standard_normal(shape) / self.matrix.diagonal()
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ZCA":
-        """Make a whitening of what `arrays` returned, or raise InputError if they are not of one."""
         n = arrays["mean"].size
         check_arrays("whitening", arrays, {"mean": (n,), "matrix": (n, n)})
         return cls(**arrays)
 
     def arrays(self) -> dict[str, Array]:
-        """Return ``mean`` and ``matrix``."""
         return {"mean": self.mean, "matrix": self.matrix}
 
 
