@@ -86,10 +86,14 @@ def mathml(translator, node):
 
 
 def draw_figures(_app):
-    """Draw the figures before the pages are read."""
+    """Draw the figures before the pages are read, and forget pages of names that are public no more."""
     import figures
 
     figures.draw(FIGURES)
+    public = (HERE / "api.md").read_text(encoding="utf-8")
+    for page in (HERE / "api").glob("*.rst"):
+        if page.stem not in public:
+            page.unlink()
 
 
 def insert_settings(_app, name, source):

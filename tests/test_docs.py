@@ -9,7 +9,7 @@ import pytest
 
 from fcnet.cli import main
 from fcnet.experiments.folder import LOCK, RUN_FILES, STATUS
-from fcnet.experiments.recipe import recipe_names
+from fcnet.experiments.recipe import load_recipe, recipe_names
 from fcnet.experiments.schema import settings_markdown, settings_table
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -50,6 +50,13 @@ def test_commands_have_words_and_options_that_exist(page):
             main.commands[words[0]].make_context(words[0], words[1:])  # a usage error if not
         else:
             assert words[-1] in ("--help", "--version"), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_settings_that_are_changed_exist(page):
+    changes = re.findall(r'--set "?([a-z_.]+=[^\s"`]+)', page.read_text(encoding="utf-8"))
+    for change in {*changes} - {"key=value"}:
+        load_recipe("table", [change])
 
 
 def test_every_setting_of_a_recipe_is_on_its_page():
