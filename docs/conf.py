@@ -10,6 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from fcnet import __version__
 from fcnet.experiments.schema import settings_markdown
+from fcnet.preprocessing import Preprocessor
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "_figures"
@@ -41,7 +42,10 @@ numpydoc_validation_checks = {
     *("SS01", "SS02", "SS03", "SS04", "SS05", "SS06"),  # its summary is a sentence of one line
     *("PR02", "PR04", "PR05", "PR08", "PR09", "PR10"),  # it documents no parameter that does not exist
 }
-numpydoc_validation_exclude = {r"callbacks\.(EarlyStopping|Progress)\.on_"}  # described once, in Callback
+numpydoc_validation_exclude = {  # what a base class describes once
+    r"callbacks\.(EarlyStopping|Progress)\.on_",
+    rf"preprocessing\.\w+\.({'|'.join(vars(Preprocessor))})$",
+}
 
 copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"  # and the lines without a prompt, which are what a command prints, are left out
