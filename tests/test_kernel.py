@@ -79,9 +79,10 @@ def test_more_rows_than_there_is_memory_for():
 
 
 @pytest.mark.usefixtures("block")
-def test_it_says_how_far_it_has_come():
-    lines = []
-    fit_kernel(unit_rows(20, 0), np.arange(20) % 2, 2, say=lines.append)
+def test_it_logs_how_far_it_has_come(caplog):
+    caplog.set_level("INFO", "fcnet")
+    fit_kernel(unit_rows(20, 0), np.arange(20) % 2, 2)
+    lines = caplog.messages
     n_blocks = -(-20 // kernel.BLOCK)
     assert len(lines) == 2 * n_blocks
     assert lines[n_blocks - 1] == "Kernel of rows: 20 of 20"

@@ -1,6 +1,5 @@
 """The types that most signatures share."""
 
-from collections.abc import Callable
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -8,7 +7,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Params = dict[str, Array]
-Say = Callable[[str], None]  # is told in a line what goes on
 
 
 def is_sparse(X: object) -> TypeGuard[Any]:

@@ -61,7 +61,6 @@ class KernelRegression(Training, tag="kernel"):
             ridge=self.ridge,
             signs=signs,
             engine=job.engine,
-            say=_log.info,
         )
         views = [X_val] if signs is None else [X_val, X_val * signs]
         val_logits = np.mean([network.logits(view) for view in views], axis=0)

@@ -1,14 +1,18 @@
 """Kernel regression as a two-layer network: a hidden unit for every training row, and output weights that are solved for."""
 
+import logging
+
 import numpy as np
 
 from fcnet.engine import default_engine, get_engine
 from fcnet.engine.products import Matmul, matmul
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.types import Array, Say
+from fcnet.types import Array
 
 BLOCK = 2048  # rows of the kernel matrix at once
+
+_log = logging.getLogger(__name__)
 
 
 def fit_kernel(
@@ -20,7 +24,6 @@ def fit_kernel(
     ridge: float = 2e-3,
     signs: Array | None = None,
     engine: str | None = None,
-    say: Say = lambda line: None,
 ) -> tuple[FullyConnectedNet, Array]:
     """Return the two-layer network that is kernel ridge regression on the labels, and its logits of the training rows.
 
@@ -45,8 +48,6 @@ def fit_kernel(
         are averaged over both.
     engine : str, optional
         Its products make K; the network has that of the default.
-    say : callable
-        Told in a line how far it has come.
 
     Returns
     -------
@@ -62,8 +63,8 @@ def fit_kernel(
     n, n_inputs = X.shape
     of_engine = get_engine(engine or default_engine(), "float32").matmul
     targets = np.eye(n_classes, dtype=np.float32)[y]
-    K = _kernel(X, concentration, ridge, signs, of_engine, say)
-    weights = _solve(K, targets - np.float32(1 / n_classes), say)
+    K = _kernel(X, concentration, ridge, signs, of_engine)
+    weights = _solve(K, targets - np.float32(1 / n_classes))
     params = {
         "W1": np.float32(concentration) * X.T,
         "b1": np.full(n, -concentration, np.float32),
@@ -96,7 +97,7 @@ def room_for_kernel(n: int) -> list[Array]:
     return [part.reshape(shape) for part, shape in zip(np.split(room, ends[:-1]), shapes, strict=True)]
 
 
-def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul, say: Say) -> list[Array]:
+def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul) -> list[Array]:
     """Return K + λ I as `room_for_kernel` lays it out."""
     K = room_for_kernel(len(X))
     for block, own in zip(K, _rows_of(K), strict=True):
@@ -106,7 +107,7 @@ def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, m
             block += _similarity(rows * signs, before, concentration, matmul)
             block /= 2
         block[:, own][np.diag_indices(len(rows))] += np.float32(ridge)
-        say(f"Kernel of rows: {own.stop:,} of {len(X):,}")
+        _log.info(f"Kernel of rows: {own.stop:,} of {len(X):,}")
     return K
 
 
@@ -122,7 +123,7 @@ def _similarity(rows: Array, others: Array, concentration: float, matmul: Matmul
     return np.exp(similarity, out=similarity)
 
 
-def _solve(A: list[Array], b: Array, say: Say) -> Array:
+def _solve(A: list[Array], b: Array) -> Array:
     """Return the solution of A x = b for a symmetric matrix as `room_for_kernel` lays it out, which is used up.
 
     By Cholesky factors, block by block: what LAPACK does at once needs the other half of the matrix, too, and cannot be indexed
@@ -144,7 +145,7 @@ def _solve(A: list[Array], b: Array, say: Say) -> Array:
             x[parts[i]] -= matmul(A[i][:, own], x[own])
             for j in range(k + 1, i + 1):
                 A[i][:, parts[j]] -= matmul(A[i][:, own], A[j][:, own].T)
-        say(f"Cholesky factors: {own.stop:,} of {len(b):,}")
+        _log.info(f"Cholesky factors: {own.stop:,} of {len(b):,}")
     for k, own in reversed(list(enumerate(parts))):
         x[own] = solve_triangular(A[k][:, own], x[own], lower=True, trans="T", check_finite=False)
         x[: own.start] -= A[k][:, : own.start].T @ x[own]
