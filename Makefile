@@ -8,7 +8,7 @@ QUICK := "not browser and not cifar10 and not slow and not torch"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kernels test-torch test-slow test-install lint docs notebooks bench ladder clean
+.PHONY: help run test test-kernels test-torch test-slow coverage test-install lint docs notebooks bench ladder clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ test-install: ## Install into a bare environment, as `pip install fcnet` does, a
 	$(PYTHON) -m venv .venv/bare
 	.venv/bare/bin/python -m pip install --quiet --disable-pip-version-check .
 	.venv/bare/bin/python tests/readme.py
+
+coverage: .venv/.test ## Measure which lines and branches the tests run, in build/coverage
+	$(PYTEST) -q --cov --cov-report=term --cov-report=html:build/coverage
 
 lint: .venv/.lint ## Check style, types and the levels of imports
 	$(BIN)/ruff check .
