@@ -110,13 +110,31 @@ def _checksum(content: bytes | mmap.mmap) -> tuple[int, int, str]:
 
 
 def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read what `save_tensors` wrote.
+    """Read what `save_tensors` wrote; a file that another one replaces while it is read is read again.
 
     Raises
     ------
     FileFormatError
         If the file is missing, damaged, or of another format.
     """
+    while True:
+        before = _identity(path)
+        try:
+            return _read_tensors(path, format)
+        except FileFormatError:
+            if _identity(path) == before:
+                raise
+
+
+def _identity(path: str | Path) -> tuple[int, ...] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _read_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
