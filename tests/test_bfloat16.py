@@ -25,7 +25,7 @@ def test_without_pytorch_it_says_what_to_install(monkeypatch):
     pytest.importorskip("numba")
     monkeypatch.setitem(sys.modules, "torch", None)
     fcnet.engine.products._torch.cache_clear()
-    with pytest.raises(SettingError, match=r"fcnet\[bfloat16\]"):
+    with pytest.raises(SettingError, match=r"fcnet\[torch\]"):
         get_engine("bfloat16", "float32")
 
 
@@ -44,16 +44,16 @@ def rounded(x):
 
 @pytest.mark.torch
 @pytest.mark.usefixtures("bfloat16")
-@pytest.mark.parametrize("shape", [(64, 75, 40), (256, 3072, 100), (5, 30, 20, 40)])
+@pytest.mark.parametrize("shape", [(64, 75, 40), (256, 3072, 100)])
 def test_products_are_those_of_rounded_factors(shape):
     """The sums keep float32's precision."""
     rng = np.random.default_rng(0)
-    *batch, n, k, m = shape
-    a, b = rng.standard_normal((*batch, n, k), np.float32), rng.standard_normal((*batch, k, m), np.float32)
+    n, k, m = shape
+    a, b = rng.standard_normal((n, k), np.float32), rng.standard_normal((k, m), np.float32)
     expected = rounded(a).astype(np.float64) @ rounded(b)
     for x in (a, np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2), a[..., ::-1, :].copy()[..., ::-1, :]):
         x.flags.writeable = False
-        out = np.full((*batch, n, m), np.nan, np.float32)
+        out = np.full((n, m), np.nan, np.float32)
         assert bfloat16_matmul(x, b, out=out) is out
         np.testing.assert_allclose(out, expected, atol=1e-5 * k**0.5)
         np.testing.assert_array_equal(bfloat16_matmul(x, b), out)

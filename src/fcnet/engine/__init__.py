@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from fcnet.engine.bfloat16_engine import Bfloat16Engine
 from fcnet.engine.numba_engine import NumbaEngine
-from fcnet.engine.numpy_engine import NumpyEngine, exponentials
+from fcnet.engine.numpy_engine import NumpyEngine, cross_entropies
 from fcnet.errors import SettingError, unknown_name
 
 ENGINES: dict[str, type[NumpyEngine]] = {"numpy": NumpyEngine, "numba": NumbaEngine, "bfloat16": Bfloat16Engine}
@@ -32,4 +32,4 @@ def get_engine(name: str, dtype: str) -> NumpyEngine:
     return ENGINES[name](dtype)
 
 
-__all__ = ["ENGINES", "Bfloat16Engine", "NumbaEngine", "NumpyEngine", "default_engine", "exponentials", "get_engine"]
+__all__ = ["ENGINES", "Bfloat16Engine", "NumbaEngine", "NumpyEngine", "cross_entropies", "default_engine", "get_engine"]

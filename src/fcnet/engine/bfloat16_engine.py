@@ -1,4 +1,4 @@
-"""The engine whose products round their factors to bfloat16."""
+"""The engine whose matrix products round their factors to bfloat16."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from fcnet.threads import default_threads
 
 
 class Bfloat16Engine(NumbaEngine):
-    """What `NumbaEngine` computes, with products of factors that are rounded to bfloat16, by PyTorch.
+    """`NumbaEngine` with matrix products by PyTorch, which rounds their factors to bfloat16.
 
     Parameters, gradients and sums stay float32.
 
@@ -37,7 +37,7 @@ class Bfloat16Engine(NumbaEngine):
 
     @contextmanager
     def sharing(self, work: float = math.inf) -> Iterator[None]:
-        """Return a context in which PyTorch's products take as many threads as are to share the work."""
+        """Return a context in which PyTorch's matrix products take as many threads as may share the work."""
         with super().sharing(work), torch_threads(default_threads()):
             yield
 
@@ -46,7 +46,7 @@ class Bfloat16Engine(NumbaEngine):
 
 
 def _bfloat16_or_numba() -> NumbaEngine:
-    """Return what a network that was pickled computes with here."""
+    """Return the engine of an unpickled network: another one where this machine cannot compute in bfloat16."""
     try:
         return Bfloat16Engine()
     except SettingError:

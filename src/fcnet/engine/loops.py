@@ -1,9 +1,9 @@
-"""Loops that numba compiles: once through the arrays, where NumPy goes through them once for every operation.
+"""Fused kernels that numba compiles: one pass over the arrays, where NumPy takes one for every operation.
 
-They change contiguous arrays of one dtype and any shape in place, and hold no lock of Python. Scalars are brought to the dtype
-of the arrays first, or what is computed would be wider. Equations stand where the functions of the same names are: in
-`fcnet.nn` and, for the steps, in `fcnet.training.updates`. A step takes ``g + l2 p`` for the gradient and returns
-``l2/2 · Σ p²`` of the parameters as they were before.
+They change contiguous arrays of one dtype and any shape in place, and do not hold Python's lock. Scalars are converted to the
+dtype of the arrays first; otherwise everything would be computed in a wider one. The equations are in `fcnet.nn`, those of the
+steps in `fcnet.training.updates`. A step takes ``g + l2 p`` for the gradient, and returns ``l2/2 · Σ p²`` of the parameters as
+they were before.
 """
 
 import numpy as np

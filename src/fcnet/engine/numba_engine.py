@@ -1,4 +1,4 @@
-"""The engine whose passes over arrays, beside the products, are loops compiled by numba."""
+"""The engine with fused kernels that numba compiles, beside NumPy's matrix products."""
 
 from functools import cache
 from types import ModuleType
@@ -14,15 +14,15 @@ from fcnet.types import Array
 def _loops() -> ModuleType:
     try:
         from fcnet.engine import loops
-    except ImportError as error:  # as where it does not know this NumPy yet
+    except ImportError as error:  # a numba that is too old for this NumPy
         raise SettingError(f'numba is installed but cannot be used: {error} Take the engine "numpy".') from None
     return loops
 
 
 class NumbaEngine(NumpyEngine):
-    """What `NumpyEngine` computes, by the same products, with one pass over the arrays where that takes several.
+    """`NumpyEngine` with fused kernels: one pass over the arrays where it takes several.
 
-    Only training runs loops, so numba is not imported to predict.
+    Only training uses them, so numba is not imported to predict.
     """
 
     name = "numba"

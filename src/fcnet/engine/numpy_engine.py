@@ -28,11 +28,16 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         yield tuple(a[start : start + size] for a in flat)
 
 
-def exponentials(logits: Array) -> tuple[Array, Array, Array]:
-    """Return ``z = s - max_j s_j`` of logits s (n, k), ``exp(z)``, and its sums (n, 1): a softmax is made of them."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    e = np.exp(shifted)
-    return shifted, e, e.sum(axis=1, keepdims=True)
+def cross_entropies(logits: Array, y: Array, label_smoothing: float = 0.0) -> Array:
+    """Replace `logits` by their softmax; return the cross-entropy of each row, (n,), as in `fcnet.nn.losses.CrossEntropy`."""
+    logits -= logits.max(axis=1, keepdims=True)  # so that no exponential overflows
+    at_target = (1.0 - label_smoothing) * logits[np.arange(len(logits)), y]
+    if label_smoothing:
+        at_target += label_smoothing / logits.shape[1] * logits.sum(axis=1)
+    np.exp(logits, out=logits)
+    totals = logits.sum(axis=1, keepdims=True)
+    logits /= totals
+    return np.asarray(np.log(totals[:, 0]) - at_target)
 
 
 def _with_l2(penalty: float, g: Array, p: Array, l2: float) -> tuple[float, Array]:
@@ -40,14 +45,17 @@ def _with_l2(penalty: float, g: Array, p: Array, l2: float) -> tuple[float, Arra
 
 
 class _Buffers(threading.local):
-    """Of each thread its own, so that several may predict with one network at a time."""
+    """The buffers of each thread, so that several threads may predict with one network."""
 
     def __init__(self) -> None:
         self.made: dict[tuple[str, DTypeLike | None], tuple[Array, Array]] = {}  # memory, and the array last made of it
 
 
 class NumpyEngine:
-    """Array operations into buffers that are made once and used again.
+    """Array operations that write into buffers, which are allocated once and used again.
+
+    Layers take functions of arrays from `xp`. What goes over memory several times is a method, which another engine can replace
+    it by a fused kernel.
 
     Parameters
     ----------
@@ -69,9 +77,9 @@ class NumpyEngine:
         return type(self), (self.dtype,)  # a copy makes buffers of its own
 
     def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
-        """Return an uninitialised array of `shape`; the same memory at every call of a thread with `name`.
+        """Return an uninitialised array of `shape`: the same memory at every call with `name` in a thread.
 
-        The memory grows to the largest shape asked for, so that a last, smaller batch allocates nothing.
+        The memory grows to the largest shape asked for. A last, smaller batch allocates nothing.
         """
         made = self._buffers.made
         memory, array = made.get((name, dtype), (None, None))
@@ -91,9 +99,9 @@ class NumpyEngine:
         return out
 
     def sharing(self, work: float = math.inf) -> AbstractContextManager[None]:
-        """Return a context in which large products are shared among threads, and small ones take one.
+        """Return a context in which threads share large matrix products, and small ones take one thread.
 
-        It changes nothing where the largest product, of so much `work`, is none that a BLAS shares.
+        `work` is that of the largest product. Where a BLAS would not share it, the context changes nothing.
         """
         return nullcontext() if work < ONE_THREAD_WORK or is_sharing() else one_blas_thread()
 
@@ -159,23 +167,15 @@ class NumpyEngine:
         Equations in `fcnet.nn.losses.CrossEntropy`.
         """
         n, n_classes = logits.shape
-        rows = np.arange(n)
-        off = label_smoothing / n_classes
-        on = 1.0 - label_smoothing
-        shifted, e, totals = exponentials(logits)
-        at_target = on * shifted[rows, y]
-        if off:
-            at_target += off * shifted.sum(axis=1)
-        loss = float(np.average(np.log(totals[:, 0]) - at_target, weights=weights))
-        np.divide(e, totals, out=logits)
-        logits[rows, y] -= on
-        if off:
-            logits -= off
+        loss = float(np.average(cross_entropies(logits, y, label_smoothing), weights=weights))
+        logits[np.arange(n), y] -= 1.0 - label_smoothing
+        if label_smoothing:
+            logits -= label_smoothing / n_classes
         logits *= 1.0 / n if weights is None else (weights / weights.sum())[:, np.newaxis]
         return loss
 
-    # The steps of the update rules, whose equations stand in `fcnet.training.updates`. Each takes ``g + l2 p`` for the gradient
-    # of the parameters p, and returns ``l2/2 · Σ p²`` as it was before, so that the penalty needs no pass of its own.
+    # The steps of the update rules; their equations are in `fcnet.training.updates`. Each takes ``g + l2 p`` for the gradient,
+    # and returns ``l2/2 · Σ p²`` of the parameters as they were before. The penalty therefore needs no pass of its own.
 
     def sgd(self, p: Array, g: Array, learning_rate: float, l2: float, /) -> float:
         """Change `p`."""

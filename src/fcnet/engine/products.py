@@ -1,4 +1,4 @@
-"""Products of matrices: large ones shared among threads, and those whose factors are rounded to bfloat16."""
+"""Matrix products: large ones are shared among threads; those of PyTorch round their factors to bfloat16."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,26 +15,26 @@ from fcnet.types import Array
 
 Matmul = Callable[..., Array]  # of two arrays, and `out`
 
-# In operations, and those that take as long as reading the second factor.
+# In operations; reading the second factor counts as some, too.
 ONE_THREAD_WORK = 5e5  # a BLAS does a smaller product on one thread anyway
 SHARED_WORK = 8e6  # a smaller one is done before another thread wakes
 FINE_WORK = 1e8  # a larger one is cut finer, for whoever comes late to find a piece
 HELD_WORK = 1e8  # a smaller one is not worth changing the number of BLAS's threads for
-HEAD, HEAD_WORK = 1.06, 1.5e6  # the caller's piece is so much larger, as others have to wake, and to fetch what it has at hand
+HEAD, HEAD_WORK = 1.06, 1.5e6  # the caller's piece is so much larger: other threads have to wake and to fetch the data
 ALIGNED = 16  # rows or columns that the kernels of a BLAS take at a time
 
 
 def work_of(rows: int, size: int) -> float:
-    """Return the work of multiplying so many rows by a matrix of so many entries, or of several such products."""
+    """Return the work of multiplying so many rows by a matrix of so many entries."""
     return (2 * rows + 16) * size
 
 
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
-    """Return ``a @ b``, (…, n, k) by (…, k, m) with equal leading sizes; in pieces that threads share where that is quicker.
+    """Return ``a @ b``, (n, k) by (k, m); threads share it in pieces where that is quicker.
 
-    The pieces depend on the sizes and the number of threads alone, so which thread does which changes nothing.
+    The pieces depend on the sizes and the number of threads alone. Which thread does which changes nothing.
     """
-    work = (2 * a.shape[-2] + 16) * b.size  # as work_of, without a call
+    work = (2 * len(a) + 16) * b.size  # as work_of, without a call
     if work < SHARED_WORK or is_busy() or (threads := default_threads()) == 1:
         return np.matmul(a, b, out=out)
     if not is_sharing():
@@ -43,13 +43,11 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         with one_blas_thread():
             return matmul(a, b, out)
     if out is None:
-        out = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+        out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
     fine = work >= FINE_WORK
     n_pieces, head = (2 * threads, 1.0) if fine else (threads, HEAD + threads * HEAD_WORK / work)
-    *leading, n, m = out.shape
-    if leading:
-        share(lambda i: np.matmul(a[i], b[i], out=out[i]), cut(leading[0], n_pieces))
-    elif n >= m:
+    n, m = out.shape
+    if n >= m:
         share(lambda i: np.matmul(a[i], b, out=out[i]), cut(n, n_pieces, head))
     else:
         share(lambda i: np.matmul(a, b[:, i], out=out[:, i]), cut(m, n_pieces, head))
@@ -74,9 +72,9 @@ def _torch() -> Any:
         raise SettingError(
             f'Products in bfloat16 need PyTorch: pip install "fcnet[torch]", or take another engine ({error}).'
         ) from None
-    torch.get_num_threads()  # what is set for a thread of a pool is not to become the number of this one
+    torch.get_num_threads()  # reads the number for this thread now, before one is set for a thread of a pool
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")  # for all of the process: to set it around every product would not be safe
+    torch.set_float32_matmul_precision("medium")  # it holds for the whole process, so setting it around a product is not safe
     of_cpu: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
     finer = torch.full((64, 64), 1 + 2.0**-9, **of_cpu)
     if (finer @ torch.eye(64, **of_cpu) == finer).all():
@@ -93,22 +91,22 @@ def check_bfloat16() -> None:
 
 
 def bfloat16_matmul(a: Array, b: Array, out: Array | None = None) -> Array:
-    """Return ``a @ b``, (…, n, k) by (…, k, m) with equal leading sizes, of float32 factors that are rounded to bfloat16.
+    """Return ``a @ b``, (n, k) by (k, m), of float32 factors that are rounded to bfloat16.
 
-    Sums are added up in float32. A factor changes by at most one part in 256; a sum of products of either sign by about 0.2 %
-    of its typical size. PyTorch rounds nothing in small products.
+    Sums are added up in float32. A factor changes by at most one part in 256, a sum of products by about 0.2 % of its typical
+    size. PyTorch does not round in small products.
     """
     from_numpy = _torch().from_numpy
     if out is None:
-        out = np.empty((*a.shape[:-1], b.shape[-1]), np.float32)
-    # PyTorch warns of arrays that cannot be written to, and takes none that run backwards.
+        out = np.empty((len(a), b.shape[1]), np.float32)
+    # PyTorch warns of read-only arrays, and refuses negative strides.
     a, b = (x.copy() if not x.flags.writeable or min(x.strides) < 0 else x for x in (a, b))
     _torch().matmul(from_numpy(a), from_numpy(b), out=from_numpy(out))
     return out
 
 
 class _TorchThreads(threading.local):
-    """Of each thread its own, and in common how many there were before any was changed."""
+    """The number set in each thread; and for all threads, the number before it was changed in any."""
 
     number: int | None = None
     lock, users, before = threading.Lock(), 0, 1
@@ -116,9 +114,9 @@ class _TorchThreads(threading.local):
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Have PyTorch multiply by so many threads in this thread.
+    """Let PyTorch use so many threads for the matrix products of this thread.
 
-    What is set for a thread is also what threads begin with that come later, so all put back what the first of them found.
+    New threads begin with what was set last in any thread. All therefore put back what the first of them found.
     """
     import torch
 
@@ -142,5 +140,5 @@ _torch_threads = _TorchThreads()
 
 
 def one_thread(matmul: Matmul) -> AbstractContextManager[None]:
-    """Return a context for a piece of shared work in which products take one thread."""
+    """Return a context in which matrix products take one thread, for a piece of shared work."""
     return torch_threads(1) if matmul is bfloat16_matmul else nullcontext()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.engine import NumpyEngine, exponentials
+from fcnet.engine import NumpyEngine, cross_entropies
 from fcnet.errors import SettingError, unknown_name
 from fcnet.nn.base import Number
 from fcnet.nn.checks import check_labels, check_targets
@@ -25,8 +25,8 @@ TINY = 1e-12  # stands for a share of nothing, whose logarithm is not finite
 
 def softmax(logits: Array) -> Array:
     """Return ``p_ij = exp(s_ij) / Σ_k exp(s_ik)``, rows that sum to one, shape and dtype of `logits`."""
-    _, p, totals = exponentials(logits)
-    p /= totals
+    p = logits.copy()
+    cross_entropies(p, np.zeros(len(p), np.intp))
     return p
 
 
@@ -121,8 +121,7 @@ class CrossEntropy(Loss):
         return engine.softmax_cross_entropy(logits, y, label_smoothing, weights)
 
     def losses(self, logits: Array, y: Array) -> Array:
-        shifted, _, totals = exponentials(logits)
-        return np.asarray(np.log(totals[:, 0]) - shifted[np.arange(len(y)), y])
+        return cross_entropies(logits.copy(), y)
 
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         shares = np.bincount(y, weights, n_outputs)
