@@ -9,8 +9,7 @@ from cs231n.classifiers.neural_net import init_two_layer_model, two_layer_net
 from fcnet import FullyConnectedNet, gradient_check
 from fcnet.errors import InputError, SettingError
 from fcnet.model import Model
-from fcnet.nn.layers import ACTIVATIONS, Parameter
-from fcnet.nn.network import check_network
+from fcnet.nn.layers import ACTIVATIONS
 
 pytestmark = pytest.mark.usefixtures("engine_name")
 
@@ -96,15 +95,6 @@ def test_dropout_keeps_the_expectation_and_is_off_in_prediction():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(SettingError, match=message):
         FullyConnectedNet(**({"layer_sizes": [5, 4, 3]} | settings))
-
-
-def test_settings_are_checked_without_drawing_parameters(monkeypatch):
-    monkeypatch.setattr(Parameter, "initial", lambda *_: pytest.fail("drawn"))
-    check_network([3072, 10**6, 10**6, 10], normalisation="layer", dropout=0.5)
-    with pytest.raises(SettingError, match="Did you mean 'relu'"):
-        check_network([5, 4, 3], activation="rleu")
-    with pytest.raises(SettingError, match="layer_sizes"):
-        check_network([5, 0, 3])
 
 
 def test_a_pickle_of_before_can_be_read():

@@ -66,7 +66,7 @@ class LocalPatches(FirstLayer, tag="patches"):
         """Have each unit begin with a patch of the images X."""
         assert image_shape is not None  # by check_images
         _log.info("Learning patches for the first layer to begin with")
-        rng, W = np.random.default_rng(seed), network.params["W1"]
+        rng, W = np.random.default_rng(seed), network.params[network.affine[0].W]
         for size, columns in zip(self.patch_sizes, np.array_split(np.arange(W.shape[1]), len(self.patch_sizes)), strict=True):
             W[:, columns] = local_weights(X, image_shape, len(columns), size, rng)
 

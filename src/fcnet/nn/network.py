@@ -278,16 +278,6 @@ class FullyConnectedNet:
         return {name: grads[name] for name in self.params}
 
 
-class _Undrawn(FullyConnectedNet):
-    def _draw(self, rng: np.random.Generator) -> Params:
-        return {}
-
-
-def check_network(layer_sizes: Sequence[int], **settings: Any) -> None:
-    """Raise SettingError where `FullyConnectedNet` would refuse these arguments, without drawing parameters."""
-    _Undrawn(layer_sizes, **settings)
-
-
 def without_members(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a network without `members`, which version 0.1 had; raise InputError where it is not 1."""
     if config.get("members", 1) != 1:
