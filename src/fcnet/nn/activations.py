@@ -171,21 +171,21 @@ _BUILT_IN = frozenset(ACTIVATIONS)
 
 
 def register_activation(name: str, activation: Callable[[int], Layer]) -> None:
-    """Give an activation of your own a name, by which networks, estimators and recipes then know it.
+    """Give an activation of your own a name for networks, estimators and recipes.
 
-    Only the name goes into a file: to load a network, register the same activation first.
+    A file holds the name alone. Register the same activation before you load a network that has it.
 
     Parameters
     ----------
     name : str
-        Not one that fcnet has; one of your own is replaced.
+        None of fcnet's own activations. One that you registered before is replaced.
     activation : callable
         A class as those of `fcnet.nn.activations`. Its objects are made by the number of the affine layer before them, and have
 
         - ``forward(x, params, engine, rng)``, which returns the output, the shape of ``x`` (n, d), and what backward needs;
         - ``backward(dout, cache, engine, input_gradient)``, which returns the gradient of ``x``, and ``{}``;
-        - to be exported to ONNX ``to_onnx(graph, x, number)``, which adds nodes by ``graph.add(op, *inputs)`` and returns the
-          name of the last; ``number`` makes a constant of the network's type.
+        - for the export to ONNX ``to_onnx(graph, x, number)``, which adds nodes by ``graph.add(op, *inputs)`` and returns the
+          name of the last. ``number`` makes a constant of the network's dtype.
 
         Both ways may overwrite what they are given.
 

@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike, DTypeLike
 from fcnet.errors import InputError, OverflowedError
 from fcnet.types import Array, is_sparse
 
-ROWS_AT_ONCE = 4096  # inputs are gone through in blocks, so that memory does not grow with the number of rows
+ROWS_AT_ONCE = 4096  # rows go through in blocks, so that memory does not grow with their number
 
 
 def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:
-    """Return `X` as an array, or CSR matrix, (n, n_inputs) of numbers, in the dtype it has; `in_dtype` is for their values.
+    """Return `X` as an array or CSR matrix (n, n_inputs) of its own dtype. Its values are checked by `in_dtype`.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:
 
 
 def in_dtype(X: Any, dtype: DTypeLike, name: str = "X", first_row: int = 0) -> Array:
-    """Return an array (n, k), or CSR matrix, in the dtype that is computed in.
+    """Return an array (n, k) or CSR matrix in another dtype.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def _not_finite(said: str, value: Any, dtype: Any) -> InputError:
 
 
 def check_results(results: Array) -> Array:
-    """Return what was computed of rows, or raise OverflowedError if that of a row is not finite."""
+    """Return the results of rows, or raise OverflowedError if those of a row are not finite."""
     finite = np.isfinite(results).all(axis=tuple(range(1, results.ndim)))
     if not finite.all():
         raise OverflowedError(

@@ -17,7 +17,7 @@ METHODS = ("auto", "entries", "projections")
 
 
 def relative_error(a: ArrayLike, b: ArrayLike) -> float:
-    """Return ``max |a - b| / max(1e-8, |a| + |b|)`` over all entries, the exercise's measure."""
+    """Return ``max |a - b| / max(1e-8, |a| + |b|)`` over all entries, as the exercise does."""
     a, b = np.asarray(a), np.asarray(b)
     return float(np.max(np.abs(a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b))))
 

@@ -1,4 +1,4 @@
-"""Losses: each is the mean over rows of what a row's outputs cost, and knows its gradient, its targets and its measure.
+"""Losses: each knows its gradient, its targets, its metric, and what it is in ONNX.
 
 The last affine layer gives the logits s (n, k); a loss says what they mean. With `weights` w (n,) every mean is
 ``Σ_i w_i ℓ_i / Σ_i w_i``.
@@ -20,7 +20,7 @@ from fcnet.types import Array
 if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
-TINY = 1e-12  # stands for a share of nothing, whose logarithm is not finite
+TINY = 1e-12  # in place of a share of 0, whose logarithm is not finite
 
 
 def softmax(logits: Array) -> Array:
@@ -74,7 +74,7 @@ class Loss(ABC):
 
     @abstractmethod
     def mean(self, logits: Array) -> Array:
-        """Return what the logits say the target is on average, (n, k): probabilities, or values."""
+        """Return the expected target by the logits, (n, k): probabilities, or values."""
 
     @abstractmethod
     def predict(self, logits: Array) -> Array:
@@ -82,7 +82,7 @@ class Loss(ABC):
 
     @abstractmethod
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
-        """Return the measure of this loss."""
+        """Return the metric of this loss, `measure`."""
 
     @abstractmethod
     def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
@@ -94,7 +94,7 @@ class Loss(ABC):
 
     @abstractmethod
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
-        """Return the logits (n_outputs,) that cost least where all rows have the same."""
+        """Return the logits (n_outputs,) with the least loss where all rows have the same."""
 
     def value(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean loss."""

@@ -35,12 +35,12 @@ class FullyConnectedNet:
     layer_sizes : sequence of at least two ints
         Inputs, hidden units of each layer, classes or outputs: ``[3072, 50, 10]`` is the two-layer network of the exercise.
     loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "poisson"}
-        Classes by softmax; labels that a row has or has not, each by a sigmoid; numbers; counts, with a logarithmic link.
+        One of several classes, by a softmax; any number of labels, each by a sigmoid; numbers; counts, with a logarithmic link.
     activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity", "exp"} or callable
-        A callable makes a layer of its own from the number of the affine layer before it, see
-        `fcnet.nn.activations.register_activation`, which gives it a name.
+        A callable is given the number of the affine layer before it, and returns a layer.
+        `fcnet.nn.activations.register_activation` gives it a name.
     normalisation : {"none", "layer"}
-        Whether each hidden layer's values before the activation are normalised over its units (Ba, Kiros & Hinton 2016).
+        "layer" normalises the values of a hidden layer over its units, before the activation (Ba, Kiros & Hinton 2016).
     dropout, input_dropout : float in [0, 1)
         Probability that a hidden unit, or an input, is dropped in training.
     weight_init : "he", "glorot" or float
@@ -59,8 +59,13 @@ class FullyConnectedNet:
     Attributes
     ----------
     params : dict of arrays
-        ``W1`` (layer_sizes[0], layer_sizes[1]), ``b1`` (layer_sizes[1],), with a normalisation ``gamma1`` and ``beta1``
+        ``W1`` (layer_sizes[0], layer_sizes[1]), ``b1`` (layer_sizes[1],), with layer normalisation ``gamma1`` and ``beta1``
         (layer_sizes[1],), ``W2`` …
+    decayed : frozenset of str
+        The names of the weights, which L2 and weight decay are for.
+    layers : list of Layer
+    affine : list of Affine
+        Those of `layers` that have weights and biases, in their order.
 
     Raises
     ------
@@ -130,7 +135,7 @@ class FullyConnectedNet:
         return params
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take pickles of before, too, whose layers knew nothing of their parameters."""
+        """Restore a pickle, also one of version 0.1, whose layers do not know their parameters."""
         vars(self).update(without_members(state))
         if "decayed" not in state:
             self._make_layers()
@@ -146,7 +151,7 @@ class FullyConnectedNet:
         return sum(p.size for p in self.params.values())
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal network, but for the values of its parameters."""
+        """Return the arguments that make the same network, without the values of its parameters."""
         return {
             "layer_sizes": self.layer_sizes,
             "loss": self.loss.name,
@@ -198,7 +203,7 @@ class FullyConnectedNet:
         return check_results(out)
 
     def logits_of(self, rows: Array) -> Array:
-        """Return the logits, finite or not, of some rows in the network's dtype, which the next call may write over."""
+        """Return the logits, finite or not, of rows in the network's dtype; the next call may write over them."""
         sharing = self.engine.sharing(work_of(rows.shape[0], self._largest))
         with sharing, np.errstate(over="ignore", invalid="ignore"):
             return self._forward(rows, None)[0]
