@@ -32,7 +32,7 @@ class Augmentation(Settings):
         bool,
         Meta(
             description="Mirror each image of a batch left to right with probability ½. What is fitted before is fitted on the "
-            "images and their mirror images together."
+            "images and their flips together."
         ),
     ] = False
     shift: Annotated[
@@ -40,13 +40,13 @@ class Augmentation(Settings):
         Meta(
             ge=0,
             description="With pixels: move each image of a batch by up to so many pixels down or up and across, at random. "
-            "With patches: train on every image and on four copies moved by so many pixels along the diagonals.",
+            "With patches: train on every image and on four translations by so many pixels along the diagonals.",
         ),
     ] = 0
     average_views: Annotated[
         bool,
         Meta(
-            description="Average the logits of a prediction over the image, its mirror image (with mirror) and moved copies "
+            description="Average the logits of a prediction over the image, its flip (with mirror) and translations "
             "(with shift; of pixels those by up to one pixel). Epochs are judged by the plain image. Kernel regression always "
             "does."
         ),

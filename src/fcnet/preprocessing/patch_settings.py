@@ -25,7 +25,7 @@ class Patches(PreprocessorSettings, frozen=True, tag="patches"):
     has_mean_of_views: ClassVar[bool] = True
     n_filters: Annotated[
         int,
-        Meta(ge=2, description="Filters, half of them mirror images of the others; each size has its share."),
+        Meta(ge=2, description="Filters, half of them flips of the others; each size has its share."),
     ] = 1600
     patch_sizes: Annotated[
         tuple[Count, ...], Meta(min_length=1, description="Height and width of the patches, a dictionary for each.")
@@ -44,7 +44,7 @@ class Patches(PreprocessorSettings, frozen=True, tag="patches"):
         tuple[Count, ...],
         Meta(
             min_length=1,
-            description="Height and width of the patches of pixels below the maps, for all or for each of patch_sizes; their "
+            description="Height and width of the patches of pixels below the feature maps, for all or for each of patch_sizes; their "
             "places in an image have to be even in number down and across.",
         ),
     ] = (5,)
