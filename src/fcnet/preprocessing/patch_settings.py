@@ -44,8 +44,8 @@ class Patches(PreprocessorSettings, frozen=True, tag="patches"):
         tuple[Count, ...],
         Meta(
             min_length=1,
-            description="Height and width of the patches of pixels below the feature maps, for all or for each of patch_sizes; their "
-            "places in an image have to be even in number down and across.",
+            description="Height and width of the patches of pixels below the feature maps, for all or for each of patch_sizes; "
+            "their places in an image have to be even in number down and across.",
         ),
     ] = (5,)
     map_channels: Annotated[
