@@ -117,3 +117,10 @@ def test_every_error_of_the_troubleshooting_page_exists():
     quoted = re.findall(r'^### "(.+?)(?: …)?"$', (DOCS / "troubleshooting.md").read_text(encoding="utf-8"), re.M)
     assert len(quoted) > 5
     assert [words for words in quoted if words not in source] == []
+
+
+def test_every_picture_of_the_readme_exists():
+    readme = DOCS.parent / "README.md"
+    pictures = re.findall(r'src(?:set)?="(.+?)"', readme.read_text(encoding="utf-8"))
+    assert len(pictures) == 4
+    assert [picture for picture in pictures if not (readme.parent / picture).is_file()] == []
