@@ -100,9 +100,10 @@ def draw_figures(_app):
             page.unlink()
 
 
-def insert_settings(_app, name, source):
+def insert_settings(app, name, source):
     """Put a table for each part of a recipe into its page."""
     if name == "recipes":
+        app.env.note_reread()  # what it shows is in no file that Sphinx watches
         source[0] = re.sub(r"<!-- the settings.*?-->", lambda _: settings_markdown(), source[0])
 
 
