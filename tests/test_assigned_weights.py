@@ -98,14 +98,14 @@ def test_training_goes_on_from_them_as_scikit_learns_does(ours, theirs, data):
 
 def test_weights_are_averaged_and_what_the_solver_remembers_is_kept():
     parts = [FCNetClassifier(8, random_state=seed).partial_fit(*IRIS, classes=[0, 1, 2]) for seed in range(3)]
-    momenta = {name: array.copy() for name, array in parts[0]._update_state.items()}
+    momenta = {name: array.copy() for name, array in parts[0]._memory.update_state.items()}
     mean = [np.mean(arrays, axis=0) for arrays in zip(*(model.coefs_ for model in parts), strict=True)]
     bias = [np.mean(arrays, axis=0) for arrays in zip(*(model.intercepts_ for model in parts), strict=True)]
     for model in parts:
         model.coefs_, model.intercepts_ = mean, bias
     for model in parts[1:]:
         np.testing.assert_array_equal(model.predict_proba(IRIS[0]), parts[0].predict_proba(IRIS[0]))
-    for name, array in parts[0]._update_state.items():
+    for name, array in parts[0]._memory.update_state.items():
         np.testing.assert_array_equal(array, momenta[name])
     kept = [array.copy() for array in mean]
     parts[0].partial_fit(*IRIS)

@@ -664,7 +664,7 @@ def test_a_partial_fit_that_diverged_does_no_harm_to_the_next(solver):
 def test_a_partial_fit_may_change_its_solver():
     model = FCNetClassifier(random_state=0).partial_fit(*IRIS, classes=[0, 1, 2])
     model.set_params(solver="sgd").partial_fit(*IRIS)
-    assert "W1.velocity" in model._update_state
+    assert "W1.velocity" in model._memory.update_state
 
 
 def test_a_warm_start_goes_by_the_parameters_of_now():

@@ -6,35 +6,22 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fcnet.engine import default_engine
 from fcnet.errors import InputError, SettingError, to_int
-from fcnet.estimators.advice import warn_of_what_lbfgs_leaves_out
+from fcnet.estimators.advice import left_out, nothing_learnt
 from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, with_callbacks
-from fcnet.estimators.fitted import FLOATS, FittedNetwork
+from fcnet.estimators.fitted import FLOATS
 from fcnet.estimators.holdout import validation_rows
 from fcnet.estimators.parameters import CONSTRAINTS
 from fcnet.estimators.scaling import InputScale
-from fcnet.estimators.solvers import fit_lbfgs, fit_stochastic
+from fcnet.estimators.trained import TrainedNetwork, before_training
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array, is_sparse
-
-
-def _before_training() -> dict[str, Any]:
-    return {
-        "_update": None,
-        "_no_improvement_count": 0,
-        "t_": 0,
-        "loss_curve_": [],
-        "best_loss_": None,
-        "best_validation_score_": None,
-        "validation_scores_": None,
-        "validation_loss_curve_": None,
-    }
 
 
 def _not_lbfgs(estimator: Any) -> bool:
@@ -43,7 +30,7 @@ def _not_lbfgs(estimator: Any) -> bool:
     return True
 
 
-class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
+class _FCNetEstimator(TrainedNetwork, CallbackSupportMixin, ABC):
     """Thin over `FullyConnectedNet` and `Trainer`; subclasses know their targets."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -69,31 +56,8 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         """Return the class of each row, by which the validation rows are chosen."""
         return None
 
-    def _label_smoothing(self) -> float:
-        return 0.0
-
     def _measure_targets(self, targets: Array, weights: Array | None) -> None:
         """Learn the scale of the targets that training begins with."""
-
-    def _scaled(self, targets: Array) -> Array:
-        """Return targets in the scale of training."""
-        return targets
-
-    # The scale that the network is trained in; those of inputs and of targets go together.
-
-    def _enter_scale(self, network: FullyConnectedNet) -> None:
-        """Bring a network to the scale that it is trained in."""
-        if self._input_scale is not None:
-            self._input_scale.enter(network)
-
-    def _leave_scale(self, network: FullyConnectedNet) -> None:
-        """Bring a network back to the scale of inputs and targets as they were given."""
-        if self._input_scale is not None:
-            self._input_scale.leave(network)
-
-    def _scaled_inputs(self, X: Any) -> Any:
-        """Return rows, if there are any, in the scale of training."""
-        return X if X is None or self._input_scale is None else self._input_scale.apply(X)
 
     # Fitting.
 
@@ -179,7 +143,7 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         if first or not incremental or not hasattr(self, "_rng"):
             self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         X, targets, weights, held_out = self._hold_out(X, targets, weights, of_classes, validation)
-        if first or not hasattr(self, "_update"):  # a network may be made of weights that were assigned
+        if first or not hasattr(self, "_memory"):  # a network may be made of weights that were assigned
             self._measure_targets(targets, weights)
             self._input_scale = InputScale.of(X, weights) if self.scale_inputs else None
         if self._input_scale is not None and any(is_sparse(rows) for rows in (X, held_out[0])):
@@ -188,11 +152,10 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
             self._begin(X, targets)
         else:
             self._go_on(X, targets)
-        if self.solver == "lbfgs":
-            warn_of_what_lbfgs_leaves_out(self, validation)
-            fit_lbfgs(self, X, targets, weights)
-        else:
-            fit_stochastic(self, X, targets, weights, held_out, incremental, HandOn(context, told, self._as_if_ended))
+        self._warn(left_out(self, X.shape[0], validation[0] is not None))
+        outcome = self._train(X, targets, weights, held_out, incremental, HandOn(context, told, self._as_if_ended))
+        self._take(outcome, X.shape[0])
+        self._warn([*(nothing_learnt(self.network_, X, targets, weights) if outcome.is_whole else []), *outcome.problems])
         context.call_on_fit_task_end(**told)
         return self
 
@@ -245,7 +208,7 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
         settings = self._network_settings(self._layer_sizes(X, targets), X.dtype)
         self.network_ = FullyConnectedNet(**settings, seed=self._rng)
         self._leave_scale(self.network_)  # initial parameters are meant for the scale of training
-        self.__dict__.update(_before_training())
+        self.__dict__.update(before_training())
 
     def _layer_sizes(self, X: Any, targets: Array) -> list[int]:
         hidden = [to_int("hidden_layer_sizes", size, 1) for size in np.ravel(self.hidden_layer_sizes).tolist()]
@@ -266,7 +229,7 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _go_on(self, X: Any, targets: Array) -> None:
         """Give the network what parameters have been changed since the last fit."""
-        self.__dict__.update(_before_training() | vars(self))
+        self.__dict__.update(before_training() | vars(self))
         before = self.network_.get_config()
         settings = self._network_settings(self._layer_sizes(X, targets), before["dtype"])
         for name in ("layer_sizes", "loss", "normalisation", "dtype"):
@@ -284,12 +247,6 @@ class _FCNetEstimator(FittedNetwork, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _n_logits(self, targets: Array) -> int:
         return int(targets.shape[1])
-
-    def _as_if_ended(self) -> dict[str, Any]:
-        """Return the attributes of an estimator whose training would end here."""
-        network = self.network_.astype(self.network_.dtype)
-        self._leave_scale(network)
-        return {name: value for name, value in vars(self).items() if name.endswith("_")} | {"network_": network}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fcnet.errors import InputError
+from fcnet.estimators.solvers import Memory
 from fcnet.estimators.weights import WeightList, fill, sizes_and_dtype
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.threads import use_threads
@@ -56,7 +58,7 @@ def _compare(name: str, value: Any, network: FullyConnectedNet) -> None:
         raise InputError(f"{name} follows from the network, where it is {there!r}: it cannot become {value!r}.{logits}")
 
 
-class FittedNetwork:
+class FittedNetwork(BaseEstimator):
     """Attributes of an estimator that its network holds.
 
     An estimator that was not fitted may be given them, `coefs_` and `intercepts_` at least: they lie in its `__dict__` until a
@@ -92,10 +94,14 @@ class FittedNetwork:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the pickle of an earlier version, too, which had fewer parameters and did not scale inputs."""
-        super().__setstate__(state)  # type: ignore[misc]  # of scikit-learn's BaseEstimator
+        super().__setstate__(state)
         defaults = {name: of.default for name, of in inspect.signature(type(self)).parameters.items()}
         for name, value in (defaults | {"scale_inputs": False, "_input_scale": None}).items():
             vars(self).setdefault(name, value)
+        if "_update" in vars(self):
+            old = {name: vars(self).pop(name, None) for name in ("_update", "_update_state", "_adaptive", "_n_partial_fits")}
+            factor = getattr(old["_adaptive"], "lowered", getattr(old["_adaptive"], "factor", 1.0))
+            self._memory = Memory(old["_update"], old["_update_state"] or {}, factor, old["_n_partial_fits"] or 0)
 
     def _forget_given(self) -> None:
         for name in ("coefs_", "intercepts_", *OF_NETWORK):

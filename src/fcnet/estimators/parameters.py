@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from msgspec import Meta
@@ -13,8 +13,8 @@ from fcnet.engine import ENGINES
 from fcnet.nn.layers import NORMALISATIONS
 from fcnet.settings import NotNegative, Settings
 from fcnet.training.schedules import SCHEDULES, Constant, ScheduleRule, get_schedule
-from fcnet.training.stopping import Annealing
-from fcnet.training.updates import SGD, UPDATES, Adam, Momentum, Nesterov, RMSProp, UpdateRule, get_update
+from fcnet.training.stopping import Adaptive, Annealing
+from fcnet.training.updates import UPDATES, Adam, RMSProp, UpdateRule, get_update
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -52,82 +52,112 @@ CONSTRAINTS: dict[str, Any] = {
     "threads": [Interval(Integral, 1, None, closed="left"), None],
 }
 
-PARAMETER_OF = {  # of the trainer's settings, where it has another name here
+PARAMETER_OF = {  # by the names that fcnet has for the same
+    "hidden_sizes": "hidden_layer_sizes",
     "epochs": "max_iter",
     "learning_rate": "learning_rate_init",
     "update": "solver",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
     "schedule": "learning_rate",
     "l2": "alpha",
     "batches": "shuffle",
     "seed": "random_state",
     "keep_best": "early_stopping",
+    "patience": "n_iter_no_change",
     "callbacks": "stopping rule (early_stopping, tol, n_iter_no_change)",
 }
-
 
 LEAST_BATCH, MOST_BATCH, BATCHES = 64, 200, 64
 RATE, PLAIN_RATE = 0.002, 0.001  # the second one, as that of the penalty, is scikit-learn's
 PRIOR, FEWEST_ROWS, PLAIN_ALPHA = 2.0, 200, 1e-4
 
 
-def rate_of(estimator: Any) -> float:
-    """Return the learning rate that an estimator's parameters ask for."""
-    if estimator.learning_rate_init == "auto":
-        return RATE if _adapts(estimator) else PLAIN_RATE
-    return float(estimator.learning_rate_init)
+class Parameters(Protocol):
+    """The parameters of an estimator that its training goes by."""
+
+    solver: Any
+    alpha: float | str
+    batch_size: int | str
+    learning_rate: Any
+    learning_rate_init: float | str
+    power_t: float
+    max_iter: int
+    shuffle: bool
+    tol: float
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    n_iter_no_change: float
+    max_fun: int
+    checkpoint: Any
+    threads: int | None
 
 
-def l2_of(estimator: Any, batch: float, total: float, incremental: bool) -> float:
-    """Return the strength of the penalty that an estimator's parameters ask for, where a batch and all rows weigh so much."""
-    if estimator.alpha != "auto":
-        return float(estimator.alpha) / batch
+def rate_of(parameters: Parameters) -> float:
+    """Return the learning rate."""
+    if parameters.learning_rate_init == "auto":
+        return RATE if _adapts(parameters) else PLAIN_RATE
+    return float(parameters.learning_rate_init)
+
+
+def l2_of(parameters: Parameters, batch: float, total: float, incremental: bool) -> float:
+    """Return the strength of the penalty, where a batch and all rows weigh so much."""
+    if parameters.alpha != "auto":
+        return float(parameters.alpha) / batch
     # The parts of a partial_fit do not say how many rows there are.
-    return PRIOR / max(total, FEWEST_ROWS) if _adapts(estimator) and not incremental else PLAIN_ALPHA / batch
+    return PRIOR / max(total, FEWEST_ROWS) if _adapts(parameters) and not incremental else PLAIN_ALPHA / batch
 
 
-def batch_size_of(estimator: Any, n_rows: int) -> int:
-    """Return the size of the batches that an estimator's parameters ask for, of so many rows."""
-    size = estimator.batch_size
+def batch_size_of(parameters: Parameters, n_rows: int) -> int:
+    """Return the size of the batches of so many rows."""
+    size = parameters.batch_size
     if size == "auto":
-        size = min(max(LEAST_BATCH, n_rows // BATCHES), MOST_BATCH) if _adapts(estimator) else MOST_BATCH
-    return int(min(size, n_rows))
+        size = min(max(LEAST_BATCH, n_rows // BATCHES), MOST_BATCH) if _adapts(parameters) else MOST_BATCH
+    return min(int(size), n_rows)
 
 
-def _adapts(estimator: Any) -> bool:
+def _adapts(parameters: Parameters) -> bool:
     """Return whether the solver divides gradients by their usual size, so that one rate suits most data."""
-    return estimator.solver != "lbfgs" and isinstance(update_rule(estimator), Adam | RMSProp)
+    return parameters.solver != "lbfgs" and isinstance(update_rule(parameters), Adam | RMSProp)
 
 
-def update_rule(estimator: Any) -> UpdateRule:
-    """Return the update rule that an estimator's parameters ask for."""
-    if not isinstance(estimator.solver, str):
-        return estimator.solver
-    if estimator.solver == "sgd":
-        rule = Nesterov if estimator.nesterovs_momentum else Momentum
-        return rule(estimator.momentum) if estimator.momentum else SGD()
-    if estimator.solver == "adam":
-        return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon)
-    return get_update(
-        estimator.solver,
-        momentum=estimator.momentum,
-        beta1=estimator.beta_1,
-        beta2=estimator.beta_2,
-        epsilon=estimator.epsilon,
-    )
+def update_rule(parameters: Parameters) -> UpdateRule:
+    """Return the update rule."""
+    kind = parameters.solver
+    if not isinstance(kind, str):
+        return kind
+    if kind == "sgd" and parameters.momentum:
+        kind = "nesterov" if parameters.nesterovs_momentum else "momentum"
+    names = {name: PARAMETER_OF.get(name, name) for name in UPDATES[kind].__struct_fields__}
+    return get_update(kind, **{name: getattr(parameters, own) for name, own in names.items() if own in CONSTRAINTS})
 
 
-def schedule_of(estimator: Any, n_rows: int, incremental: bool) -> ScheduleRule:
-    """Return the schedule that an estimator's parameters ask for, for an epoch of so many rows."""
-    schedule = estimator.learning_rate
+def schedule_of(parameters: Parameters, n_rows: int, n_seen: int, factor: float, epoch: int | None) -> ScheduleRule:
+    """Return the schedule.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    n_rows : int
+        Of an epoch.
+    n_seen : int
+        Rows that earlier trainings have gone through.
+    factor : float
+        What they have lowered the rate to where it adapts.
+    epoch : int, optional
+        The number of the epoch that this call of `partial_fit` is.
+    """
+    schedule = parameters.learning_rate
     if schedule == "auto":
-        return Annealing() if _adapts(estimator) and not incremental else Constant()
+        return Annealing() if _adapts(parameters) and epoch is None else Constant()
     if schedule == "invscaling":
-        return InverseScaling(n_rows, estimator.power_t, estimator.t_)
+        return InverseScaling(n_rows, parameters.power_t, n_seen)
     if schedule == "adaptive":
-        return estimator._adaptive
-    if isinstance(schedule, str):
-        schedule = get_schedule(schedule)
-    return EpochOf(schedule, estimator._n_partial_fits, estimator.max_iter) if incremental else schedule
+        return Adaptive(factor)
+    rule: ScheduleRule = get_schedule(schedule) if isinstance(schedule, str) else schedule
+    return rule if epoch is None else EpochOf(rule, epoch, parameters.max_iter)
 
 
 class InverseScaling(Settings):

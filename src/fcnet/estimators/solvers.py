@@ -1,205 +1,213 @@
-"""How the estimators train their networks, and what they keep of the training."""
+"""How the estimators train their networks: by batches, or by L-BFGS."""
 
 import math
-import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fcnet.errors import DivergedError, InputError, OtherTrainingError
-from fcnet.estimators.advice import warn_if_nothing_is_learnt
-from fcnet.estimators.callbacks import HandOn, PrintLoss
 from fcnet.estimators.parameters import (
     PARAMETER_OF,
     EpochOf,
     InverseScaling,
+    Parameters,
     batch_size_of,
     l2_of,
     rate_of,
     schedule_of,
     update_rule,
 )
-from fcnet.training.callbacks import Callback, EarlyStopping, Progress
+from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
-from fcnet.training.schedules import Constant, Exponential, ScheduleRule, Step
-from fcnet.training.state import TrainingState
+from fcnet.training.schedules import Constant, Exponential, Step
+from fcnet.training.state import Trainable, TrainingState
 from fcnet.training.stopping import Adaptive, Slowing
 from fcnet.training.trainer import Trainer
-from fcnet.types import Array
+from fcnet.training.updates import UpdateRule
+from fcnet.types import Array, Params
 
 
-def fit_lbfgs(estimator: Any, X: Any, targets: Array, weights: Array | None) -> None:
-    """Train by L-BFGS, and set the attributes of a fitted estimator."""
-    network = estimator.network_
-    rows, y = network.check_data(estimator._scaled_inputs(X), estimator._scaled(targets))
-    estimator._enter_scale(network)
-    total = len(y) if weights is None else float(weights.sum())
+@dataclass(frozen=True)
+class Job:
+    """A network to train by the parameters of an estimator, and the rows for it, all in the scale of training.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    network : FullyConnectedNet
+    X, y, weights : arrays
+    X_val, y_val, val_weights : arrays, optional
+    label_smoothing : float
+    n_seen, best, n_without : int, float, int
+        Of earlier trainings that are gone on with: rows gone through, the least loss, and epochs without improvement.
+    """
+
+    parameters: Parameters
+    network: Trainable
+    X: Any
+    y: Array
+    weights: Array | None = None
+    X_val: Any = None
+    y_val: Array | None = None
+    val_weights: Array | None = None
+    label_smoothing: float = 0.0
+    n_seen: int = 0
+    best: float = math.nan
+    n_without: int = 0
+
+
+@dataclass
+class Memory:
+    """What training by batches remembers from one call of `partial_fit` to the next."""
+
+    update: UpdateRule | None = None
+    update_state: Params = field(default_factory=dict)
+    factor: float = 1.0  # what learning_rate="adaptive" has come to
+    n_partial_fits: int = 0
+
+    def begin(self, update: UpdateRule, params: Params, incremental: bool) -> None:
+        """Forget what another fit or another rule has left."""
+        if type(self.update) is not type(update) or not incremental:
+            self.update_state, self.factor, self.n_partial_fits = update.init(params), 1.0, 0
+        self.update = update
+
+
+@dataclass
+class Outcome:
+    """How a training went.
+
+    Parameters
+    ----------
+    history : History
+    problems : list of Warning
+        What is to be said of its end.
+    best : float
+        The best validation score, where it decides, else the least loss.
+    n_without : int
+        Epochs without improvement at its end.
+    is_whole : bool
+        Whether it has ended by itself.
+    has_diverged : bool
+        Whether it has kept an epoch from before it did.
+    """
+
+    history: History
+    problems: list[Warning] = field(default_factory=list)
+    best: float = math.nan
+    n_without: int = 0
+    is_whole: bool = True
+    has_diverged: bool = False
+
+
+def fit_lbfgs(job: Job) -> Outcome:
+    """Train by L-BFGS."""
+    parameters, (X, y) = job.parameters, job.network.check_data(job.X, job.y, "X", "y")
+    total = len(y) if job.weights is None else float(job.weights.sum())
     try:
         history, problem = train_lbfgs(
-            *(network, rows, y),
-            sample_weight=weights,
-            l2=l2_of(estimator, total, total, incremental=False),
-            label_smoothing=estimator._label_smoothing(),
-            max_iter=estimator.max_iter,
-            max_fun=estimator.max_fun,
-            tol=estimator.tol,
-            threads=estimator.threads,
+            *(job.network, X, y),
+            sample_weight=job.weights,
+            l2=l2_of(parameters, total, total, incremental=False),
+            label_smoothing=job.label_smoothing,
+            max_iter=parameters.max_iter,
+            max_fun=parameters.max_fun,
+            tol=parameters.tol,
+            threads=parameters.threads,
         )
     except DivergedError as error:
-        raise InputError(_non_finite(error)) from None
-    finally:
-        estimator._leave_scale(network)
-    _take(estimator, history)
-    estimator.best_loss_ = min(estimator.loss_curve_)
-    warn_if_nothing_is_learnt(network, X, targets, weights)
+        raise _non_finite(str(error)) from None
+    outcome = Outcome(history)
     if problem:
-        warnings.warn(
-            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {problem}. Increase max_iter or max_fun, or "
-            "scale the data.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
+        advice = f"{problem}. Increase max_iter or max_fun, or scale the data."
+        outcome.problems = [ConvergenceWarning(f"lbfgs failed to converge after {len(history)} iteration(s): {advice}")]
+    return outcome
 
 
 def fit_stochastic(
-    estimator: Any,
-    X: Any,
-    targets: Array,
-    weights: Array | None,
-    held_out: tuple[Any, Any, Any],
-    incremental: bool,
-    hand_on: HandOn,
-) -> None:
-    """Train by batches, on these rows and `held_out` ones to validate on, and set the attributes of a fitted estimator."""
-    n, network = X.shape[0], estimator.network_
-    batch_size = batch_size_of(estimator, n)
-    if estimator.batch_size != "auto" and estimator.batch_size > n:
-        warnings.warn("Got `batch_size` larger than sample size. It is going to be clipped.", UserWarning, stacklevel=6)
-    update = update_rule(estimator)
-    if type(estimator._update) is not type(update) or not incremental:
-        estimator._update_state, estimator._adaptive = update.init(network.params), Adaptive()
-        estimator._n_partial_fits = 0
-    estimator._adaptive = Adaptive(estimator._adaptive.lowered)  # what earlier calls of partial_fit have come to
-    estimator._update = update
-    schedule = schedule_of(estimator, n, incremental)
-    slowing = Adaptive if estimator.early_stopping else Slowing  # which ends when the validation rows say so
+    job: Job, memory: Memory, *, incremental: bool, rng: np.random.Generator, callbacks: Sequence[Callback]
+) -> Outcome:
+    """Train by batches; `memory` is changed in place."""
+    parameters, network, n = job.parameters, job.network, job.X.shape[0]
+    batch_size, mean_weight = batch_size_of(parameters, n), 1.0 if job.weights is None else float(job.weights.mean())
+    update = update_rule(parameters)
+    memory.begin(update, network.params, incremental)
+    schedule = schedule_of(parameters, n, job.n_seen, memory.factor, memory.n_partial_fits if incremental else None)
+    slowing = Adaptive if parameters.early_stopping else Slowing  # which ends when the validation rows say so
     stop = EarlyStopping(
-        estimator.n_iter_no_change + 1,
-        estimator.tol,
-        metric="score" if estimator.early_stopping else "loss",
+        parameters.n_iter_no_change + 1,
+        parameters.tol,
+        metric="score" if parameters.early_stopping else "loss",
         slowing=schedule if isinstance(schedule, slowing) else None,
-        best=math.nan if estimator.early_stopping or estimator.best_loss_ is None else estimator.best_loss_,
-        count=estimator._no_improvement_count,
+        best=job.best,
+        count=job.n_without,
     )
-    watch, mean_weight = _Watch(), 1.0 if weights is None else float(weights.mean())
+    watch, has_diverged = _Watch(), False
+    problems: list[Warning] = []
     trainer = Trainer(
-        epochs=1 if incremental else estimator.max_iter,
+        epochs=1 if incremental else parameters.max_iter,
         batch_size=batch_size,
-        learning_rate=rate_of(estimator),
+        learning_rate=rate_of(parameters),
         update=update,
         schedule=schedule,
-        l2=l2_of(estimator, batch_size * mean_weight, n * mean_weight, incremental),
-        label_smoothing=estimator._label_smoothing(),
-        batches="full" if batch_size == n else "shuffled" if estimator.shuffle else "ordered",
-        seed=int(estimator._rng.integers(2**31)),
+        l2=l2_of(parameters, batch_size * mean_weight, n * mean_weight, incremental),
+        label_smoothing=job.label_smoothing,
+        batches="full" if batch_size == n else "shuffled" if parameters.shuffle else "ordered",
+        seed=int(rng.integers(2**31)),
         train_rows=0,
-        keep_best=estimator.early_stopping,
-        callbacks=[
-            *([PrintLoss()] if estimator.verbose else []),
-            *([Progress()] if estimator.progress else []),
-            *(estimator.callbacks or []),
-            hand_on,
-            stop,
-            watch,
-        ],
-        threads=estimator.threads,
+        keep_best=parameters.early_stopping,
+        callbacks=[*callbacks, stop, watch],
+        threads=parameters.threads,
     )
-    X_val, y_val, w_val = held_out
-    estimator._enter_scale(network)
-    diverged = None
     try:
         trainer.fit(
-            network,
-            estimator._scaled_inputs(X),
-            estimator._scaled(targets),
-            estimator._scaled_inputs(X_val),
-            None if y_val is None else estimator._scaled(y_val),
-            sample_weight=weights,
-            val_weight=w_val,
-            update_state=estimator._update_state,
-            checkpoint=estimator.checkpoint,
-            resume=estimator.checkpoint is not None,
+            *(network, job.X, job.y, job.X_val, job.y_val),
+            sample_weight=job.weights,
+            val_weight=job.val_weights,
+            update_state=memory.update_state,
+            checkpoint=parameters.checkpoint,
+            resume=parameters.checkpoint is not None,
         )
     except OtherTrainingError as error:
         name = PARAMETER_OF.get(error.name, error.name)
         advice = " In a search or a cross-validation give no checkpoint: its fits would share the file."
         raise OtherTrainingError(error.path, name, error.there, error.here, advice) from None
     except DivergedError as error:
-        diverged = DivergedError(str(error).replace("learning_rate", PARAMETER_OF["learning_rate"]), error.batches)
-        estimator._update = None  # what it remembers is no longer finite
+        memory.update = None  # what it remembers is no longer finite
+        message, has_diverged = str(error).replace("learning_rate", PARAMETER_OF["learning_rate"]), True
+        if not (parameters.early_stopping and len(watch.state.history)):
+            raise _non_finite(message) from None
+        problems.append(ConvergenceWarning(f"Stochastic Optimizer: {message}"))
     except KeyboardInterrupt:
         if not hasattr(watch, "state"):
             raise
-        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=6)
-    finally:
-        estimator._leave_scale(network)
-    if diverged is not None and not (estimator.early_stopping and len(watch.state.history)):
-        raise InputError(_non_finite(diverged)) from None
-    _take(estimator, watch.state.history)
-    _take_scores(estimator, stop, diverged)
-    estimator.t_ += n * estimator.n_iter_
-    estimator._n_partial_fits += incremental
-    if not incremental and (watch.state.epoch == estimator.max_iter or stop.has_stopped):  # nobody has stopped it
-        warn_if_nothing_is_learnt(network, X, targets, weights)
-    _warn_of_the_end(estimator, schedule, diverged, watch.state.stop_reason is not None or incremental)
-
-
-def _take_scores(estimator: Any, stop: EarlyStopping, diverged: DivergedError | None) -> None:
-    estimator._no_improvement_count = stop.n_without
-    if not estimator.early_stopping:
-        estimator.best_validation_score_, estimator.best_loss_ = None, stop.best_value
-        return
-    estimator.best_validation_score_, estimator.best_loss_ = stop.best_value, None
-    if diverged is not None:
-        estimator.validation_scores_ = [*(estimator.validation_scores_ or []), math.nan]
-
-
-def _warn_of_the_end(estimator: Any, schedule: ScheduleRule, diverged: DivergedError | None, ended: bool) -> None:
+        problems.append(UserWarning("Training interrupted by user."))
+    if isinstance(schedule, Adaptive):
+        memory.factor = schedule.lowered
+    memory.n_partial_fits += incremental
+    state = watch.state
+    runs_out = not incremental and state.epoch == parameters.max_iter and state.stop_reason is None
     # Others end at max_iter by design, where the rate has come down; these would go on, as with warm_start the next fit does.
-    goes_on = estimator.warm_start or isinstance(schedule, Constant | Exponential | Step | InverseScaling | Adaptive)
-    done = ended or not goes_on
-    if diverged is not None or not done:
-        reason = diverged or f"Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't converged yet."
-        warnings.warn(f"Stochastic Optimizer: {reason}", ConvergenceWarning, stacklevel=7)
-    if isinstance(schedule, EpochOf) and estimator._n_partial_fits == estimator.max_iter + 1:
-        warnings.warn(
-            f"The schedule {estimator.learning_rate!r} came to its end after max_iter={estimator.max_iter} calls of "
-            "partial_fit: from now on its last epoch is repeated.",
-            ConvergenceWarning,
-            stacklevel=7,
+    if runs_out and (parameters.warm_start or isinstance(schedule, Constant | Exponential | Step | InverseScaling | Adaptive)):
+        reached = f"Maximum iterations ({parameters.max_iter}) reached and the optimization hasn't converged yet."
+        problems.append(ConvergenceWarning(f"Stochastic Optimizer: {reached}"))
+    if isinstance(schedule, EpochOf) and memory.n_partial_fits == parameters.max_iter + 1:
+        message = (
+            f"The schedule {parameters.learning_rate!r} came to its end after max_iter={parameters.max_iter} calls of "
+            "partial_fit: from now on its last epoch is repeated."
         )
+        problems.append(ConvergenceWarning(message))
+    is_whole = not incremental and (state.epoch == parameters.max_iter or stop.has_stopped)
+    return Outcome(state.history, problems, stop.best_value, stop.n_without, is_whole, has_diverged)
 
 
-def _take(estimator: Any, history: History) -> None:
-    """Set the attributes that tell how training went."""
-    estimator.history_ = history
-    estimator.n_iter_ = len(history)
-    estimator.loss_curve_ += history.column("loss")
-    estimator.loss_ = estimator.loss_curve_[-1] if estimator.loss_curve_ else math.nan
-    for name, column in (
-        ("validation_scores_", f"val_{estimator.network_.loss.measure}"),
-        ("validation_loss_curve_", "val_loss"),
-    ):
-        values = [row[column] for row in history if column in row]
-        if values:
-            setattr(estimator, name, [*(getattr(estimator, name) or []), *values])
-
-
-def _non_finite(error: DivergedError) -> str:
-    return (
+def _non_finite(message: str) -> InputError:
+    return InputError(
         "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-        f"preprocessed. {error}"
+        f"preprocessed. {message}"
     )
 
 
