@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target, unique_labels
@@ -17,6 +16,7 @@ from sklearn.utils.validation import column_or_1d
 from fcnet.errors import InputError
 from fcnet.estimators.base import _FCNetEstimator, _not_lbfgs
 from fcnet.estimators.callbacks import with_callbacks
+from fcnet.estimators.labels import check_known, weights_of_classes, weights_of_labels
 from fcnet.estimators.parameters import CONSTRAINTS, assign
 from fcnet.types import Array
 
@@ -39,22 +39,18 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         over all rows with Adam, AdamW and RMSProp, a normal prior of every weight with variance 1/2, but at most as for 200
         rows; with others and for `partial_fit` it is 0.0001.
     batch_size : int or "auto"
-        "auto" is a 64th of the rows with Adam, AdamW and RMSProp, but at least 64 and at most 200, and 200 with others; all
-        rows if they are fewer.
+        "auto" is a 64th of the rows, from 64 to 200, with Adam, AdamW and RMSProp, else 200; all rows if they are fewer.
     learning_rate : {"auto", "constant", "invscaling", "adaptive", "exponential", "step", "cosine", "one_cycle"} or Schedule
-        How the rate changes over `max_iter` epochs; "auto" is down to nothing along a cosine for Adam, AdamW and RMSProp,
-        sooner where the loss no longer improves, and constant for others and for `partial_fit`. An object like those of
-        `fcnet.training.schedules` brings its own settings.
-        Each call of `partial_fit` is one epoch of a schedule over `max_iter` of them. That a fit ends at `max_iter` is a
-        `ConvergenceWarning` with rates that would go on: "constant", "invscaling", "adaptive", "exponential" and "step",
-        and with `warm_start`, whose next fit goes on.
+        How the rate changes over `max_iter` epochs, of which a call of `partial_fit` is one. "auto" falls to nothing along a
+        cosine with Adam, AdamW and RMSProp, sooner where the loss no longer improves; with others and for `partial_fit` it is
+        constant. An object like those of `fcnet.training.schedules` brings its own settings. Where "constant", "invscaling",
+        "adaptive", "exponential", "step" or `warm_start` would go on after `max_iter`, a `ConvergenceWarning` says so.
     learning_rate_init : float or "auto"
         "auto" is 0.002 with Adam, AdamW and RMSProp, and 0.001 with others.
     power_t : float
         Exponent of "invscaling".
     max_iter : int
-        Most epochs, of L-BFGS most iterations. L-BFGS leaves out dropout, validation rows, callbacks and checkpoints, with a
-        warning.
+        Most epochs, or iterations of L-BFGS, which has no dropout, validation rows, callbacks and checkpoints.
     shuffle : bool
     random_state : int, RandomState or None
         Seeds the one generator that every random draw comes from.
@@ -62,20 +58,18 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     verbose : bool
         Print the loss of every epoch.
     warm_start : bool
-        Go on from the parameters of the last `fit`. Activation, dropout, solver and what else does not change their shapes may
-        be other ones.
+        Go on from the parameters of the last `fit`; settings that change none of their shapes may be other ones.
     momentum : float
     nesterovs_momentum : bool
     early_stopping : bool
         Stop by the validation accuracy, and keep the parameters of the best epoch.
     validation_fraction : float
-        What `early_stopping` sets aside where `fit` is given no validation rows: of each class its share, but never its last
-        row, so that classes of one row are only trained on.
+        What `early_stopping` sets aside without validation rows: of each class its share, but never its last row.
     beta_1, beta_2, epsilon : float
         Of Adam.
     n_iter_no_change : int or inf
-        It stops after more than so many epochs without an improvement by `tol`; with ``learning_rate="auto"`` and without
-        `early_stopping` the rate then goes down to nothing, in half as many epochs again, before it does.
+        It stops after more than so many epochs without an improvement by `tol`. With ``learning_rate="auto"`` and without
+        `early_stopping` the rate first falls to nothing, in half as many epochs again.
     max_fun : int
         Most evaluations of L-BFGS.
     dropout, input_dropout : float in [0, 1)
@@ -89,17 +83,14 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         above 1 are divided by that.
     label_smoothing : float in [0, 1)
     class_weight : dict, list of dicts, "balanced" or None
-        Weights of classes, 1 for those that it does not name, by which those of rows are multiplied; of labels a dict for each.
-        They have no part in validation scores.
+        Weights of classes, 1 if not named; of labels a dict for each. They have no part in validation scores.
     callbacks : list of Callback, optional
-        Objects of classes derived from `fcnet.training.callbacks.Callback`. Those of scikit-learn's own protocol are set by
-        `set_callbacks`.
+        Of `fcnet.training.callbacks.Callback`; `set_callbacks` sets those of scikit-learn's own protocol.
     progress : bool
         Show a bar.
     checkpoint : path, optional
-        A file where the state of the training is kept, at the ends of epochs, at most every ten seconds, and from where a
-        stopped `fit` goes on: on the same data, with the same parameters and `random_state`. Not for searches and
-        cross-validation, whose fits would share the file.
+        A file from which a stopped `fit` goes on, with the same data, parameters and `random_state`; it is written at the ends
+        of epochs, at most every ten seconds. Not for searches and cross-validation, whose fits would share it.
     dtype : {"float32", "float64"}, optional
         Of parameters and results; that of `X` where nothing is given.
     engine : {"numba", "numpy", "bfloat16"}, optional
@@ -111,7 +102,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     classes_ : array (n_classes,)
     network_ : FullyConnectedNet
     coefs_, intercepts_ : lists of arrays
-        The parameters of the network, not copies; what is assigned to them, or to their entries, becomes the network's.
+        The parameters of the network, not copies: it takes what is assigned to them, or to their entries.
     n_iter_, n_layers_, n_outputs_, n_features_in_, t_ : int
     feature_names_in_ : array of str
         With a data frame.
@@ -231,19 +222,10 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             if y.ndim != 2 or y.shape[1] != len(self.classes_):
                 raise InputError(f"y must have a column for each of {len(self.classes_)} labels, got shape {y.shape}.")
             return np.asarray(y).astype(np.float32)
-        self._check_known(unique_labels(y), validation)
+        check_known(unique_labels(y), self.classes_, all_of_them=self.warm_start and not validation)
         order = np.argsort(self.classes_)  # classes that were assigned may come in any order
         codes = order[np.searchsorted(self.classes_, y, sorter=order)]
         return codes if len(self.classes_) > 2 else codes[:, np.newaxis].astype(np.float32)
-
-    def _check_known(self, labels: Array, validation: bool) -> None:
-        if self.warm_start and not validation and set(labels) != set(self.classes_):
-            raise InputError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit."
-                f" Previously got {self.classes_}, `y` has {labels}"
-            )
-        if len(np.setdiff1d(labels, self.classes_)):
-            raise InputError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. `y` has {labels}.")
 
     def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
         self._multilabel = n_outputs > 1 and out_activation == "logistic"
@@ -260,24 +242,10 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         return float(self.label_smoothing)
 
     def _class_weights(self, y: Any, targets: Array) -> Array | None:
-        if self.class_weight is None:
-            return None
-        if self.class_weight == "balanced":
-            weights = compute_sample_weight("balanced", targets.astype(int) if self._multilabel else y)
-        elif self._multilabel:
-            if not isinstance(self.class_weight, list) or len(self.class_weight) != targets.shape[1]:
-                raise InputError(f"class_weight must be a list of dicts, one for each of {targets.shape[1]} labels, or None.")
-            of_labels = [np.array([of.get(0, 1), of.get(1, 1)], np.float64) for of in self.class_weight]
-            weights = np.prod([of[column] for of, column in zip(of_labels, targets.T.astype(int), strict=True)], axis=0)
-        else:
-            classes = self.classes_.tolist()
-            if not set(self.class_weight) & set(classes):
-                raise InputError(f"class_weight names {list(self.class_weight)}, none of which is among the classes {classes}.")
-            by_class = np.array([self.class_weight.get(label, 1) for label in classes], np.float64)
-            weights = by_class[targets if targets.ndim == 1 else targets[:, 0].astype(int)]
-        if not (np.isfinite(weights).all() and weights.min() >= 0):
-            raise InputError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")
-        return weights
+        codes = self._stratify(targets)
+        if self.class_weight is None or codes is None:
+            return None if self.class_weight is None else weights_of_labels(self.class_weight, targets)
+        return weights_of_classes(self.class_weight, y, codes, self.classes_)
 
     def _stratify(self, targets: Array) -> Array | None:
         if self._multilabel:

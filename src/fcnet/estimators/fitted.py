@@ -76,7 +76,7 @@ class FittedNetwork(BaseEstimator):
     @cached_property
     def network_(self) -> FullyConnectedNet:
         """The network, where no `fit` has made one: of the weights that were assigned."""
-        given = vars(self)
+        given = self.__dict__
         weights = [name for name in ("coefs_", "intercepts_") if name in given]
         if not weights:
             raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
@@ -97,15 +97,15 @@ class FittedNetwork(BaseEstimator):
         super().__setstate__(state)
         defaults = {name: of.default for name, of in inspect.signature(type(self)).parameters.items()}
         for name, value in (defaults | {"scale_inputs": False, "_input_scale": None}).items():
-            vars(self).setdefault(name, value)
-        if "_update" in vars(self):
-            old = {name: vars(self).pop(name, None) for name in ("_update", "_update_state", "_adaptive", "_n_partial_fits")}
+            self.__dict__.setdefault(name, value)
+        if "_update" in self.__dict__:
+            old = {name: self.__dict__.pop(name, None) for name in ("_update", "_update_state", "_adaptive", "_n_partial_fits")}
             factor = getattr(old["_adaptive"], "lowered", getattr(old["_adaptive"], "factor", 1.0))
             self._memory = Memory(old["_update"], old["_update_state"] or {}, factor, old["_n_partial_fits"] or 0)
 
     def _forget_given(self) -> None:
         for name in ("coefs_", "intercepts_", *OF_NETWORK):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
     @abstractmethod
     def _make_network(self, sizes: list[int], dtype: Any, out_activation: str | None) -> FullyConnectedNet:

@@ -88,7 +88,7 @@ class TrainedNetwork(FittedNetwork):
         curves = {"validation_scores_": f"val_{self.network_.loss.measure}", "validation_loss_curve_": "val_loss"}
         for name, column in curves.items():
             if values := [row[column] for row in history if column in row]:
-                vars(self)[name] = [*(vars(self)[name] or []), *values]
+                self.__dict__[name] = [*(self.__dict__[name] or []), *values]
         if self.solver == "lbfgs":
             self.best_loss_ = min(self.loss_curve_)
             return
@@ -98,10 +98,10 @@ class TrainedNetwork(FittedNetwork):
         if self.early_stopping:
             self.best_loss_, self.best_validation_score_ = None, outcome.best
             if outcome.has_diverged:
-                self.validation_scores_ = [*(self.validation_scores_ or []), math.nan]
+                self.__dict__["validation_scores_"] = [*(self.__dict__["validation_scores_"] or []), math.nan]
 
     def _as_if_ended(self) -> dict[str, Any]:
         """Return the attributes of an estimator whose training would end here."""
         network = self.network_.astype(self.network_.dtype)
         self._leave_scale(network)
-        return {name: value for name, value in vars(self).items() if name.endswith("_")} | {"network_": network}
+        return {name: value for name, value in self.__dict__.items() if name.endswith("_")} | {"network_": network}
