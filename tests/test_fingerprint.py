@@ -23,7 +23,7 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import CHECKPOINT_FORMAT
 from fcnet.training.fingerprint import describe
 from fcnet.training.schedules import Cosine
-from fcnet.training.updates import AdamW
+from fcnet.training.updates import Adam, AdamW, RMSProp
 
 SIGMA = 0.1
 
@@ -271,10 +271,14 @@ def test_a_generator_goes_on_where_the_unbroken_run_would_leave_it(data, tmp_pat
         ("augment", partial(by_default, strength=1), "partial"),
         ("schedule", Milestones((1, 2)), "Milestones(epochs=(1, 2))"),
         ("seed", np.random.default_rng(0), "Generator"),
+        ("update", Adam(), "Adam(beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.0)"),
+        ("update", AdamW(), "Adam(beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.01)"),
+        ("update", AdamW(), "AdamW(beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.01)"),
+        ("update", RMSProp(), "RMSProp(decay_rate=0.99, epsilon=1e-08)"),
     ],
 )
 def test_a_checkpoint_of_before_is_still_read(name, value, older, data, tmp_path):
-    """Older ones hold the class alone of functions and of objects that are no dataclasses."""
+    """Older ones hold the class alone of functions and of objects that are no dataclasses; Adam had a weight decay then."""
     path = tmp_path / "c"
     history = Trainer(epochs=2, **{name: deepcopy(value)}).fit(FullyConnectedNet([4, 2]), *data, checkpoint=path)
     tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)

@@ -1,15 +1,21 @@
 """Every update rule on the same problems, against its equation and against PyTorch."""
 
+import copy
+import pickle
 from functools import partial
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
+from fcnet import FCNetClassifier
 from fcnet.engine import get_engine
 from fcnet.errors import SettingError
 from fcnet.estimators.parameters import InverseScaling
+from fcnet.experiments.recipe import load_recipe
+from fcnet.settings import NotNegative
 from fcnet.training.schedules import SCHEDULES, get_schedule
-from fcnet.training.updates import UPDATES, get_update
+from fcnet.training.updates import UPDATES, FusedRule, get_update
 
 LR = 0.05
 
@@ -244,6 +250,43 @@ def test_every_rule_and_schedule_checks_its_settings_when_it_is_made(made, name)
     for value in bad:
         with pytest.raises(SettingError, match=f"^{name} must be"):
             made(**{name: value})
+
+
+@pytest.mark.parametrize(("made", "name"), SETTINGS)
+def test_a_value_out_of_range_is_refused_by_name_and_in_a_recipe_too(made, name):
+    part, get = ("update", get_update) if made in UPDATES.values() else ("schedule", get_schedule)
+    kind, wrong = made.__struct_config__.tag, -1
+    with pytest.raises(SettingError, match=f"{name} must be"):
+        get(kind, **{name: wrong})
+    with pytest.raises(SettingError, match=f"{name} must be"):
+        load_recipe("digits", [f"{part}={kind}", f"{name}={wrong}"]).trainer(0, None)
+
+
+class Signs(FusedRule):
+    """A rule of a user's own, with a setting."""
+
+    scale: NotNegative = 1.0
+
+    def step(self, params, grads, state, learning_rate):
+        for name, p in params.items():
+            p -= learning_rate * self.scale * np.sign(grads[name])
+
+
+@pytest.mark.parametrize("rule", [Signs(scale=0.5), *(made() for made in UPDATES.values())])
+def test_rules_are_copied_pickled_cloned_and_compared_by_their_settings(rule):
+    twins = [copy.copy(rule), copy.deepcopy(rule), pickle.loads(pickle.dumps(rule))]
+    model = clone(FCNetClassifier(solver=rule))
+    assert [*twins, model.get_params()["solver"]] == [rule] * 4
+    assert repr(rule) == repr(twins[2])
+    assert len({rule, *twins}) == 1
+
+
+def test_a_rule_of_ones_own_trains():
+    X = np.random.default_rng(0).standard_normal((100, 3))
+    model = FCNetClassifier(solver=Signs(scale=0.5), learning_rate_init=0.01, max_iter=60, random_state=0)
+    assert model.fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
+    with pytest.raises(SettingError, match="scale must be"):
+        Signs(scale=-1)
 
 
 def test_settings_of_other_rules_are_checked_by_the_same_ranges():
