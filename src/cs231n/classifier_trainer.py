@@ -10,9 +10,10 @@ from fcnet.engine import default_engine, get_engine
 from fcnet.errors import DivergedError
 from fcnet.nn.losses import LOSSES
 from fcnet.training.callbacks import Callback
+from fcnet.training.evaluation import accuracy
 from fcnet.training.schedules import ScheduleRule
 from fcnet.training.state import TrainingState
-from fcnet.training.trainer import Trainer, accuracy
+from fcnet.training.trainer import Trainer
 from fcnet.training.updates import get_update
 from fcnet.types import Array
 

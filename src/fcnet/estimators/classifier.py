@@ -242,10 +242,10 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         return float(self.label_smoothing)
 
     def _class_weights(self, y: Any, targets: Array) -> Array | None:
-        codes = self._stratify(targets)
-        if self.class_weight is None or codes is None:
-            return None if self.class_weight is None else weights_of_labels(self.class_weight, targets)
-        return weights_of_classes(self.class_weight, y, codes, self.classes_)
+        by, codes = self.class_weight, self._stratify(targets)
+        if by is None:
+            return None
+        return weights_of_labels(by, targets) if codes is None else weights_of_classes(by, y, codes, self.classes_)
 
     def _stratify(self, targets: Array) -> Array | None:
         if self._multilabel:

@@ -16,9 +16,10 @@ from fcnet.preprocessing.views import Views
 from fcnet.settings import Count, NotNegative, ShareBelowOne
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.evaluation import accuracy
 from fcnet.training.schedules import Constant, Schedule
 from fcnet.training.state import TrainingState
-from fcnet.training.trainer import Trainer, accuracy
+from fcnet.training.trainer import Trainer
 from fcnet.training.updates import Momentum, Update
 from fcnet.types import Array
 

@@ -13,8 +13,8 @@ from fcnet.experiments.folder import HISTORY, MODEL
 from fcnet.experiments.job import Job, Trained, Training
 from fcnet.files import write_atomic
 from fcnet.model import Model, save
+from fcnet.training.evaluation import accuracy
 from fcnet.training.history import History
-from fcnet.training.trainer import accuracy
 
 if TYPE_CHECKING:
     from fcnet.experiments.recipe import Recipe

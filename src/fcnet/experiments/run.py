@@ -32,8 +32,8 @@ from fcnet.model import load
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
+from fcnet.training.evaluation import accuracy
 from fcnet.training.history import History
-from fcnet.training.trainer import accuracy
 
 _log = logging.getLogger(__name__)
 

@@ -70,6 +70,25 @@ def check_results(results: Array) -> Array:
     return results
 
 
+def check_weights(weights: ArrayLike, X: Array, name: str) -> Array:
+    """Return a weight for each row of `X` as an array (n,) of its dtype.
+
+    Raises
+    ------
+    InputError
+        If one is missing, negative or not finite, or all are zero.
+    """
+    with np.errstate(over="ignore"):
+        weights = np.asarray(weights, X.dtype)
+        total = weights.sum()
+    if weights.shape != X.shape[:1] or not np.isfinite(total) or weights.min() < 0 or not total:
+        raise InputError(
+            f"{name} must hold a number of at least 0 for each of {X.shape[0]} rows, not only zeros, with a sum that is finite "
+            f"in {X.dtype}."
+        )
+    return weights
+
+
 def check_labels(y: ArrayLike, n: int, n_classes: int, name: str = "y") -> Array:
     """Return `y` as an array (n,) of class numbers.
 

@@ -54,6 +54,8 @@ class Batches:
         weights: Array | None = None,
     ) -> None:
         self.sparse, self.n = is_sparse(data), data.shape[0]
+        if self.sparse and augment is not None:
+            raise InputError("augment changes rows of an array, and X is sparse.")
         # Rows of another order would be copied whole for every batch.
         self.data = data if self.sparse else np.ascontiguousarray(data)
         self.labels, self.kind, self.augment, self.all_weights = labels, kind, augment, weights

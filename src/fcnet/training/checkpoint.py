@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.errors import FileFormatError, OtherTrainingError
+from fcnet.errors import FileFormatError, InputError, OtherTrainingError
 from fcnet.files import check_tensors, load_tensors, save_tensors
 from fcnet.nn.network import without_members
 from fcnet.training.history import History, line_of
@@ -19,6 +19,14 @@ from fcnet.types import Array, Params
 CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
 SHARE_OF_SAVING = 20  # one part in so many of the time at most
 SCALARS = ("epoch", "iteration", "best_score", "best_epoch", "seconds", "stop_reason")
+
+
+def check_place(path: str | Path) -> None:
+    """Raise InputError if no checkpoint can be kept there."""
+    if Path(path).is_dir():
+        raise InputError(f"The checkpoint {path} is a folder: name a file in it.")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"There is no folder {Path(path).parent} to keep the checkpoint {path} in: make it first.")
 
 
 class Checkpoints:

@@ -52,6 +52,14 @@ def describe(value: Any) -> Any:
     return words if len(words) <= LONGEST else f"{words[:LONGEST]}… ({zlib.crc32(words.encode()):08x})"
 
 
+def of_training(trainer: Any, network: Any, arrays: Iterable[Any]) -> dict[str, Any]:
+    """Return what makes the training of a network by a trainer, a dataclass, another than others, for its checkpoints."""
+    names = [setting.name for setting in fields(trainer) if setting.name not in ("callbacks", "threads")]
+    callbacks = [rule for callback in trainer.callbacks if (rule := callback.decides()) is not None]
+    settings = {name: describe(getattr(trainer, name)) for name in names}
+    return settings | {"callbacks": callbacks, "network": describe(network), "data": checksum(arrays)}
+
+
 class _Words:
     """Describes a value with all that it refers to, each object once: references may form circles, or be many to one."""
 

@@ -3,27 +3,30 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import DivergedError, InputError, OverflowedError, SettingError, to_float, to_int, unknown_name
+from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.nn.checks import check_weights
 from fcnet.threads import use_threads
 from fcnet.training.batches import Augmentation, Batches, BatchKind
-from fcnet.training.callbacks import Callback
-from fcnet.training.checkpoint import Checkpoints, load_checkpoint
+from fcnet.training.callbacks import Callback, end_all
+from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint
 from fcnet.training.divergence import advice
-from fcnet.training.fingerprint import checksum, describe
+from fcnet.training.evaluation import evaluate
+from fcnet.training.fingerprint import of_training
 from fcnet.training.history import History
 from fcnet.training.schedules import ScheduleRule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
 from fcnet.training.updates import FusedRule, UpdateRule, get_update
-from fcnet.types import Array, Params, is_sparse
+from fcnet.types import Array, Params
 
 TRAIN_ROWS = 1000
+Validation = tuple[Array | None, Any, Array | None]  # rows, targets and weights, if there are any
 
 
 @dataclass
@@ -89,9 +92,6 @@ class Trainer:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        self._read_settings()
-
-    def _read_settings(self) -> None:
         if self.batches not in get_args(BatchKind):
             raise unknown_name("batches", self.batches, get_args(BatchKind))
         for callback in self.callbacks:
@@ -158,24 +158,18 @@ class Trainer:
         DivergedError
             If the loss is no longer finite. The network then holds the parameters kept of the epochs before.
         """
-        self._read_settings()  # which may have been changed
+        self.__post_init__()  # settings may have been changed
         X, y = network.check_data(X, y, "X", "y")
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None and y_val is not None:
             X_val, y_val = network.check_data(X_val, y_val, "X_val", "y_val")
-        weights = None if sample_weight is None else _check_weights(sample_weight, X, "sample_weight")
+        weights = None if sample_weight is None else check_weights(sample_weight, X, "sample_weight")
         if val_weight is not None:
-            val_weight = _check_weights(val_weight, X if X_val is None else X_val, "val_weight")
-        if is_sparse(X) and self.augment is not None:
-            raise InputError("augment changes rows of an array, and X is sparse.")
-        if checkpoint is not None and Path(checkpoint).is_dir():
-            raise InputError(f"The checkpoint {checkpoint} is a folder: name a file in it.")
-        if checkpoint is not None and not Path(checkpoint).parent.is_dir():
-            raise InputError(
-                f"There is no folder {Path(checkpoint).parent} to keep the checkpoint {checkpoint} in: make it first."
-            )
-        fingerprint = {} if checkpoint is None else self._fingerprint(network, [X, y, weights, X_val, y_val, val_weight])
+            val_weight = check_weights(val_weight, X if X_val is None else X_val, "val_weight")
+        if checkpoint is not None:
+            check_place(checkpoint)
+        fingerprint = {} if checkpoint is None else of_training(self, network, [X, y, weights, X_val, y_val, val_weight])
         batches = Batches(X, y, self.batches, self.batch_size, self.augment, weights)
         state = TrainingState(
             network=network,
@@ -193,13 +187,7 @@ class Trainer:
             self._train(state, batches, (X_val, y_val, val_weight), checkpoints)
         return state.history
 
-    def _train(
-        self,
-        state: TrainingState,
-        batches: Batches,
-        validation: tuple[Array | None, Any, Array | None],
-        checkpoints: Checkpoints | None,
-    ) -> None:
+    def _train(self, state: TrainingState, batches: Batches, validation: Validation, checkpoints: Checkpoints | None) -> None:
         started = time.monotonic() - state.seconds
         begun: list[Callback] = []
         try:
@@ -212,9 +200,9 @@ class Trainer:
                 self._call("on_epoch_begin", state)
                 # What diverges is found by its value, and reported with advice.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    batch_rows, batch_weights = self._train_epoch(state, batches)
+                    batch_weights = self._train_epoch(state, batches)
                 state.epoch += 1
-                self._end_epoch(state, batch_rows, batch_weights, batches, validation)
+                self._end_epoch(state, batch_weights, batches, validation)
                 state.seconds = time.monotonic() - started
                 self._call("on_epoch_end", state)
                 if checkpoints is not None:
@@ -229,16 +217,16 @@ class Trainer:
             batches.close()
             for name, p in state.network.params.items():
                 p[...] = state.best_params[name]
-            _end(begun, state)
+            end_all(begun, state)
 
-    def _train_epoch(self, state: TrainingState, batches: Batches) -> tuple[list[dict[str, Any]], list[float]]:
-        """Return the rows of the history of all batches, and what each counts in their mean."""
+    def _train_epoch(self, state: TrainingState, batches: Batches) -> list[float]:
+        """Fill `state.batch_rows`, and return what each batch counts in the mean of its losses."""
         network, update = state.network, self._update
         # A subclass with a step of its own means that step.
         fused = isinstance(update, FusedRule) and type(update).step is FusedRule.step
         decayed = getattr(network, "decayed", None)  # which a network of one's own need not have
-        batch_rows: list[dict[str, Any]] = []
-        state.batch_rows, batch_weights = batch_rows, []
+        state.batch_rows, batch_weights = [], list[float]()
+        batch_rows = state.batch_rows
         batches.begin_epoch(state.rng)
         for _ in range(batches.per_epoch):
             scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
@@ -272,57 +260,30 @@ class Trainer:
             self._call("on_batch_end", state)
         if not all(np.isfinite(p).all() for p in network.params.values()):
             raise DivergedError("parameters")
-        return batch_rows, batch_weights
+        return batch_weights
 
-    def _end_epoch(
-        self,
-        state: TrainingState,
-        batch_rows: list[dict[str, Any]],
-        batch_weights: list[float],
-        batches: Batches,
-        validation: tuple[Array | None, Any, Array | None],
-    ) -> None:
+    def _end_epoch(self, state: TrainingState, batch_weights: list[float], batches: Batches, validation: Validation) -> None:
         measure = state.network.loss.measure
         row = {
             "epoch": state.epoch,
             "iteration": state.iteration,
-            "loss": float(np.average([batch["loss"] for batch in batch_rows], weights=batch_weights)),
+            "loss": float(np.average([batch["loss"] for batch in state.batch_rows], weights=batch_weights)),
         }
         n = batches.data.shape[0]
         if self.train_rows:
             rows = state.rng.choice(n, self.train_rows, replace=False) if n > self.train_rows else slice(None)
-            row["train_loss"], row[f"train_{measure}"] = self._evaluate(state, batches.data[rows], batches.labels[rows], None)
+            row["train_loss"], row[f"train_{measure}"] = evaluate(state.network, batches.data[rows], batches.labels[rows])
         row["learning_rate"] = state.learning_rate
         score, (X_val, y_val, val_weight) = None, validation
         if X_val is not None:
-            row["val_loss"], score = self._evaluate(state, X_val, y_val, val_weight)
+            row["val_loss"], score = evaluate(state.network, X_val, y_val, val_weight)
             row[f"val_{measure}"] = score
         is_best = score is None or state.best_score is None or score > state.best_score
         if is_best:
             state.best_score, state.best_epoch = score, state.epoch
         if is_best or not self.keep_best:
             state.best_params = {name: p.copy() for name, p in state.network.params.items()}
-        state.history.append(row | {"batches": batch_rows})
-
-    def _evaluate(self, state: TrainingState, X: Array, y: Any, weights: Array | None) -> tuple[float, float]:
-        """Return the loss without penalty and label smoothing, and the accuracy or R²."""
-        measured = state.network.loss
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                logits = state.network.logits(X)
-                loss = measured.value(logits, y, weights)
-        except OverflowedError:
-            loss = math.nan
-        if not math.isfinite(loss):
-            raise DivergedError("scores")
-        return loss, measured.score(logits, y, weights)
-
-    def _fingerprint(self, network: Trainable, arrays: list[Any]) -> dict[str, Any]:
-        """Return what makes this training another than others, for its checkpoints."""
-        names = [field.name for field in fields(self) if field.name not in ("callbacks", "threads")]
-        callbacks = [rule for callback in self.callbacks if (rule := callback.decides()) is not None]
-        settings = {name: describe(getattr(self, name)) for name in names}
-        return settings | {"callbacks": callbacks, "network": describe(network), "data": checksum(arrays)}
+        state.history.append(row | {"batches": state.batch_rows})
 
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
@@ -334,29 +295,3 @@ def _made(name: str, value: Any, make: Callable[[str], Any]) -> Any:
     if isinstance(value, type):
         raise SettingError(f"{name} must be an object, not its class: write {value.__name__}().")
     return make(value) if isinstance(value, str) else value
-
-
-def _end(callbacks: Sequence[Callback], state: TrainingState) -> None:
-    """Tell each callback that training has ended, even where one before it raises."""
-    if callbacks:
-        try:
-            callbacks[0].on_train_end(state)
-        finally:
-            _end(callbacks[1:], state)
-
-
-def _check_weights(weights: ArrayLike, X: Array, name: str) -> Array:
-    with np.errstate(over="ignore"):
-        weights = np.asarray(weights, X.dtype)
-        total = weights.sum()
-    if weights.shape != X.shape[:1] or not np.isfinite(total) or weights.min() < 0 or not total:
-        raise InputError(
-            f"{name} must hold a number of at least 0 for each of {X.shape[0]} rows, not only zeros, with a sum that is finite "
-            f"in {X.dtype}."
-        )
-    return weights
-
-
-def accuracy(logits: Array, y: Array) -> float:
-    """Return the fraction of rows whose largest logit is that of their class."""
-    return float(np.mean(logits.argmax(axis=1) == y))
