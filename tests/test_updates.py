@@ -283,7 +283,7 @@ def test_rules_are_copied_pickled_cloned_and_compared_by_their_settings(rule):
 
 def test_a_rule_of_ones_own_trains():
     X = np.random.default_rng(0).standard_normal((100, 3))
-    model = FCNetClassifier(solver=Signs(scale=0.5), learning_rate_init=0.01, max_iter=60, random_state=0)
+    model = FCNetClassifier(solver=Signs(scale=0.5), learning_rate="cosine", learning_rate_init=0.01, random_state=0)
     assert model.fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
     with pytest.raises(SettingError, match="scale must be"):
         Signs(scale=-1)
