@@ -242,9 +242,10 @@ def test_a_graph_that_gives_something_else_is_not_written(tmp_path, monkeypatch)
 
 def test_what_has_no_onnx_form_is_refused_in_a_line(tmp_path, monkeypatch):
     class Own(ReLU):
-        pass
+        def forward(self, x, params, engine, rng):  # another one than the inherited to_onnx is meant for
+            return super().forward(x, params, engine, rng)
 
-    with pytest.raises(InputError, match=r"activation .* one of your own, .* method to_onnx"):
+    with pytest.raises(InputError, match=r"Own is one of your own, .* method to_onnx"):
         export_onnx(Model(FullyConnectedNet([5, 4, 3], activation=Own)), tmp_path / "m.onnx")
     monkeypatch.setattr(graph, "LARGEST_FILE", 100)
     with pytest.raises(InputError, match="an ONNX file holds at most 2 GB"):
