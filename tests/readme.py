@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
-SMALL = "--set hidden=[8] --set epochs=1"
+SMALL = "--set hidden_sizes=[8] --set epochs=1"
 FEW = "--set n_filters=8 --set map_filters=4 --set map_channels=8 --set n_components=8"
 COMMANDS = f"""
 train digits --set epochs=2 --out digits
