@@ -83,8 +83,8 @@ def layer_to_onnx(layer: Layer, graph: "Graph", x: str, number: Number, params: 
     kinds = (vars(kind) for kind in type(layer).__mro__)
     if not next(("to_onnx" in kind for kind in kinds if {"to_onnx", "forward"} & kind.keys()), False):
         raise InputError(
-            f"{type(layer).__name__} is one of your own, which does not say what it is in ONNX: give its class a method "
-            "to_onnx, see fcnet.nn.activations.register_activation."
+            f"The layer or activation {type(layer).__name__} is one of your own, which does not say what it is in ONNX: give "
+            "its class a method to_onnx, see fcnet.nn.activations.register_activation."
         )
     added: str = layer.to_onnx(graph, x, number, *(params[name] for name in parameters_of(layer)))  # type: ignore[attr-defined]
     return added
