@@ -653,11 +653,11 @@ def test_a_class_of_a_row_or_two_is_trained_on_and_said(tmp_path):
     assert (data.classes, of_parts) == (["once", "twice", "x", "y"], [[1, 1, 6, 6], [0, 1, 2, 2], [0, 0, 2, 2]])
 
 
-def test_ten_million_categories_are_refused(tmp_path):
+def test_a_million_categories_are_refused(tmp_path):
     path = tmp_path / "many.parquet"
-    n = 10_000_000
+    n = 1_000_000
     pl.DataFrame({"id": pl.arange(n, eager=True).cast(pl.String) + "k", "y": pl.arange(n, eager=True) % 2}).write_parquet(path)
-    with pytest.raises(InputError, match="10,000,000 different texts"):
+    with pytest.raises(InputError, match="1,000,000 different texts"):
         load_dataset(str(path))
 
 
