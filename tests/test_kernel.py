@@ -45,17 +45,17 @@ def classes(X):
     return (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.2)
 
 
-def gaussian(A, B, concentration):
-    return np.exp(-concentration / 2 * np.square(A[:, None].astype(float) - B).sum(axis=2))
+def gaussian(A, B, gamma):
+    return np.exp(-gamma * np.square(A[:, None].astype(float) - B).sum(axis=2))
 
 
 @pytest.mark.usefixtures("block")
-@pytest.mark.parametrize("concentration", [0.5, 3.0])
-def test_scikit_learn_agrees(concentration):
+@pytest.mark.parametrize("gamma", [0.25, 1.5])
+def test_scikit_learn_agrees(gamma):
     X, Z = unit_rows(60, 0), unit_rows(20, 1)
     y = classes(X)
-    network, fitted = fit_kernel(X, y, 3, concentration=concentration, ridge=0.01)
-    oracle = KernelRidge(kernel="rbf", gamma=concentration / 2, alpha=0.01).fit(X.astype(float), np.eye(3)[y] - 1 / 3)
+    network, fitted = fit_kernel(X, y, 3, gamma=gamma, ridge=0.01)
+    oracle = KernelRidge(kernel="rbf", gamma=gamma, alpha=0.01).fit(X.astype(float), np.eye(3)[y] - 1 / 3)
     np.testing.assert_allclose(network.logits(Z), oracle.predict(Z.astype(float)) + 1 / 3, atol=1e-4)
     np.testing.assert_allclose(fitted, network.logits(X), atol=1e-4)
     assert network.logits(Z).dtype == fitted.dtype == np.float32
@@ -65,8 +65,8 @@ def test_scikit_learn_agrees(concentration):
 def test_with_mirror_images_it_fits_what_is_averaged_over_them():
     X, Z = unit_rows(60, 0), unit_rows(20, 1)
     y = classes(X)
-    network, fitted = fit_kernel(X, y, 3, concentration=2.0, ridge=0.01, signs=SIGNS)
-    averaged = lambda A: (gaussian(A, X, 2.0) + gaussian(A * SIGNS, X, 2.0)) / 2  # noqa: E731
+    network, fitted = fit_kernel(X, y, 3, gamma=1.0, ridge=0.01, signs=SIGNS)
+    averaged = lambda A: (gaussian(A, X, 1.0) + gaussian(A * SIGNS, X, 1.0)) / 2  # noqa: E731
     oracle = KernelRidge(kernel="precomputed", alpha=0.01).fit(averaged(X), np.eye(3)[y] - 1 / 3)
     mean = (network.logits(Z) + network.logits(Z * SIGNS)) / 2
     np.testing.assert_allclose(mean, oracle.predict(averaged(Z)) + 1 / 3, atol=1e-4)

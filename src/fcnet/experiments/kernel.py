@@ -57,7 +57,7 @@ class KernelRegression(Training, tag="kernel"):
         _log.info("Solving for the output weights of %s hidden units", f"{len(X_train):,}")
         network, fitted = fit_kernel(
             *(X_train, data.y_train, len(data.classes)),
-            concentration=2 * self.gamma,
+            gamma=self.gamma,
             ridge=self.ridge,
             signs=signs,
             engine=job.engine,

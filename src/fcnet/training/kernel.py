@@ -20,15 +20,15 @@ def fit_kernel(
     y: Array,
     n_classes: int,
     *,
-    concentration: float = 1.5,
+    gamma: float = 0.75,
     ridge: float = 2e-3,
     signs: Array | None = None,
     engine: str | None = None,
 ) -> tuple[FullyConnectedNet, Array]:
     """Return the two-layer network that is kernel ridge regression on the labels, and its logits of the training rows.
 
-    Its hidden units are ``h_i(x) = exp(κ (x_i · x − 1))`` for the training rows x_i, which is the Gaussian kernel of rows of
-    length one with κ = 1/σ². Its output weights ``a`` solve ``(K + λ I) a = Y − 1/C`` with ``K_ij = h_i(x_j)``; 1/C is the bias
+    Its hidden units are ``h_i(x) = exp(2γ (x_i · x − 1))`` for the training rows x_i: of rows of length one the Gaussian kernel
+    ``exp(−γ ‖x − x_i‖²)``. Its output weights ``a`` solve ``(K + λ I) a = Y − 1/C`` with ``K_ij = h_i(x_j)``; 1/C is the bias
     of the logits (a "regularisation network", Poggio & Girosi 1990). It takes 2 n² bytes and n³/6 multiplications.
 
     Parameters
@@ -39,8 +39,8 @@ def fit_kernel(
         Class numbers.
     n_classes : int
         C.
-    concentration : float
-        κ.
+    gamma : float
+        γ.
     ridge : float
         λ.
     signs : float32 array (n_inputs,), optional
@@ -63,18 +63,16 @@ def fit_kernel(
     n, n_inputs = X.shape
     of_engine = get_engine(engine or default_engine(), "float32").matmul
     targets = np.eye(n_classes, dtype=np.float32)[y]
-    K = _kernel(X, concentration, ridge, signs, of_engine)
+    K = _kernel(X, gamma, ridge, signs, of_engine)
     weights = _solve(K, targets - np.float32(1 / n_classes))
     params = {
-        "W1": np.float32(concentration) * X.T,
-        "b1": np.full(n, -concentration, np.float32),
+        "W1": np.float32(2 * gamma) * X.T,
+        "b1": np.full(n, -2 * gamma, np.float32),
         "W2": weights,
         "b2": np.full(n_classes, 1 / n_classes, np.float32),
     }
     if not np.isfinite(weights).all():
-        raise InputError(
-            "The kernel regression has no finite solution: inputs are not finite, or the concentration is too large."
-        )
+        raise InputError("The kernel regression has no finite solution: inputs are not finite, or gamma is too large.")
     # Terms that cancel one another are added up: products of fewer bits than float32's would spoil the logits.
     network = FullyConnectedNet([n_inputs, n, n_classes], activation="exp", params=params)
     return network, targets - np.float32(ridge) * weights
@@ -97,14 +95,14 @@ def room_for_kernel(n: int) -> list[Array]:
     return [part.reshape(shape) for part, shape in zip(np.split(room, ends[:-1]), shapes, strict=True)]
 
 
-def _kernel(X: Array, concentration: float, ridge: float, signs: Array | None, matmul: Matmul) -> list[Array]:
+def _kernel(X: Array, gamma: float, ridge: float, signs: Array | None, matmul: Matmul) -> list[Array]:
     """Return K + λ I as `room_for_kernel` lays it out."""
     K = room_for_kernel(len(X))
     for block, own in zip(K, _rows_of(K), strict=True):
         rows, before = X[own], X[: own.stop]
-        block[...] = _similarity(rows, before, concentration, matmul)
+        block[...] = _similarity(rows, before, gamma, matmul)
         if signs is not None:
-            block += _similarity(rows * signs, before, concentration, matmul)
+            block += _similarity(rows * signs, before, gamma, matmul)
             block /= 2
         block[:, own][np.diag_indices(len(rows))] += np.float32(ridge)
         _log.info(f"Kernel of rows: {own.stop:,} of {len(X):,}")
@@ -116,10 +114,10 @@ def _rows_of(blocks: list[Array]) -> list[slice]:
     return [slice(block.shape[1] - len(block), block.shape[1]) for block in blocks]
 
 
-def _similarity(rows: Array, others: Array, concentration: float, matmul: Matmul) -> Array:
+def _similarity(rows: Array, others: Array, gamma: float, matmul: Matmul) -> Array:
     similarity = matmul(rows, others.T)
     similarity -= 1
-    similarity *= concentration
+    similarity *= 2 * gamma
     return np.exp(similarity, out=similarity)
 
 
