@@ -13,7 +13,7 @@ from browser import chromium, show
 from PIL import Image
 
 from fcnet import plots
-from fcnet.experiments.run import read_history
+from fcnet.experiments.results import read_history
 
 FOLDER = Path(__file__).parent / "pictures"
 COLOURS = {"light": ("#ffffff", "#1c2430"), "dark": ("#12161c", "#e4e8ee")}  # paper and ink of the report

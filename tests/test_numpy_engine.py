@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from fcnet import FCNetClassifier, FCNetRegressor, load
 from fcnet.cli import main
 from fcnet.engine import default_engine
-from fcnet.experiments.run import Config, read_history
+from fcnet.experiments.results import read_history
+from fcnet.experiments.run import Config
 from fcnet.training.callbacks import Progress
 
 TABLE = Path(__file__).parent / "fixtures" / "runs-0.1.0" / "table.csv"
@@ -123,12 +124,3 @@ def test_estimators(monkeypatch, estimator, settings):
     assert ours.n_iter_ == theirs.n_iter_
     np.testing.assert_allclose(getattr(ours, predict)(X), expected, **CLOSE)
     assert ours.score(X, y) == pytest.approx(score, abs=1e-9)
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_default_engine_is_that_of_every_entrance(tmp_path, engine_name):
-    """Also a check of the fixture that many tests rest on."""
-    assert FCNetClassifier((3,), max_iter=1).fit([[0.0], [1.0]] * 6, [0, 1] * 6).network_.engine.name == engine_name
-    train(tmp_path / "run")
-    assert Config.read(tmp_path / "run").engine == engine_name
-    assert load(tmp_path / "run" / "model.safetensors").network.engine.name == engine_name

@@ -17,7 +17,8 @@ from msgspec import structs
 from fcnet import load
 from fcnet.cli import main
 from fcnet.experiments.recipe import load_recipe, recipe_names
-from fcnet.experiments.run import Config, read_history
+from fcnet.experiments.results import read_history
+from fcnet.experiments.run import Config
 from fcnet.files import load_tensors
 from fcnet.preprocessing import Pixels
 

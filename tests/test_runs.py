@@ -22,7 +22,8 @@ from fcnet.experiments import run as runs
 from fcnet.experiments.folder import claimed, owned, owner
 from fcnet.experiments.history_file import HistoryFile
 from fcnet.experiments.recipe import load_recipe
-from fcnet.experiments.run import Config, read_history, read_metrics, read_state
+from fcnet.experiments.results import read_history, read_metrics, read_state
+from fcnet.experiments.run import Config
 from fcnet.report import write_report
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import epoch_of

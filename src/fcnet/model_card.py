@@ -8,7 +8,7 @@ from typing import Any
 from fcnet.data import DATASETS
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
-from fcnet.experiments.run import read_metrics
+from fcnet.experiments.results import read_metrics
 from fcnet.model import Model, load
 from fcnet.preprocessing import Preprocessor
 from fcnet.words import duration_words, listed, setting_words

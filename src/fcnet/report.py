@@ -13,7 +13,7 @@ from fcnet import plots
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.predictions import read_predictions
-from fcnet.experiments.run import read_history, read_metrics, read_state
+from fcnet.experiments.results import read_history, read_metrics, read_state
 from fcnet.files import write_atomic
 from fcnet.model import Model, load
 from fcnet.training.history import History

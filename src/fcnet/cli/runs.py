@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def model_of(run: Path) -> "Model":
     """Return the model of `run`. Warn where the run is not finished."""
     from fcnet.experiments.folder import MODEL
-    from fcnet.experiments.run import read_state
+    from fcnet.experiments.results import read_state
     from fcnet.model import load
 
     state = read_state(run)

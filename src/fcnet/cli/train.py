@@ -84,7 +84,8 @@ def train(
     from fcnet.cli.notes import terminal
     from fcnet.experiments.configure import configure
     from fcnet.experiments.folder import CHECKPOINT, claimed
-    from fcnet.experiments.run import check_run, is_begun, read_state
+    from fcnet.experiments.results import read_state
+    from fcnet.experiments.run import check_run, is_begun
     from fcnet.experiments.run import train as train_run
     from fcnet.training.callbacks import Progress
 

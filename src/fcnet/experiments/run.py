@@ -1,6 +1,5 @@
 """A run: one recipe trained on one data set, with all that came of it in one folder."""
 
-import json
 import logging
 import sys
 import time
@@ -11,11 +10,10 @@ from typing import Any
 
 from fcnet.data import Dataset
 from fcnet.engine import ENGINES
-from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.errors import InputError, SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import (
     CONFIG,
-    HISTORY,
     METRICS,
     MODEL,
     PREDICTIONS,
@@ -26,14 +24,12 @@ from fcnet.experiments.folder import (
 )
 from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.predictions import save_predictions
-from fcnet.experiments.state import RunState, state_of
-from fcnet.files import write_atomic
+from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.model import load
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.evaluation import accuracy
-from fcnet.training.history import History
 
 _log = logging.getLogger(__name__)
 
@@ -185,7 +181,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     save_predictions(
         run / PREDICTIONS, "validation", trained.val_logits, trained.model.preprocessor.encode(data.X_val), data.y_val
     )
-    _write_metrics(run, metrics)
+    write_metrics(run, metrics)
     return metrics
 
 
@@ -214,63 +210,8 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         metrics["test_accuracy"] = accuracy(logits, data.y_test)
         metrics["n_test"] = len(data.X_test)
         save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
-        _write_metrics(run, metrics)
+        write_metrics(run, metrics)
     return metrics
-
-
-def read_metrics(run: Path) -> dict[str, Any]:
-    """Return the metrics of a finished run.
-
-    Raises
-    ------
-    FileFormatError
-        If the run is not finished, or the file is damaged.
-    """
-    path = run / METRICS
-    try:
-        metrics = dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise FileFormatError(f"{run} is not a finished run. {read_state(run).words}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} is damaged: {error!r}.") from None
-    if "test_accuracy" not in metrics:
-        raise FileFormatError(f"{path} is damaged: it has no test_accuracy.")
-    return metrics
-
-
-def read_state(run: Path) -> RunState:
-    """Return whether a run is finished or running, or how it ended before that.
-
-    Raises
-    ------
-    FileFormatError
-        If `run` is not a run folder, or its configuration is damaged.
-    """
-    config = Config.read(run)
-    return state_of(run, config.dataset, config.settings.training.n_epochs)
-
-
-def read_history(run: Path) -> History:
-    """Return the history of a run, as far as it has come.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is damaged.
-    """
-    path = run / HISTORY
-    try:
-        if not path.exists():  # before the first epoch, or in a run of an older version that was killed
-            return History()
-        history = History.from_jsonl(path.read_text(encoding="utf-8"))
-        _ = [row["loss"] for row in history], history.batch_column("loss")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} is damaged: {error!r}.") from None
-    return history
-
-
-def _write_metrics(run: Path, metrics: dict[str, Any]) -> None:
-    write_atomic(run / METRICS, json.dumps(metrics, indent=2) + "\n")
 
 
 def peak_memory_mb() -> float | None:
