@@ -435,6 +435,11 @@ def test_predict_names_the_files_that_are_no_pictures_and_goes_on(run, tmp_path)
     assert "z.png: " in result.stdout
 
 
+def test_predict_gives_a_line_for_each_time_that_a_picture_is_named(run, tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "z.png")
+    assert len(fcnet("predict", run, tmp_path / "z.png", tmp_path / "z.png").stdout.splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     "name", ["metrics.json", "config.toml", "history.jsonl", "predictions.safetensors", "model.safetensors"]
 )

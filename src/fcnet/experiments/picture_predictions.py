@@ -35,13 +35,14 @@ def predict_pictures(model: Model, paths: Iterable[Path]) -> Iterator[tuple[Path
     pictures, others = picture_files(paths)
     remarks = Remarks()
     for start in range(0, len(pictures), AT_ONCE):
-        images: dict[Path, Array] = {}
+        images: list[tuple[Path, Array]] = []  # a file may be named twice
         for file in pictures[start : start + AT_ONCE]:
             try:
-                images[file] = read_image(file, model.image_shape, model.max_value, remarks)
+                images.append((file, read_image(file, model.image_shape, model.max_value, remarks)))
             except FileFormatError as error:
                 yield file, error
         if images:
-            yield from zip(images, model.predict_proba(np.array([*images.values()])), strict=True)
+            files, rows = zip(*images, strict=True)
+            yield from zip(files, model.predict_proba(np.array(rows)), strict=True)
     for note in [*skipped_note(others), *remarks.notes()]:
         _log.info("Note: %s.", note)
