@@ -9,6 +9,8 @@ __getattr__ = moved(__name__, "fcnet.preprocessing")
 
 # A pickle names the module of each class and function in it.
 _OF_TRANSFORMERS = ("transformers", "transformers.images", "transformers.whitening")
-for _name in ("histograms", "patches", "representation", "scaling", "stacked", "whitening", "zca", *_OF_TRANSFORMERS):
+_OF_IMAGES = ("histograms", "patches", "representation", "scaling", "stacked", "views", "whitening", "zca")
+for _name in (*_OF_IMAGES, "pca", "table", *_OF_TRANSFORMERS):
     sys.modules[f"{__name__}.{_name}"] = import_module(f"fcnet.preprocessing.{_name}")
+sys.modules["fcnet.cells"] = import_module("fcnet.data.cells")
 sys.modules["fcnet.products"] = import_module("fcnet.engine.products")

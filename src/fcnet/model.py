@@ -58,6 +58,12 @@ class Model:
         self.average_shift = int(self.average_shift)
         self.classes = [str(name) for name in self.classes] or [str(i) for i in range(self.network.n_classes)]
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickle of before, too, in which the preprocessor was called scaling."""
+        vars(self).update(state)
+        if "scaling" in state:
+            self.preprocessor = vars(self).pop("scaling")
+
     @property
     def n_inputs(self) -> int:
         """Values of a raw input."""
