@@ -127,6 +127,7 @@ def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[
 
 
 def _identity(path: str | Path) -> tuple[int, ...] | None:
+    """Return what differs between a file and one that replaces it; None where there is no file."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -137,7 +138,6 @@ def _identity(path: str | Path) -> tuple[int, ...] | None:
 def _read_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
-    opened = _version(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(json.loads((file.metadata() or {}).get("fcnet", "{}")))
@@ -149,18 +149,7 @@ def _read_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict
     except FileNotFoundError:
         raise FileFormatError(f"There is no file {path}.") from None
     except (SafetensorError, RecursionError, TypeError, ValueError) as error:
-        if _version(path) != opened:  # another process replaced it between opening it and checking it
-            return load_tensors(path, format)
         raise FileFormatError(f"{path} is damaged or not a safetensors file: {error}.") from None
-
-
-def _version(path: str | Path) -> tuple[int, int] | None:
-    """Return what differs between a file and one that replaces it."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
 
 
 def _verify(path: str | Path, metadata: dict[str, Any]) -> None:

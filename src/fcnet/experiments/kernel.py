@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class KernelRegression(Training, tag="kernel"):
     """Solve for the output weights of a network with a hidden unit for every training row; see `fit_kernel`.
 
-    The inputs are means over the moved views of an image; with mirrored images predictions are averaged over both.
+    The inputs are means over the translations of an image. With `mirror` predictions are averaged over the image and its flip.
     """
 
     gamma: Annotated[
