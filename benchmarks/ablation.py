@@ -39,8 +39,8 @@ WITHOUT = {
     "features": {
         "the second dictionary, filters halved": ["patch_sizes=[3]", "map_patch_size=[5]", "n_filters=4000"],
         "the second dictionary, as many filters": ["patch_sizes=[3]", "map_patch_size=[5]"],
-        "maps (patches of 6 and 8 pixels)": ["map_filters=0", "patch_sizes=[6, 8]", "threshold=0.25", "pca_regularisation=1"],
-        "regularisation of the whitening (1 for 100)": ["pca_regularisation=1"],
+        "maps (patches of 6 and 8 pixels)": ["map_filters=0", "patch_sizes=[6, 8]", "threshold=0.25", "regularisation=1"],
+        "regularisation of the whitening (1 for 100)": ["regularisation=1"],
         "half of the components": ["n_components=2048"],
         **OF_IMAGES,
     },

@@ -10,23 +10,13 @@ from fcnet.experiments.tree import Plain, encode
 from fcnet.settings import Settings
 
 FLAT = frozenset(
-    (
-        *("description", "features", "n_filters", "patch_sizes", "threshold", "grid", "map_filters", "map_patch_size"),
-        *(
-            "map_channels",
-            "map_layers",
-            "n_components",
-            "pca_regularisation",
-            "scaling",
-            "zca_regularisation",
-            "mirror",
-            "shift",
-        ),
-        *("average_views", "hidden", "activation", "normalisation", "dropout", "input_dropout", "members", "training"),
-        *("concentration", "ridge", "weight_init", "first_layer", "dtype", "epochs", "batch_size", "batches", "learning_rate"),
-        *("l2", "label_smoothing", "class_weight", "patience", "keep_best", "update", "momentum", "decay_rate", "beta1"),
-        *("beta2", "epsilon", "weight_decay", "schedule", "decay", "step_epochs", "step_factor", "warmup", "final_fraction"),
-    )
+    """
+    description features n_filters patch_sizes threshold grid map_filters map_patch_size map_channels map_layers n_components
+    pca_regularisation scaling zca_regularisation mirror shift average_views hidden activation normalisation dropout
+    input_dropout members training concentration ridge weight_init first_layer dtype epochs batch_size batches learning_rate
+    l2 label_smoothing class_weight patience keep_best update momentum decay_rate beta1 beta2 epsilon weight_decay schedule
+    decay step_epochs step_factor warmup final_fraction
+    """.split()  # noqa: SIM905  # a list of so many words would have a line for each
 )
 
 

@@ -135,8 +135,13 @@ class FullyConnectedNet:
         return params
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a pickle, also one of version 0.1, whose layers do not know their parameters."""
+        """Restore a pickle, also one of version 0.1, whose layers do not know their parameters.
+
+        Where numba is not installed, NumPy computes.
+        """
         vars(self).update(without_members(state))
+        if self.engine.name != default_engine() == "numpy":
+            self.engine = get_engine("numpy", str(self.dtype))
         if "decayed" not in state:
             self._make_layers()
 
