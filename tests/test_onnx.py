@@ -127,6 +127,13 @@ def test_every_preparation_and_view(name, shape, views, tmp_path):
         assert np.abs(Model(net, scaling, model.classes, shape).logits(X) - model.logits(X)).max() > 1e-3
 
 
+def test_whitened_pixels_of_which_some_never_change(tmp_path):
+    X = images(80, GREY)
+    X[:, :5] = 0  # as the corners of digits
+    model = Model(FullyConnectedNet([120, 7, 4], seed=1), ZCA.fit(X), image_shape=GREY)
+    assert_equal_to_onnx(model, tmp_path / "m.onnx", lambda n: images(n, GREY, seed=n))
+
+
 def test_every_kind_of_preparation_is_tested():
     kinds = {kind for kind, of in KINDS.items() if of.__module__.startswith("fcnet.")}
     assert {preparation(name, shape).kind for name, shape, _ in CASES} | {"table"} == kinds

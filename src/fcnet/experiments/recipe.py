@@ -194,5 +194,5 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
         raise SettingError(f"--set: {error}") from None
     names = list(dict.fromkeys(key for key, _ in parsed))
     if "description" not in names:
-        settings["description"] = f"{recipe.description.split(' Changed:')[0]} Changed: {', '.join(names)}."
+        settings["description"] = f"{recipe.description.split('Changed:')[0].rstrip()} Changed: {', '.join(names)}.".lstrip()
     return Recipe.from_dict(settings, "--set")

@@ -115,7 +115,8 @@ class ZCA(PixelTransform):
         return graph.add("MatMul", graph.add("Sub", x, self.mean.astype(dtype)), self.matrix.astype(dtype))
 
     def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
-        return self.mean + rng.standard_normal(shape) / self.matrix.diagonal()
+        scales = self.matrix.diagonal()  # of an input that is always the same it is 0
+        return self.mean + rng.standard_normal(shape) / np.where(scales > 0, scales, 1)
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ZCA":
