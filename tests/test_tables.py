@@ -26,11 +26,11 @@ from fcnet.data.splits import split
 from fcnet.data.table_columns import columns_of
 from fcnet.data.table_file import read_table
 from fcnet.errors import FcnetError, FileFormatError, InputError
-from fcnet.experiments.gradient import balanced_weights
 from fcnet.experiments.run import Config, train
 from fcnet.files import load_tensors, save_tensors
 from fcnet.preprocessing import TableFeatures
 from fcnet.training.callbacks import Callback
+from fcnet.training.trainer import Trainer
 
 QUICK = ["--set", "epochs=4", "--set", "hidden=[16]"]
 
@@ -346,9 +346,17 @@ def test_balanced_classes_find_more_of_the_rare_one(tmp_path):
     assert "Did you mean 'balanced'" in run("train", path, "--set", "class_weight=balance").stderr
 
 
-def test_balanced_weights_are_those_of_scikit_learn():
-    y = np.array([0, 0, 0, 2, 2, 3])
-    np.testing.assert_allclose(balanced_weights(y), compute_sample_weight("balanced", y))
+def test_balanced_classes_weigh_the_same(tmp_path, monkeypatch):
+    y, given = np.array([0, 0, 0, 2, 2, 3] * 10), {}
+    path = tmp_path / "data.csv"
+    pl.DataFrame({"x": np.arange(60.0), "y": y.astype(str)}).write_csv(path)
+    fit = Trainer.fit
+    monkeypatch.setattr(Trainer, "fit", lambda *args, **kwargs: given.update(kwargs) or fit(*args, **kwargs))
+    words = ("--set", "class_weight=balanced", "--set", "epochs=1")
+    assert run("train", path, "--out", tmp_path / "run", *words).exit_code == 0
+    y_train = load_dataset(str(path)).y_train
+    np.testing.assert_allclose(given["sample_weight"], compute_sample_weight("balanced", y_train))
+    np.testing.assert_allclose(np.bincount(y_train, given["sample_weight"]), len(y_train) / 3)
 
 
 def test_scaling_of_tables_is_not_a_choice(table, tmp_path):

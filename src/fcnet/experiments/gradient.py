@@ -103,7 +103,7 @@ class GradientDescent(Training, tag="gradient"):
         end = _KeepModel(job, model)
         history = self.trainer(job.seed, augment, [HistoryFile(job.run / HISTORY), *job.callbacks, end]).fit(
             *(network, X_train, y_train, job.X_val, data.y_val),
-            sample_weight=balanced_weights(y_train) if self.class_weight == "balanced" else None,
+            sample_weight=self._weights(y_train),
             checkpoint=job.run / CHECKPOINT,
             checkpoint_seconds=job.checkpoint_seconds,
             resume=job.resume,
@@ -118,6 +118,15 @@ class GradientDescent(Training, tag="gradient"):
             best_epoch=state.best_epoch if self.keep_best else len(history),
             stop_reason=state.stop_reason,
         )
+
+    def _weights(self, y: Array) -> Array | None:
+        """Return what each row counts, by its class; None where all count the same."""
+        if self.class_weight == "none":
+            return None
+        from sklearn.utils import compute_sample_weight
+
+        weights: Array = compute_sample_weight(self.class_weight, y)
+        return weights
 
     @property
     def n_epochs(self) -> int:
@@ -148,10 +157,3 @@ class _KeepModel(Callback):
     def on_train_end(self, state: TrainingState) -> None:
         self.state = state
         save(self.path, self.model)
-
-
-def balanced_weights(y: Array) -> Array:
-    """Return weights of rows by which all classes count the same: ``n / (n_classes · n_of_the_class)``, as in scikit-learn."""
-    counts = np.bincount(y)
-    weights: Array = len(y) / (np.count_nonzero(counts) * counts[y])
-    return weights
