@@ -77,7 +77,9 @@ for words in ("train digits --set epochs=1 --out r", "export r --to m.onnx", "tr
     print(result.exit_code, result.stderr.splitlines()[-1])
 """
     converter, trained, exported, engine = run(bare, "-c", code)
-    assert converter == "Exporting to ONNX needs onnx: pip install 'fcnet[onnx]'."
+    assert converter == 'Exporting to ONNX needs onnx: pip install "fcnet[onnx]", or pip install ".[onnx]" in a checkout.'
     assert trained.startswith("0 ")
     assert exported == f"1 Error: {converter}"
-    assert engine.startswith('2 Error: Products in bfloat16 need PyTorch: pip install "fcnet[torch]"')
+    assert engine.startswith(
+        '2 Error: Products in bfloat16 need PyTorch: pip install "fcnet[torch]", or pip install ".[torch]"'
+    )

@@ -482,6 +482,27 @@ def test_a_pickle_of_an_earlier_version_still_works(cls, data):
     old.fit(*data)
 
 
+@pytest.mark.parametrize(("y", "smoothing"), [(IRIS[1], 0.05), (IRIS[1] > 0, 0.0)])
+def test_a_pickle_of_an_earlier_version_keeps_its_automatic_label_smoothing(y, smoothing):
+    old = FCNetClassifier.__new__(FCNetClassifier)
+    old.__setstate__(vars(FCNetClassifier(max_iter=3, random_state=0).fit(IRIS[0], y)) | {"label_smoothing": "auto"})
+    today = FCNetClassifier(max_iter=3, random_state=0, label_smoothing=smoothing)
+    np.testing.assert_array_equal(old.fit(IRIS[0], y).predict_proba(IRIS[0]), today.fit(IRIS[0], y).predict_proba(IRIS[0]))
+
+
+def test_a_pickle_of_an_earlier_version_goes_on_with_what_adam_remembers():
+    model, once = (FCNetClassifier(solver="adam", random_state=0).partial_fit(*IRIS, classes=[0, 1, 2]) for _ in range(2))
+    state = dict(vars(once))
+    memory = state.pop("_memory")
+    update = AdamW(weight_decay=0.0)  # what Adam is unpickled as
+    state |= {"_update": update, "_update_state": memory.update_state, "_adaptive": None, "_n_partial_fits": 1}
+    old = FCNetClassifier.__new__(FCNetClassifier)
+    old.__setstate__(state)
+    for again in (model, old):
+        again.partial_fit(*IRIS)
+    np.testing.assert_array_equal(old.predict_proba(IRIS[0]), model.predict_proba(IRIS[0]))
+
+
 def test_a_grid_search_over_a_pipeline_is_the_same_in_processes_and_threads():
     grid = {"net__dropout": [0.0, 0.3], "net__solver": ["adam", AdamW(weight_decay=0.01)]}
     net = FCNetClassifier(max_iter=15, random_state=0)

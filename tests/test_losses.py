@@ -103,7 +103,7 @@ def test_training_lowers_it_and_float32_stays(loss):
     history = Trainer(epochs=30, batch_size=20, learning_rate=0.02).fit(net, X[:150], y[:150], X[150:], y[150:])
     assert history[-1]["loss"] < 0.8 * history[0]["loss"]
     assert {p.dtype for p in net.params.values()} == {np.dtype("float32")}
-    assert f"val_{net.loss.measure}" in history[0]
+    assert f"val_{net.loss.metric}" in history[0]
     assert net.predict_proba(X).dtype == np.float32
 
 

@@ -77,7 +77,7 @@ def test_every_layer_and_loss(activation, loss, settings, tmp_path):
         if name not in net.decayed:
             p += rng.standard_normal(p.shape).astype(p.dtype)
     found, X = assert_equal_to_onnx(Model(net), tmp_path / "m.onnx", lambda n: rng.standard_normal((n, 5)).astype(net.dtype))
-    assert set(found) == {"logits", "values"} if LOSSES[loss].measure == "r2" else {"logits", "probabilities", "label"}
+    assert set(found) == {"logits", "values"} if LOSSES[loss].metric == "r2" else {"logits", "probabilities", "label"}
     if "label" in found:
         assert found["label"].dtype == np.int64
         np.testing.assert_array_equal(found["label"], net.predict(X))
@@ -283,5 +283,5 @@ def test_onnx_is_imported_only_where_it_is_used():
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(FcnetError, match=r"needs onnxruntime: pip install 'fcnet\[onnx\]'"):
+    with pytest.raises(FcnetError, match=r'needs onnxruntime: pip install "fcnet\[onnx\]"'):
         export_onnx(Model(FullyConnectedNet([5, 3])), tmp_path / "m.onnx")

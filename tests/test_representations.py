@@ -379,7 +379,7 @@ def test_a_model_whose_features_do_not_fit_is_refused(finished, tmp_path, change
 
 def test_a_network_of_another_size_than_the_features_is_refused(finished, tmp_path):
     model = load(finished / "model.safetensors")
-    with pytest.raises(InputError, match="scaling or image shape"):
+    with pytest.raises(InputError, match="preprocessing or image shape"):
         save(tmp_path / "m.safetensors", Model(load_recipe("digits").network.build(40, 10, 0, "numpy"), model.preprocessor))
 
 

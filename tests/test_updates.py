@@ -14,8 +14,8 @@ from fcnet.errors import SettingError
 from fcnet.estimators.parameters import InverseScaling
 from fcnet.experiments.recipe import load_recipe
 from fcnet.settings import NotNegative
-from fcnet.training.schedules import SCHEDULES, get_schedule
-from fcnet.training.updates import UPDATES, FusedRule, get_update
+from fcnet.training.schedules import SCHEDULES, Step, get_schedule
+from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, FusedRule, Nesterov, get_update
 
 LR = 0.05
 
@@ -109,7 +109,7 @@ def test_the_penalty_in_a_step_is_that_of_the_loss(name, dtype, engine_name):
     grads = {key: rng.standard_normal(p.shape).astype(dtype) for key, p in start.items()}
     engine, portable = get_engine(engine_name, dtype), get_engine("numpy", dtype)
     fused, apart = ({key: p.copy() for key, p in start.items()} for _ in range(2))
-    rule = get_update(name, weight_decay=0.1)
+    rule = get_update(name, **{"weight_decay": 0.1} if name == "adamw" else {})
     fused_state, apart_state = rule.init(fused), rule.init(apart)
     for _ in range(3):
         penalty = rule.fused_step(fused, grads, fused_state, LR, 0.3, engine)
@@ -170,6 +170,8 @@ def test_unknown_names_and_values_out_of_range():
         get_update("adam", beta_1=0.5)
     with pytest.raises(SettingError, match="below 1"):
         get_update("adam", beta1=1.0)
+    with pytest.raises(SettingError, match='"adam" has no weight_decay: take "adamw"'):
+        get_update("adam", weight_decay=0.1)
     with pytest.raises(SettingError, match="Did you mean 'cosine'"):
         get_schedule("cosin")
     with pytest.raises(SettingError, match="Did you mean 'decay'"):
@@ -279,6 +281,22 @@ def test_rules_are_copied_pickled_cloned_and_compared_by_their_settings(rule):
     assert [*twins, model.get_params()["solver"]] == [rule] * 4
     assert repr(rule) == repr(twins[2])
     assert len({rule, *twins}) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "now"),
+    [
+        (SGD, {}, SGD()),
+        (Nesterov, {"momentum": 0.8}, Nesterov(0.8)),
+        (Adam, {"beta1": 0.8, "beta2": 0.9, "epsilon": 1e-7, "weight_decay": 0.05}, AdamW(0.8, 0.9, 1e-7, 0.05)),
+        (Adam, {"beta1": 0.8, "beta2": 0.9, "epsilon": 1e-7, "weight_decay": 0.0}, AdamW(0.8, 0.9, 1e-7, 0.0)),
+        (AdamW, {"beta1": 0.8, "beta2": 0.9, "epsilon": 1e-7, "weight_decay": 0.05}, AdamW(0.8, 0.9, 1e-7, 0.05)),
+        (Step, {"step_epochs": 3, "step_factor": 0.5}, Step(3, 0.5)),
+    ],
+)
+def test_a_pickle_of_before_when_rules_were_dataclasses(kind, settings, now):
+    made = b"\x80\x02c%s\n%s\n)\x81" % (kind.__module__.encode(), kind.__name__.encode())  # by its class, without arguments
+    assert pickle.loads(made + pickle.dumps(settings, 2)[2:-1] + b"b.") == now
 
 
 def test_a_rule_of_ones_own_trains():

@@ -54,6 +54,11 @@ class MissingPackageError(FcnetError, ImportError):
     """What is asked for needs an extra that is not installed."""
 
 
+def install_extra(name: str) -> str:
+    """Return how an extra is installed, in words that end a message."""
+    return f'pip install "fcnet[{name}]", or pip install ".[{name}]" in a checkout'
+
+
 def check_range(name: str, value: float, low: float, high: float = math.inf, *, below: bool = False) -> None:
     """Raise SettingError unless `value` is a finite number from `low` to `high`, or below `high` if so asked."""
     if not (low <= value <= high) or math.isinf(value) or (below and value == high):

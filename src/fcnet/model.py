@@ -214,9 +214,9 @@ def _check(model: Model) -> None:
     """Raise InputError unless the parts of a model fit one another."""
     n, shape, preprocessor = model.network.layer_sizes[0], model.image_shape, model.preprocessor
     if preprocessor.n_outputs not in (None, n) or math.prod(shape or [model.n_inputs]) != model.n_inputs:
-        raise InputError(f"its scaling or image shape is not that of {n} inputs.")
+        raise InputError(f"its preprocessing or image shape does not fit the {n} inputs of its network.")
     if preprocessor.image_shape not in (None, shape):
-        raise InputError(f"its images are {shape}, those of its features another shape.")
+        raise InputError(f"its images are {shape}, those of its preprocessing {preprocessor.image_shape}.")
     if not math.isfinite(model.max_value):
         raise InputError(f"its max_value is {model.max_value}.")
     if len(model.classes) != model.network.n_classes:

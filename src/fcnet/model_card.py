@@ -14,7 +14,7 @@ from fcnet.preprocessing import Preprocessor
 from fcnet.words import duration_words, listed, setting_words
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
-MEASURES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC"}
+METRICS = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC"}
 MOST_NAMES = 100  # of classes and of columns
 
 
@@ -105,12 +105,12 @@ def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
     note = f"The test part {test}."
     if chosen := config.settings.training.chosen_by_validation:
         note += f" The figures of the validation part, which chose {chosen}, are somewhat too good."
-    return [_table(["part", "measure", "value"], rows), note]
+    return [_table(["part", "metric", "value"], rows), note]
 
 
-def _figure(measure: str, value: float) -> tuple[str, str]:
-    name = MEASURES.get(measure, measure.replace("_", " "))
-    return name, f"{value:.2%}" if "accuracy" in measure else f"{value:.4g}"
+def _figure(metric: str, value: float) -> tuple[str, str]:
+    name = METRICS.get(metric, metric.replace("_", " "))
+    return name, f"{value:.2%}" if "accuracy" in metric else f"{value:.4g}"
 
 
 def _network(metrics: dict[str, Any], model: Model) -> list[str]:

@@ -48,14 +48,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if (good := checked(name, value, kind)) is not value:
                 msgspec.structs.force_setattr(self, name, good)
 
+
+class OnceDataclass(Settings):
+    """Base of settings that were dataclasses in version 0.1, whose pickles are still read."""
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the values of a pickle of before, when some of these were dataclasses."""
         for name in self.__struct_fields__:
             if name in state:
                 msgspec.structs.force_setattr(self, name, state[name])
 
 
-Settings.__new__ = lambda kind: kind()  # type: ignore  # what such a pickle calls first, and a structure has not
+OnceDataclass.__new__ = lambda kind: kind()  # type: ignore  # what such a pickle calls first, and a structure has not
 
 
 @cache

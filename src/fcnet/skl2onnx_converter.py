@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.errors import InputError, MissingPackageError
-from fcnet.export.graph import Graph, onnx_type, require_onnx
+from fcnet.errors import InputError, MissingPackageError, install_extra
+from fcnet.export.graph import OPSETS, Graph, onnx_type, require_onnx
 from fcnet.nn.losses import get_loss
 from fcnet.types import Array
-
-LAYER_NORM_OPSET = 17
 
 
 def register_skl2onnx() -> None:
@@ -39,7 +37,7 @@ def register_skl2onnx() -> None:
 
         from fcnet.estimators import FCNetClassifier, FCNetRegressor
     except ImportError as error:
-        raise MissingPackageError(f"Converting pipelines needs {error.name}: pip install 'fcnet[onnx]'.") from None
+        raise MissingPackageError(f"Converting pipelines needs {error.name}: {install_extra('onnx')}.") from None
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
     update_registered_converter(FCNetClassifier, "FCNetClassifier", _classifier_shapes, _convert_classifier, options=options)
     update_registered_converter(FCNetRegressor, "FCNetRegressor", _regressor_shapes, _convert_regressor)
@@ -98,13 +96,16 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _begin(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
     """Return a graph and the name of the logits in it."""
-    network = operator.raw_operator.network_
-    if network.normalisation == "layer" and container.target_opset < LAYER_NORM_OPSET:
-        raise InputError(
-            f"Layer normalisation needs target_opset={LAYER_NORM_OPSET} or above, and {container.target_opset} was asked for."
-        )
+    from onnx import defs
+
+    network, opset = operator.raw_operator.network_, container.target_opset
     graph = Graph(scope.get_unique_variable_name("fcnet") + "_", scope.onnx_variable_names)
-    return graph, network.to_onnx(graph, graph.cast(operator.inputs[0].full_name, network.dtype))
+    logits = network.to_onnx(graph, graph.cast(operator.inputs[0].full_name, network.dtype))
+    for node in graph.nodes:
+        if not defs.has(node.op_type, opset):
+            needed = defs.get_schema(node.op_type, OPSETS[""]).since_version
+            raise InputError(f"{node.op_type} needs target_opset={needed} or above, and {opset} was asked for.")
+    return graph, logits
 
 
 def _finish(graph: Graph, operator: Any, container: Any, outputs: list[str]) -> None:

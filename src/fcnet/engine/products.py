@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.errors import SettingError
+from fcnet.errors import SettingError, install_extra
 from fcnet.threads import default_threads, is_busy, is_sharing, one_blas_thread, share
 from fcnet.types import Array
 
@@ -69,9 +69,8 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise SettingError(
-            f'Products in bfloat16 need PyTorch: pip install "fcnet[torch]", or take another engine ({error}).'
-        ) from None
+        install = install_extra("torch")
+        raise SettingError(f"Products in bfloat16 need PyTorch: {install}; or take another engine ({error}).") from None
     torch.get_num_threads()  # reads the number for this thread now, before one is set for a thread of a pool
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")  # it holds for the whole process, so setting it around a product is not safe

@@ -56,7 +56,7 @@ class _FCNetEstimator(TrainedNetwork, CallbackSupportMixin, ABC):
         """Return the class of each row, by which the validation rows are chosen."""
         return None
 
-    def _measure_targets(self, targets: Array, weights: Array | None) -> None:
+    def _set_target_scale(self, targets: Array, weights: Array | None) -> None:
         """Learn the scale of the targets that training begins with."""
 
     # Fitting.
@@ -144,7 +144,7 @@ class _FCNetEstimator(TrainedNetwork, CallbackSupportMixin, ABC):
             self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         X, targets, weights, held_out = self._hold_out(X, targets, weights, of_classes, validation)
         if first or not hasattr(self, "_memory"):  # a network may be made of weights that were assigned
-            self._measure_targets(targets, weights)
+            self._set_target_scale(targets, weights)
             self._input_scale = InputScale.of(X, weights) if self.scale_inputs else None
         if self._input_scale is not None and any(is_sparse(rows) for rows in (X, held_out[0])):
             self._input_scale = self._input_scale.uncentred()

@@ -15,6 +15,7 @@ from fcnet.estimators.solvers import Memory
 from fcnet.estimators.weights import WeightList, fill, sizes_and_dtype
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.threads import use_threads
+from fcnet.training.updates import Adam
 from fcnet.types import Array
 
 FLOATS = (np.float64, np.float32)
@@ -98,8 +99,12 @@ class FittedNetwork(BaseEstimator):
         defaults = {name: of.default for name, of in inspect.signature(type(self)).parameters.items()}
         for name, value in (defaults | {"scale_inputs": False, "_input_scale": None}).items():
             self.__dict__.setdefault(name, value)
+        if state.get("label_smoothing") == "auto":  # 0.05 with a softmax
+            self.label_smoothing = 0.05 if "network_" in state and state["network_"].loss.one_label else 0.0
         if "_update" in self.__dict__:
             old = {name: self.__dict__.pop(name, None) for name in ("_update", "_update_state", "_adaptive", "_n_partial_fits")}
+            if self.solver == "adam" and old["_update"] is not None:
+                old["_update"] = Adam()  # not AdamW, which it is unpickled as; its class is what counts
             factor = getattr(old["_adaptive"], "lowered", getattr(old["_adaptive"], "factor", 1.0))
             self._memory = Memory(old["_update"], old["_update_state"] or {}, factor, old["_n_partial_fits"] or 0)
 

@@ -113,7 +113,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
             raise InputError(f"Some value(s) of y are out of the valid range of the loss 'poisson': the least is {y.min()}.")
         return y
 
-    def _measure_targets(self, targets: Array, weights: Array | None) -> None:
+    def _set_target_scale(self, targets: Array, weights: Array | None) -> None:
         y = targets.astype(np.float64)
         self._target_mean, self._target_std = np.zeros(y.shape[1]), np.ones(y.shape[1])
         if self.scale_target and self.loss == "squared_error":

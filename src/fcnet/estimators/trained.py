@@ -85,7 +85,7 @@ class TrainedNetwork(FittedNetwork):
         self.n_iter_ = len(history)
         self.loss_curve_ += history.column("loss")
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
-        curves = {"validation_scores_": f"val_{self.network_.loss.measure}", "validation_loss_curve_": "val_loss"}
+        curves = {"validation_scores_": f"val_{self.network_.loss.metric}", "validation_loss_curve_": "val_loss"}
         for name, column in curves.items():
             if values := [row[column] for row in history if column in row]:
                 self.__dict__[name] = [*(self.__dict__[name] or []), *values]

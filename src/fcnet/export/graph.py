@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.errors import InputError, MissingPackageError
+from fcnet.errors import InputError, MissingPackageError, install_extra
 from fcnet.types import Array
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}  # the first with layer normalisation: read by onnxruntime from 1.13 on, and by most others
@@ -106,7 +106,7 @@ def require_onnx() -> None:
         import onnx  # noqa: F401  # whether it can be imported
         import onnxruntime  # noqa: F401  # so here
     except ImportError as error:
-        raise MissingPackageError(f"Exporting to ONNX needs {error.name}: pip install 'fcnet[onnx]'.") from None
+        raise MissingPackageError(f"Exporting to ONNX needs {error.name}: {install_extra('onnx')}.") from None
 
 
 def onnx_type(dtype: DTypeLike) -> int:

@@ -47,7 +47,7 @@ class Loss(ABC):
     """What the network and the trainer ask of a loss."""
 
     name: str
-    measure: str
+    metric: str
     """What `score` returns, the larger the better: "accuracy" or "r2"."""
     out_activation: str
     """The function of the logits that `mean` is, as scikit-learn calls it."""
@@ -82,7 +82,7 @@ class Loss(ABC):
 
     @abstractmethod
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
-        """Return the metric of this loss, `measure`."""
+        """Return the metric of this loss, `metric`."""
 
     @abstractmethod
     def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
@@ -108,7 +108,7 @@ class CrossEntropy(Loss):
     smoothing (Szegedy et al. 2016, section 7); ``∂L/∂s = (p - q) / n``.
     """
 
-    name, measure, out_activation = "cross_entropy", "accuracy", "softmax"
+    name, metric, out_activation = "cross_entropy", "accuracy", "softmax"
     purpose = "says which of {n} classes {of} belongs to"
     has_labels = one_label = True
 
@@ -182,7 +182,7 @@ class BinaryCrossEntropy(_Elementwise):
     ``ℓ_i = Σ_j log(1 + exp(s_ij)) - q_ij s_ij`` with ``q = (1 - ε) y + ε / 2``; ``∂L/∂s = (σ(s) - q) / n``.
     """
 
-    name, measure, out_activation = "binary_cross_entropy", "accuracy", "logistic"
+    name, metric, out_activation = "binary_cross_entropy", "accuracy", "logistic"
     purpose = "says which of {n} labels {of} has"
     has_labels = True
 
@@ -217,7 +217,7 @@ class BinaryCrossEntropy(_Elementwise):
 class SquaredLoss(_Elementwise):
     """``ℓ_i = ½ Σ_j (s_ij - y_ij)²``, against targets (n, k); ``∂L/∂s = (s - y) / n``."""
 
-    name, measure, out_activation = "squared_error", "r2", "identity"
+    name, metric, out_activation = "squared_error", "r2", "identity"
     purpose = "predicts {n} values from {of}"
     has_labels = False
 

@@ -58,10 +58,8 @@ def end_all(callbacks: Sequence[Callback], state: TrainingState) -> None:
 class EarlyStopping(Callback):
     """Stop when the last `patience` epochs have brought no improvement.
 
-    An epoch is an improvement if it is better than the best one before it, be it by however little. With a `tol` it has to be
-    better by `tol` or more, and the best value is that of the best epoch all the same: this is the rule of scikit-learn, where
-    ``tol=0`` lets an epoch that is as good as the best count as an improvement. Where the rule is used for several trainings,
-    each begins anew, with `best` and `count`.
+    An epoch is an improvement if its value is better than the best so far. With `tol` it must be better by at least `tol`, as
+    in scikit-learn: with ``tol=0`` a value equal to the best is enough. Each training counts anew, from `best` and `count`.
 
     Parameters
     ----------
@@ -123,13 +121,13 @@ class EarlyStopping(Callback):
             raise InputError("EarlyStopping needs validation data: give X_val and y_val to fit.")
         if self._count(state, state.history[-1]):
             self.has_stopped = True
-            what = f"validation {state.network.loss.measure} has not risen" if self.metric == "score" else "loss has not fallen"
+            what = f"validation {state.network.loss.metric} has not risen" if self.metric == "score" else "loss has not fallen"
             by = "" if self.tol is None else f" by {self.tol:g}"
             state.stop(f"{what}{by} for {self.patience:g} epochs")
 
     def _count(self, state: TrainingState, row: Mapping[str, Any]) -> bool:
         """Return whether it is time to stop."""
-        sign, name = (1, f"val_{state.network.loss.measure}") if self.metric == "score" else (-1, "loss")
+        sign, name = (1, f"val_{state.network.loss.metric}") if self.metric == "score" else (-1, "loss")
         value, best = sign * row[name], sign * self.best_value
         is_better = math.isnan(best) or value > best
         improves = is_better if self.tol is None else math.isnan(best) or value >= best + self.tol

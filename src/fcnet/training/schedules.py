@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from msgspec import Meta
 
-from fcnet.settings import Count, Settings, Share, make_kind, parts_of
+from fcnet.settings import Count, OnceDataclass, Share, make_kind, parts_of
 
 
 class ScheduleRule(Protocol):
@@ -17,14 +17,14 @@ class ScheduleRule(Protocol):
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float: ...
 
 
-class Constant(Settings, tag_field="kind", tag="constant"):
+class Constant(OnceDataclass, tag_field="kind", tag="constant"):
     """``1``."""
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return 1.0
 
 
-class Exponential(Settings, tag_field="kind", tag="exponential"):
+class Exponential(OnceDataclass, tag_field="kind", tag="exponential"):
     """``decay ** e`` in epoch e, counted from 0."""
 
     decay: Annotated[Share, Meta(description="The rate is multiplied by it after every epoch.")] = 0.95
@@ -33,11 +33,11 @@ class Exponential(Settings, tag_field="kind", tag="exponential"):
         return float(self.decay ** (iteration // per_epoch))
 
 
-class Step(Settings, tag_field="kind", tag="step"):
+class Step(OnceDataclass, tag_field="kind", tag="step"):
     """``step_factor ** (e // step_epochs)`` in epoch e, counted from 0."""
 
-    step_epochs: Annotated[Count, Meta(description="Epochs from one lowering of the rate to the next.")] = 10
-    step_factor: Annotated[Share, Meta(description="The rate is multiplied by it every `step_epochs` epochs.")] = 0.1
+    step_epochs: Annotated[Count, Meta(description="Number of epochs between two reductions of the rate.")] = 10
+    step_factor: Annotated[Share, Meta(description="What each reduction multiplies the rate by.")] = 0.1
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
         return float(self.step_factor ** (iteration // per_epoch // self.step_epochs))
@@ -48,7 +48,7 @@ def half_cosine(start: float, end: float, fraction: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
-class Cosine(Settings, tag_field="kind", tag="cosine"):
+class Cosine(OnceDataclass, tag_field="kind", tag="cosine"):
     """From 1 down to `final_fraction` along half a cosine (Loshchilov & Hutter 2017, without restarts)."""
 
     final_fraction: Annotated[Share, Meta(description="The last rate, as a share of the highest.")] = 0.0
@@ -57,7 +57,7 @@ class Cosine(Settings, tag_field="kind", tag="cosine"):
         return half_cosine(1.0, self.final_fraction, iteration / max(1, total - 1))
 
 
-class OneCycle(Settings, tag_field="kind", tag="one_cycle"):
+class OneCycle(OnceDataclass, tag_field="kind", tag="one_cycle"):
     """Up from 1/25 to 1 in the first `warmup` of the iterations, then down to `final_fraction`, both along half a cosine.
 
     After Smith & Topin 2018, in the two-phase form that is common in practice, without a cycle of the momentum.

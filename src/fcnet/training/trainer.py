@@ -263,7 +263,7 @@ class Trainer:
         return batch_weights
 
     def _end_epoch(self, state: TrainingState, batch_weights: list[float], batches: Batches, validation: Validation) -> None:
-        measure = state.network.loss.measure
+        metric = state.network.loss.metric
         row = {
             "epoch": state.epoch,
             "iteration": state.iteration,
@@ -272,12 +272,12 @@ class Trainer:
         n = batches.data.shape[0]
         if self.train_rows:
             rows = state.rng.choice(n, self.train_rows, replace=False) if n > self.train_rows else slice(None)
-            row["train_loss"], row[f"train_{measure}"] = evaluate(state.network, batches.data[rows], batches.labels[rows])
+            row["train_loss"], row[f"train_{metric}"] = evaluate(state.network, batches.data[rows], batches.labels[rows])
         row["learning_rate"] = state.learning_rate
         score, (X_val, y_val, val_weight) = None, validation
         if X_val is not None:
             row["val_loss"], score = evaluate(state.network, X_val, y_val, val_weight)
-            row[f"val_{measure}"] = score
+            row[f"val_{metric}"] = score
         is_best = score is None or state.best_score is None or score > state.best_score
         if is_best:
             state.best_score, state.best_epoch = score, state.epoch

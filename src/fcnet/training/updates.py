@@ -11,7 +11,8 @@ import numpy as np
 from msgspec import Meta
 
 from fcnet.engine import NumpyEngine
-from fcnet.settings import NotNegative, Settings, Share, ShareBelowOne, make_kind, parts_of
+from fcnet.errors import SettingError
+from fcnet.settings import NotNegative, OnceDataclass, Share, ShareBelowOne, make_kind, parts_of
 from fcnet.types import Array, Params
 
 NUMPY = NumpyEngine()
@@ -28,7 +29,7 @@ class UpdateRule(Protocol):
     def step(self, params: Params, grads: Params, state: Params, learning_rate: float) -> None: ...
 
 
-class FusedRule(Settings, tag_field="kind"):
+class FusedRule(OnceDataclass, tag_field="kind"):
     """A rule whose step, L2 penalty included, is one pass of an engine over each parameter.
 
     `memory` names the arrays that it keeps for each parameter, which start at zero.
@@ -159,6 +160,10 @@ class AdamW(Adam, tag="adamw"):
         return 1 - learning_rate * self.weight_decay
 
 
+# Adam had a weight decay in version 0.1: a pickle of then becomes AdamW, whose decay may be 0.
+Adam.__new__ = lambda kind: AdamW(weight_decay=0.0) if kind is Adam else kind()  # type: ignore
+
+
 Update = SGD | Momentum | Nesterov | RMSProp | Adam | AdamW
 UPDATES = parts_of(Update)
 
@@ -169,7 +174,9 @@ def get_update(name: str, **settings: Any) -> Update:
     Raises
     ------
     SettingError
-        If the name is unknown, a setting belongs to no rule, or a value is out of range.
+        If the name is unknown, a setting belongs to no rule, a value is out of range, or Adam is to decay weights.
     """
     rule: Update = make_kind("update", UPDATES, name, settings)
+    if name == "adam" and settings.get("weight_decay"):  # which it once had
+        raise SettingError('The update "adam" has no weight_decay: take "adamw".')
     return rule
