@@ -193,6 +193,15 @@ def test_a_folder_without_pictures_says_what_it_has(trained, tmp_path):
     assert len(predicted(trained, tmp_path / "a/0001")[0]) == 1  # a file that is named is read
 
 
+def test_pictures_outside_the_folders_of_classes_are_told_where_to_go(tmp_path):
+    for name in ("1.png", "2.png"):
+        dark(np.zeros((12, 8), np.uint8)).save(tmp_path / name)
+    (tmp_path / "list.txt").touch()
+    said = run("train", tmp_path).stderr
+    assert "it has 0. Each picture belongs into the folder of its class, such as " in said
+    assert "cat/1.png. No pictures, judged by the ends of their names, are " in said.replace("\n", " ")
+
+
 def test_a_damaged_picture_is_named(tmp_path):
     root = folder(tmp_path / "data", dark)
     content = (root / "down/3.png").read_bytes()

@@ -289,6 +289,19 @@ def test_another_sign_between_columns_is_read_and_told(comma, tmp_path, caplog):
     assert caplog.messages == [f"{new}: ',' stands between the columns; in the training file it was ';'"]
 
 
+def test_a_short_row_to_predict_is_told(tmp_path, caplog):
+    path, new = tmp_path / "known.csv", tmp_path / "new.csv"
+    path.write_text(lines("x,z,y", *(f"{i},{i % 5},{'ab'[i % 2]}" for i in range(20))))
+    model = model_of(load_dataset(str(path)))
+    new.write_text(lines("x,z", *(f"{i},{i % 5}" for i in range(30)), "7", "", "8,1"))
+    with caplog.at_level("INFO", "fcnet"):
+        probabilities = predicted(model, new).rows
+    assert "has 2 names in its first line, and 1 value in row 31. " in caplog.text
+    assert "What a row lacks counts as missing." in caplog.text
+    new.write_text(lines("x,z", "7,"))
+    assert predicted(model, new).rows == probabilities[30:31]
+
+
 def test_bars_between_columns(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(

@@ -630,6 +630,7 @@ BAD = {
         lines('a,"b, c",d,c', *(f"{i},2,{'xy'[i % 2]}" for i in range(20))),
         "4 names in its first line, and 3",
     ),
+    "a value too few": (lines("c,a,b", *("xy"[i % 2] + ",1,2" for i in range(40)), "x,1"), "and 2 values in row 41"),
     "huge number": (lines("a,b,c", *GOOD, "1e200,a,x"), "the column 'a' holds 1e+200 in row 21, too large"),
     "gap at the end": (lines("a,b,c", *GOOD, "", "1,a,"), "missing in 1 of 21 rows"),
     "one column": (lines("c", *("xy"[i % 2] for i in range(20))), "has one column only, 'c'"),

@@ -76,8 +76,13 @@ def _class_files(root: Path, others: list[Path]) -> dict[str, list[Path]]:
 
 def _check_classes(root: Path, files: Files, others: list[Path]) -> None:
     if len(files) < 2:
-        none = f" No pictures, judged by the ends of their names, are {listed(map(str, others), 3)}." if others else ""
-        raise FileFormatError(f"{root} needs a folder of pictures for each of two or more classes; it has {len(files)}.{none}")
+        loose = [file for file in find_pictures(root)[0] if file.parent == root] if root.is_dir() else []
+        others = [entry for entry in others if entry not in loose]
+        raise FileFormatError(
+            f"{root} needs a folder of pictures for each of two or more classes; it has {len(files)}."
+            + (f" Each picture belongs into the folder of its class, such as {root / 'cat' / loose[0].name}." if loose else "")
+            + (f" No pictures, judged by the ends of their names, are {listed(map(str, others), 3)}." if others else "")
+        )
     if {name.lower() for name in files} <= OTHER_PARTS:
         raise FileFormatError(
             f"{root} has the folders {listed(files)}, which look like parts of the data and not like classes. Name them train, "

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from fcnet.errors import FcnetError, FileFormatError, SettingError, unknown_name
 TABLE = r"(?i)\.((csv|tsv)(\.(gz|bz2|xz|zst|zip))?|parquet)$"
 SEPARATORS = "\t;|,"  # a field of numbers or words has commas in it sooner than semicolons
 LINES_TO_JUDGE_BY = 20
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -114,8 +117,13 @@ def _read_text(path: Path, content: bytes, known: Collection[str], separator: st
         if "more fields" in str(error):
             _check_lengths(path, _lines(content, separator), len(names))
         raise
-    if not known or frame[:, -1].is_null().all():  # which no single row may decide where rows are to be predicted
-        _check_lengths(path, islice(_lines(content, separator), LINES_TO_JUDGE_BY), len(names))
+    last = frame[:, -1].is_null()  # also where a row has too few values
+    try:
+        _check_lengths(path, islice(_lines(content, separator), None if last.any() else LINES_TO_JUDGE_BY), len(names))
+    except FileFormatError as error:
+        if not known or last.all():  # where rows are to be predicted, no single row may decide
+            raise
+        _log.info("%s What a row lacks counts as missing.", error)
     rows = filled(frame).arg_true()
     return TableFile(path, frame[: rows[-1] + 1 if len(rows) else 0], separator)  # without empty lines at its end
 
@@ -165,7 +173,7 @@ def _names(path: Path, content: bytes, known: Collection[str], expected: str) ->
 def _check_lengths(path: Path, lines: Iterable[list[str]], n_names: int) -> None:
     """Raise FileFormatError for the first row with more or fewer values than there are names."""
     for number, row in enumerate(lines):  # the names are number 0
-        if row and len(row) != n_names:
+        if len(row) > n_names or (any(row) and len(row) < n_names):
             raise FileFormatError(
                 f"{name_of(path)} has {n_names} names in its first line, and {len(row)} value{'s' * (len(row) != 1)} in row "
                 f"{number}. A text that holds the sign between columns needs quotes."
