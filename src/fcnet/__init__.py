@@ -32,18 +32,7 @@ _HOME = {
     "save": "fcnet.model",
     "use_threads": "fcnet.threads",
 }
-__all__ = [
-    "FCNetClassifier",
-    "FCNetRegressor",
-    "FullyConnectedNet",
-    "Trainer",
-    "__version__",
-    "gradient_check",
-    "load",
-    "load_cifar10",
-    "save",
-    "use_threads",
-]
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604  # all are strings
 
 
 def __getattr__(name: str) -> Any:

@@ -26,12 +26,8 @@ BEFORE_CHECKSUM = rb"{\"checksum\": \""  # as it is in a file, where JSON is a s
 def write_atomic(path: str | Path, *parts: bytes | memoryview | str) -> None:
     """Write a file of these parts under a temporary name of its own, flush it to the disk, and rename it into place.
 
-    So writers do not disturb one another: of those at once the last one to be done has its file in place.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, as on a full disk; a file that was there before is then still there, unharmed.
+    So writers do not disturb one another: of those at once the last one to be done has its file in place. Where it cannot be
+    written, as on a full disk, OSError is raised, and a file that was there before is unharmed.
     """
     path = Path(path)
     remove_left_overs(path, older_than=LEFT_OVER_SECONDS)
@@ -112,10 +108,7 @@ def _checksum(content: bytes | mmap.mmap) -> tuple[int, int, str]:
 def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what `save_tensors` wrote; a file that another one replaces while it is read is read again.
 
-    Raises
-    ------
-    FileFormatError
-        If the file is missing, damaged, or of another format.
+    Where it is missing, damaged, or of another format, FileFormatError is raised.
     """
     while True:
         before = _identity(path)

@@ -113,13 +113,7 @@ class Model:
 
 
 def as_model(model: Any) -> Model:
-    """Return a model as it is, and a model of a bare network.
-
-    Raises
-    ------
-    InputError
-        If it is neither.
-    """
+    """Return a model as it is, and a model of a bare network; raise InputError if it is neither."""
     if isinstance(model, Model):
         return model
     if isinstance(model, FullyConnectedNet):

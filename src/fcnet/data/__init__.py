@@ -7,7 +7,8 @@ from fcnet.data.cifar10 import CIFAR10, load_cifar10
 from fcnet.data.dataset import Dataset, KnownDataset
 from fcnet.data.digits import DIGITS, load_digits
 from fcnet.data.own import is_path, load_own
-from fcnet.data.table import TableOptions, options_given
+from fcnet.data.table import TableOptions, load_table, options_given
+from fcnet.data.table_file import is_table
 from fcnet.errors import InputError, unknown_name
 
 DATASETS: dict[str, KnownDataset] = {"digits": DIGITS, "cifar10": CIFAR10}
@@ -34,10 +35,13 @@ def load_dataset(
     FileFormatError
         If its files cannot be used.
     """
-    if name not in DATASETS and is_path(name):  # a folder that happens to be called digits is ./digits
-        return load_own(name, n_test=n_test, **table)
+    is_own = name not in DATASETS and is_path(name)  # a folder that happens to be called digits is ./digits
+    if is_own and is_table(Path(name)) and not Path(name).is_dir():
+        return load_table(name, n_test=n_test, **table)
     if any(table.values()):
         raise InputError(f"{options_given(table)} for tables, and {name} is none.")
+    if is_own:
+        return load_own(Path(name), n_test)
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     settings = {} if n_test is None else {"n_test": n_test}

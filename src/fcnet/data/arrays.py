@@ -17,13 +17,7 @@ FEW_SHADES, WHITES = 16, (255, 65535)
 
 
 def load_npz(path: Path, n_test: int | None) -> Dataset:
-    """Load rows or images X and labels y; `n_test` as for `load_own`.
-
-    Raises
-    ------
-    FileFormatError, InputError
-        If the file or what is in it cannot be used.
-    """
+    """Load rows or images X and labels y, or raise FileFormatError or InputError; `n_test` as for `load_own`."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = set(file.files)

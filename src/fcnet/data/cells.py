@@ -16,31 +16,18 @@ EXACT = 2.0**53  # floats of at least so much do not tell whole numbers apart
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the text was written that a model of a table learnt from, so that new text is read in the same way.
-
-    Parameters
-    ----------
-    separator : str
-        What stands between the columns; nothing where the table was a ``.parquet``.
-    decimal_commas : list of str
-        The columns of numbers with a decimal comma; the others have a point.
-    missing : list of str
-        Words for what is missing, beside empty fields.
-    """
+    """How the text was written that a model of a table learnt from, so that new text is read in the same way."""
 
     separator: str = ""
+    """What stands between the columns; nothing where the table was a ``.parquet``."""
     decimal_commas: list[str] = field(default_factory=list)
+    """The columns of numbers with a decimal comma; the others have a point."""
     missing: list[str] = field(default_factory=lambda: [*MISSING])
+    """Words for what is missing, beside empty fields."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Dialect":
-        """Make one of its fields.
-
-        Raises
-        ------
-        InputError
-            If they are others, or of other types.
-        """
+        """Make one of its fields, or raise InputError if they are others, or of other types."""
         if values.keys() != {"separator", "decimal_commas", "missing"} or values["separator"] not in ("", *",;|\t"):
             raise InputError("the dialect of a table needs a separator, decimal_commas and missing.")
         for words in (values["decimal_commas"], values["missing"]):
@@ -57,14 +44,9 @@ def is_compound(series: Any) -> bool:
 
 
 def as_text(series: Any) -> Any:
-    """Return a polars column of any simple type as text.
+    """Return a polars column of any simple type as text, or raise InputError if it holds lists, bytes or the like.
 
     Whole numbers have all their digits, and no point where gaps made floats of them.
-
-    Raises
-    ------
-    InputError
-        If the column holds lists, bytes or the like.
     """
     import polars as pl
 

@@ -37,12 +37,8 @@ MD5 = {
 def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
     """Return the folder of the batches: in `data_dir`, else in ``$FCNET_DATA``, else in the user's cache, else None.
 
-    Each of these holds ``cifar-10-batches-py/``, or is that folder. A warning says so where one is named and does not.
-
-    Raises
-    ------
-    FileFormatError
-        If a folder is named and CIFAR-10 is nowhere: it is not downloaded for a folder that was mistyped.
+    Each of these holds ``cifar-10-batches-py/``, or is that folder. A warning says so where one is named and does not. Where a
+    folder is named and CIFAR-10 is nowhere, FileFormatError is raised: for one that was mistyped it is not downloaded.
     """
     missing: list[str] = []
     for place in [Path(named) for named in (data_dir, os.environ.get("FCNET_DATA")) if named] + [cache_dir()]:
@@ -68,21 +64,9 @@ def cache_dir() -> Path:
 
 
 def download_cifar10(folder: Path | None = None, *, url: str = URL, md5: str = ARCHIVE_MD5, progress: bool = True) -> Path:
-    """Download and unpack CIFAR-10, 163 MiB, and return the folder of the batches.
+    """Download and unpack CIFAR-10, 163 MiB, into `folder`, by default the user's cache; return the folder of the batches.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        Where ``cifar-10-batches-py/`` is made; the user's cache where it is not given.
-    url, md5 : str
-        The archive and its checksum.
-    progress : bool
-        Show a progress bar on standard error.
-
-    Raises
-    ------
-    FileFormatError
-        If the archive cannot be had or differs from its checksum; nothing of it is then kept.
+    Where the archive cannot be had or differs from its checksum, FileFormatError is raised, and nothing of it is kept.
     """
     from filelock import FileLock
 
@@ -129,10 +113,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 def read_batch(path: Path, *, verify: bool = True) -> tuple[Array, Array]:
     """Return the images (10000, 3072) as uint8, height × width × channel in a row, and labels (10000,) of one batch file.
 
-    Raises
-    ------
-    FileFormatError
-        If the file is missing, differs from its published MD5 sum, asks for more than plain data, or holds no such batch.
+    Where it is missing, differs from its published MD5 sum or holds something else, FileFormatError is raised.
     """
     data = _read(path, verify)
     images, labels = data.get("data"), data.get("labels")
@@ -210,17 +191,7 @@ def load_cifar10(
     names = _read(folder / "batches.meta", verify).get("label_names")
     if not isinstance(names, list) or len(names) != 10 or not all(type(name) is str for name in names):
         raise FileFormatError(f"{folder / 'batches.meta'} does not hold ten class names.")
-    return Dataset(
-        "cifar10",
-        X[:n_train],
-        y[:n_train],
-        X[n_train:],
-        y[n_train:],
-        X_test,
-        y_test,
-        names,
-        IMAGE_SHAPE,
-    )
+    return Dataset("cifar10", X[:n_train], y[:n_train], X[n_train:], y[n_train:], X_test, y_test, names, IMAGE_SHAPE)
 
 
 def _load_rows(folder: Path, names: Sequence[str], n: int, verify: bool) -> tuple[Array, Array]:

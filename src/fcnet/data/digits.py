@@ -12,12 +12,7 @@ N_VAL, N_TEST = 300, 297
 def load_digits(data_dir: str | Path | None = None, *, n_test: int = N_TEST, verify: bool = True) -> Dataset:
     """Load 1,797 images of 8 × 8 in 17 shades: 1,200 to train, 300 to validate, 297 to test, in a fixed random order.
 
-    Parameters
-    ----------
-    data_dir, verify
-        Of no use here; every data set takes them.
-    n_test : int
-        How many of the 297 test images to return.
+    `data_dir` and `verify` are of no use here; every data set takes them.
     """
     from sklearn.datasets import load_digits as load
 

@@ -20,13 +20,7 @@ Files = Mapping[str, list[Path]]  # the pictures of each class
 
 
 def load_folder(path: Path, n_test: int | None) -> Dataset:
-    """Load the pictures of class folders, all scaled to the commonest size; `n_test` as for `load_own`.
-
-    Raises
-    ------
-    FileFormatError, InputError
-        If there are not two classes, or a picture is damaged.
-    """
+    """Load the pictures of class folders, all scaled to the commonest size; `n_test` as for `load_own`."""
     others: list[Path] = []
     root, files = path / "train", _class_files(path / "train", others)
     in_train = bool(files)  # the parts may have folders of their own
@@ -52,12 +46,8 @@ def load_folder(path: Path, n_test: int | None) -> Dataset:
     }
     what = f"pictures as {shape[0]} × {shape[1]} pixels {'of grey' if shape[2] == 1 else 'in colour'}"
     notes += [*skipped_note(others, " of a class", path), *remarks.notes(path)]
-    return with_parts(
-        *(path, read["train"], read.get("val"), read.get("test"), classes, n_test),
-        image_shape=shape,
-        what=what,
-        notes=notes,
-    )
+    parts = read["train"], read.get("val"), read.get("test")
+    return with_parts(path, *parts, classes, n_test, image_shape=shape, what=what, notes=notes)
 
 
 def _class_files(root: Path, others: list[Path]) -> dict[str, list[Path]]:

@@ -51,10 +51,7 @@ def _named(files: Iterable[Path], root: Path | None) -> str:
 def picture_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """Return the files of `paths`, where a folder stands for all pictures in it and its folders, and what is left out.
 
-    Raises
-    ------
-    FileFormatError
-        If a folder has no pictures.
+    A folder without pictures raises FileFormatError.
     """
     files, others = [], []
     for path in paths:
@@ -63,14 +60,11 @@ def picture_files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
             continue
         found, rest = find_pictures(path)
         if not found:
-            raise FileFormatError(f"{path} has no pictures{_what_else(rest)}.")
+            what_else = f", judged by the ends of their names, but {_named(rest, None)}" if rest else ""
+            raise FileFormatError(f"{path} has no pictures{what_else}.")
         files += found
         others += rest
     return files, others
-
-
-def _what_else(others: list[Path]) -> str:
-    return f", judged by the ends of their names, but {_named(others, None)}" if others else ""
 
 
 def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -135,13 +129,7 @@ class Form(NamedTuple):
 
 
 def image_form(file: Path) -> Form:
-    """Return the form of a picture that is the right way up.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is not a picture.
-    """
+    """Return the form of a picture that is the right way up, or raise FileFormatError if the file is none."""
     with _opened(file) as image:
         channels, deep = 1 if is_grey(image) else 3, is_deep(image)
         width, height = image.size

@@ -1,17 +1,14 @@
-"""Own data: a table, arrays in an ``.npz``, or a folder with a folder of pictures for each class."""
+"""Own data beside tables: arrays in an ``.npz``, or a folder with a folder of pictures for each class."""
 
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Unpack
 
 from fcnet.data.arrays import load_npz
 from fcnet.data.dataset import Dataset
 from fcnet.data.folder import load_folder
 from fcnet.data.images import find_pictures
-from fcnet.data.table import TableOptions, load_table, options_given
-from fcnet.data.table_file import is_table
-from fcnet.errors import FileFormatError, InputError
+from fcnet.errors import FileFormatError
 
 
 def is_path(name: str) -> bool:
@@ -19,33 +16,13 @@ def is_path(name: str) -> bool:
     return "/" in name or "\\" in name or bool(Path(name).suffix) or Path(name).is_dir()
 
 
-def load_own(name: str, *, n_test: int | None = None, **table: Unpack[TableOptions]) -> Dataset:
-    """Load own data, split into training, validation and test rows of every class.
-
-    Parameters
-    ----------
-    name : str
-        Path of a ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``, or of a folder.
-    n_test : int, optional
-        How many test rows to return; all where it is not given.
-    **table
-        How a table is read, see `load_table`.
-
-    Raises
-    ------
-    FileFormatError, InputError
-        If the data cannot be used.
-    """
-    path = Path(name)
-    if is_table(path) and not path.is_dir():
-        return load_table(path, n_test=n_test, **table)
-    if any(table.values()):
-        raise InputError(f"{options_given(table)} for tables, and {name} is none.")
+def load_own(path: Path, n_test: int | None) -> Dataset:
+    """Load a folder or an ``.npz`` with `n_test` test rows, or all; raise FileFormatError or InputError where that fails."""
     if path.is_dir():
         return load_folder(path, n_test)
     if path.suffix.lower() == ".npz":
         return load_npz(path, n_test)
-    raise FileFormatError(f"{name} is not a .csv, .tsv, .parquet or .npz file, nor a folder of pictures.")
+    raise FileFormatError(f"{path} is not a .csv, .tsv, .parquet or .npz file, nor a folder of pictures.")
 
 
 def checksum(name: str) -> str:

@@ -29,12 +29,8 @@ def opaque(opened: Any) -> tuple[Any, bool]:
     """Return an opened picture the right way up and without transparency, and whether parts of it were transparent.
 
     What is behind transparent parts is white, or black where the picture would be all white otherwise. The mode is "L" for grey
-    and "RGB" for colours of 8 bits, and "F" for grey of more: numbers from 0 to 255.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be told which of its numbers is white.
+    and "RGB" for colours of 8 bits, and "F" for grey of more: numbers from 0 to 255. Where it cannot be told which of its
+    numbers is white, ValueError is raised.
     """
     from PIL import Image
 

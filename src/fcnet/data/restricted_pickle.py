@@ -93,18 +93,9 @@ def _check_memo(content: bytes) -> None:
 
 
 def load_plain_pickle(content: bytes, source: object) -> dict[str, Any]:
-    """Return the dict of strings, numbers, lists and uint8 arrays that a pickle holds.
+    """Return the dict of strings, numbers, lists and uint8 arrays that a pickle, read from `source`, holds.
 
-    Parameters
-    ----------
-    content : bytes
-    source : object
-        Named in errors.
-
-    Raises
-    ------
-    FileFormatError
-        If the pickle is damaged, or asks for anything else; nothing it asks for is run.
+    If it is damaged, or asks for anything else, FileFormatError is raised; nothing it asks for is run.
     """
     try:
         _check_memo(content)

@@ -19,11 +19,7 @@ def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test
 
     Of a class with fewer rows than parts the first is to train, the second to validate. Without `val` or `test`, because that
     part is given, its rows are to train. The same labels are always split in the same way, whatever the seed of a training.
-
-    Raises
-    ------
-    InputError
-        If a class has no row to train on, or most rows are of classes with fewer rows than parts.
+    A class without a row to train on raises InputError, and so do classes of too few rows if most rows are theirs.
     """
     counts, parts = np.bincount(y, minlength=len(classes)), 1 + val + test
     few = counts < parts
@@ -66,10 +62,7 @@ def with_parts(
 ) -> Dataset:
     """Put together the parts that are given, and split those that are not from the rest; `what` are its rows, for people.
 
-    Raises
-    ------
-    InputError
-        If there is one class only, or classes of too few rows.
+    One class only, or classes of too few rows, raise InputError.
     """
     if len(classes) < 2:
         raise InputError(f"{path} has one class only, {classes[0]!r}: there is nothing to learn.")

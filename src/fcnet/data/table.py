@@ -54,32 +54,9 @@ def load_table(
     known: Collection[str] = (),
     n_test: int | None = None,
 ) -> Dataset:
-    """Load a table to learn the column `target` from the others, split into training, validation and test rows.
+    """Load a table to learn the column `target`, by default the last one, from the others.
 
-    Parameters
-    ----------
-    path : path
-    target : str
-        The last column where it is not given.
-    drop : sequence of str
-        Columns to leave out.
-    category : sequence of str
-        Columns that are categories, also where they hold numbers.
-    missing : sequence of str
-        Words that mean a missing value, in place of `fcnet.data.cells.MISSING`.
-    encoding : str
-        Of text; UTF-8, or what a byte-order mark says, where it is not given.
-    decimal : str
-        The decimal sign of text; found out where it is not given.
-    known : collection of str
-        Columns to keep though pandas seems to have written them for its index.
-    n_test : int, optional
-        How many test rows to return; all where it is not given.
-
-    Returns
-    -------
-    dataset : Dataset
-        Whose rows are polars data frames.
+    The options are those of `TableOptions`. The rows of all parts are polars data frames; of the test part `n_test`, or all.
 
     Raises
     ------
@@ -128,17 +105,15 @@ def load_table(
     X = X.drop(constant)
     if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
-    notes = [f"Learning the column {target!r} from {X.shape[1]} other{'s' * (X.shape[1] > 1)}: {listed(classes)}"]
-    notes += ["That is the last column; --target COLUMN learns another"] * is_default
-    notes += [
+    notes = [
+        f"Learning the column {target!r} from {X.shape[1]} other{'s' * (X.shape[1] > 1)}: {listed(classes)}",
+        *["That is the last column; --target COLUMN learns another"] * is_default,
         *left_out_notes(nameless, index, constant, len(rows) - len(file.frame)),
         *of_few_rows(y, classes, 3),
         *column_notes(X, columns),
     ]
-    parts = split(y, classes, str(path))
-    rows = [(X[part], y[part]) for part in parts]
-    (X_train, y_train), (X_val, y_val), (X_test, y_test) = rows
-    arrays = (X_train, y_train, X_val, y_val, X_test[:n_test], y_test[:n_test])
+    train, val, test = split(y, classes, str(path))
+    arrays = (X[train], y[train], X[val], y[val], X[test[:n_test]], y[test[:n_test]])
     dialect = Dialect(file.separator, columns.decimal_commas, list(missing or MISSING))
     return Dataset(stem(path), *arrays, classes, target=target, notes=notes, dialect=dialect)
 

@@ -38,29 +38,17 @@ class Problem:
 
 @dataclass
 class Columns:
-    """The columns of a table by what they hold.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Of float64 and text, null where a value is missing.
-    raw : polars.DataFrame
-        As they are in the file.
-    texts : dict of str to polars.Series
-        Those that are text in the file, without blanks at the ends, null where a value is missing.
-    decimal_commas : list of str
-        Columns of numbers with a decimal comma.
-    words : dict of str to dict of str to int
-        Of columns the words that counted as missing, and how many there are.
-    problems : dict of str to Problem
-        Columns that cannot be used.
-    """
+    """The columns of a table by what they hold."""
 
     frame: Any
+    """A polars data frame of float64 and text, null where a value is missing."""
     raw: Any
+    """The same as it is in the file."""
     texts: dict[str, Any] = field(default_factory=dict)
+    """Those that are text in the file, as polars series without blanks at the ends, null where a value is missing."""
     decimal_commas: list[str] = field(default_factory=list)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Of columns the words that counted as missing, and how many there are."""
     problems: dict[str, Problem] = field(default_factory=dict)
 
     def text(self, name: str) -> Any:
@@ -71,15 +59,8 @@ class Columns:
 def columns_of(file: TableFile, categories: Collection[str], words: Sequence[str], decimal: str = "") -> Columns:
     """Return the columns of a table as numbers, text or, where they are neither, as they were.
 
-    Parameters
-    ----------
-    file : TableFile
-    categories : collection of str
-        Columns that are categories, whatever they look like.
-    words : sequence of str
-        Those that mean a missing value, beside empty fields.
-    decimal : str
-        The decimal sign, where it is known.
+    `categories` are columns that are categories, whatever they look like, and `words` mean a missing value, beside empty
+    fields. `decimal` is the decimal sign, where it is known.
     """
     import polars as pl
 

@@ -23,23 +23,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class TableFile:
-    """A table as it is in its file.
-
-    Parameters
-    ----------
-    path : Path
-    frame : polars.DataFrame
-        Of a text file text, null where a field is empty; of a ``.parquet`` what it has.
-    separator : str
-        What stands between the columns of text; nothing in a ``.parquet``.
-    index : list of str
-        Columns that pandas has written for its index.
-    """
+    """A table as it is in its file."""
 
     path: Path
     frame: Any
+    """A polars data frame: of a text file text, null where a field is empty; of a ``.parquet`` what it has."""
     separator: str = ""
+    """What stands between the columns of text; nothing in a ``.parquet``."""
     index: list[str] = field(default_factory=list)
+    """Columns that pandas has written for its index."""
 
 
 def is_table(path: Path) -> bool:
@@ -198,10 +190,7 @@ def is_number(text: str) -> bool:
 def chosen_columns(path: str | Path, typed: Iterable[str], names: Collection[str]) -> list[str]:
     """Return columns that were named one by one or with commas between them; a name that has a comma goes first.
 
-    Raises
-    ------
-    SettingError
-        If there is no such column.
+    Where there is no such column, SettingError is raised.
     """
     chosen: dict[str, None] = {}
     for words in typed:

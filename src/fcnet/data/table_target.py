@@ -18,12 +18,8 @@ MOST_CLASSES = 100
 def numbered_classes(path: str | Path, columns: Columns, target: str) -> tuple[Array, list[str]]:
     """Return class numbers and names: numbers in their order, words in that of the alphabet.
 
-    Whole numbers keep all their digits, and the zeros in front of them.
-
-    Raises
-    ------
-    InputError
-        If a row has no class, there is one class only, there are too many, or the numbers are not whole.
+    Whole numbers keep all their digits, and the zeros in front of them. If a row has no class, there is one class only, there
+    are too many, or the numbers are not whole, InputError is raised.
     """
     labels = columns.frame[target]
     missing = labels.is_null() | (labels.is_nan() if labels.dtype.is_numeric() else labels.is_null())

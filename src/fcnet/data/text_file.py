@@ -21,13 +21,7 @@ MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what a file holds, unpacked if it is compressed; of the path ``-`` what comes by standard input.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no such file, or it cannot be unpacked.
-    """
+    """Return what a file, or standard input by ``-``, holds, unpacked if it is compressed, or raise FileFormatError."""
     if path == STANDARD_INPUT:
         content = sys.stdin.buffer.read()
     elif path.is_file():
@@ -49,22 +43,9 @@ def name_of(path: Path) -> str:
 
 
 def to_utf8(path: Path, content: bytes, encoding: str = "") -> bytes:
-    r"""Return text as UTF-8 whose lines end in ``\n`` or ``\r\n``.
+    r"""Return text as UTF-8 whose lines end in ``\n`` or ``\r\n``; it is UTF-8, or what a byte-order mark or `encoding` says.
 
-    Parameters
-    ----------
-    path : Path
-        For messages.
-    content : bytes
-    encoding : str
-        UTF-8, or what a byte-order mark says, where it is not given.
-
-    Raises
-    ------
-    FileFormatError
-        If the text is in another encoding; it says in which line.
-    SettingError
-        If there is no encoding of that name.
+    Text in another encoding raises FileFormatError, which says in which line of `path`, and an unknown encoding SettingError.
     """
     found = next((name for mark, name in MARKS.items() if content.startswith(mark)), "")
     if not encoding and not found and b"\0" in content[:1000]:

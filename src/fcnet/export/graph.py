@@ -71,10 +71,7 @@ class Graph:
     def model(self, metadata: dict[str, str]) -> Any:
         """Return the whole as an ``onnx.ModelProto``, checked, with the version of fcnet in its metadata.
 
-        Raises
-        ------
-        InputError
-            If it is too large for a file of ONNX.
+        If it is too large for a file of ONNX, InputError is raised.
         """
         import onnx
         from onnx import helper

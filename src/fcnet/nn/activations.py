@@ -223,13 +223,7 @@ def activation_name(activation: str | Callable[[int], Layer]) -> str | Callable[
 
 
 def get_activation(name: str | Callable[[int], Layer], number: int) -> Layer:
-    """Return a new activation layer by its name or class, for the affine layer of that number.
-
-    Raises
-    ------
-    SettingError
-        If there is no activation of that name, or it makes no layer.
-    """
+    """Return a new activation layer by its name or class for the affine layer of that number, or raise SettingError."""
     if callable(name):
         layer = None
         with suppress(TypeError):  # of what takes something else

@@ -75,10 +75,7 @@ def parameters_of(layer: Layer) -> Mapping[str, Parameter]:
 def layer_to_onnx(layer: Layer, graph: "Graph", x: str, number: Number, params: Params) -> str:
     """Add a layer of a network with these `params` to an ONNX graph, and return the name of its output.
 
-    Raises
-    ------
-    InputError
-        If it has no ``to_onnx``, or inherits one that knows nothing of its own ``forward``.
+    Without a ``to_onnx``, or with an inherited one that knows nothing of its own ``forward``, it raises InputError.
     """
     kinds = (vars(kind) for kind in type(layer).__mro__)
     if not next(("to_onnx" in kind for kind in kinds if {"to_onnx", "forward"} & kind.keys()), False):

@@ -12,13 +12,7 @@ ROWS_AT_ONCE = 4096  # rows go through in blocks, so that memory does not grow w
 
 
 def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:
-    """Return `X` as an array or CSR matrix (n, n_inputs) of its own dtype. Its values are checked by `in_dtype`.
-
-    Raises
-    ------
-    InputError
-        If its shape does not fit, or it does not hold numbers.
-    """
+    """Return `X` as an array or CSR matrix (n, n_inputs) of numbers, or raise InputError; `in_dtype` checks the values."""
     X = X.tocsr() if is_sparse(X) else np.asarray(X)
     if X.ndim != 2 or X.shape[1] != n_inputs:
         raise InputError(f"{name} must have shape (n, {n_inputs}) for this network, got {X.shape}.")
@@ -28,12 +22,9 @@ def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:
 
 
 def in_dtype(X: Any, dtype: DTypeLike, name: str = "X", first_row: int = 0) -> Array:
-    """Return an array (n, k) or CSR matrix in another dtype.
+    """Return an array (n, k) or CSR matrix in another dtype, or raise InputError if a value is not finite there.
 
-    Raises
-    ------
-    InputError
-        If a value is not finite there; rows are counted from `first_row`.
+    The error counts rows from `first_row`.
     """
     with np.errstate(over="ignore"):
         cast = X.astype(dtype, copy=False)
@@ -71,13 +62,7 @@ def check_results(results: Array) -> Array:
 
 
 def check_weights(weights: ArrayLike, X: Array, name: str) -> Array:
-    """Return a weight for each row of `X` as an array (n,) of its dtype.
-
-    Raises
-    ------
-    InputError
-        If one is missing, negative or not finite, or all are zero.
-    """
+    """Return a weight for each row of `X` as an array (n,) of its dtype, or raise InputError, also if all are zero."""
     with np.errstate(over="ignore"):
         weights = np.asarray(weights, X.dtype)
         total = weights.sum()
@@ -90,13 +75,7 @@ def check_weights(weights: ArrayLike, X: Array, name: str) -> Array:
 
 
 def check_labels(y: ArrayLike, n: int, n_classes: int, name: str = "y") -> Array:
-    """Return `y` as an array (n,) of class numbers.
-
-    Raises
-    ------
-    InputError
-        If its shape, its dtype or a label does not fit.
-    """
+    """Return `y` as an array (n,) of class numbers, or raise InputError."""
     y = np.asarray(y)
     if y.shape != (n,):
         raise InputError(f"{name} must have shape ({n},), one label for each row, got {y.shape}.")
@@ -109,13 +88,7 @@ def check_labels(y: ArrayLike, n: int, n_classes: int, name: str = "y") -> Array
 
 
 def check_targets(y: ArrayLike, n: int, n_outputs: int, name: str = "y", low: float = -np.inf, high: float = np.inf) -> Array:
-    """Return `y` as an array (n, n_outputs) of finite numbers from `low` to `high`; with one output it may be (n,).
-
-    Raises
-    ------
-    InputError
-        If its shape, its dtype or a value does not fit.
-    """
+    """Return `y`, (n,) for one output or not, as (n, n_outputs) finite numbers from `low` to `high`, or raise InputError."""
     y = np.asarray(y)
     if n_outputs == 1 and y.shape == (n,):
         y = y[:, np.newaxis]

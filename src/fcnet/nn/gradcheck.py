@@ -156,14 +156,13 @@ def gradient_check(
         rng = np.random.default_rng(seed)
         return net.loss_and_gradients(X, y, l2=l2, label_smoothing=label_smoothing, rng=rng, weights=row_weights)
 
+    def loss(_: Array) -> float:
+        return evaluate()[0]
+
     analytic = {name: grad.copy() for name, grad in evaluate()[1].items()}
     by_entry = method == "entries" or (method == "auto" and net.n_parameters <= ENTRIES_AT_MOST)
     errors = {}
     for name, param in net.params.items():
-
-        def loss(_: Array) -> float:
-            return evaluate()[0]
-
         if by_entry:
             errors[name] = _entries_error(loss, param, analytic[name], h)
         else:

@@ -63,22 +63,20 @@ class Loss(ABC):
         """Return targets as this loss needs them, or raise InputError."""
 
     @abstractmethod
-    def gradient(
-        self, logits: Array, y: Array, engine: NumpyEngine, label_smoothing: float = 0.0, weights: Array | None = None
-    ) -> float:
+    def gradient(self, logits: Array, y: Array, engine: NumpyEngine, label_smoothing: float, weights: Array | None) -> float:
         """Replace `logits` by the gradient of the mean loss; return its value."""
 
     @abstractmethod
-    def losses(self, logits: Array, y: Array) -> Array:
-        """Return the loss of each row, (n,)."""
+    def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array:
+        """Return the loss of each row, (n,), by the functions `xp` of the arrays' engine."""
 
     @abstractmethod
-    def mean(self, logits: Array) -> Array:
+    def mean(self, logits: Array, xp: ModuleType = np) -> Array:
         """Return the expected target by the logits, (n, k): probabilities, or values."""
 
-    @abstractmethod
     def predict(self, logits: Array) -> Array:
         """Return the most probable target, shaped as `y`."""
+        return self.mean(logits)
 
     @abstractmethod
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
@@ -115,19 +113,17 @@ class CrossEntropy(Loss):
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
         return check_labels(y, n, n_outputs, name)
 
-    def gradient(
-        self, logits: Array, y: Array, engine: NumpyEngine, label_smoothing: float = 0.0, weights: Array | None = None
-    ) -> float:
+    def gradient(self, logits: Array, y: Array, engine: NumpyEngine, label_smoothing: float, weights: Array | None) -> float:
         return engine.softmax_cross_entropy(logits, y, label_smoothing, weights)
 
-    def losses(self, logits: Array, y: Array) -> Array:
+    def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array:
         return cross_entropies(logits.copy(), y)
 
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         shares = np.bincount(y, weights, n_outputs)
         return np.asarray(np.log(np.maximum(shares / shares.sum(), TINY)))
 
-    def mean(self, logits: Array) -> Array:
+    def mean(self, logits: Array, xp: ModuleType = np) -> Array:
         return softmax(logits)
 
     def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
@@ -144,23 +140,12 @@ class CrossEntropy(Loss):
 
 
 class _Elementwise(Loss):
-    """A loss of each output by itself whose gradient is ``mean(s) - y``, the targets being (n, k).
-
-    `losses` and `mean` take `xp`, the functions of the arrays that they are given.
-    """
-
-    @abstractmethod
-    def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array: ...
-
-    @abstractmethod
-    def mean(self, logits: Array, xp: ModuleType = np) -> Array: ...
+    """A loss of each output by itself whose gradient is ``mean(s) - y``, the targets being (n, k)."""
 
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
         return check_targets(y, n, n_outputs, name)
 
-    def gradient(
-        self, logits: Array, y: Array, engine: NumpyEngine, label_smoothing: float = 0.0, weights: Array | None = None
-    ) -> float:
+    def gradient(self, logits: Array, y: Array, engine: NumpyEngine, label_smoothing: float, weights: Array | None) -> float:
         if label_smoothing:
             y = self._smoothed(y, label_smoothing)
         value = weighted_mean(self.losses(logits, y, engine.xp), weights)
@@ -234,9 +219,6 @@ class SquaredLoss(_Elementwise):
     def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
         return logits
 
-    def predict(self, logits: Array) -> Array:
-        return self.mean(logits)
-
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return ``1 - Σ (y - ŷ)² / Σ (y - ȳ)²``, averaged over outputs; 1 where a constant is met, 0 where it is not."""
         residual = np.average(np.square(self.mean(logits) - y), axis=0, weights=weights)
@@ -278,13 +260,7 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in (CrossEntropy(), BinaryCr
 
 
 def get_loss(name: str) -> Loss:
-    """Return a loss by its name.
-
-    Raises
-    ------
-    SettingError
-        If there is no loss of that name.
-    """
+    """Return a loss by its name, or raise SettingError."""
     if name not in LOSSES:
         raise unknown_name("loss", name, LOSSES)
     return LOSSES[name]
