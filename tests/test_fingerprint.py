@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from fcnet import FullyConnectedNet, Trainer
-from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.errors import OtherTrainingError
 from fcnet.files import load_tensors, save_tensors
+from fcnet.preprocessing.views import RandomSigns, RandomView
 from fcnet.training.callbacks import Callback
 from fcnet.training.checkpoint import CHECKPOINT_FORMAT
 from fcnet.training.fingerprint import describe

@@ -5,11 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fcnet.data.augment import RandomSigns, RandomView
 from fcnet.errors import SettingError
 from fcnet.preprocessing import ZCA, Histograms, Patches, Pixels, Preprocessing, Scaling, Table, TrainingRows
 from fcnet.preprocessing.scaling import Mean, NoScaling, Standard
-from fcnet.preprocessing.views import Views
+from fcnet.preprocessing.views import RandomSigns, RandomView, Views
 from fcnet.preprocessing.zca import Whitened
 
 X = np.random.default_rng(0).integers(17, size=(40, 64)).astype(np.float32)

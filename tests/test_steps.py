@@ -12,11 +12,10 @@ import threadpoolctl
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet import engine as engine_package
-from fcnet.data.augment import RandomView
 from fcnet.engine import get_engine, numba_engine
 from fcnet.errors import SettingError
 from fcnet.nn.layers import ACTIVATIONS
-from fcnet.preprocessing.views import all_moves, image_views
+from fcnet.preprocessing.views import RandomView, all_moves, image_views
 from fcnet.training import batches
 from fcnet.training.callbacks import Callback
 from fcnet.training.updates import UPDATES, Momentum, get_update

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcnet.data.augment import RandomSigns, RandomView
-from fcnet.preprocessing.views import all_moves, diagonal_moves, image_views
+from fcnet.preprocessing.views import RandomSigns, RandomView, all_moves, diagonal_moves, image_views
 
 
 def by_hand(image, mirror, down, across):

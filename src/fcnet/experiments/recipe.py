@@ -39,7 +39,7 @@ class Augmentation(Settings):
         int,
         Meta(
             ge=0,
-            description="With pixels: move each image of a batch by up to so many pixels down or up and across, at random. "
+            description="With pixels: translate each image of a batch by up to so many pixels down and across, at random. "
             "With patches: train on every image and on four translations by so many pixels along the diagonals.",
         ),
     ] = 0

@@ -1,6 +1,5 @@
 """The settings of patch features: dictionaries of one or several sizes, and the whitening of their features."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
@@ -14,12 +13,10 @@ from fcnet.settings import Count, NotNegative
 
 
 class Patches(PreprocessorSettings, frozen=True, tag="patches"):
-    """Responses of patches to dictionaries learnt without labels, pooled and whitened; see `PatchRepresentation`.
+    """Responses of patches to dictionaries learnt without labels, pooled and whitened together: a `PatchRepresentation`.
 
-    Each size of patches has a dictionary with its share of `n_filters`, a `PatchFeatures`, or with `map_filters` a
-    `StackedPatches`, where the settings say what they are. `map_patch_size` and `map_layers` are one number, or one for each
-    of `patch_sizes`. Of the features `n_components` principal components are kept, whitened with `regularisation`, which is
-    relative to the mean variance of the standardised features.
+    Each of `patch_sizes` has a dictionary with its share of `n_filters`: a `PatchFeatures`, or unless `map_filters` is 0 a
+    `StackedPatches`. The other settings of feature maps have no effect without `map_filters`.
     """
 
     has_mean_of_views: ClassVar[bool] = True
@@ -108,18 +105,13 @@ class Patches(PreprocessorSettings, frozen=True, tag="patches"):
             If there is neither one map_patch_size nor one for each patch size, or so of map_layers.
         """
         n = len(self.patch_sizes)
-        common: dict[str, Any] = {"threshold": self.threshold, "grid": self.grid, "shift": shift, "max_value": max_value}
-        parts = [{"n_filters": self.n_filters // n, "patch_size": size, **common} for size in self.patch_sizes]
+        common: dict[str, Any] = {"n_filters": self.n_filters // n, "threshold": self.threshold, "grid": self.grid}
+        common |= {"shift": shift, "max_value": max_value}
+        each = [{"patch_size": size} for size in self.patch_sizes]
         if self.map_filters:
-            maps = zip(self._for_each("map_patch_size"), self._for_each("map_layers"), strict=True)
-            for part, (size, layers) in zip(parts, maps, strict=True):
-                part |= {"map_filters": self.map_filters, "map_channels": self.map_channels}
-                part |= {"map_patch_size": size, "map_layers": layers}
-        return parts
-
-    def _for_each(self, name: str) -> Sequence[int]:
-        values: tuple[int, ...] = getattr(self, name)
-        n = len(self.patch_sizes)
-        if len(values) not in (1, n):
-            raise SettingError(f"{name} needs one number, or one for each of {n} patch_sizes: {list(values)}.")
-        return values * n if len(values) == 1 else values
+            common |= {"map_filters": self.map_filters, "map_channels": self.map_channels}
+            for name, values in (("map_patch_size", self.map_patch_size), ("map_layers", self.map_layers)):
+                if len(values) not in (1, n):
+                    raise SettingError(f"{name} needs one number, or one for each of {n} patch_sizes: {list(values)}.")
+                each = [part | {name: values[i % len(values)]} for i, part in enumerate(each)]
+        return [common | part for part in each]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ RESPONSES = 1 << 18  # to them at once, of as many images as fit: they stay in t
 DICTIONARIES = ("kmeans", "patches")
 
 
+@dataclass(eq=False)
 class PatchFeatures:
     """Soft-thresholded responses of whitened patches to a dictionary, pooled over the cells of a grid.
 
@@ -63,38 +65,32 @@ class PatchFeatures:
     image_shape : tuple of ints
     """
 
-    def __init__(
-        self,
-        n_filters: int = 1600,
-        patch_size: int = 6,
-        *,
-        threshold: float = 0.25,
-        grid: int | Sequence[int] = 2,
-        dictionary: str = "kmeans",
-        n_iterations: int = 10,
-        shift: int = 0,
-        max_value: float = 255.0,
-        seed: int = 0,
-    ) -> None:
-        self.n_filters = 2 * to_int("half of n_filters", n_filters // 2, 1)
-        self.patch_size = to_int("patch_size", patch_size, 1)
-        self.threshold = to_float("threshold", threshold, 0)
-        self.grid = grid
-        down, across = grid if isinstance(grid, Sequence) else (grid, grid)
+    n_filters: int = 1600
+    patch_size: int = 6
+    _: KW_ONLY
+    threshold: float = 0.25
+    grid: int | Sequence[int] = 2
+    dictionary: str = "kmeans"
+    n_iterations: int = 10
+    shift: int = 0
+    max_value: float = 255.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.n_filters = 2 * to_int("half of n_filters", self.n_filters // 2, 1)
+        for name, low in (("patch_size", 1), ("n_iterations", 1), ("shift", 0)):
+            setattr(self, name, to_int(name, getattr(self, name), low))
+        self.threshold = to_float("threshold", self.threshold, 0)
+        down, across = self.grid if isinstance(self.grid, Sequence) else (self.grid, self.grid)
         self.cells = (to_int("grid", down, 1), to_int("grid", across, 1))
-        if dictionary not in DICTIONARIES:
-            raise unknown_name("dictionary", dictionary, DICTIONARIES)
-        self.dictionary = dictionary
-        self.n_iterations = to_int("n_iterations", n_iterations, 1)
-        self.shift = to_int("shift", shift, 0)
-        self.max_value = check_max_value(max_value)
-        self.seed = seed
+        if self.dictionary not in DICTIONARIES:
+            raise unknown_name("dictionary", self.dictionary, DICTIONARIES)
+        self.max_value = check_max_value(self.max_value)
         self.matmul: Matmul = matmul
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal, unfitted object."""
-        names = ("n_filters", "patch_size", "threshold", "grid", "dictionary", "n_iterations", "shift", "max_value", "seed")
-        return {name: getattr(self, name) for name in names}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def fit(self, X: ArrayLike, image_shape: tuple[int, ...], mirrored_channels: Array | None = None) -> "PatchFeatures":
         """Learn whitening and dictionary from random patches of images, and return self.

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import DTypeLike
 
-from fcnet.data.augment import RandomView
 from fcnet.preprocessing.base import Preprocessor, WeightImages
-from fcnet.preprocessing.views import Views
+from fcnet.preprocessing.views import RandomView, Views
 from fcnet.types import Array, as_array
 
 if TYPE_CHECKING:

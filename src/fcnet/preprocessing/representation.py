@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.data.augment import RandomSigns
 from fcnet.engine.products import Matmul
 from fcnet.errors import InputError
 from fcnet.preprocessing.base import Preprocessor, WeightImages
@@ -18,7 +17,7 @@ from fcnet.preprocessing.kmeans import unit_rows
 from fcnet.preprocessing.patches import PatchFeatures
 from fcnet.preprocessing.patches_onnx import add_features, add_unit_rows, add_whitening
 from fcnet.preprocessing.stacked import StackedPatches
-from fcnet.preprocessing.views import Views
+from fcnet.preprocessing.views import RandomSigns, Views
 from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd, side_by_side
 from fcnet.types import Array, as_array
 

@@ -1,7 +1,7 @@
 """Patch features of feature maps: a layer of patches on the pooled responses of another, each learnt without labels."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,11 @@ class StackedPatches:
     """`PatchFeatures` of feature maps, which are the features of small patches in cells of 2 × 2 positions.
 
     The responses of the first layer to an image, pooled over such cells, are reduced to their leading principal components, the
-    channels of the feature maps. The second layer takes these for an image: its patches of 3 × 3 see 10 × 10 pixels (Coates &
-    Ng 2011; Mairal 2016, with kernels instead of dictionaries). With two layers of maps the first is itself a `StackedPatches`.
+    channels of the feature maps. The second layer takes the maps for an image: its patches of 3 × 3 see 10 × 10 pixels (Coates
+    & Ng 2011; Mairal 2016, with kernels instead of dictionaries). With two layers of maps the first is a `StackedPatches`, too.
 
-    Mirroring an image exchanges channel c with channel ``c + C/2`` of its mirrored maps. So here, too, the features of a
-    mirrored image are those of the image in another order.
+    Mirroring an image exchanges channel c of its mirrored maps with channel ``c + C/2``. So the features of a mirrored image
+    are those of the image in another order, `mirrored`.
 
     Parameters
     ----------
@@ -72,48 +72,33 @@ class StackedPatches:
         for name, value in (("map_filters", map_filters), ("map_channels", map_channels)):
             if to_int(name, value, 2) % 2:
                 raise SettingError(f"{name} must be even, got {value}: half of them are the mirror images of the others.")
+        if map_channels > 2 * map_filters:
+            raise SettingError(f"map_channels must be at most twice map_filters, {2 * map_filters}, got {map_channels}.")
+        self.map_channels = map_channels
         to_int("map_patch_size", map_patch_size, 1)
         self.map_layers = to_int("map_layers", map_layers, 1, MAX_LAYERS)
+        self.shift = to_int("shift", shift, 0)
+        if self.shift % POOLING:
+            raise SettingError(f"shift must be a multiple of {POOLING} where patches are of maps, got {shift}.")
         of_images: dict[str, Any] = {"grid": 1, "max_value": max_value, "seed": seed}
         self.first: PatchFeatures | StackedPatches
         if self.map_layers == 1:
             self.first = PatchFeatures(map_filters, map_patch_size, threshold=map_threshold, **of_images)
         else:
-            self.first = StackedPatches(
-                2 * map_filters,
-                threshold=threshold,
-                map_filters=map_filters,
-                map_patch_size=map_patch_size,
-                map_threshold=map_threshold,
-                map_channels=map_channels,
-                map_layers=self.map_layers - 1,
-                **of_images,
-            )
-        self.shift = to_int("shift", shift, 0)
-        if self.shift % POOLING:
-            raise SettingError(f"shift must be a multiple of {POOLING} where patches are of maps, got {shift}.")
-        self.second = PatchFeatures(
-            n_filters, patch_size, threshold=threshold, grid=grid, shift=self.shift // POOLING, seed=seed
-        )
-        self.map_channels = to_int("map_channels", map_channels, 2)
+            of_images |= {"map_filters": map_filters, "map_patch_size": map_patch_size, "map_threshold": map_threshold}
+            of_images |= {"map_channels": map_channels, "map_layers": self.map_layers - 1}
+            self.first = StackedPatches(2 * map_filters, threshold=threshold, **of_images)
+        shift_of_maps = self.shift // POOLING
+        self.second = PatchFeatures(n_filters, patch_size, threshold=threshold, grid=grid, shift=shift_of_maps, seed=seed)
         self.first_of: dict[int, PatchFeatures | StackedPatches] = {}  # by the border around the images
-        if map_channels > 2 * map_filters:
-            raise SettingError(f"map_channels must be at most twice map_filters, {2 * map_filters}, got {map_channels}.")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal, unfitted object."""
-        of_second = {name: getattr(self.second, name) for name in ("n_filters", "patch_size", "threshold", "grid", "seed")}
         pixels = self.of_pixels
-        return {
-            **of_second,
-            "map_filters": pixels.n_filters,
-            "map_patch_size": pixels.patch_size,
-            "map_threshold": pixels.threshold,
-            "map_channels": self.map_channels,
-            "map_layers": self.map_layers,
-            "shift": self.shift,
-            "max_value": pixels.max_value,
-        }
+        of_second = {name: getattr(self.second, name) for name in ("n_filters", "patch_size", "threshold", "grid", "seed")}
+        of_first = {"map_filters": pixels.n_filters, "map_patch_size": pixels.patch_size, "map_threshold": pixels.threshold}
+        of_maps = {"map_channels": self.map_channels, "map_layers": self.map_layers}
+        return {**of_second, **of_first, **of_maps, "shift": self.shift, "max_value": pixels.max_value}
 
     @property
     def matmul(self) -> Matmul:
@@ -170,14 +155,13 @@ class StackedPatches:
     def _principal_channels(self, X: Array) -> tuple[Array, Array]:
         """Return the matrix (responses, channels) and the offset (channels,) that make maps of responses.
 
-        Half of the channels are sums of an even and an odd principal component, the other half, their mirror images, the
-        differences.
+        One half of the channels are sums of an even and an odd principal component; the other half, their differences, are
+        the mirror images.
         """
         mirrored = self.first.mirrored()
         total, n = np.zeros(len(mirrored)), 0
         products = np.zeros((len(mirrored), len(mirrored)))
-        for start in range(0, len(X), at_once := self._images_at_once()):
-            rows = self._responses(X[start : start + at_once], 0)
+        for _, rows in self._responses(X, 0):
             total += rows.sum(axis=0, dtype=np.float64)
             products += rows.T @ rows
             n += len(rows)
@@ -194,21 +178,19 @@ class StackedPatches:
         both = np.concatenate([channels, channels[mirrored]], axis=1)
         return both.astype(np.float32), (mean @ both).astype(np.float32)
 
-    def _responses(self, X: Array, border: int) -> Array:
-        """Return the first layer's pooled responses (places of all maps, 2 · map_filters)."""
-        return self.first_of[border].transform(X).reshape(-1, self.first.n_features)
-
-    def _images_at_once(self) -> int:
-        return max(1, BLOCK_BYTES // (4 * self.first.n_features * math.prod(self.map_shape[:2])))
+    def _responses(self, X: Array, border: int) -> Iterator[tuple[slice, Array]]:
+        """Yield some of the images, and the first layer's pooled responses to them (places of all maps, 2 · map_filters)."""
+        at_once = max(1, BLOCK_BYTES // (4 * self.first.n_features * math.prod(self.map_shape[:2])))
+        for start in range(0, len(X), at_once):
+            some = slice(start, start + at_once)
+            yield some, self.first_of[border].transform(X[some]).reshape(-1, self.first.n_features)
 
     def _maps(self, X: Array, border: int) -> Array:
         """Return the maps of images that have a border of so many pixels, one row each."""
-        places, at_once = math.prod(self.first_of[border].cells), self._images_at_once()
-        maps = np.empty((len(X), places, self.map_channels), np.float32)
-        for start in range(0, len(X), at_once):
-            responses = self._responses(X[start : start + at_once], border)
-            maps[start : start + at_once] = (self.matmul(responses, self.channels) - self.offset).reshape(-1, *maps.shape[1:])
-        return maps.reshape(len(X), places * self.map_channels)
+        maps = np.empty((len(X), math.prod(self.first_of[border].cells) * self.map_channels), np.float32)
+        for some, responses in self._responses(X, border):
+            maps[some] = (self.matmul(responses, self.channels) - self.offset).reshape(-1, maps.shape[1])
+        return maps
 
     @property
     def of_pixels(self) -> PatchFeatures:
@@ -257,26 +239,18 @@ class StackedPatches:
 
     def arrays(self) -> dict[str, Array]:
         """Return what was learnt."""
-        return {
-            "filters": self.second.filters,
-            **{f"map_{name}": array for name, array in self.first.arrays().items()},
-            "channels": self.channels,
-            "offset": self.offset,
-        }
+        of_first = {f"map_{name}": array for name, array in self.first.arrays().items()}
+        return {"filters": self.second.filters, **of_first, "channels": self.channels, "offset": self.offset}
 
     def array_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes that `arrays` have to have; `set_shape` comes first."""
-        return {
-            **self.second.array_shapes(),
-            **{f"map_{name}": shape for name, shape in self.first.array_shapes().items()},
-            "channels": (self.first.n_features, self.map_channels),
-            "offset": (self.map_channels,),
-        }
+        of_first = {f"map_{name}": shape for name, shape in self.first.array_shapes().items()}
+        n = self.map_channels
+        return {**self.second.array_shapes(), **of_first, "channels": (self.first.n_features, n), "offset": (n,)}
 
     def set_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take what `arrays` returned; `set_shape` comes first."""
-        own = {name: shape for name, shape in self.array_shapes().items() if name in ("channels", "offset")}
-        check_arrays("maps", {name: arrays[name] for name in own}, own)
+        check_arrays("maps", arrays, self.array_shapes())
         self._set_first({name: arrays[f"map_{name}"] for name in self.first.array_shapes()})
         self.second.set_arrays({"filters": arrays["filters"]})
         self.channels, self.offset = arrays["channels"], arrays["offset"]

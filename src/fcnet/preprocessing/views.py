@@ -1,4 +1,4 @@
-"""Views of an image: itself, its mirror image, and translations."""
+"""Views of an image: itself, its mirror image, and translations; a batch of training rows gets random ones of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,3 +90,27 @@ def random_places(n: int, patch_size: int, image_shape: tuple[int, ...], rng: np
     tops, lefts = (rng.integers(side - patch_size + 1, size=n) for side in (height, width))
     corner = np.arange(height * width * channels).reshape(image_shape)[:patch_size, :patch_size].reshape(-1)
     return channels * (width * tops + lefts)[:, np.newaxis], corner
+
+
+@dataclass(frozen=True, eq=False)
+class RandomView:
+    """Replaces each image of a batch, in place, by one of its `views`, integers (n_views, n_inputs), drawn at random."""
+
+    views: Array
+
+    def __call__(self, X: Array, rng: np.random.Generator) -> None:
+        """Change a batch."""
+        for row, view in zip(X, rng.integers(len(self.views), size=len(X)), strict=True):
+            row[...] = row[self.views[view]]
+
+
+@dataclass(frozen=True, eq=False)
+class RandomSigns:
+    """Multiplies each row of a batch, in place, by `signs` with probability ½: by `mirror_signs` it mirrors the image."""
+
+    signs: Array
+
+    def __call__(self, X: Array, rng: np.random.Generator) -> None:
+        """Change a batch."""
+        for row in np.flatnonzero(rng.random(len(X), dtype=np.float32) < 0.5):
+            X[row] *= self.signs
