@@ -238,9 +238,6 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     def _n_logits(self, targets: Array) -> int:
         return len(self.classes_) if targets.ndim == 1 else int(targets.shape[1])
 
-    def _label_smoothing(self) -> float:
-        return float(self.label_smoothing)
-
     def _class_weights(self, y: Any, targets: Array) -> Array | None:
         by, codes = self.class_weight, self._stratify(targets)
         if by is None:

@@ -24,30 +24,22 @@ OF_NETWORK: dict[str, Callable[[FullyConnectedNet], Any]] = {
     "n_outputs_": lambda network: network.n_classes,
     "out_activation_": lambda network: network.loss.out_activation,
 }
-
-
-def _weights(name: str, doc: str) -> Any:
-    def get(self: Any) -> list[Array]:
-        return vars(self)[name] if name in vars(self) else WeightList(name, self.network_)
-
-    def set_(self: Any, arrays: Any) -> None:
-        if "network_" in vars(self):
-            WeightList(name, self.network_)[:] = arrays
-        else:
-            vars(self)[name] = list(arrays)
-
-    return property(get, set_, doc=doc)
+WEIGHTS = ("coefs_", "intercepts_")
 
 
 def _of_network(name: str, doc: str) -> Any:
     def get(self: Any) -> Any:
-        return vars(self)[name] if name in vars(self) else OF_NETWORK[name](self.network_)
+        if name in vars(self):
+            return vars(self)[name]
+        return WeightList(name, self.network_) if name in WEIGHTS else OF_NETWORK[name](self.network_)
 
     def set_(self: Any, value: Any) -> None:
-        if "network_" in vars(self):
-            _compare(name, value, self.network_)
+        if "network_" not in vars(self):
+            vars(self)[name] = list(value) if name in WEIGHTS else value
+        elif name in WEIGHTS:
+            WeightList(name, self.network_)[:] = value
         else:
-            vars(self)[name] = value
+            _compare(name, value, self.network_)
 
     return property(get, set_, doc=doc)
 
@@ -66,8 +58,8 @@ class FittedNetwork(BaseEstimator):
     network is needed, which is then made of them.
     """
 
-    coefs_ = _weights("coefs_", "Weights of every layer, (n_in, n_out).")
-    intercepts_ = _weights("intercepts_", "Biases of every layer, (n_out,).")
+    coefs_ = _of_network("coefs_", "Weights of every layer, (n_in, n_out).")
+    intercepts_ = _of_network("intercepts_", "Biases of every layer, (n_out,).")
     n_layers_ = _of_network("n_layers_", "Layers, those of inputs and outputs among them.")
     n_outputs_ = _of_network("n_outputs_", "Outputs of the last layer: one for two classes.")
     out_activation_ = _of_network(
@@ -78,7 +70,7 @@ class FittedNetwork(BaseEstimator):
     def network_(self) -> FullyConnectedNet:
         """The network, where no `fit` has made one: of the weights that were assigned."""
         given = self.__dict__
-        weights = [name for name in ("coefs_", "intercepts_") if name in given]
+        weights = [name for name in WEIGHTS if name in given]
         if not weights:
             raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
         if len(weights) == 1:
@@ -109,7 +101,7 @@ class FittedNetwork(BaseEstimator):
             self._memory = Memory(old["_update"], old["_update_state"] or {}, factor, old["_n_partial_fits"] or 0)
 
     def _forget_given(self) -> None:
-        for name in ("coefs_", "intercepts_", *OF_NETWORK):
+        for name in (*WEIGHTS, *OF_NETWORK):
             self.__dict__.pop(name, None)
 
     @abstractmethod

@@ -7,22 +7,7 @@ from fcnet.types import Array
 
 
 def validation_rows(n: int, fraction: float, classes: Array | None, rng: np.random.Generator) -> Array:
-    """Return which of n rows are to validate on, a mask (n,): of every class its share, but never its last row.
-
-    Parameters
-    ----------
-    n : int
-    fraction : float
-        Of all rows, rounded up.
-    classes : integer array (n,), optional
-        The class of each row, where the shares are to be those of the classes.
-    rng : numpy.random.Generator
-
-    Raises
-    ------
-    InputError
-        If fewer than two rows can be set aside.
-    """
+    """Return which of n rows are to validate on, a mask (n,): of every class its share, but never its last row."""
     codes = np.zeros(n, int) if classes is None else classes
     rows = rng.permutation(n)
     rows = rows[np.argsort(codes[rows], kind="stable")]  # class by class

@@ -21,13 +21,7 @@ def check_known(labels: Array, classes: Array, all_of_them: bool) -> None:
 
 
 def weights_of_classes(class_weight: Any, y: Array, codes: Array, classes: Array) -> Array:
-    """Return the weights (n,) of rows with the classes `y`, whose numbers among `classes` are `codes` (n,).
-
-    Raises
-    ------
-    InputError
-        If a weight is negative or not finite, or none is for a class that there is.
-    """
+    """Return the weights (n,) of rows with the classes `y`, whose numbers among `classes` are `codes` (n,)."""
     if class_weight == "balanced":
         return _checked(compute_sample_weight("balanced", y), class_weight)
     names = classes.tolist()
@@ -38,13 +32,7 @@ def weights_of_classes(class_weight: Any, y: Array, codes: Array, classes: Array
 
 
 def weights_of_labels(class_weight: Any, targets: Array) -> Array:
-    """Return the weights (n,) of rows with the labels `targets`, zeros and ones (n, n_labels).
-
-    Raises
-    ------
-    InputError
-        If there is not a dict of weights for each label, or a weight is negative or not finite.
-    """
+    """Return the weights (n,) of rows with the labels `targets`, zeros and ones (n, n_labels)."""
     labels = targets.astype(int)
     if class_weight == "balanced":
         return _checked(compute_sample_weight("balanced", labels), class_weight)

@@ -135,19 +135,10 @@ def update_rule(parameters: Parameters) -> UpdateRule:
 
 
 def schedule_of(parameters: Parameters, n_rows: int, n_seen: int, factor: float, epoch: int | None) -> ScheduleRule:
-    """Return the schedule.
+    """Return the schedule of epochs of so many rows.
 
-    Parameters
-    ----------
-    parameters : Parameters
-    n_rows : int
-        Of an epoch.
-    n_seen : int
-        Rows that earlier trainings have gone through.
-    factor : float
-        What they have lowered the rate to where it adapts.
-    epoch : int, optional
-        The number of the epoch that this call of `partial_fit` is.
+    Trainings before have gone through `n_seen` rows, and lowered a rate that adapts by `factor`; `epoch` is the number of this
+    call of `partial_fit`.
     """
     schedule = parameters.learning_rate
     if schedule == "auto":
@@ -161,24 +152,13 @@ def schedule_of(parameters: Parameters, n_rows: int, n_seen: int, factor: float,
 
 
 class InverseScaling(OnceDataclass):
-    """``1 / (t + 1)^power`` after t rows have been gone through in whole epochs, as `learning_rate="invscaling"`.
+    """``1 / (t + 1)^power`` after t rows in whole epochs, those of trainings before included: `learning_rate="invscaling"`."""
 
-    Parameters
-    ----------
-    n_rows : int
-        Of an epoch.
-    power : float
-        At least 0.
-    seen : int
-        Rows of trainings before this one.
-    """
-
-    n_rows: int
+    n_rows: int  # of an epoch
     power: NotNegative = 0.5
     seen: Annotated[int, Meta(ge=0)] = 0
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
-        """Return the factor of the rate."""
         return float((self.seen + self.n_rows * (iteration // per_epoch) + 1) ** -self.power)
 
 
@@ -191,7 +171,6 @@ class EpochOf:
     n_epochs: int
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
-        """Return the factor of the rate."""
         epoch = min(self.epoch, self.n_epochs - 1)
         return self.schedule(epoch * per_epoch + iteration, per_epoch, self.n_epochs * per_epoch)
 

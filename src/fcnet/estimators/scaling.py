@@ -25,25 +25,14 @@ class InputScale:
 
     Sparse rows stay sparse: their columns are divided by the root mean square of what is not zero where that is more than 1,
     so that indicators, counts and weights of words are left as they are, or nearly so.
-
-    Parameters
-    ----------
-    mean, scale : arrays (n_features,) of float64
-        Of values that the type of the rows has, so that rows and weights are brought to the same scale.
     """
 
-    mean: Array
-    scale: Array
+    mean: Array  # (n_features,) of float64; of values that the type of the rows has, so that these come to the same scale
+    scale: Array  # likewise
 
     @classmethod
     def of(cls, X: Any, weights: Array | None) -> Self | None:
-        """Return the scale of rows, each counted by its weight; None where they are as they should be.
-
-        Raises
-        ------
-        InputError
-            If a column has values so large that weights for them are too small for its type.
-        """
+        """Return the scale of rows, each counted by its weight; None where they are as they should be."""
         mean, scale = (_of_sparse if is_sparse(X) else _of_dense)(X, weights)
         limits = np.finfo(X.dtype)
         scale = np.maximum(scale, limits.tiny * ROOM)

@@ -33,31 +33,20 @@ from fcnet.types import Array, Params
 
 @dataclass(frozen=True)
 class Job:
-    """A network to train by the parameters of an estimator, and the rows for it, all in the scale of training.
-
-    Parameters
-    ----------
-    parameters : Parameters
-    network : FullyConnectedNet
-    X, y, weights : arrays
-    X_val, y_val, val_weights : arrays, optional
-    label_smoothing : float
-    n_seen, best, n_without : int, float, int
-        Of earlier trainings that are gone on with: rows gone through, the least loss, and epochs without improvement.
-    """
+    """A network to train by the parameters of an estimator, and the rows for it, all in the scale of training."""
 
     parameters: Parameters
     network: Trainable
     X: Any
     y: Array
-    weights: Array | None = None
-    X_val: Any = None
-    y_val: Array | None = None
-    val_weights: Array | None = None
-    label_smoothing: float = 0.0
-    n_seen: int = 0
-    best: float = math.nan
-    n_without: int = 0
+    weights: Array | None
+    X_val: Any
+    y_val: Array | None
+    val_weights: Array | None
+    label_smoothing: float
+    n_seen: int  # rows that earlier trainings have gone through
+    best: float  # their least loss
+    n_without: int  # epochs without improvement at their end
 
 
 @dataclass
@@ -78,29 +67,14 @@ class Memory:
 
 @dataclass
 class Outcome:
-    """How a training went.
-
-    Parameters
-    ----------
-    history : History
-    problems : list of Warning
-        What is to be said of its end.
-    best : float
-        The best validation score, where it decides, else the least loss.
-    n_without : int
-        Epochs without improvement at its end.
-    is_whole : bool
-        Whether it has ended by itself.
-    has_diverged : bool
-        Whether it has kept an epoch from before it did.
-    """
+    """How a training went."""
 
     history: History
     problems: list[Warning] = field(default_factory=list)
-    best: float = math.nan
-    n_without: int = 0
-    is_whole: bool = True
-    has_diverged: bool = False
+    best: float = math.nan  # the validation score where it decides, else the loss
+    n_without: int = 0  # epochs without improvement at its end
+    is_whole: bool = True  # whether it has ended by itself
+    has_diverged: bool = False  # after which an epoch from before is kept
 
 
 def fit_lbfgs(job: Job) -> Outcome:

@@ -30,9 +30,6 @@ def before_training() -> dict[str, Any]:
 class TrainedNetwork(FittedNetwork):
     """The training of an estimator: parameters and rows go to a solver, and what it returns becomes attributes."""
 
-    def _label_smoothing(self) -> float:
-        return 0.0
-
     # The scale that the network is trained in; those of inputs and of targets go together.
 
     def _enter_scale(self, network: FullyConnectedNet) -> None:
@@ -65,7 +62,7 @@ class TrainedNetwork(FittedNetwork):
         job = Job(
             *(self, self.network_, self._scaled_inputs(X), self._scaled(y), weights),
             *(self._scaled_inputs(X_val), None if y_val is None else self._scaled(y_val), val_weights),
-            label_smoothing=self._label_smoothing(),
+            label_smoothing=float(getattr(self, "label_smoothing", 0.0)),
             n_seen=self.t_,
             best=math.nan if self.early_stopping or self.best_loss_ is None else self.best_loss_,
             n_without=self._no_improvement_count,
