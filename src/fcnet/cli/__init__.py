@@ -11,6 +11,7 @@ from fcnet.cli.group import Commands
 from fcnet.cli.predict import predict
 from fcnet.cli.recipes import recipes
 from fcnet.cli.report import report
+from fcnet.cli.runs import runs
 from fcnet.cli.train import train
 
 
@@ -21,5 +22,5 @@ def main(debug: bool) -> None:  # read by Commands.invoke
     """Train fully-connected networks, look at them, and trust them."""
 
 
-for _command in (train, evaluate, predict, report, export, data, gradcheck, recipes):
+for _command in (train, evaluate, predict, report, runs, export, data, gradcheck, recipes):
     main.add_command(_command)

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from fcnet.cli.group import Command
+from fcnet.cli.model import model_of
 from fcnet.cli.options import run_argument, threads_option
-from fcnet.cli.runs import model_of
 from fcnet.errors import FcnetError, SettingError
 
 

@@ -11,8 +11,8 @@ import click
 
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error
+from fcnet.cli.model import model_of
 from fcnet.cli.options import decimal_settings, encoding_option, json_option, run_argument, threads_option
-from fcnet.cli.runs import model_of
 from fcnet.errors import FcnetError, FileFormatError, SettingError
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Config:
 
     def options(self) -> dict[str, Any]:
         """Return all but the settings."""
-        return {name: value for name, value in asdict(self).items() if name != "settings"}
+        return {made.name: getattr(self, made.name) for made in fields(self) if made.name != "settings"}
 
     def write(self, run: Path) -> None:
         """Write the ``config.toml`` of a run."""

@@ -25,6 +25,7 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"
+TIME = "%Y-%m-%d %H:%M:%S"
 PATIENCE, PATIENCE_TO_ASK = 1.0, 0.2  # seconds: who only asks whether a folder is owned holds its lock for a moment
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -84,7 +85,7 @@ def _how_it_ended(error: BaseException) -> dict[str, Any]:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")
+    return time.strftime(TIME)
 
 
 def refuse_if_owned(run: Path) -> None:
@@ -93,14 +94,17 @@ def refuse_if_owned(run: Path) -> None:
         raise _in_use(run, words)
 
 
-def owner(run: Path) -> str | None:
-    """Return who owns a run folder now, in words, or None if nobody does."""
+def owner(run: Path, patience: float | None = None) -> str | None:
+    """Return who owns a run folder now, in words, or None if nobody does.
+
+    One who asks at the same moment seems to own it for longer than a `patience` of 0 seconds.
+    """
     from filelock import FileLock, Timeout
 
     if not (run / LOCK).exists():
         return None
     try:
-        with FileLock(run / LOCK).acquire(timeout=PATIENCE_TO_ASK, poll_interval=0.02):
+        with FileLock(run / LOCK).acquire(PATIENCE_TO_ASK if patience is None else patience, poll_interval=0.02):
             return None
     except Timeout:
         return _owner_words(run)

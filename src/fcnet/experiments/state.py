@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fcnet.experiments.folder import CHECKPOINT, HISTORY, METRICS, owner, read_status
 from fcnet.training.checkpoint import epoch_of
@@ -19,6 +19,19 @@ class RunState:
     words: str = ""
 
 
+def kind_of(run: Path, status: dict[str, Any], *, is_owned: bool) -> Kind:
+    """Return the state of a run in a word, from its ``status.json`` and whether a process owns its folder.
+
+    Both are to be found out before this is called: a run that ends meanwhile is then a finished one.
+    """
+    if (run / METRICS).exists():
+        return "finished"
+    if is_owned:
+        return "running"
+    ended: Kind | None = status.get("ended")
+    return ended or ("killed" if status else "unfinished")
+
+
 def state_of(run: Path, dataset: str, n_epochs: int) -> RunState:
     """Return the state of a run on this data set, that is to be trained for so many epochs.
 
@@ -26,23 +39,21 @@ def state_of(run: Path, dataset: str, n_epochs: int) -> RunState:
     diverged do not, since it would again.
     """
     words, status = owner(run), read_status(run)
-    if (run / METRICS).exists():
-        return RunState("finished")
-    done = _n_rows(run / HISTORY)
+    kind = kind_of(run, status, is_owned=words is not None)
+    if kind == "finished":
+        return RunState(kind)
+    done, reason = _n_rows(run / HISTORY), status.get("reason", "")
     so_far = f"after epoch {done} of {n_epochs}" if done else "before the first epoch was through"
-    if words:
-        return RunState("running", f"It is still running, {so_far}: {words}.")
-    ended, reason = status.get("ended"), status.get("reason", "")
-    if ended == "diverged":
-        return RunState("diverged", f"It diverged {so_far}. {reason}")
-    go_on = _how_to_go_on(run, dataset, done)
-    if ended == "stopped":
-        return RunState("stopped", f"Stopped {so_far}. {go_on}")
-    if ended == "failed":
-        return RunState("failed", f"It failed {so_far}: {reason.rstrip('.')}. When that is mended: {go_on}")
-    if status:
-        return RunState("killed", f"Killed {so_far}. {go_on}")
-    return RunState("unfinished", f"It ended {so_far}. {go_on}")
+    if kind == "running":
+        return RunState(kind, f"It is still running, {so_far}: {words}.")
+    if kind == "diverged":
+        return RunState(kind, f"It diverged {so_far}. {reason}")
+    how_it_ended = {
+        "stopped": f"Stopped {so_far}.",
+        "failed": f"It failed {so_far}: {reason.rstrip('.')}. When that is mended:",
+        "killed": f"Killed {so_far}.",
+    }
+    return RunState(kind, f"{how_it_ended.get(kind, f'It ended {so_far}.')} {_how_to_go_on(run, dataset, done)}")
 
 
 def _how_to_go_on(run: Path, dataset: str, done: int) -> str:

@@ -1,0 +1,167 @@
+"""The runs below a folder: how each stands, and in what they differ."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fcnet.errors import FcnetError, FileFormatError
+from fcnet.experiments.config import Config
+from fcnet.experiments.folder import CHECKPOINT, CONFIG, HISTORY, METRICS, PREDICTIONS, TIME, owner, read_status
+from fcnet.experiments.history_end import HistoryEnd
+from fcnet.experiments.results import read_metrics
+from fcnet.experiments.state import kind_of
+from fcnet.experiments.tree import leaves
+
+SIGNS_OF_A_RUN = {CONFIG, HISTORY, METRICS, CHECKPOINT, PREDICTIONS}
+FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
+FROM_HISTORY = ("loss", "val_loss", "val_accuracy", "train_accuracy")
+SAME_RESULT = ("dataset", "description", "verify", "threads", "fcnet")  # these make no runs different
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in a list of runs; what is not known of it is None.
+
+    Parameters
+    ----------
+    run : Path
+    state : str
+        As `fcnet.experiments.state.Kind`, or ``"damaged"``.
+    reason : str
+        Why it has no result, where that is known.
+    dataset, epochs, n_epochs, seconds
+        The data set, epochs done and to be done, and how long it has been trained: of a run that is not finished, in its last
+        sitting.
+    loss, val_loss, val_accuracy, train_accuracy, test_accuracy : float
+        Of the model that a finished run keeps, the losses of its last epoch; of others all of the last epoch so far.
+    settings : dict
+        The options and settings by their paths.
+    began : float
+        When, in seconds since 1970.
+    """
+
+    run: Path
+    state: str
+    reason: str = ""
+    dataset: str | None = None
+    epochs: int = 0
+    n_epochs: int | None = None
+    seconds: float | None = None
+    loss: float | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    began: float = 0.0
+
+
+class Runs:
+    """The runs below a folder; what has not changed since it was asked last is not read again.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise FileFormatError(f"There is no folder {folder}." if not folder.exists() else f"{folder} is a file.")
+        self.folder = folder
+        self._known: dict[Path, _Reader] = {}
+
+    def rows(self) -> list[RunRow]:
+        """Return the runs as they are now, in the order in which they were begun; damaged ones with what is wrong."""
+        self._known = {run: self._known.get(run) or _Reader(run) for run in run_folders(self.folder)}
+        return sorted((reader.row() for reader in self._known.values()), key=lambda row: (row.began, row.run))
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """Yield the run folders below a folder, or the folder itself if it is one; of damaged ones any file is enough."""
+    for path, folders, files in os.walk(folder):
+        if SIGNS_OF_A_RUN.intersection(files):
+            folders.clear()
+            yield Path(path)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+class _Reader:
+    """Reads one run, time and again."""
+
+    def __init__(self, run: Path) -> None:
+        self.run, self.history = run, HistoryEnd(run / HISTORY)
+        self._settings_of: tuple[int, int] | None = None  # the file that these were read from
+        self._settings: dict[str, Any] = {}
+        self._row: RunRow | None = None  # of a finished run
+        self._metrics_of: tuple[int, int] | None = None
+
+    def row(self) -> RunRow:
+        """Return the run as it is now."""
+        metrics_of, began = _identity(self.run / METRICS), 0.0
+        if self._row is not None and metrics_of == self._metrics_of and _identity(self.run / CONFIG) == self._settings_of:
+            return self._row
+        try:
+            began = (self.run / CONFIG).stat().st_mtime
+            row = self._read(began)
+        except FileNotFoundError:
+            return RunRow(self.run, "damaged", f"It has no {CONFIG}.")
+        except (FcnetError, OSError, ValueError, TypeError, KeyError) as error:
+            return RunRow(self.run, "damaged", str(error), settings=self._settings, began=began)
+        self._row, self._metrics_of = (row if row.state == "finished" else None), metrics_of
+        return row
+
+    def _read(self, began: float) -> RunRow:
+        status = read_status(self.run)
+        # Who has written how it ended owns it no more. So a lock that another one who asks holds for a moment deceives nobody.
+        is_owned = not (self.run / METRICS).exists() and "ended" not in status and owner(self.run, patience=0) is not None
+        state = kind_of(self.run, status, is_owned=is_owned)
+        if (identity := _identity(self.run / CONFIG)) != self._settings_of:
+            config = Config.read(self.run)
+            self._settings, self._settings_of = leaves(config.settings.to_dict()) | config.options(), identity
+            self._n_epochs = config.settings.training.n_epochs
+        last = self.history.row() or {}
+        values: dict[str, Any] = {name: last.get(name) for name in FROM_HISTORY}
+        values |= {"epochs": last.get("epoch", 0), "seconds": _seconds(status)}
+        if state == "finished":
+            metrics = read_metrics(self.run)
+            values |= {name: metrics[name] for name in FROM_METRICS} | {"seconds": metrics["fit_seconds"]}
+        reason = status.get("reason", "") if state in ("diverged", "failed") else ""
+        known = {"dataset": self._settings["dataset"], "n_epochs": self._n_epochs, "settings": self._settings}
+        return RunRow(self.run, state, reason, **known, **values, began=began)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _seconds(status: dict[str, Any]) -> float | None:
+    """Return how long a sitting has lasted, or lasts, by its ``status.json``."""
+    if "since" not in status:
+        return None
+    began = time.mktime(time.strptime(status["since"], TIME))
+    return (time.mktime(time.strptime(status["until"], TIME)) if "until" in status else time.time()) - began
+
+
+def differing(rows: Sequence[RunRow]) -> dict[Path, dict[str, Any]]:
+    """Return of each run the settings in which runs on its data set differ from one another."""
+    by_dataset: dict[str | None, list[RunRow]] = {}
+    for row in rows:
+        by_dataset.setdefault(row.dataset, []).append(row)
+    found: dict[Path, dict[str, Any]] = {}
+    for same in by_dataset.values():
+        paths = dict.fromkeys(path for row in same for path in row.settings if path not in SAME_RESULT)
+        differ = [path for path in paths if len({repr(row.settings.get(path)) for row in same}) > 1]
+        found |= {row.run: {path: row.settings[path] for path in differ if path in row.settings} for row in same}
+    return found

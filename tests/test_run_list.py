@@ -1,0 +1,294 @@
+"""The list of runs: states, results, what differs, selection, and following."""
+
+import csv
+import io
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fcnet.cli import main
+from fcnet.errors import DivergedError
+from fcnet.experiments import history_end
+from fcnet.experiments import run as runs
+from fcnet.experiments.config import Config
+from fcnet.experiments.folder import owned
+from fcnet.experiments.history_end import HistoryEnd
+from fcnet.experiments.recipe import load_recipe
+from fcnet.experiments.results import read_history, read_metrics
+from fcnet.experiments.runs import Runs, differing
+from fcnet.training.callbacks import Callback
+
+OLD = Path(__file__).parent / "fixtures" / "runs-0.1.0"
+BASE = ["epochs=3", "hidden_sizes=[8]", "batch_size=100"]
+
+
+def train(run, *changes, callbacks=(), **options):
+    runs.train(run, Config("digits", "digits", load_recipe("digits", [*BASE, *changes]), **options), callbacks=callbacks)
+
+
+class StopAfter(Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with runs in every state."""
+    folder = tmp_path_factory.mktemp("work") / "runs"
+    train(folder / "a", "learning_rate=0.01")
+    runs.evaluate(folder / "a")
+    train(folder / "deep" / "b", "learning_rate=0.1", seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(folder / "stopped", callbacks=[StopAfter(2)])
+    with pytest.raises(DivergedError):
+        train(folder / "wild", "learning_rate=1e6")
+    killed = Path(shutil.copytree(folder / "stopped", folder / "killed"))
+    status = json.loads((killed / "status.json").read_text())
+    (killed / "status.json").write_text(json.dumps({key: status[key] for key in ("command", "pid", "host", "since")}))
+    half = Path(shutil.copytree(folder / "a", folder / "no-config"))
+    (half / "config.toml").unlink()
+    for name, file, text in (
+        ("bad-config", "config.toml", "x ="),
+        ("bad-metrics", "metrics.json", '{"val_acc'),
+        ("bad-history", "history.jsonl", "{]\n"),
+    ):
+        (Path(shutil.copytree(folder / "a", folder / name)) / file).write_text(text)
+    (folder / "nothing").mkdir()
+    return folder
+
+
+def rows_of(folder):
+    return {row.run.name: row for row in Runs(folder).rows()}
+
+
+def fcnet(*words, code=0):
+    result = CliRunner().invoke(main, ["runs", *map(str, words)])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result.output
+
+
+def test_every_run_below_a_folder_says_how_it_stands(folder):
+    rows = rows_of(folder)
+    assert {name: row.state for name, row in rows.items()} == {
+        "a": "finished",
+        "b": "finished",
+        "stopped": "stopped",
+        "killed": "killed",
+        "wild": "diverged",
+        **dict.fromkeys(("no-config", "bad-config", "bad-metrics", "bad-history"), "damaged"),
+    }
+    assert "config.toml" in rows["no-config"].reason
+    assert "config.toml is damaged" in rows["bad-config"].reason
+    assert "metrics.json is damaged" in rows["bad-metrics"].reason
+    assert "history.jsonl is damaged" in rows["bad-history"].reason
+    assert "learning_rate = 1e+06" in rows["wild"].reason
+
+
+def test_a_row_has_the_results_of_its_run(folder):
+    rows, metrics, history = rows_of(folder), read_metrics(folder / "a"), read_history(folder / "a")
+    a, stopped = rows["a"], rows["stopped"]
+    for name in ("val_accuracy", "train_accuracy", "test_accuracy", "epochs", "dataset"):
+        assert getattr(a, name) == metrics[name]
+    assert (a.loss, a.val_loss, a.seconds, a.n_epochs) == (
+        history[-1]["loss"],
+        history[-1]["val_loss"],
+        metrics["fit_seconds"],
+        3,
+    )
+    last = read_history(folder / "stopped")[-1]
+    assert (stopped.epochs, stopped.loss, stopped.val_accuracy) == (2, last["loss"], last["val_accuracy"])
+    assert stopped.test_accuracy is None
+    assert stopped.seconds >= 0
+    assert (rows["wild"].epochs, rows["wild"].loss) == (0, None)
+
+
+def test_settings_that_differ_are_those_of_runs_on_the_same_data(folder):
+    rows = [row for row in Runs(folder).rows() if row.state != "damaged"]
+    differ = {run.name: settings for run, settings in differing(rows).items()}
+    assert differ["b"] == {"training.learning_rate": 0.1, "seed": 1}
+    assert differ["a"] == {"training.learning_rate": 0.01, "seed": 0}
+    assert set(differ["stopped"]) == {"training.learning_rate", "seed"}
+
+
+def test_runs_of_version_0_1_are_listed():
+    rows = Runs(OLD).rows()
+    assert len(rows) > 5
+    assert {row.state for row in rows} <= {"finished", "unfinished"}
+    assert {row.run.name: row.val_accuracy for row in rows}["digits"] == read_metrics(OLD / "digits")["val_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["--filter", "state=finished"], ["a", "deep/b"]),
+        (["--filter", "state=finished", "--sort", "-learning_rate"], ["deep/b", "a"]),
+        (["--filter", "state!=damaged", "--sort", "-training.learning_rate", "--filter", "lr>=0.1"], ["wild", "deep/b"]),
+        (["--filter", "learning_rate<=0.01", "--filter", "state=finished"], ["a"]),
+        (["--filter", "test_accuracy>0"], ["a"]),
+        (["--filter", "hidden_sizes=[8]", "--filter", "epochs=2", "--filter", "state=killed"], ["killed"]),
+        (["--filter", "seed == 1"], ["deep/b"]),
+        (["--filter", "state<3"], []),
+        (["--sort", "loss", "--filter", "dataset=digits", "--filter", "state!=killed"], ["deep/b", "a", "stopped", "wild"]),
+    ],
+)
+def test_runs_are_filtered_and_sorted(folder, words, names):
+    found = json.loads(fcnet(folder, *words, "--json"))
+    key = [row["run"] for row in found]
+    if "loss" in words:  # what the losses are, and of one that has none that it comes last
+        losses = [row["loss"] for row in found]
+        assert losses[:-1] == sorted(losses[:-1])
+        assert losses[-1] is None
+        assert sorted(key) == sorted(str(folder / name) for name in names)
+    else:
+        assert key == [str(folder / name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--filter", "learning_rat=1"], "Did you mean 'learning_rate'"),
+        (["--sort", "los"], "Did you mean 'loss'"),
+        (["--filter", "loss"], "--filter takes key=value"),
+        (["--json", "--csv"], "do not go together"),
+        (["--watch"], "--watch needs a terminal"),
+    ],
+)
+def test_wrong_use_is_said_in_a_line(folder, words, message):
+    output = fcnet(folder, *words, code=2)
+    assert message in output
+    assert output.count("\n") == 1
+
+
+def test_a_table_for_people_and_csv_for_programs(folder):
+    lines = fcnet(folder, "--filter", "state!=damaged").splitlines()
+    assert len(lines) == 6
+    assert re.fullmatch(
+        r"a +finished +digits +[\d.]+% +[\d.]+% +[\d.]+ +3/3 +[\d.]+ s +learning_rate = 0\.01, seed = 0", lines[1]
+    )
+    found = list(csv.DictReader(io.StringIO(fcnet(folder, "--filter", "state=finished", "--csv"))))
+    assert [row["training.learning_rate"] for row in found] == ["0.01", "0.1"]
+    assert float(found[0]["val_accuracy"]) == read_metrics(folder / "a")["val_accuracy"]
+
+
+def test_places_without_runs(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "There is no folder runs" in fcnet(code=1)
+    assert "There are no runs below ." in fcnet(".")
+    assert "There are no such runs" in fcnet(folder, "--filter", "seed=99")
+    assert fcnet(folder / "a").splitlines()[1].startswith(str(folder / "a"))  # a run is a list of one
+
+
+def test_a_run_is_running_as_long_as_its_folder_is_owned(folder, tmp_path):
+    run = Path(shutil.copytree(folder / "killed", tmp_path / "run"))
+    listing = Runs(tmp_path)
+    with owned(run, "train"):
+        row = listing.rows()[0]
+        assert (row.state, row.epochs) == ("running", 2)
+    assert (run / "metrics.json").exists() is False
+    assert listing.rows()[0].state == "unfinished"
+    shutil.copy(folder / "a" / "metrics.json", run)
+    assert listing.rows()[0].state == "finished"
+    (run / "config.toml").unlink()
+    assert listing.rows()[0].state == "damaged"
+    shutil.rmtree(run)
+    assert listing.rows() == []
+
+
+def test_of_a_history_only_its_end_is_read_and_what_is_added(tmp_path, monkeypatch):
+    monkeypatch.setattr(history_end, "BLOCK", 16)
+    path, read = tmp_path / "history.jsonl", []
+    end = HistoryEnd(path)
+    assert end.row() is None
+    original = Path.open
+
+    def opened(self, mode, **settings):
+        file = original(self, mode, **settings)
+        if mode != "rb":
+            return file
+
+        class Counting:
+            def __getattr__(self, name):
+                return getattr(file, name)
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                file.close()
+
+            def read(self, size):
+                read.append(size)
+                return file.read(size)
+
+        return Counting()
+
+    monkeypatch.setattr(Path, "open", opened)
+    rows = [{"epoch": n, "loss": 1 / n, "batches": [{"loss": 0.5}] * n} for n in range(1, 30)]
+    lines = [json.dumps(row) + "\n" for row in rows]
+    path.write_bytes("".join(lines[:20]).encode())
+    assert end.row() == rows[19]
+    assert sum(read) < 4 * len(lines[19])
+    for n in range(20, 29):
+        read.clear()
+        with original(path, "ab") as file:
+            file.write(lines[n][:10].encode())
+            file.flush()
+            assert end.row() == rows[n - 1]  # half a line is none
+            file.write(lines[n][10:].encode())
+        assert end.row() == rows[n]
+        assert sum(read) <= 10 + len(lines[n])
+    assert end.row() == rows[28]
+    path.write_bytes(lines[0].encode())
+    assert end.row() == rows[0]
+    other = tmp_path / "other"
+    other.write_bytes("".join(lines[:3]).encode())
+    other.replace(path)  # as a resumed training does that comes to other rows
+    assert end.row() == rows[2]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_watching_shows_what_is_added_until_ctrl_c(folder, tmp_path):
+    run = Path(shutil.copytree(folder / "stopped", tmp_path / "run"))
+    import pty
+
+    here, there = pty.openpty()
+    words = [sys.executable, "-m", "fcnet", "runs", str(tmp_path), "--watch"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "150"}
+    process = subprocess.Popen(words, stdout=there, stderr=there, stdin=there, env=environment)
+    os.close(there)
+    shown = ""
+
+    def wait_for(text):
+        nonlocal shown
+        shown, until = "", time.monotonic() + 60
+        while text not in shown and time.monotonic() < until:
+            if select.select([here], [], [], 1)[0]:
+                shown += os.read(here, 4096).decode(errors="replace")
+        assert text in shown
+
+    try:
+        wait_for("2/3")
+        row = read_history(run)[-1] | {"epoch": 3}
+        with (run / "history.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        wait_for("3/3")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(here)
