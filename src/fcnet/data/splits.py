@@ -19,7 +19,7 @@ def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test
 
     Of a class with fewer rows than parts the first is to train, the second to validate. Without `val` or `test`, because that
     part is given, its rows are to train. The same labels are always split in the same way, whatever the seed of a training.
-    A class without a row to train on raises InputError, and so do classes of too few rows if most rows are theirs.
+    Where most rows are of classes with fewer rows than parts, InputError is raised.
     """
     counts, parts = np.bincount(y, minlength=len(classes)), 1 + val + test
     few = counts < parts
@@ -30,10 +30,8 @@ def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test
         )
     rng = np.random.default_rng(0)
     pieces: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
-    for number, label in enumerate(classes):
+    for number in range(len(classes)):
         rows = rng.permutation(np.flatnonzero(y == number))
-        if not len(rows):
-            raise InputError(f"{name}: the class {label!r} has no row to train on. Add some, or leave the class out.")
         n_val = min(val * max(1, round(VAL_SHARE * len(rows))), len(rows) - 1)
         n_test = min(test * max(1, round(TEST_SHARE * len(rows))), len(rows) - 1 - n_val)
         for part, piece in zip(pieces, np.split(rows, [len(rows) - n_val - n_test, len(rows) - n_test]), strict=True):
