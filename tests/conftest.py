@@ -103,11 +103,11 @@ def bfloat16():
     """Skip what needs PyTorch and a processor that multiplies in bfloat16."""
     torch = pytest.importorskip("torch")
     try:
-        fcnet.engine.products.check_bfloat16()
+        fcnet.engine.products.torch_products()
     except SettingError as error:
         pytest.skip(str(error))
     yield torch
-    fcnet.engine.products._torch.cache_clear()
+    fcnet.engine.products.torch_products.cache_clear()
     torch.set_float32_matmul_precision("highest")
 
 

@@ -24,7 +24,7 @@ def test_without_pytorch_it_says_what_to_install(monkeypatch):
     """A name that cannot be imported stands for a machine without PyTorch."""
     pytest.importorskip("numba")
     monkeypatch.setitem(sys.modules, "torch", None)
-    fcnet.engine.products._torch.cache_clear()
+    fcnet.engine.products.torch_products.cache_clear()
     with pytest.raises(SettingError, match=r"fcnet\[torch\]"):
         get_engine("bfloat16", "float32")
 
@@ -120,7 +120,7 @@ def test_training_by_the_command_line(tmp_path):
 @pytest.mark.torch
 def test_a_processor_without_such_products_is_refused(bfloat16, monkeypatch):
     """One that leaves factors as they are, as PyTorch does where it cannot round them."""
-    fcnet.engine.products._torch.cache_clear()
+    fcnet.engine.products.torch_products.cache_clear()
     bfloat16.set_float32_matmul_precision("highest")
     monkeypatch.setattr(bfloat16, "set_float32_matmul_precision", lambda precision: None)
     with pytest.raises(SettingError, match="This processor has no products in bfloat16"):
@@ -133,7 +133,7 @@ def test_a_pickled_network_needs_no_pytorch(bfloat16, monkeypatch):
     net = FullyConnectedNet([4, 3, 2], engine="bfloat16")
     assert pickle.loads(pickle.dumps(net)).engine.name == "bfloat16"
     pickled = pickle.dumps(net)
-    fcnet.engine.products._torch.cache_clear()
+    fcnet.engine.products.torch_products.cache_clear()
     monkeypatch.setitem(sys.modules, "torch", None)
     again = pickle.loads(pickled)
     assert again.engine.name == "numba"

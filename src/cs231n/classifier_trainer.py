@@ -10,7 +10,6 @@ from fcnet.engine import default_engine, get_engine
 from fcnet.errors import DivergedError
 from fcnet.nn.losses import LOSSES
 from fcnet.training.callbacks import Callback
-from fcnet.training.evaluation import accuracy
 from fcnet.training.schedules import ScheduleRule
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import Trainer
@@ -92,8 +91,8 @@ class _ExerciseLog(Callback):
         """Measure both accuracies, and keep the parameters if they are the best so far."""
         X, y, X_val, y_val = self.data
         rows = state.rng.choice(len(X), 1000) if len(X) > 1000 else slice(None)
-        self.train_accuracies.append(accuracy(state.network.logits(X[rows]), y[rows]))
-        self.val_accuracies.append(accuracy(state.network.logits(X_val), y_val))
+        self.train_accuracies.append(state.network.loss.score(state.network.logits(X[rows]), y[rows]))
+        self.val_accuracies.append(state.network.loss.score(state.network.logits(X_val), y_val))
         if self.val_accuracies[-1] > self.best_accuracy:
             self.best_accuracy = self.val_accuracies[-1]
             self.best_model = {name: p.copy() for name, p in state.network.params.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.engine.numba_engine import NumbaEngine
-from fcnet.engine.products import bfloat16_matmul, check_bfloat16, torch_threads
+from fcnet.engine.products import bfloat16_matmul, torch_products, torch_threads
 from fcnet.errors import SettingError
 from fcnet.threads import default_threads
 
@@ -33,7 +33,7 @@ class Bfloat16Engine(NumbaEngine):
         super().__init__(dtype)
         if self.dtype != np.float32:
             raise SettingError(f'The engine "bfloat16" computes in float32, not {self.dtype}: set dtype to "float32".')
-        check_bfloat16()
+        torch_products()
 
     @contextmanager
     def sharing(self, work: float = math.inf) -> Iterator[None]:

@@ -65,7 +65,8 @@ def cut(n: int, n_pieces: int, head: float = 1.0) -> list[slice]:
 
 
 @cache
-def _torch() -> Any:
+def torch_products() -> Any:
+    """Return PyTorch with products in bfloat16, or raise SettingError where it or the processor has none."""
     try:
         import torch
     except ImportError as error:
@@ -84,23 +85,18 @@ def _torch() -> Any:
     return torch
 
 
-def check_bfloat16() -> None:
-    """Raise SettingError if PyTorch cannot be used, or the processor has no products in bfloat16."""
-    _torch()
-
-
 def bfloat16_matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return ``a @ b``, (n, k) by (k, m), of float32 factors that are rounded to bfloat16.
 
     Sums are added up in float32. A factor changes by at most one part in 256, a sum of products by about 0.2 % of its typical
     size. PyTorch does not round in small products.
     """
-    from_numpy = _torch().from_numpy
+    from_numpy = torch_products().from_numpy
     if out is None:
         out = np.empty((len(a), b.shape[1]), np.float32)
     # PyTorch warns of read-only arrays, and refuses negative strides.
     a, b = (x.copy() if not x.flags.writeable or min(x.strides) < 0 else x for x in (a, b))
-    _torch().matmul(from_numpy(a), from_numpy(b), out=from_numpy(out))
+    torch_products().matmul(from_numpy(a), from_numpy(b), out=from_numpy(out))
     return out
 
 

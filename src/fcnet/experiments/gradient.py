@@ -16,7 +16,6 @@ from fcnet.preprocessing.views import Views
 from fcnet.settings import Count, NotNegative, ShareBelowOne
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, EarlyStopping
-from fcnet.training.evaluation import accuracy
 from fcnet.training.schedules import Constant, Schedule
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import Trainer
@@ -111,7 +110,7 @@ class GradientDescent(Training, tag="gradient"):
         state = end.state
         return Trained(
             model,
-            accuracy(network.logits(X_train[: len(data.y_train)]), data.y_train),
+            network.loss.score(network.logits(X_train[: len(data.y_train)]), data.y_train),
             model.logits(data.X_val) if views.average_views else network.logits(job.X_val),
             state.seconds,
             epochs=len(history),

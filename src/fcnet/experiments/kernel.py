@@ -13,7 +13,6 @@ from fcnet.experiments.folder import HISTORY, MODEL
 from fcnet.experiments.job import Job, Trained, Training
 from fcnet.files import write_atomic
 from fcnet.model import Model, save
-from fcnet.training.evaluation import accuracy
 from fcnet.training.history import History
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class KernelRegression(Training, tag="kernel"):
         val_logits = np.mean([network.logits(view) for view in views], axis=0)
         scale = np.float32(calibrate(network, val_logits, data.y_val))
         fitted, val_logits = scale * fitted, scale * val_logits
-        train_accuracy, train_loss = accuracy(fitted, data.y_train), network.loss.value(fitted, data.y_train)
+        train_accuracy, train_loss = (score(fitted, data.y_train) for score in (network.loss.score, network.loss.value))
         row = {
             "epoch": 1,
             "iteration": 1,
@@ -74,7 +73,7 @@ class KernelRegression(Training, tag="kernel"):
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
             "val_loss": network.loss.value(val_logits, data.y_val),
-            "val_accuracy": accuracy(val_logits, data.y_val),
+            "val_accuracy": network.loss.score(val_logits, data.y_val),
             "batches": [],
         }
         model = Model(

@@ -29,7 +29,6 @@ from fcnet.model import load
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
-from fcnet.training.evaluation import accuracy
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +163,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "engine": config.engine,
         "dtype": str(network.dtype),
         "train_accuracy": trained.train_accuracy,
-        "val_accuracy": accuracy(trained.val_logits, data.y_val),
+        "val_accuracy": network.loss.score(trained.val_logits, data.y_val),
         "test_accuracy": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
@@ -207,7 +206,7 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         target = metrics.get("target") or config.target  # that of then, should another be the default by now
         data = replace(config, target=target).load(data_dir, known=columns)
         logits = model.logits(data.X_test)
-        metrics["test_accuracy"] = accuracy(logits, data.y_test)
+        metrics["test_accuracy"] = model.network.loss.score(logits, data.y_test)
         metrics["n_test"] = len(data.X_test)
         save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)

@@ -82,7 +82,7 @@ class Batches:
         self._make()
 
     def make_next(self) -> "Batches":
-        """Return a context in which the current batch is no longer to be used; after it, the next one is current."""
+        """Return a context in which the current batch is not used; after it, the next one is current."""
         return self
 
     def __enter__(self) -> None:

@@ -102,21 +102,18 @@ class EarlyStopping(Callback):
             raise unknown_name("metric", self.metric, ("score", "loss"))
 
     def decides(self) -> Any:
-        """Return when it stops."""
         if self.tol is None:
             return f"patience {self.patience:g}{', loss' * (self.metric == 'loss')}"
         return f"tol {self.tol:g}, n_iter_no_change {self.patience - 1:g}, early_stopping {self.metric == 'score'}"
 
     def on_train_begin(self, state: TrainingState) -> None:
-        """Forget the training before, and count again what a resumed one has been through."""
         self.best_value, self.n_without, self.has_stopped = self.best, self.count, False
         if self.slowing is not None:
             self.slowing.reset()
-        for row in state.history:
+        for row in state.history:  # of what a resumed training has been through
             self._count(state, row)
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        """Count, and stop or lower the rate where the count is full."""
         if self.metric == "score" and state.best_score is None:
             raise InputError("EarlyStopping needs validation data: give X_val and y_val to fit.")
         if self._count(state, state.history[-1]):

@@ -33,17 +33,8 @@ class Checkpoints:
     """Writes down the state of a training as it is between two epochs, whenever the training is stopped.
 
     A stop comes at any moment. In the middle of an epoch parameters and update state have moved on from the epoch's beginning,
-    so both are copied there; between epochs the state itself is what is written.
-
-    Parameters
-    ----------
-    path : path
-    state : TrainingState
-    fingerprint : dict
-        Of the training, in JSON's types.
-    least_seconds : float
-        Between two checkpoints, but for those at the end of training. If it is not zero, writing takes at most a twentieth of
-        the time.
+    so both are copied there; between epochs the state itself is written. Checkpoints are at least `least_seconds` apart, except
+    for the last. If that is not zero, writing takes at most a twentieth of the time.
     """
 
     def __init__(self, path: str | Path, state: TrainingState, fingerprint: dict[str, Any], least_seconds: float) -> None:
@@ -101,20 +92,15 @@ def _named(groups: dict[str, Params]) -> dict[str, Array]:
     return {f"{group}.{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
 
 
-def _is_class_of(there: Any, here: Any) -> bool:
-    """Return whether a checkpoint has the class alone, as older ones do, of an object that is now described in full."""
-    if not isinstance(here, str) or "(" not in here:
-        return False
-    return there in ("function", "method", here.partition("(")[0].rpartition(".")[2])
-
-
-def _as_now(name: str, there: Any) -> Any:
-    """Return a description of before as it would be now."""
+def _as_now(name: str, there: Any, here: Any) -> Any:
+    """Return the description of a setting in a checkpoint of before as it would be now, where it is `here`."""
     if name == "network" and isinstance(there, dict):
         return without_members(there)
     if name == "update" and isinstance(there, str):  # Adam had a weight decay of its own, mostly of 0
         there = re.sub(r"^Adam\((.*), weight_decay=0\.0\)", r"Adam(\1)", there)
-        return re.sub(r"^Adam(\(.*weight_decay)", r"AdamW\1", there)
+        there = re.sub(r"^Adam(\(.*weight_decay)", r"AdamW\1", there)
+    if isinstance(here, str) and "(" in here and there in ("function", "method", here.partition("(")[0].rpartition(".")[2]):
+        return here  # older ones have the class alone
     return there
 
 
@@ -133,8 +119,8 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
     if training.keys() != fingerprint.keys():
         raise FileFormatError(f"{path} is a checkpoint of another version of fcnet: delete it to train anew.")
     for name, here in fingerprint.items():
-        there = _as_now(name, training[name])
-        if there != here and not _is_class_of(there, here):
+        there = _as_now(name, training[name], here)
+        if there != here:
             raise OtherTrainingError(path, name, there, here)
     text, own = tensors.pop("history", np.empty(0, np.uint8)), _Moment(state).tensors
     check_tensors(path, tensors, own)

@@ -26,8 +26,3 @@ def evaluate(network: Trainable, X: Array, y: Array, weights: Array | None = Non
     if not math.isfinite(loss):
         raise DivergedError("scores")
     return loss, network.loss.score(logits, y, weights)
-
-
-def accuracy(logits: Array, y: Array) -> float:
-    """Return the fraction of rows whose largest logit is that of their class."""
-    return float(np.mean(logits.argmax(axis=1) == y))

@@ -26,19 +26,8 @@ def train_lbfgs(
 ) -> tuple[History, str | None]:
     """Minimise the loss by SciPy's L-BFGS-B without bounds, and leave the network with what it finds. Nothing is dropped.
 
-    Parameters
-    ----------
-    network : FullyConnectedNet
-    X, y : arrays
-        As `check_data` of the network returns them.
-    sample_weight : array (n,), optional
-    l2, label_smoothing : float
-    max_iter, max_fun : int
-        Most iterations, and most evaluations of the loss.
-    tol : float
-        It ends where no entry of the gradient is larger.
-    threads : int, optional
-        As in `Trainer`.
+    It ends after `max_iter` iterations or `max_fun` evaluations of the loss, or where no entry of the gradient is larger than
+    `tol`. `X` and `y` are as the network's `check_data` returns them; the other settings are those of `Trainer`.
 
     Returns
     -------

@@ -34,31 +34,22 @@ class Slowing(ABC):
 
 @dataclass
 class Adaptive(Slowing):
-    """A rate that is divided by 5, as long as it is above 1e-6, as `learning_rate="adaptive"`.
+    """A rate that is divided by 5, as long as it is above 1e-6, as `learning_rate="adaptive"`."""
 
-    Parameters
-    ----------
-    factor : float
-        Of the first epochs; `lowered` is that of now.
-    """
-
-    factor: float = 1.0
-    lowered: float = field(init=False, repr=False)
+    factor: float = 1.0  # of the first epochs
+    lowered: float = field(init=False, repr=False)  # of now
 
     def __post_init__(self) -> None:
         self.factor = to_float("factor", self.factor, 0)
         self.reset()
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
-        """Return the factor of the rate."""
         return self.lowered
 
     def reset(self) -> None:
-        """Go back to the factor of the first epochs."""
         self.lowered = self.factor
 
     def slow_down(self, row: Mapping[str, Any]) -> bool:
-        """Divide the rate."""
         if row["learning_rate"] <= LEAST_RATE:
             return True
         self.lowered /= DIVISOR
@@ -77,7 +68,6 @@ class Annealing(Slowing):
         self.reset()
 
     def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
-        """Return the factor of the rate."""
         planned = half_cosine(1.0, 0.0, iteration / max(1, total - 1))
         if self.start is None:
             return planned
@@ -85,12 +75,10 @@ class Annealing(Slowing):
         return min(planned, half_cosine(at_start, 0.0, min((iteration - self.start) / (self.end - self.start), 1.0)))
 
     def reset(self) -> None:
-        """Forget where it began to go down."""
-        self.start: int | None = None
+        self.start: int | None = None  # where it began to go down
         self.end = 0
 
     def slow_down(self, row: Mapping[str, Any]) -> bool:
-        """Begin to go down, if it has not begun."""
         if self.start is None:
             per_epoch = row["iteration"] // row["epoch"]
             self.start = row["iteration"]
@@ -98,5 +86,4 @@ class Annealing(Slowing):
         return False
 
     def is_over(self, row: Mapping[str, Any]) -> bool:
-        """Return whether the rate has come down to nothing."""
         return self.start is not None and row["iteration"] >= self.end

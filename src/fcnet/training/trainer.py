@@ -223,7 +223,7 @@ class Trainer:
         """Fill `state.batch_rows`, and return what each batch counts in the mean of its losses."""
         network, update = state.network, self._update
         # A subclass with a step of its own means that step.
-        fused = isinstance(update, FusedRule) and type(update).step is FusedRule.step
+        fused = update if isinstance(update, FusedRule) and type(update).step is FusedRule.step else None
         decayed = getattr(network, "decayed", None)  # which a network of one's own need not have
         state.batch_rows, batch_weights = [], list[float]()
         batch_rows = state.batch_rows
@@ -241,17 +241,17 @@ class Trainer:
             loss, grads = network.loss_and_gradients(
                 batches.X,
                 batches.y,
-                l2=0.0 if fused else self.l2,
+                l2=self.l2 if fused is None else 0.0,
                 label_smoothing=self.label_smoothing,
                 rng=state.rng,
                 **weights,
             )
             with batches.make_next():
-                if fused and isinstance(update, FusedRule):
-                    settings = (learning_rate, self.l2, network.engine, decayed)
-                    loss += update.fused_step(network.params, grads, state.update_state, *settings)
-                else:
+                if fused is None:
                     update.step(network.params, grads, state.update_state, learning_rate)
+                else:
+                    settings = (learning_rate, self.l2, network.engine, decayed)
+                    loss += fused.fused_step(network.params, grads, state.update_state, *settings)
             state.loss = loss
             if not math.isfinite(loss):
                 raise DivergedError("loss")
