@@ -38,11 +38,8 @@ class InputScale:
         scale = np.maximum(scale, limits.tiny * ROOM)
         largest = np.maximum(np.abs(mean), scale)
         if largest.max() > limits.max / ROOM:
-            # The first sentences are those of scikit-learn where weights are not finite.
-            raise InputError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-                f"preprocessed. Column {largest.argmax()} of X has values of {largest.max():.3g}, for which {limits.dtype} has "
-                "no room."
+            raise not_finite(
+                f"Column {largest.argmax()} of X has values of {largest.max():.3g}, for which {limits.dtype} has no room."
             )
         if (np.abs(scale - 1) <= STANDARDISED).all() and (np.abs(mean) <= STANDARDISED).all():
             return None
@@ -73,6 +70,12 @@ class InputScale:
         W, b = _first_layer(network)
         W /= self.scale[:, np.newaxis]
         b[...] = b - self.mean @ W.astype(np.float64)  # of the weights as they are rounded
+
+
+def not_finite(cause: str) -> InputError:
+    """Return an error that begins with the sentences of scikit-learn."""
+    begin = "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+    return InputError(f"{begin} {cause}")
 
 
 def _first_layer(network: FullyConnectedNet) -> tuple[Array, Array]:

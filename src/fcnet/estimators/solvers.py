@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fcnet.errors import DivergedError, InputError, OtherTrainingError
+from fcnet.errors import DivergedError, OtherTrainingError
 from fcnet.estimators.parameters import (
     PARAMETER_OF,
     EpochOf,
@@ -20,6 +20,7 @@ from fcnet.estimators.parameters import (
     schedule_of,
     update_rule,
 )
+from fcnet.estimators.scaling import not_finite
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
@@ -93,7 +94,7 @@ def fit_lbfgs(job: Job) -> Outcome:
             threads=parameters.threads,
         )
     except DivergedError as error:
-        raise _non_finite(str(error)) from None
+        raise not_finite(str(error)) from None
     outcome = Outcome(history)
     if problem:
         advice = f"{problem}. Increase max_iter or max_fun, or scale the data."
@@ -153,7 +154,7 @@ def fit_stochastic(
         memory.update = None  # what it remembers is no longer finite
         message, has_diverged = str(error).replace("learning_rate", PARAMETER_OF["learning_rate"]), True
         if not (parameters.early_stopping and len(watch.state.history)):
-            raise _non_finite(message) from None
+            raise not_finite(message) from None
         problems.append(ConvergenceWarning(f"Stochastic Optimizer: {message}"))
     except KeyboardInterrupt:
         if not hasattr(watch, "state"):
@@ -176,13 +177,6 @@ def fit_stochastic(
         problems.append(ConvergenceWarning(message))
     is_whole = not incremental and (state.epoch == parameters.max_iter or stop.has_stopped)
     return Outcome(state.history, problems, stop.best_value, stop.n_without, is_whole, has_diverged)
-
-
-def _non_finite(message: str) -> InputError:
-    return InputError(
-        "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-        f"preprocessed. {message}"
-    )
 
 
 class _Watch(Callback):

@@ -13,13 +13,7 @@ NAME_IN_LAYER = {"coefs_": "W", "intercepts_": "b"}
 
 
 class WeightList(list[Array]):
-    """The arrays of one kind in a network, layer by layer; what is assigned to an entry becomes the network's own.
-
-    Parameters
-    ----------
-    name : {"coefs_", "intercepts_"}
-    network : FullyConnectedNet
-    """
+    """The arrays of one kind in a network, layer by layer; what is assigned to an entry becomes the network's own."""
 
     def __init__(self, name: str, network: FullyConnectedNet) -> None:
         self._name, self._params = name, network.params
@@ -32,7 +26,8 @@ class WeightList(list[Array]):
             numbers, value = [numbers], [value]
         arrays = list(value)
         if len(arrays) != len(numbers):
-            raise self._wrong_number(len(self) + len(arrays) - len(numbers))
+            found = len(self) + len(arrays) - len(numbers)
+            raise InputError(f"{self._name} must have {len(self)} arrays, one for each layer of the network, got {found}.")
         # All are checked before the first is taken, so that a list with a mistake changes nothing.
         checked = [self._checked(number, array) for number, array in zip(numbers, arrays, strict=True)]
         for number, array in zip(numbers, checked, strict=True):
@@ -43,7 +38,8 @@ class WeightList(list[Array]):
         old = self._params[self._keys[number]]
         if value is old:  # as in `coefs_[0] += step`
             return old
-        array, where = as_array(f"{self._name}[{number}]", value), f"{self._name}[{number}]"
+        where = f"{self._name}[{number}]"
+        array = as_array(where, value)
         if array.shape != old.shape:
             raise InputError(f"{where} must have the shape {old.shape}, got {array.shape}.")
         with np.errstate(over="ignore"):
@@ -51,9 +47,6 @@ class WeightList(list[Array]):
         if not np.isfinite(array).all():
             raise InputError(f"{where} must hold finite numbers of {old.dtype}, and does not.")
         return array
-
-    def _wrong_number(self, found: int) -> InputError:
-        return InputError(f"{self._name} must have {len(self)} arrays, one for each layer of the network, got {found}.")
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise InputError(

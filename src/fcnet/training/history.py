@@ -1,13 +1,12 @@
 """What happened in training: a row an epoch, with the rows of its batches inside."""
 
 import json
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 Row = dict[str, Any]
 
 
-class History(Sequence[Row]):
+class History(list[Row]):
     """The finished epochs, as plain dicts that JSON can hold.
 
     A row has ``epoch`` (from 1), ``iteration`` (finished so far), ``loss`` (mean over its batches, of what is minimised: with
@@ -25,38 +24,24 @@ class History(Sequence[Row]):
     True
     """
 
-    def __init__(self, rows: Sequence[Row] = ()) -> None:
-        self.rows = list(rows)
+    def __repr__(self) -> str:
+        return f"<History of {len(self)} epochs>"
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.rows[index]
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self.rows)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, History) and self.rows == other.rows
-
-    __hash__ = None  # type: ignore[assignment]  # equal by content, and it grows
-
-    def append(self, row: Row) -> None:
-        """Add the row of a finished epoch."""
-        self.rows.append(row)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the rows of a pickle of before, when it was no list."""
+        self.extend(state["rows"])
 
     def column(self, name: str) -> list[Any]:
         """Return one value of every epoch, None where an epoch has none."""
-        return [row.get(name) for row in self.rows]
+        return [row.get(name) for row in self]
 
     def batch_column(self, name: str) -> list[Any]:
         """Return one value of every batch of every epoch, where there were batches."""
-        return [batch[name] for row in self.rows for batch in row.get("batches", ())]
+        return [batch[name] for row in self for batch in row.get("batches", ())]
 
     def to_jsonl(self) -> str:
         """Return the rows as JSON lines; numbers come back exactly as they were."""
-        return "".join(map(line_of, self.rows))
+        return "".join(map(line_of, self))
 
     @classmethod
     def from_jsonl(cls, text: str) -> "History":

@@ -37,12 +37,8 @@ def fit_kernel(
         Rows of length one.
     y : integer array (n,)
         Class numbers.
-    n_classes : int
-        C.
-    gamma : float
-        γ.
-    ridge : float
-        λ.
+    n_classes, gamma, ridge : int, float, float
+        C, γ and λ.
     signs : float32 array (n_inputs,), optional
         What mirroring multiplies the inputs by: K is then the mean over rows and their mirror images, which fits logits that
         are averaged over both.
@@ -79,13 +75,7 @@ def fit_kernel(
 
 
 def room_for_kernel(n: int) -> list[Array]:
-    """Return an empty symmetric matrix, float32: blocks of its rows, each as far as the diagonal reaches in it.
-
-    Raises
-    ------
-    InputError
-        If there is not so much memory.
-    """
+    """Return an empty symmetric matrix, float32: blocks of its rows, each as far as the diagonal reaches in it."""
     shapes = [(min(BLOCK, n - start), min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
     ends = np.cumsum([n_rows * n_columns for n_rows, n_columns in shapes])
     try:
