@@ -40,6 +40,9 @@ def test_a_pickle_of_before_the_move_gives_what_it_gave(name):
     X = EXPECTED["X"][:, : model.n_features_in_].astype(np.float32)
     ask = next(getattr(model, method) for method in ("transform", "predict_proba", "predict") if hasattr(model, method))
     np.testing.assert_allclose(ask(X), EXPECTED[name], rtol=1e-4, atol=1e-4)
+    if hasattr(model, "history_"):
+        assert model.history_.column("epoch") == list(range(1, model.n_iter_ + 1))
+        assert pickle.loads(pickle.dumps(model)).history_ == model.history_
     assert b"fcnet.features" not in pickle.dumps(model)  # written anew by the names of today
 
 
