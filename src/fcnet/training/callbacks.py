@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
@@ -43,6 +43,15 @@ class Callback:
 
     def on_train_end(self, state: TrainingState) -> None:
         """After the last update, however training ended; the network holds the parameters that are kept."""
+
+
+def end_all(callbacks: Sequence[Callback], state: TrainingState) -> None:
+    """Tell each callback that training has ended, even where one before it raises."""
+    if callbacks:
+        try:
+            callbacks[0].on_train_end(state)
+        finally:
+            end_all(callbacks[1:], state)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +14,7 @@ from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_i
 from fcnet.nn.checks import check_weights
 from fcnet.threads import use_threads
 from fcnet.training.batches import Augmentation, Batches, BatchKind
-from fcnet.training.callbacks import Callback
+from fcnet.training.callbacks import Callback, end_all
 from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint
 from fcnet.training.divergence import advice
 from fcnet.training.evaluation import evaluate
@@ -218,9 +217,7 @@ class Trainer:
             batches.close()
             for name, p in state.network.params.items():
                 p[...] = state.best_params[name]
-            with ExitStack() as ends:
-                for callback in reversed(begun):  # each is told, even where one before it raises
-                    ends.callback(callback.on_train_end, state)
+            end_all(begun, state)
 
     def _train_epoch(self, state: TrainingState, batches: Batches) -> list[float]:
         """Fill `state.batch_rows`, and return what each batch counts in the mean of its losses."""
