@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class HistogramFeatures(Preprocessor):
     """Histograms of oriented gradients and of hues, standardised.
 
@@ -51,23 +53,24 @@ class HistogramFeatures(Preprocessor):
     image_shape : tuple of ints
     """
 
-    kind = "histograms"
-    image_shape: tuple[int, ...]
+    cell: int = 8
+    orientations: int = 9
+    hues: int = 10
+    _: KW_ONLY
+    grid: int = 2
+    max_value: float = 255.0
+    image_shape: tuple[int, ...] = field(init=False)
 
-    def __init__(
-        self, cell: int = 8, orientations: int = 9, hues: int = 10, *, grid: int = 2, max_value: float = 255.0
-    ) -> None:
-        self.cell = to_int("cell", cell, 1)
-        self.orientations = to_int("orientations", orientations, 1)
-        self.hues = to_int("hues", hues, 1)
-        self.grid = to_int("grid", grid, 1)
-        self.max_value = check_max_value(max_value)
+    kind = "histograms"
+
+    def __post_init__(self) -> None:
+        for name in ("cell", "orientations", "hues", "grid"):
+            setattr(self, name, to_int(name, getattr(self, name), 1))
+        self.max_value = check_max_value(self.max_value)
         self.scaling = Scaling()
 
     def get_config(self) -> dict[str, Any]:
-        names = ("cell", "orientations", "hues", "grid", "max_value")
-        shape = {} if self.image_shape is None else {"image_shape": self.image_shape}
-        return {name: getattr(self, name) for name in names} | shape
+        return {field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name) is not None}
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if they have too few cells."""

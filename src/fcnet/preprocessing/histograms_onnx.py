@@ -4,10 +4,12 @@ Bins have sharp borders, and pixels are whole numbers that often lie on one: eve
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import DTypeLike
 
 from fcnet.types import Array
 
@@ -35,10 +37,11 @@ def _add_gradients(graph: "Graph", features: "HistogramFeatures", pixels: str) -
     down, across = _add_longest_gradient(graph, features.image_shape, pixels)
     length = graph.add("Sqrt", graph.add("Add", graph.add("Mul", down, down), graph.add("Mul", across, across)))
     lengths = graph.add("Mul", _add_directions(graph, features.orientations, down, across), length)
-    histograms = graph.add("MatMul", _cells(features), lengths)  # (rows, n_cells, orientations)
+    rows, columns = height // features.cell, width // features.cell
+    sides = [np.arange(n)[:, np.newaxis] == np.arange(side) // features.cell for n, side in ((rows, height), (columns, width))]
+    histograms = graph.add("MatMul", _means(sides, np.float64), lengths)  # (rows, n_cells, orientations)
 
-    cells = np.arange((height // features.cell) * (width // features.cell)).reshape(height // features.cell, -1)
-    blocks = sliding_window_view(cells, (2, 2)).reshape(-1, 4)
+    blocks = sliding_window_view(np.arange(rows * columns).reshape(rows, columns), (2, 2)).reshape(-1, 4)
     x = graph.add("Gather", histograms, blocks, axis=1)
     x = graph.add("Reshape", x, np.array([0, len(blocks), 4 * features.orientations]))
     x = _add_unit(graph, graph.add("Min", _add_unit(graph, x), np.float64(LARGEST)))
@@ -74,14 +77,6 @@ def _add_directions(graph: "Graph", n: int, down: str, across: str) -> str:
     return graph.add("MatMul", beyond, np.eye(n) - np.eye(n, k=-1))  # beyond one border, and not beyond the next
 
 
-def _cells(features: "HistogramFeatures") -> Array:
-    """Return the weights (n_cells, height · width) of the means over cells."""
-    height, width, _ = features.image_shape
-    down, across = (np.arange(n // features.cell)[:, np.newaxis] == np.arange(n) // features.cell for n in (height, width))
-    cells: Array = np.einsum("iy,jx->ijyx", down, across).reshape(-1, height * width)
-    return cells / features.cell**2
-
-
 def _add_unit(graph: "Graph", x: str) -> str:
     """Add rows divided by their lengths."""
     squares = graph.add("ReduceSum", graph.add("Mul", x, x), np.array([2]))
@@ -111,15 +106,13 @@ def _add_hues(graph: "Graph", features: "HistogramFeatures", pixels: str) -> str
     stops = np.append(edges[1:-1], np.float32(np.inf))  # the last bin has both its borders
     inside = graph.add("And", graph.add("GreaterOrEqual", hue, edges[:-1]), graph.add("Less", hue, stops))
     weighted = graph.add("Mul", graph.cast(inside, np.float32), graph.add("Unsqueeze", saturation, np.array([2])))
-    means = graph.add("MatMul", _parts(features), weighted)  # (rows, grid², hues)
+    parts = [[np.isin(np.arange(n), part) for part in np.array_split(np.arange(n), features.grid)] for n in (height, width)]
+    means = graph.add("MatMul", _means(parts, np.float32), weighted)  # (rows, grid², hues)
     return graph.add("Reshape", means, np.array([0, features.grid**2 * features.hues]))
 
 
-def _parts(features: "HistogramFeatures") -> Array:
-    """Return the weights (grid², height · width) of the means over the parts of an image."""
-    height, width, _ = features.image_shape
-    down, across = (
-        np.array([np.isin(np.arange(n), part) for part in np.array_split(np.arange(n), features.grid)]) for n in (height, width)
-    )
-    parts = np.einsum("iy,jx->ijyx", down, across).reshape(-1, height * width).astype(np.float32)
+def _means(sides: Sequence[Any], dtype: DTypeLike) -> Array:
+    """Return the weights (n_parts, height · width) of the means over parts of an image, given those down and those across."""
+    parts = np.einsum("iy,jx->ijyx", *sides)
+    parts = parts.reshape(-1, math.prod(parts.shape[2:])).astype(dtype)
     return np.asarray(parts / parts.sum(axis=1, keepdims=True))

@@ -16,7 +16,7 @@ from fcnet.engine.products import Matmul, bfloat16_matmul, matmul
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.files import load_tensors, save_tensors, write_atomic
 from fcnet.preprocessing.kmeans import unit_rows
-from fcnet.preprocessing.representation import Dictionary, PatchRepresentation, Rows, dictionary_of
+from fcnet.preprocessing.representation import PatchRepresentation, Rows, dictionary_of
 from fcnet.preprocessing.whitening import MirrorCovariance
 from fcnet.types import Array
 
@@ -63,6 +63,7 @@ class LearntRepresentation:
         for part in self.patches:
             part.matmul = matmul
         self.matmul, self.unit_mean = matmul, unit_mean
+        self._components_name = "mean-components" if unit_mean else "components"
         settings = [part.get_config() for part in self.patches]
         whitening = [n_components, regularisation, seed, matmul is bfloat16_matmul]
         identity = [FORMAT, REVISION, image_shape, X.shape, str(X.dtype), settings, *whitening]
@@ -107,10 +108,6 @@ class LearntRepresentation:
         """How long learning has taken, in all runs together."""
         return self._seconds("representation") + self._seconds(self._components_name)
 
-    @property
-    def _components_name(self) -> str:
-        return "mean-components" if self.unit_mean else "components"
-
     def _seconds(self, what: str) -> float:
         path = self.folder / f"{what}-seconds.json"
         return float(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else 0.0
@@ -125,11 +122,12 @@ class LearntRepresentation:
         if path.exists():
             arrays, metadata = self._load(path)
             representation = PatchRepresentation.from_arrays(metadata["config"], arrays)
-            representation.matmul = self.matmul
+            for part in representation.patches:
+                part.matmul = self.matmul
             return representation
-        patches = self._dictionaries()
+        self._learn_dictionaries()
         representation = PatchRepresentation.fit(
-            patches, self.X, self.n_components, self.regularisation, self.seed, self._add_up
+            self.patches, self.X, self.n_components, self.regularisation, self.seed, self._add_up
         )
         save_tensors(path, representation.arrays(), {"config": representation.get_config()}, FORMAT)
         self._count_seconds("representation")
@@ -138,10 +136,9 @@ class LearntRepresentation:
     def _components(self, representation: PatchRepresentation) -> Array:
         n, n_views = len(self.X), 1 if self.unit_mean else representation.patches[0].n_views
         out = np.empty((n_views, n, representation.n_outputs), np.float32)
-        name = self._components_name
         for start in range(0, n, CHUNK):
             stop = min(start + CHUNK, n)
-            path = self.folder / f"{name}-{start}.safetensors"
+            path = self.folder / f"{self._components_name}-{start}.safetensors"
             if not path.exists():
                 _log.info(f"Components of training images {start:,} to {stop:,} of {n:,}")
                 some = self.X[start:stop]
@@ -150,7 +147,7 @@ class LearntRepresentation:
                 else:
                     components = representation.views(some, np.float16).swapaxes(0, 1)
                 save_tensors(path, {"components": components}, {}, FORMAT)
-                self._count_seconds(name)
+                self._count_seconds(self._components_name)
             out[:, start:stop] = self._load(path)[0]["components"]
             if self.unit_mean:
                 out[0, start:stop] = unit_rows(out[0, start:stop])
@@ -162,7 +159,7 @@ class LearntRepresentation:
         except FileFormatError as error:
             raise FileFormatError(f"{error} Delete the folder {self.folder}; it will be made again.") from None
 
-    def _dictionaries(self) -> list[Dictionary]:
+    def _learn_dictionaries(self) -> None:
         for i, part in enumerate(self.patches):
             path = self.folder / f"dictionary-{i}.safetensors"
             if path.exists():
@@ -173,7 +170,6 @@ class LearntRepresentation:
             part.fit(self.X, self.image_shape)
             save_tensors(path, part.arrays(), {}, FORMAT)
             self._count_seconds("representation")
-        return self.patches
 
     def _add_up(self, what: str, X: Array, covariances: list[MirrorCovariance], rows_of: Rows) -> None:
         """Add the rows of all training images to the covariances; go on where a run was stopped."""

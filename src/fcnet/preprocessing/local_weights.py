@@ -20,17 +20,7 @@ def local_weights(X: Array, image_shape: tuple[int, ...], n_units: int, patch_si
 
     The patch is a direction of spherical k-means on random patches of the images, with a random sign. Every column is scaled so
     that the unit's input has the mean square of He's initialisation, ``2 · mean(X²)``. Labels are not used. All weights are
-    trained.
-
-    Parameters
-    ----------
-    X : float array (n, height · width · channels)
-        Preprocessed images; whitened ones work best.
-    image_shape : tuple of ints
-    n_units : int
-    patch_size : int
-        Height and width of the patches.
-    rng : numpy.random.Generator
+    trained. `X` holds preprocessed images, float (n, height · width · channels); whitened ones work best.
     """
     n = min(N_PATCHES, len(X) * (image_shape[0] - patch_size + 1) * (image_shape[1] - patch_size + 1))
     starts, corner = random_places(n, patch_size, image_shape, rng)

@@ -37,7 +37,7 @@ class PatchFeatures:
     2011). The root keeps a patch that is repeated from outweighing the others (Perronnin et al. 2010).
 
     Filter ``K/2 + k`` is the mirror image of filter k. So the features of a mirrored image are those of the image in another
-    order, `mirrored`.
+    order, `mirrored`. What is beside the products is compiled where numba is installed, whatever the engine of the network.
 
     Parameters
     ----------

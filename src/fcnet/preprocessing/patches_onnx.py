@@ -63,7 +63,7 @@ def _add_pooled(graph: "Graph", patches: PatchFeatures | StackedPatches, images:
     The patches are those of images whose values are at `places` in their rows, border included.
     """
     if isinstance(patches, StackedPatches):
-        first = patches.first_of[border]
+        first = patches.first_for(border)
         rows, columns = first.cells
         responses = _add_pooled(graph, first, images, places, border=0)
         maps = graph.add("Sub", graph.add("MatMul", responses, patches.channels), patches.offset)

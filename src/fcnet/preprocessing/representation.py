@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.engine.products import Matmul
 from fcnet.errors import InputError
 from fcnet.preprocessing.base import Preprocessor, WeightImages
 from fcnet.preprocessing.checks import check_arrays, image_shape_of
@@ -62,16 +61,6 @@ class PatchRepresentation(Preprocessor):
     kind = "patches"
     has_views = True
 
-    @property
-    def matmul(self) -> Matmul:
-        """Computes large matrix products."""
-        return self.patches[0].matmul
-
-    @matmul.setter
-    def matmul(self, matmul: Matmul) -> None:
-        for part in self.patches:
-            part.matmul = matmul
-
     @classmethod
     def fit(
         cls,
@@ -89,11 +78,8 @@ class PatchRepresentation(Preprocessor):
         patches : list of PatchFeatures or StackedPatches
         X : array (n, height · width · channels)
             Images of the training part.
-        n_components : int
-        regularisation : float
-            What is added to the variances of standardised features, whose mean is 1.
-        seed : int
-            Of the search for the components.
+        n_components, regularisation, seed : int, float and int
+            As of `MirrorWhitening.fit`.
         add_up : callable
             Adds the rows of `X` up, like the function of this name.
         """
@@ -114,9 +100,9 @@ class PatchRepresentation(Preprocessor):
 
         def of_components(X: Array) -> list[tuple[Array, Array]]:
             rows = [part.transform(patch.transform(X), matmul) for part, patch in zip(reduced, patches, strict=True)]
-            even = [row[:, :n] for row, n in zip(rows, n_even, strict=True)]
-            odd = [row[:, n:] for row, n in zip(rows, n_even, strict=True)]
-            return [(np.concatenate(even, axis=1), np.concatenate(odd, axis=1))]
+            parts = zip(*(np.split(row, [n], axis=1) for row, n in zip(rows, n_even, strict=True)), strict=True)
+            even, odd = (np.concatenate(part, axis=1) for part in parts)
+            return [(even, odd)]
 
         joint = MirrorCovariance(sum(n_even), sum(part.odd.shape[1] for part in reduced))
         add_up("Reduced features", X, [joint], of_components)
@@ -139,11 +125,9 @@ class PatchRepresentation(Preprocessor):
 
     @property
     def mirror_signs(self) -> Array:
-        """The signs, float32 (n_components,), by which mirroring an image multiplies its components."""
         return self.whitening.signs
 
     def check_views(self, views: Views) -> None:
-        """Raise InputError unless images have these views: a mean over translations has no translations."""
         super().check_views(views)
         if views.shift and self.unit_mean:
             raise InputError("it averages over translations of what is a mean of translations.")
@@ -172,7 +156,7 @@ class PatchRepresentation(Preprocessor):
 
     def weight_images(self, first_weights: Array, image_shape: tuple[int, ...] | None) -> WeightImages | None:
         pixels = self.patches[0].of_pixels
-        shape = (pixels.patch_size, pixels.patch_size, self.patches[0].image_shape[2])
+        shape = (pixels.patch_size, pixels.patch_size, pixels.image_shape[2])
         unmirrored = pixels.filters[:, : pixels.n_filters // 2]  # the others are their mirror images
         return WeightImages(unmirrored, shape, "filters of patches")
 
@@ -201,12 +185,12 @@ class PatchRepresentation(Preprocessor):
             features = extract(self.patches, X[start : start + at_once], moved)
             if mean:  # before the projection, which is linear: it has a row to multiply instead of one for each view
                 features = features.mean(axis=1, keepdims=True)
-            components = self.whitening.transform(features.reshape(-1, features.shape[2]), self.matmul)
+            components = self.whitening.transform(features.reshape(-1, features.shape[2]), self.patches[0].matmul)
             out[start : start + at_once] = components.reshape(*features.shape[:2], -1)
         return out
 
     def get_config(self) -> dict[str, Any]:
-        config = {"patches": [patches.get_config() for patches in self.patches], "image_shape": self.patches[0].image_shape}
+        config = {"patches": [patches.get_config() for patches in self.patches], "image_shape": self.image_shape}
         return config | ({"unit_mean": True} if self.unit_mean else {})
 
     def arrays(self) -> dict[str, Array]:

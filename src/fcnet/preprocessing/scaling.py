@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from fcnet.errors import InputError, unknown_name
 from fcnet.preprocessing.checks import check_arrays
@@ -35,7 +35,9 @@ class Scaling(PixelTransform):
     kind = "scaling"
 
     def __post_init__(self) -> None:
-        self.mean, self.std = (None if part is None else _floats(part) for part in (self.mean, self.std))
+        for name, values in self.arrays().items():
+            array = np.asarray(values)
+            setattr(self, name, array if array.dtype in (np.float32, np.float64) else array.astype(np.float64))
 
     @property
     def n_inputs(self) -> int | None:
@@ -139,11 +141,6 @@ class Mean(_FittedScaling, frozen=True, tag="mean"):
 
 class Standard(_FittedScaling, frozen=True, tag="standard"):
     """The mean of each input subtracted, and divided by its standard deviation."""
-
-
-def _floats(values: ArrayLike) -> Array:
-    array = np.asarray(values)
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
 
 
 def _one_over(std: Array, dtype: DTypeLike) -> Array:

@@ -90,10 +90,8 @@ class StackedPatches:
             self.first = StackedPatches(2 * map_filters, threshold=threshold, **of_images)
         shift_of_maps = self.shift // POOLING
         self.second = PatchFeatures(n_filters, patch_size, threshold=threshold, grid=grid, shift=shift_of_maps, seed=seed)
-        self.first_of: dict[int, PatchFeatures | StackedPatches] = {}  # by the border around the images
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal, unfitted object."""
         pixels = self.of_pixels
         of_second = {name: getattr(self.second, name) for name in ("n_filters", "patch_size", "threshold", "grid", "seed")}
         of_first = {"map_filters": pixels.n_filters, "map_patch_size": pixels.patch_size, "map_threshold": pixels.threshold}
@@ -102,17 +100,15 @@ class StackedPatches:
 
     @property
     def matmul(self) -> Matmul:
-        """What multiplies patches by filters."""
         return self.second.matmul
 
     @matmul.setter
     def matmul(self, matmul: Matmul) -> None:
-        for layer in (self.first, self.second, *self.first_of.values()):
-            layer.matmul = matmul
+        self.first.matmul = self.second.matmul = matmul
 
     def set_shape(self, image_shape: tuple[int, ...]) -> None:
         """Take images of this shape, or raise SettingError if patches and cells do not fit into them."""
-        height, width, n_colours = self.image_shape = tuple(map(int, image_shape))
+        height, width, _ = self.image_shape = tuple(map(int, image_shape))
         self.first.set_shape(self.image_shape)
         down, across = self.first.positions
         if down % POOLING or across % POOLING:
@@ -129,28 +125,28 @@ class StackedPatches:
                 f"Patches of {second.patch_size} places, {second.cells[0]} × {second.cells[1]} cells and a shift of "
                 f"{self.shift} pixels do not fit into maps of {rows} × {columns} places."
             ) from None
-        self.first_of = {}
-        for border in (0, self.shift) if self.map_layers == 1 else (0,):
-            grid = tuple(n + 2 * border // POOLING for n in self.map_shape[:2])
-            self.first_of[border] = layer = type(self.first)(**(self.first.get_config() | {"grid": grid}))
-            layer.matmul = self.matmul
-            layer.set_shape((height + 2 * border, width + 2 * border, n_colours))
+
+    def first_for(self, border: int) -> "PatchFeatures | StackedPatches":
+        """Return the first layer with a cell for each place of the maps, of images with a border of so many pixels."""
+        height, width, n_colours = self.image_shape
+        grid = tuple(n + 2 * border // POOLING for n in self.map_shape[:2])
+        layer = type(self.first)(**(self.first.get_config() | {"grid": grid}))
+        layer.matmul = self.matmul
+        layer.set_shape((height + 2 * border, width + 2 * border, n_colours))
+        layer.set_arrays(self.first.arrays())
+        return layer
 
     def fit(self, X: ArrayLike, image_shape: tuple[int, ...]) -> "StackedPatches":
         """Learn both dictionaries and the channels between them from images, and return self; see `PatchFeatures.fit`."""
         self.set_shape(image_shape)
         X = check_images(X, self.image_shape)
-        self._set_first(self.first.fit(X, self.image_shape).arrays())
+        self.first.fit(X, self.image_shape)
         rng = np.random.default_rng(self.second.seed)
         X = X[rng.permutation(len(X))[: min(N_IMAGES, N_VALUES // math.prod(self.map_shape) + 1)]]
         self.channels, self.offset = self._principal_channels(X)
         exchanged = np.roll(np.arange(self.map_channels), self.map_channels // 2)
         self.second.fit(self._maps(X, 0), self.map_shape, exchanged)
         return self
-
-    def _set_first(self, arrays: Mapping[str, Array]) -> None:
-        for layer in (self.first, *self.first_of.values()):
-            layer.set_arrays(arrays)
 
     def _principal_channels(self, X: Array) -> tuple[Array, Array]:
         """Return the matrix (responses, channels) and the offset (channels,) that make maps of responses.
@@ -180,77 +176,67 @@ class StackedPatches:
 
     def _responses(self, X: Array, border: int) -> Iterator[tuple[slice, Array]]:
         """Yield some of the images, and the first layer's pooled responses to them (places of all maps, 2 · map_filters)."""
-        at_once = max(1, BLOCK_BYTES // (4 * self.first.n_features * math.prod(self.map_shape[:2])))
+        first, n_features = self.first_for(border), self.first.n_features
+        at_once = max(1, BLOCK_BYTES // (4 * n_features * math.prod(self.map_shape[:2])))
         for start in range(0, len(X), at_once):
             some = slice(start, start + at_once)
-            yield some, self.first_of[border].transform(X[some]).reshape(-1, self.first.n_features)
+            yield some, first.transform(X[some]).reshape(-1, n_features)
 
     def _maps(self, X: Array, border: int) -> Array:
         """Return the maps of images that have a border of so many pixels, one row each."""
-        maps = np.empty((len(X), math.prod(self.first_of[border].cells) * self.map_channels), np.float32)
+        n_places = math.prod(n + 2 * border // POOLING for n in self.map_shape[:2])
+        maps = np.empty((len(X), n_places * self.map_channels), np.float32)
         for some, responses in self._responses(X, border):
             maps[some] = (self.matmul(responses, self.channels) - self.offset).reshape(-1, maps.shape[1])
         return maps
 
     @property
     def of_pixels(self) -> PatchFeatures:
-        """The features whose filters are patches of pixels."""
         return self.first.of_pixels
 
     @property
     def cells(self) -> tuple[int, int]:
-        """Cells down and across that responses are pooled over."""
         return self.second.cells
 
     @property
     def positions(self) -> tuple[int, int]:
-        """Places of patches of maps, down and across."""
         return self.second.positions
 
     @property
     def description(self) -> str:
-        """What is learnt, in words."""
         return f"{self.first.description}, and {self.second.n_filters:,} on maps of them"
 
     @property
     def n_features(self) -> int:
-        """Features of an image."""
         return self.second.n_features
 
     @property
     def n_views(self) -> int:
-        """Views of an image that `views` gives."""
         return self.second.n_views
 
     def mirrored(self) -> Array:
-        """Return the order (n_features,) in which the features of an image are those of its mirror image."""
         return self.second.mirrored()
 
     def transform(self, X: ArrayLike) -> Array:
-        """Return the features, float32 (n, n_features), of images (n, height · width · channels)."""
         return self.second.transform(self._maps(check_images(X, self.image_shape), 0))
 
     def views(self, X: ArrayLike) -> Array:
-        """Return the features, float32 (n, n_views, n_features), of images and their translations; the image is view 0."""
         if self.map_layers > 1:  # whose cells are so large that translations do not share them
             moved = check_images(X, self.image_shape)[:, image_views(self.image_shape, False, diagonal_moves(self.shift))]
             return self.transform(moved.reshape(-1, moved.shape[2])).reshape(len(moved), -1, self.n_features)
         return self.second.views_with_border(self._maps(bordered(X, self.image_shape, self.shift), self.shift))
 
     def arrays(self) -> dict[str, Array]:
-        """Return what was learnt."""
         of_first = {f"map_{name}": array for name, array in self.first.arrays().items()}
         return {"filters": self.second.filters, **of_first, "channels": self.channels, "offset": self.offset}
 
     def array_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes that `arrays` have to have; `set_shape` comes first."""
         of_first = {f"map_{name}": shape for name, shape in self.first.array_shapes().items()}
         n = self.map_channels
         return {**self.second.array_shapes(), **of_first, "channels": (self.first.n_features, n), "offset": (n,)}
 
     def set_arrays(self, arrays: Mapping[str, Array]) -> None:
-        """Take what `arrays` returned; `set_shape` comes first."""
         check_arrays("maps", arrays, self.array_shapes())
-        self._set_first({name: arrays[f"map_{name}"] for name in self.first.array_shapes()})
+        self.first.set_arrays({name: arrays[f"map_{name}"] for name in self.first.array_shapes()})
         self.second.set_arrays({"filters": arrays["filters"]})
         self.channels, self.offset = arrays["channels"], arrays["offset"]

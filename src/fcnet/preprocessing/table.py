@@ -49,9 +49,6 @@ class TableFeatures(Preprocessor):
     kind = "table"
     input_dtype = np.float64
 
-    def __post_init__(self) -> None:
-        self._numbers = [i for i, (_, categories) in enumerate(self.columns) if categories is None]
-
     @property
     def n_inputs(self) -> int:
         return len(self.columns)
@@ -76,9 +73,9 @@ class TableFeatures(Preprocessor):
         values = np.where(np.isfinite(values), values, median.reshape(-1, 1))
         with np.errstate(over="ignore", invalid="ignore"):
             mean, std = values.mean(axis=1), values.std(axis=1)
-        for (name, _), finite in zip([column for column in columns if column[1] is None], np.isfinite(std), strict=True):
-            if not finite:
-                raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
+        if not np.isfinite(std).all():
+            name = [name for name, categories in columns if categories is None][np.isfinite(std).argmin()]
+            raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
         return cls(columns, median, mean, np.where(std > 0, std, 1.0), dialect)
 
     @property
@@ -139,10 +136,11 @@ class TableFeatures(Preprocessor):
         """
         X = self.encode(X)
         out = np.zeros((len(X), self.n_outputs), dtype)
-        place = rank = 0
+        measured, place = zip(self.mean, self.std, strict=True), 0
         for i, (name, categories) in enumerate(self.columns):
             if categories is None:
-                scaled = (X[:, i] - self.mean[rank]) / self.std[rank]
+                mean, std = next(measured)
+                scaled = (X[:, i] - mean) / std
                 far = ~(np.abs(scaled) < FARTHEST)
                 if far.any():
                     raise InputError(
@@ -150,11 +148,11 @@ class TableFeatures(Preprocessor):
                         "on. Correct it, or leave it empty."
                     )
                 out[:, place] = scaled
-                place, rank = place + 1, rank + 1
-                continue
-            known = np.flatnonzero(X[:, i] >= 0)
-            out[known, place + X[known, i].astype(np.intp)] = 1
-            place += len(categories)
+                place += 1
+            else:
+                known = np.flatnonzero(X[:, i] >= 0)
+                out[known, place + X[known, i].astype(np.intp)] = 1
+                place += len(categories)
         return out
 
     def onnx_inputs(self, graph: "Graph", dtype: DTypeLike, n_inputs: int) -> str:
@@ -165,7 +163,7 @@ class TableFeatures(Preprocessor):
         InputError
             If a column has no name.
         """
-        if any(not name for name, _ in self.columns):
+        if not all(name for name, _ in self.columns):
             raise InputError(
                 "A column of the table has no name, and an input of an ONNX graph needs one: name it, and train anew."
             )
@@ -235,9 +233,7 @@ class TableFeatures(Preprocessor):
         dialect = config.get("dialect")  # which older files have not
         if not isinstance(dialect, Mapping | None):
             raise InputError("the dialect of a table needs names and values.")
-        return cls(
-            columns, arrays["median"], arrays["mean"], arrays["std"], None if dialect is None else Dialect.from_dict(dialect)
-        )
+        return cls(columns, **arrays, dialect=None if dialect is None else Dialect.from_dict(dialect))
 
 
 class Table(PreprocessorSettings, frozen=True, tag="table"):

@@ -158,15 +158,8 @@ class MirrorWhitening:
     ) -> "MirrorWhitening":
         """Whiten the components of several groups of features together, at a small part of the cost of all features at once.
 
-        Parameters
-        ----------
-        parts : sequence of MirrorWhitening
-            Fitted with a `regularisation` of None.
-        covariance : MirrorCovariance
-            Of the even and odd components of all of them; used up by this.
-        n_components : int
-        regularisation : float
-        seed : int
+        Each of `parts` is fitted with a `regularisation` of None. `covariance`, which is used up, is that of the even and odd
+        components of all of them. The other parameters are those of `fit`.
         """
         mean, covariances = covariance.finish()
         even, odd = _components(covariances, n_components, regularisation, seed)
@@ -225,7 +218,7 @@ def _components(
 ) -> tuple[Array, Array]:
     """Return the leading eigenvectors of both matrices, n in all, with their scales; the list is emptied."""
     rng = np.random.default_rng(seed)
-    n = min(to_int("n_components", n, 1), sum(len(part) for part in covariances))
+    n = min(to_int("n_components", n, 1), sum(map(len, covariances)))
     found = []
     while covariances:
         found.append(leading_eigenvectors(covariances.pop(0), n, rng, matmul))

@@ -9,7 +9,7 @@ from msgspec import Meta
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine.products import matmul
-from fcnet.errors import InputError, check_range
+from fcnet.errors import InputError, to_float
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.pca import check_varies
 from fcnet.preprocessing.pixel_transform import PixelTransform
@@ -72,7 +72,7 @@ class ZCA(PixelTransform):
         InputError
             If `regularisation` is out of range, or `X` has no variance, or one that its dtype cannot hold.
         """
-        check_range("regularisation", regularisation, 0)
+        regularisation = to_float("regularisation", regularisation, 0)
         X = np.asarray(X)
         dtype = np.float64 if X.dtype == np.float64 else np.float32
         check_varies(X, dtype)

@@ -1,7 +1,9 @@
 """Features of images as transformers."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -19,11 +21,37 @@ SMALLEST_SIDE = 8  # of an image that is guessed: less is more likely a table
 CELL, PATCH_SIZE, GRID = 8, 6, 2  # of images that are large enough
 
 
+@dataclass(eq=False, repr=False)
 class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Features of images in rows, computed and returned in float32; images of bytes are not copied."""
 
-    image_shape: Sequence[int] | None
-    max_value: float | None
+    image_shape: Sequence[int] | None = None
+    _: KW_ONLY
+    max_value: float | None = None
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from images what their features are, and how they are scaled.
+
+        Parameters
+        ----------
+        X : array or data frame (n, height · width · channels)
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If `image_shape` is not that of the rows, or a setting does not fit into the images.
+        """
+        self._fit(X)
+        return self
+
+    @abstractmethod
+    def _fit(self, X: Any) -> Array | None:
+        """Do what `fit` does; return the features of the images where they are known by then."""
 
     def _validated(self, X: Any, reset: bool, n_min: int = 1) -> Array:
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused by scikit-learn
@@ -59,6 +87,7 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return tags
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class HistogramTransformer(_ImageTransformer):
     """Histograms of oriented gradients and of hues, standardised: `fcnet.preprocessing.HistogramFeatures` of images in rows.
 
@@ -97,45 +126,13 @@ class HistogramTransformer(_ImageTransformer):
     (1797, 324)
     """
 
-    def __init__(
-        self,
-        image_shape: Sequence[int] | None = None,
-        *,
-        cell: int | None = None,
-        orientations: int = 9,
-        hues: int = 10,
-        grid: int = GRID,
-        max_value: float | None = None,
-    ) -> None:
-        self.image_shape = image_shape
-        self.cell = cell
-        self.orientations = orientations
-        self.hues = hues
-        self.grid = grid
-        self.max_value = max_value
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Measure mean and standard deviation of the features of images.
-
-        Parameters
-        ----------
-        X : array or data frame (n, height · width · channels)
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If `image_shape` is not that of the rows, or a setting does not fit into the images.
-        """
-        self._fit(X)
-        return self
+    cell: int | None = None
+    orientations: int = 9
+    hues: int = 10
+    grid: int = GRID
 
     def fit_transform(self, X: Any, y: Any = None) -> Array:
-        """Do what `fit` does, and return the features of the same images."""
+        """Do what `fit` does, and return the features of the images, which are made once."""
         return self._fit(X)
 
     def _fit(self, X: Any) -> Array:
@@ -163,17 +160,17 @@ class HistogramTransformer(_ImageTransformer):
         return self.features_.transform(self._drawn(self._validated(X, reset=False))[0])
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class PatchTransformer(_ImageTransformer):
     """Responses of the patches of images to a dictionary that is learnt from them, pooled over the cells of a grid.
 
-    It is `fcnet.preprocessing.PatchFeatures` of images in rows, or with `map_filters` `StackedPatches` of there; with
-    `n_components` the features are whitened by `fcnet.preprocessing.MirrorWhitening`.
+    The features are those of `fcnet.preprocessing.PatchFeatures`, or with `map_filters` of `StackedPatches`; with
+    `n_components` they are whitened by `MirrorWhitening`.
 
     Parameters
     ----------
     image_shape : (height, width), (height, width, channels) or None
-        Of the images, rows of height · width · channels values. With None, a row of side² or 3 · side² values, from 8 × 8
-        pixels, is a square image, grey or of three colours, and any other row one pixel with all values for channels: one
+        As of `HistogramTransformer`; but with None a row that is no square image is one pixel with all values for channels, one
         patch.
     n_filters : int
         Even: half of them are the mirror images of the others.
@@ -219,60 +216,28 @@ class PatchTransformer(_ImageTransformer):
     True
     """
 
-    def __init__(
-        self,
-        image_shape: Sequence[int] | None = None,
-        *,
-        n_filters: int = 400,
-        patch_size: int | None = None,
-        threshold: float | None = None,
-        grid: int | None = None,
-        map_filters: int | None = None,
-        map_patch_size: int = 5,
-        map_channels: int = 64,
-        map_layers: int = 1,
-        n_components: int | None = None,
-        regularisation: float = 1.0,
-        max_value: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.image_shape = image_shape
-        self.n_filters = n_filters
-        self.patch_size = patch_size
-        self.threshold = threshold
-        self.grid = grid
-        self.map_filters = map_filters
-        self.map_patch_size = map_patch_size
-        self.map_channels = map_channels
-        self.map_layers = map_layers
-        self.n_components = n_components
-        self.regularisation = regularisation
-        self.max_value = max_value
-        self.random_state = random_state
+    n_filters: int = 400
+    patch_size: int | None = None
+    threshold: float | None = None
+    grid: int | None = None
+    map_filters: int | None = None
+    map_patch_size: int = 5
+    map_channels: int = 64
+    map_layers: int = 1
+    n_components: int | None = None
+    regularisation: float = 1.0
+    random_state: int | np.random.RandomState | None = None
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the dictionary, and the components if there are to be some, from images.
-
-        Parameters
-        ----------
-        X : array or data frame (n, height · width · channels)
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If `image_shape` is not that of the rows, or a setting does not fit into the images.
-        """
+    def _fit(self, X: Any) -> None:
         X = self._validated(X, reset=True, n_min=1 if self.n_components is None else 2)
         self.image_shape_ = self._shape(X.shape[1], (1, 1, X.shape[1]))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         patches = dictionary_of(self._settings() | {"max_value": self._white(X), "seed": seed}).fit(X, self.image_shape_)
-        self.features_ = patches if self.n_components is None else self._whitened(patches, X, seed)
-        return self
+        self.features_: Dictionary | PatchRepresentation = patches
+        if self.n_components is not None:
+            n_components = to_int("n_components", self.n_components, 1)
+            regularisation = to_float("regularisation", self.regularisation, 0)
+            self.features_ = PatchRepresentation.fit([patches], X, n_components, regularisation, seed)
 
     def _settings(self) -> dict[str, Any]:
         height, width, _ = self.image_shape_
@@ -283,11 +248,6 @@ class PatchTransformer(_ImageTransformer):
             return given
         size = to_int("patch_size", given.get("patch_size", min(PATCH_SIZE, height, width)), 1)
         return {"patch_size": size, "grid": max(1, min(GRID, height - size + 1, width - size + 1))} | given
-
-    def _whitened(self, patches: Dictionary, X: Array, seed: int) -> PatchRepresentation:
-        n_components = to_int("n_components", self.n_components, 1)
-        regularisation = to_float("regularisation", self.regularisation, 0)
-        return PatchRepresentation.fit([patches], X, n_components, regularisation, seed)
 
     @property
     def _n_features_out(self) -> int:

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOn
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fcnet.errors import InputError, to_float
+from fcnet.errors import InputError
 from fcnet.preprocessing.checks import check_finite
 from fcnet.preprocessing.pca import PCA
 from fcnet.preprocessing.zca import ZCA
@@ -18,15 +18,38 @@ from fcnet.types import Array
 class _Whitening(TransformerMixin, BaseEstimator):
     """A whitening of `fcnet.preprocessing`: float32 stays float32 and bytes become it; all else becomes or stays float64."""
 
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Find the mean of the rows of `X`, and the directions along which they vary.
+
+        Parameters
+        ----------
+        X : array or data frame (n, n_features)
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a setting is out of range, or `X` has fewer than two rows or no variance.
+        """
+        self._fit(self._validated(X, reset=True))
+        return self
+
+    @abstractmethod
+    def _fit(self, X: Array) -> None:
+        """Do what `fit` does."""
+
     @property
     @abstractmethod
     def _fitted(self) -> PCA | ZCA:
         """What the rows are whitened by."""
 
     @property
-    @abstractmethod
     def _n_features_out(self) -> int:
-        """Columns of what `transform` returns."""
+        return self.n_features_in_
 
     def transform(self, X: Any) -> Array:
         """Return the whitened rows, float32 of float32 and bytes, else float64."""
@@ -93,28 +116,11 @@ class PCAWhitening(ClassNamePrefixFeaturesOutMixin, _Whitening):
         self.n_components = n_components
         self.regularisation = regularisation
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Find the components of the rows of `X`.
-
-        Parameters
-        ----------
-        X : array or data frame (n, n_features)
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a setting is out of range, or `X` has fewer than two rows or no variance.
-        """
-        pca = PCA.fit(self._validated(X, reset=True), self.n_components, self.regularisation)
+    def _fit(self, X: Array) -> None:
+        pca = PCA.fit(X, self.n_components, self.regularisation)
         self.mean_, self.components_, self.n_components_ = pca.mean, pca.components, len(pca.components)
         self.explained_variance_, self.explained_variance_ratio_ = pca.variances, pca.shares
         self._regularisation = pca.ridge  # in the unit of the variances, as older pickles have it
-        return self
 
     @property
     def _fitted(self) -> PCA:
@@ -157,31 +163,9 @@ class ZCAWhitening(OneToOneFeatureMixin, _Whitening):
     def __init__(self, *, regularisation: float = 0.1) -> None:
         self.regularisation = regularisation
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Measure mean and covariance of the rows of `X`.
-
-        Parameters
-        ----------
-        X : array or data frame (n, n_features)
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If `regularisation` is out of range, or `X` has fewer than two rows or no variance.
-        """
-        X = self._validated(X, reset=True)
-        self.zca_ = ZCA.fit(X, to_float("regularisation", self.regularisation, 0))
-        return self
+    def _fit(self, X: Array) -> None:
+        self.zca_ = ZCA.fit(X, self.regularisation)
 
     @property
     def _fitted(self) -> ZCA:
         return self.zca_
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_features_in_
