@@ -17,10 +17,7 @@ def cores() -> int:
 def cgroup_quota(root: str = "/") -> float:
     """Return how many cores' time this process is allowed by its control groups, as those of a container; infinite without.
 
-    Parameters
-    ----------
-    root : str
-        Where ``proc`` and ``sys`` lie.
+    ``proc`` and ``sys`` lie in `root`.
     """
     return min(_quotas(Path(root)), default=math.inf)
 

@@ -14,7 +14,6 @@ from fcnet.preprocessing import Preprocessor
 from fcnet.words import duration_words, listed, setting_words
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
-METRICS = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC"}
 MOST_NAMES = 100  # of classes and of columns
 
 
@@ -52,9 +51,8 @@ def model_card(run: str | Path) -> str:
 
 
 def _purpose(model: Model) -> str:
-    n = model.network.n_classes
     of = "an image" if model.image_shape else "a row of a table" if model.preprocessor.columns else "a row of numbers"
-    return f"A fully-connected neural network that {model.network.loss.purpose.format(n=n, of=of)}."
+    return f"A fully-connected neural network that says which of {model.network.n_classes} classes {of} belongs to."
 
 
 def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
@@ -62,11 +60,9 @@ def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
     if model.image_shape:
         height, width, channels = model.image_shape
         inputs += f", those of an image of {height} × {width} pixels and {channels} channels, from 0 to {model.max_value:g}"
-    texts = [f"{data}. {inputs}."]
-    if model.network.loss.has_labels:
-        texts.append(f"Classes: {listed(map(_plain, model.classes), MOST_NAMES)}.")
+    classes = f"Classes: {listed(map(_plain, model.classes), MOST_NAMES)}."
     rows = ([name, f"{metrics[f'n_{part}']:,}"] for part, name in PARTS.items() if metrics.get(f"n_{part}") is not None)
-    return [*texts, _table(["part", "rows"], rows)]
+    return [f"{data}. {inputs}.", classes, _table(["part", "rows"], rows)]
 
 
 def _columns(metrics: dict[str, Any], config: Config, table: Preprocessor) -> list[str]:
@@ -99,18 +95,14 @@ def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
     for part, name in PARTS.items():
         for key, value in metrics.items():
             if key.startswith(f"{part}_") and isinstance(value, float | int):
-                rows.append([name, *_figure(key.removeprefix(f"{part}_"), value)])
+                metric = key.removeprefix(f"{part}_").replace("_", " ")
+                rows.append([name, metric, f"{value:.2%}" if "accuracy" in metric else f"{value:.4g}"])
     tested = any(row[0] == "test" for row in rows)
     test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
     note = f"The test part {test}."
     if chosen := config.settings.training.chosen_by_validation:
         note += f" The figures of the validation part, which chose {chosen}, are somewhat too good."
     return [_table(["part", "metric", "value"], rows), note]
-
-
-def _figure(metric: str, value: float) -> tuple[str, str]:
-    name = METRICS.get(metric, metric.replace("_", " "))
-    return name, f"{value:.2%}" if "accuracy" in metric else f"{value:.4g}"
 
 
 def _network(metrics: dict[str, Any], model: Model) -> list[str]:
@@ -148,11 +140,9 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
         "the same source; on other data it has not been measured.",
         "Nobody has examined whether it does equally well for all groups of people or things in the data, nor how it answers "
         "inputs that were made to mislead it.",
+        "It names one of its classes whatever it is shown: it cannot say that none fits.",
+        "That its probabilities are those of being right has not been checked.",
     ]
-    if model.network.loss.one_label:
-        limits.append("It names one of its classes whatever it is shown: it cannot say that none fits.")
-    if model.network.loss.has_labels:
-        limits.append("That its probabilities are those of being right has not been checked.")
     if model.image_shape:
         height, width, _ = model.image_shape
         limits.append(
@@ -164,11 +154,10 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
 def _use(model: Model) -> list[str]:
     if model.preprocessor.columns:
         return ["```console\n$ fcnet predict RUN new.csv  # the classes of raw rows and their probabilities\n```"]
-    call = "predict_proba" if model.network.loss.has_labels else "predict"
     return [
         "```python\nimport fcnet\n\n"
         f'model = fcnet.load("{MODEL}")  # no pickle: nothing in the file is executed\n'
-        f"model.{call}(X)  # of raw rows (n, {model.n_inputs})\n```"
+        f"model.predict_proba(X)  # of raw rows (n, {model.n_inputs})\n```"
     ]
 
 

@@ -48,18 +48,11 @@ class Dataset:
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """A data set that fcnet knows by name.
-
-    Parameters
-    ----------
-    load : callable
-        ``load(data_dir, n_test=…, verify=…)`` returns the `Dataset`.
-    recipe : str
-        What it is trained by where no recipe is named.
-    citation : str
-        Where it comes from, in Markdown.
-    """
+    """A data set that fcnet knows by name."""
 
     load: Callable[..., Dataset]
+    """``load(data_dir, n_test=…, verify=…)``"""
     recipe: str
+    """What it is trained by where no recipe is named."""
     citation: str
+    """Where it comes from, in Markdown."""

@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 class TableFile:
     """A table as it is in its file."""
 
-    path: Path
     frame: Any
     """A polars data frame: of a text file text, null where a field is empty; of a ``.parquet`` what it has."""
     separator: str = ""
@@ -46,19 +45,10 @@ def stem(path: str | Path) -> str:
 
 
 def read_table(path: str | Path, *, encoding: str = "", known: Collection[str] = (), separator: str = "") -> TableFile:
-    """Read a table as it is.
+    """Read a table as it is: a ``.parquet``, or text with a line of names, compressed or not; ``-`` is standard input.
 
-    Parameters
-    ----------
-    path : path
-        Of a ``.parquet``, or of text, ``.csv`` or ``.tsv``, compressed or not, with a line of names, and commas, semicolons,
-        tabs or ``|`` between columns; ``-`` is standard input.
-    encoding : str
-        Of text; UTF-8, or what a byte-order mark says, where it is not given.
-    known : collection of str
-        Columns that there should be: what stands between columns is then told by the line of names alone.
-    separator : str
-        What is expected to stand between the columns of text.
+    Text is UTF-8, or what `encoding` or a byte-order mark says, with commas, semicolons, tabs or ``|`` between columns. Where
+    `known` names the columns that there should be, the line of names alone tells which; `separator` is the expected one.
 
     Raises
     ------
@@ -77,7 +67,7 @@ def read_table(path: str | Path, *, encoding: str = "", known: Collection[str] =
         if by_name or content.startswith(b"PAR1"):
             if encoding:
                 raise SettingError(f"--encoding is for text, and {name_of(path)} is a .parquet.")
-            file = _read_parquet(path, path if by_name else io.BytesIO(content))
+            file = _read_parquet(path if by_name else io.BytesIO(content))
         else:
             file = _read_text(path, to_utf8(path, content, encoding), known, separator)
     except (pl.exceptions.PolarsError, csv.Error, OSError, ValueError) as error:
@@ -89,14 +79,14 @@ def read_table(path: str | Path, *, encoding: str = "", known: Collection[str] =
     return file
 
 
-def _read_parquet(path: Path, source: Any) -> TableFile:
+def _read_parquet(source: Any) -> TableFile:
     import polars as pl
 
     pandas = json.loads(pl.read_parquet_metadata(source).get("pandas", "{}"))
     frame = pl.read_parquet(source)
     said = [name for name in pandas.get("index_columns", []) if isinstance(name, str)]  # a range is described, and no column
     index = [name for name in frame.columns if name in said or re.fullmatch(r"__index_level_\d+__", name)]
-    return TableFile(path, frame, index=index)
+    return TableFile(frame, index=index)
 
 
 def _read_text(path: Path, content: bytes, known: Collection[str], separator: str) -> TableFile:
@@ -117,7 +107,7 @@ def _read_text(path: Path, content: bytes, known: Collection[str], separator: st
             raise
         _log.info("%s What a row lacks counts as missing.", error)
     rows = filled(frame).arg_true()
-    return TableFile(path, frame[: rows[-1] + 1 if len(rows) else 0], separator)  # without empty lines at its end
+    return TableFile(frame[: rows[-1] + 1 if len(rows) else 0], separator)  # without empty lines at its end
 
 
 def filled(frame: Any) -> Any:

@@ -17,12 +17,7 @@ LARGEST_FILE = (1 << 31) - (1 << 20)  # what a protocol buffer may hold, less so
 class Graph:
     """Nodes and constants, in the order in which they were added.
 
-    Parameters
-    ----------
-    prefix : str
-        Prefix of the names of nodes and constants.
-    taken : collection of str
-        Names that nodes and constants must not have, such as the names of columns.
+    Their names begin with `prefix`, and are none that is `taken`, such as the names of columns.
     """
 
     def __init__(self, prefix: str = "", taken: Collection[str] = ()) -> None:

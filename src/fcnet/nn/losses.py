@@ -51,8 +51,6 @@ class Loss(ABC):
     """What `score` returns, the larger the better: "accuracy" or "r2"."""
     out_activation: str
     """The function of the logits that `mean` is, as scikit-learn calls it."""
-    purpose: str
-    """What a network with it does, in words with places for the number ``n`` of outputs and for ``of``, what a row is."""
     has_labels: bool
     """Whether targets are classes or labels, for which `mean` gives probabilities; else they are values."""
     one_label: bool = False
@@ -107,7 +105,6 @@ class CrossEntropy(Loss):
     """
 
     name, metric, out_activation = "cross_entropy", "accuracy", "softmax"
-    purpose = "says which of {n} classes {of} belongs to"
     has_labels = one_label = True
 
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
@@ -168,7 +165,6 @@ class BinaryCrossEntropy(_Elementwise):
     """
 
     name, metric, out_activation = "binary_cross_entropy", "accuracy", "logistic"
-    purpose = "says which of {n} labels {of} has"
     has_labels = True
 
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
@@ -203,7 +199,6 @@ class SquaredLoss(_Elementwise):
     """``ℓ_i = ½ Σ_j (s_ij - y_ij)²``, against targets (n, k); ``∂L/∂s = (s - y) / n``."""
 
     name, metric, out_activation = "squared_error", "r2", "identity"
-    purpose = "predicts {n} values from {of}"
     has_labels = False
 
     def losses(self, logits: Array, y: Array, xp: ModuleType = np) -> Array:
