@@ -1,9 +1,12 @@
 """Options and arguments that several commands share."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 data_dir_option = click.option(
     "--data-dir", metavar="FOLDER", help="The folder with CIFAR-10.  [default: $FCNET_DATA, or the cache]"
@@ -33,3 +36,53 @@ threads_settings: dict[str, Any] = {
 }
 threads_option = click.option("--threads", callback=_use_threads, expose_value=False, **threads_settings)
 run_argument = click.argument("run", type=click.Path(path_type=Path))
+
+
+def _as_list(_: click.Context, __: click.Parameter, given: Sequence[str]) -> list[str]:
+    return list(given)
+
+
+def _as_words(_: click.Context, __: click.Parameter, given: Sequence[str]) -> list[str]:
+    return [word.strip() for words in given for word in words.split(",")]
+
+
+_CONFIGURATION = (
+    click.option("--target", default="", metavar="COLUMN", help="The column of a table to learn.  [default: the last]"),
+    click.option(
+        "--drop",
+        multiple=True,
+        callback=_as_list,
+        metavar="COLUMN,…",
+        help="Columns of a table to leave out; may be repeated.",
+    ),
+    click.option(
+        "--category",
+        multiple=True,
+        callback=_as_list,
+        metavar="COLUMN,…",
+        help="Columns of a table whose numbers are categories; may be repeated.",
+    ),
+    click.option(
+        "--missing",
+        multiple=True,
+        callback=_as_words,
+        metavar="WORD,…",
+        help="Words in a .csv or .tsv that mean a missing value, besides empty fields.  "
+        "[default: NA, NaN, null, None, ? and such]",
+    ),
+    encoding_option,
+    click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: found out]"),
+    click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]"),
+    click.option(
+        "--engine", metavar="NAME", help="The engine: numba, numpy or bfloat16.  [default: numba where it can be used]"
+    ),
+    click.option("--threads", **threads_settings),
+    click.option("--no-verify", is_flag=True, help="Use data files that differ from their published checksums."),
+)
+
+
+def configuration_options(command: Function) -> Function:
+    """Add the options that say how data is read and who computes, as `fcnet.experiments.configure` takes them."""
+    for option in reversed(_CONFIGURATION):
+        command = option(command)
+    return command

@@ -37,7 +37,7 @@ WIDE = 1000  # where the output is no terminal, no line is broken
 @click.option("--csv", "as_csv", is_flag=True, help="Print the list as CSV.")
 @json_option
 def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: bool, as_json: bool) -> None:
-    r"""List the runs below FOLDER, by default those in runs/: how each stands, its results, and in what their settings differ.
+    """List the runs below FOLDER, by default those in runs/: how each stands, its results, and in what their settings differ.
 
     A run is running, finished, stopped (by Ctrl-C), killed, diverged, failed, unfinished (of an older version), or damaged.
     FOLDER may also be a single run.
@@ -47,7 +47,7 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
       fcnet runs --sort -val_accuracy
       fcnet runs --filter state=finished --filter 'learning_rate<0.1'
       fcnet runs experiments/ --watch
-    """
+    """  # noqa: D301  # click's sign for lines that stay as they are
     from fcnet.experiments.run_selection import as_table, chosen, to_csv
     from fcnet.experiments.runs import Runs
 

@@ -1,12 +1,8 @@
 """``fcnet train``."""
 
 import json
-import math
 import shlex
-import signal
 import sys
-import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,11 +11,10 @@ import click
 
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error, show_note
-from fcnet.cli.options import data_dir_option, decimal_settings, encoding_option, json_option, threads_settings
+from fcnet.cli.options import configuration_options, data_dir_option, json_option
 from fcnet.cli.report import write_or_warn
+from fcnet.cli.stopping import stop_once
 from fcnet.errors import DivergedError, FcnetError, SettingError
-
-SAME_STOP_SECONDS = 1.0
 
 
 @click.command(cls=Command)
@@ -31,22 +26,7 @@ SAME_STOP_SECONDS = 1.0
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
-@click.option("--target", default="", metavar="COLUMN", help="The column of a table to learn.  [default: the last]")
-@click.option("--drop", multiple=True, metavar="COLUMN,…", help="Columns of a table to leave out; may be repeated.")
-@click.option(
-    "--category", multiple=True, metavar="COLUMN,…", help="Columns of a table whose numbers are categories; may be repeated."
-)
-@click.option(
-    "--missing",
-    multiple=True,
-    metavar="WORD,…",
-    help="Words in a .csv or .tsv that mean a missing value, besides empty fields.  [default: NA, NaN, null, None, ? and such]",
-)
-@encoding_option
-@click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: found out]")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]")
-@click.option("--engine", metavar="NAME", help="The engine: numba, numpy or bfloat16.  [default: numba where it can be used]")
-@click.option("--threads", **threads_settings)
+@configuration_options
 @click.option("--resume", is_flag=True, help="Continue the run in --out, with its own settings.")
 @click.option("--force", is_flag=True, help="Replace an existing run.")
 @click.option(
@@ -56,15 +36,11 @@ SAME_STOP_SECONDS = 1.0
     type=click.FloatRange(min=0),
     help="The least time between checkpoints.",
 )
-@click.option("--no-verify", is_flag=True, help="Use data files that differ from their published checksums.")
 @data_dir_option
 @json_option
 def train(
     dataset: str,
     out: Path | None,
-    drop: Sequence[str],
-    category: Sequence[str],
-    missing: Sequence[str],
     resume: bool,
     force: bool,
     checkpoint_seconds: float,
@@ -89,16 +65,13 @@ def train(
     from fcnet.experiments.run import train as train_run
     from fcnet.training.callbacks import Progress
 
-    _stop_once()
+    stop_once()
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     run, config = configure(
         *(dataset, out),
         resume=resume,
         verify=not no_verify,
-        drop=list(drop),
-        category=list(category),
-        missing=[word.strip() for words in missing for word in words.split(",")],
         **settings,
     )
     finished = check_run(run, config, force=force, resume=resume)
@@ -144,23 +117,3 @@ def train(
 def _report_early_end(run: Path) -> None:
     if report := write_or_warn(run):
         show_note(f"Report: {report}")
-
-
-def _stop_once() -> None:
-    """Answer SIGTERM, which batch systems send, as Ctrl-C, and of several signals within a second only the first.
-
-    `timeout` sends each signal twice, and so do fingers. A training that is stopped saves how far it has come; a later signal
-    stops that, too.
-    """
-    first = -math.inf
-
-    def stop(number: int, frame: Any) -> None:
-        nonlocal first
-        now = time.monotonic()
-        if now - first > SAME_STOP_SECONDS:
-            first = now
-            raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as of what a script runs in the background
-            signal.signal(number, stop)

@@ -25,7 +25,7 @@ from fcnet.experiments.folder import (
 from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.predictions import save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
-from fcnet.model import load
+from fcnet.model import Model, load
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
@@ -201,16 +201,23 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         metrics = read_metrics(run)  # once more: another process may have been here meanwhile
         if metrics["test_accuracy"] is not None:
             return metrics
-        model = load(run / MODEL)
-        columns = [name for name, _ in model.preprocessor.columns]
-        target = metrics.get("target") or config.target  # that of then, should another be the default by now
-        data = replace(config, target=target).load(data_dir, known=columns)
+        model, data = model_and_data(run, config, metrics, data_dir)
         logits = model.logits(data.X_test)
         metrics["test_accuracy"] = model.network.loss.score(logits, data.y_test)
         metrics["n_test"] = len(data.X_test)
         save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)
     return metrics
+
+
+def model_and_data(
+    run: Path, config: Config, metrics: dict[str, Any], data_dir: str | None, n_test: int | None = None
+) -> tuple[Model, Dataset]:
+    """Return the model of a finished run, and its data as when it was trained; with an `n_test` of 0 without the test part."""
+    model = load(run / MODEL)
+    columns = [name for name, _ in model.preprocessor.columns]
+    target = metrics.get("target") or config.target  # that of then, should another be the default by now
+    return model, replace(config, target=target).load(data_dir, n_test, columns)
 
 
 def peak_memory_mb() -> float | None:

@@ -90,7 +90,7 @@ def run_folders(folder: Path) -> Iterator[Path]:
         if SIGNS_OF_A_RUN.intersection(files):
             folders.clear()
             yield Path(path)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
 class _Reader:

@@ -1,0 +1,171 @@
+"""``fcnet compare``."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fcnet.cli.group import Command
+from fcnet.cli.options import configuration_options, data_dir_option, json_option
+from fcnet.errors import FcnetError, SettingError
+
+if TYPE_CHECKING:
+    from fcnet.experiments.compare import Compared
+
+
+@click.command(cls=Command)
+@click.argument("sides", nargs=-1, required=True, metavar="A [B …]")
+@click.option("--on", "dataset", metavar="DATASET", help="A and B are recipes: train both on this data, with each seed.")
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="With --on: with how many seeds.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="With --on: change a setting of both recipes.")
+@click.option("--set-a", "changes_a", multiple=True, metavar="KEY=VALUE", help="With --on: change a setting of A.")
+@click.option("--set-b", "changes_b", multiple=True, metavar="KEY=VALUE", help="With --on: change a setting of B.")
+@click.option(
+    "--out",
+    default="runs/compare",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="With --on: where the runs are kept; those that are there are not trained again.",
+)
+@configuration_options
+@data_dir_option
+@json_option
+def compare(
+    sides: Sequence[str],
+    dataset: str | None,
+    seeds: int,
+    out: Path,
+    data_dir: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Say whether B is better than A, or one of them was lucky, by the validation rows. Test rows are not touched.
+
+    A and B are run folders, or folders that hold the runs of one recipe with several seeds. More than two, or one, are divided
+    by their settings. With --on they are recipes, names or files; where there is no B, it is A with the changes by --set-b.
+
+    Several seeds are compared in pairs by the t-test, single runs row by row by McNemar's test.
+
+    \b
+    Examples:
+      fcnet compare runs/a runs/b
+      fcnet compare runs/a-* runs/b-*
+      fcnet compare digits --on digits --set-b dropout=0.2 --seeds 8
+      fcnet compare tuned mine.toml --on cifar10
+    """  # noqa: D301  # click's sign for lines that stay as they are
+    from fcnet.experiments.compare import compare_runs
+
+    if dataset is None:
+        context = click.get_current_context()
+        given = [f"--{name.replace('_', '-')}" for name in ("seeds", "out", *settings) if _is_given(context, name)]
+        names = {"--changes": "--set", "--changes-a": "--set-a", "--changes-b": "--set-b"}
+        if given:
+            raise SettingError(f"{names.get(given[0], given[0])} goes with --on DATASET, which trains recipes.")
+        compared = compare_runs([Path(side) for side in sides], data_dir)
+    else:
+        compared = _train(sides, dataset, seeds, out, data_dir, **settings)
+    click.echo(json.dumps(_as_json(compared)) if as_json else _as_text(compared))
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _train(
+    sides: Sequence[str],
+    dataset: str,
+    n_seeds: int,
+    out: Path,
+    data_dir: str | None,
+    *,
+    changes: Sequence[str],
+    changes_a: Sequence[str],
+    changes_b: Sequence[str],
+    seed: int | None,
+    no_verify: bool,
+    **settings: Any,
+) -> "Compared":
+    from fcnet.cli.notes import terminal
+    from fcnet.cli.stopping import stop_once
+    from fcnet.experiments.compare import compare_recipes
+    from fcnet.experiments.configure import configure
+    from fcnet.training.callbacks import Progress
+
+    if len(sides) > 2:
+        raise SettingError(f"With --on two recipes are compared, and these are {len(sides)}.")
+    stop_once()
+    a, b = (
+        configure(dataset, None, recipe=recipe, changes=[*changes, *own], verify=not no_verify, **settings)[1]
+        for recipe, own in ((sides[0], changes_a), (sides[-1], changes_b))
+    )
+    seeds, callbacks = range(seed or 0, (seed or 0) + n_seeds), [Progress(console=terminal())]
+    try:
+        return compare_recipes(a, b, out, seeds, data_dir=data_dir, callbacks=callbacks)
+    except KeyboardInterrupt:
+        raise FcnetError("Stopped. The same command goes on with what is left.") from None
+
+
+def _as_json(compared: "Compared") -> dict[str, Any]:
+    sides = {
+        name: {
+            "recipe": side.config.recipe,
+            "runs": {seed: str(run) for seed, run in side.runs.items()},
+            "val_accuracy": {seed: metrics["val_accuracy"] for seed, metrics in side.metrics.items()},
+        }
+        for name, side in (("a", compared.a), ("b", compared.b))
+    }
+    decided = compared.difference.is_decided
+    return (
+        sides | {"differing": compared.differing(), "seeds": compared.seeds, "decided": decided} | asdict(compared.difference)
+    )
+
+
+def _as_text(compared: "Compared") -> str:
+    from statistics import mean, stdev
+
+    from fcnet.words import setting_words
+
+    lines, difference = [], compared.difference
+    for name, side in (("A", compared.a), ("B", compared.b)):
+        shares = [100 * metrics["val_accuracy"] for metrics in side.metrics.values()]
+        spread = f" ± {stdev(shares):.2f}" if len(shares) > 1 else ""
+        where = next(iter(side.runs.values()))
+        where = where.parent if len(shares) > 1 else where
+        lines.append(f"{name}: {side.config.recipe}, validation accuracy {mean(shares):.2f}{spread} %  ({where})")
+    for path, values in compared.differing().items():
+        lines.append(f"   {path}: {' → '.join('none' if value is None else setting_words(value) for value in values)}")
+    if difference.test == "paired t":
+        lines += ["", f"{'seed':>6}{'A':>10}{'B':>10}{'B - A':>10}"]
+        for seed in compared.seeds:
+            a, b = (100 * side.metrics[seed]["val_accuracy"] for side in (compared.a, compared.b))
+            lines.append(f"{seed:>6}{a:>9.2f}%{b:>9.2f}%{b - a:>+10.2f}")
+    else:
+        rows = f"Of {difference.n:,} rows A alone has {difference.only_a:,} right, and B alone {difference.only_b:,}."
+        lines += ["", rows]
+    how = f"paired t-test over {difference.n} seeds" if difference.test == "paired t" else "exact McNemar test"
+    lines += [
+        f"B - A: {100 * difference.mean:+.2f} points, 95 % confidence interval {100 * difference.low:+.2f} to "
+        f"{100 * difference.high:+.2f}; p = {difference.p_value:.2g} ({how}).",
+        _verdict(compared),
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(compared: "Compared") -> str:
+    difference = compared.difference
+    better, worse = ("B", "A") if difference.mean > 0 else ("A", "B")
+    if difference.test == "McNemar":
+        luck = "Whether that is the recipe or the luck of its seed, runs with several seeds tell."
+        if difference.is_decided:
+            return f"The model of {better} is better than that of {worse}. {luck}"
+        return f"Undecided: the models are not told apart by these rows. {luck}"
+    if difference.is_decided:
+        return f"{better} is better than {worse}: the difference is more than the luck of seeds."
+    if difference.more_seeds is None:
+        return "Undecided: the difference is so small that 1,000 seeds would not be likely to show it."
+    seeds = "1 more seed" if difference.more_seeds == 1 else f"{difference.more_seeds:,} more seeds"
+    return f"Undecided: if differences go on as they are, {seeds} would decide with a probability of 80 %."

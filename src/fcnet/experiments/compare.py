@@ -1,0 +1,209 @@
+"""Two recipes, or two runs, compared on the rows that they were validated on; test rows are not touched."""
+
+import json
+import logging
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcnet.data.table_file import stem
+from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.experiments.config import Config
+from fcnet.experiments.folder import PREDICTIONS
+from fcnet.experiments.paired import Difference, over_rows, over_seeds
+from fcnet.experiments.predictions import read_predictions
+from fcnet.experiments.results import read_metrics
+from fcnet.experiments.run import model_and_data, train
+from fcnet.experiments.runs import run_folders
+from fcnet.experiments.tree import leaves
+from fcnet.training.callbacks import Callback
+from fcnet.types import Array
+from fcnet.words import listed
+
+_log = logging.getLogger(__name__)
+SAME_RECIPE = ("recipe", "seed", "description", "verify", "threads", "fcnet")  # these make no other recipe
+
+
+@dataclass(frozen=True)
+class Side:
+    """The finished runs of a recipe on a data set, by their seeds."""
+
+    config: Config
+    runs: dict[int, Path]
+    metrics: dict[int, dict[str, Any]]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options and settings by their paths, but for those that make no other recipe."""
+        return _settings(self.config)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two recipes, the accuracies of each with the seeds that both have, and how much better B is."""
+
+    a: Side
+    b: Side
+    seeds: list[int]  # none where one run each is compared, and these have other seeds
+    difference: Difference
+
+    def differing(self) -> dict[str, tuple[Any, Any]]:
+        """Return the settings in which the two differ, None where one has no such setting."""
+        a, b = self.a.settings, self.b.settings
+        return {path: (a.get(path), b.get(path)) for path in {**a, **b} if a.get(path) != b.get(path)}
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    all_settings = config.options() | leaves(config.settings.to_dict())
+    return {path: value for path, value in all_settings.items() if path not in SAME_RECIPE}
+
+
+def compare_runs(paths: Sequence[Path], data_dir: str | None = None) -> Compared:
+    """Compare finished runs of two recipes.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Run folders, or folders that hold run folders. Two are A and B, each one recipe with one seed or more. Of any other
+        number, the recipe of the first run is A.
+    data_dir : str, optional
+        Where to look for data files first; they are read only where one run each is compared and one has been evaluated, as
+        its predictions are then those of the test rows.
+
+    Raises
+    ------
+    InputError
+        If these are not runs of two recipes, with seeds in common, validated on the same rows.
+    FileFormatError
+        If a run is not finished, or its folder is damaged.
+    """
+    found = {path: list(run_folders(path)) for path in paths}
+    for path, runs in found.items():
+        if not runs:
+            raise FileFormatError(
+                f"{path} is not a run folder, and holds none." if path.exists() else f"There is no folder {path}."
+            )
+    groups = list(found.values()) if len(found) == 2 else _by_recipe([run for runs in found.values() for run in runs])
+    sides = [_side(runs) for runs in groups]
+    if len(sides) != 2:
+        raise InputError(f"Runs of two recipes can be compared, and these are of {len(sides)}: name two folders.")
+    return _compared(sides[0], sides[1], data_dir)
+
+
+def _by_recipe(runs: Iterable[Path]) -> list[list[Path]]:
+    groups: dict[str, list[Path]] = {}
+    for run in runs:
+        groups.setdefault(repr(_settings(Config.read(run))), []).append(run)
+    return list(groups.values())
+
+
+def _side(runs: Sequence[Path]) -> Side:
+    first, by_seed = Config.read(runs[0]), dict[int, Path]()
+    for run in runs:
+        config = Config.read(run)
+        if config.seed in by_seed:
+            raise InputError(f"{by_seed[config.seed]} and {run} have the same seed, {config.seed}: leave one out.")
+        here = _settings(config)
+        if differ := [path for path, value in _settings(first).items() if here.get(path) != value]:
+            raise InputError(f"{runs[0]} and {run} are on one side, and of two recipes: they differ in {listed(differ)}.")
+        by_seed[config.seed] = run
+    return Side(first, by_seed, {seed: read_metrics(run) for seed, run in by_seed.items()})
+
+
+def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
+    _check_rows(a, b)
+    seeds = sorted(a.runs.keys() & b.runs.keys())
+    if len(a.runs) == len(b.runs) == 1:
+        return Compared(a, b, seeds, over_rows(_right(a, data_dir), _right(b, data_dir)))
+    if len(seeds) < 2:
+        has = " and ".join(f"{name} has {listed(map(str, sorted(side.runs)))}" for name, side in (("A", a), ("B", b)))
+        raise InputError(
+            f"Seeds are compared in pairs, and fewer than two are in common: {has}. Train both with the same seeds."
+        )
+    of_a, of_b = ([side.metrics[seed]["val_accuracy"] for seed in seeds] for side in (a, b))
+    return Compared(a, b, seeds, over_seeds(of_a, of_b, n_rows=a.metrics[seeds[0]]["n_val"]))
+
+
+def _check_rows(a: Side, b: Side) -> None:
+    """Raise InputError unless all runs were validated on the same rows."""
+    known: dict[str, tuple[Any, Any, Path]] = {}
+    for side in (a, b):
+        for seed, run in side.runs.items():
+            for what, value, words in _rows_of(side.config, side.metrics[seed], run):
+                there, first_words, first = known.setdefault(what, (value, words, run))
+                if there != value:
+                    raise InputError(
+                        f"{first} and {run} were validated on different rows: {what} is {first_words} and {words}."
+                    )
+
+
+def _rows_of(config: Config, metrics: dict[str, Any], run: Path) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what tells the validation rows of a run from others: what it is, its value, and words for it."""
+    name = f"{config.dataset} ({config.checksum})" if config.checksum else config.dataset
+    yield "the data", config.checksum or config.dataset, name
+    for what, key in (("the target", "target"), ("the number of rows", "n_val")):
+        yield what, metrics.get(key), metrics.get(key)
+    predictions, part = read_predictions(run / PREDICTIONS)
+    if part == "validation":
+        labels = f"{zlib.crc32(predictions['labels'].tobytes()):08x}"
+        yield "the checksum of their labels", labels, labels
+
+
+def _right(side: Side, data_dir: str | None) -> Array:
+    """Return which validation rows the only run of a side has right."""
+    [(seed, run)] = side.runs.items()
+    predictions, part = read_predictions(run / PREDICTIONS)
+    if part == "validation":
+        return np.asarray(predictions["probabilities"].argmax(axis=1) == predictions["labels"])
+    model, data = model_and_data(run, side.config, side.metrics[seed], data_dir, n_test=0)
+    return np.asarray(model.logits(data.X_val).argmax(axis=1) == data.y_val)
+
+
+def compare_recipes(
+    a: Config,
+    b: Config,
+    folder: Path,
+    seeds: Sequence[int],
+    *,
+    data_dir: str | None = None,
+    callbacks: Iterable[Callback] = (),
+) -> Compared:
+    """Train two recipes with each of some seeds, and compare them.
+
+    The runs stay in `folder`, in one folder for each recipe with its settings. Those that are there are not trained again, and
+    those that were stopped go on. So a comparison that was interrupted, or that is to have more seeds, is the same call again.
+
+    Parameters
+    ----------
+    a, b : Config
+        Whose seeds do not matter.
+    folder : Path
+    seeds : sequence of int
+    data_dir : str, optional
+    callbacks : iterable of Callback
+
+    Raises
+    ------
+    FcnetError
+        If settings or data do not fit, or a training diverges.
+    """
+    if _settings(a) == _settings(b):
+        raise SettingError("A and B have the same settings: change one of them.")
+    sides = [folder / _name(config) for config in (a, b)]
+    for number, seed in enumerate(seeds, 1):
+        for name, side, config in zip("AB", sides, (a, b), strict=True):
+            _log.info("Seed %d (%d of %d), %s: %s", seed, number, len(seeds), name, config.recipe)
+            run = side / f"seed-{seed}"
+            train(run, replace(config, seed=seed), data_dir=data_dir, resume=True, callbacks=callbacks)
+    of_a, of_b = (_side([side / f"seed-{seed}" for seed in seeds]) for side in sides)
+    return _compared(of_a, of_b, data_dir)
+
+
+def _name(config: Config) -> str:
+    """Return a name that other settings would hardly have."""
+    words = json.dumps(_settings(config), sort_keys=True, default=list)
+    return f"{stem(config.dataset)}-{config.recipe}-{zlib.crc32(words.encode()):08x}"

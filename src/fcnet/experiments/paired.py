@@ -1,0 +1,129 @@
+"""Whether a difference is more than luck: paired over seeds, or over the rows that two models were validated on."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fcnet.types import Array
+
+LEVEL, POWER = 0.95, 0.8
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better B is than A.
+
+    Parameters
+    ----------
+    test : {"paired t", "McNemar"}
+    n : int
+        Pairs of seeds, or rows.
+    mean, low, high : float
+        B minus A, and its confidence interval of 95 %.
+    p_value : float
+        Two-sided.
+    more_seeds : int, optional
+        How many more pairs are needed to decide, with a probability of 80 %, if the differences go on as they are. None where
+        it is decided, where more than 1,000 would not do, and of rows.
+    only_a, only_b : int, optional
+        Rows that one model alone has right.
+    """
+
+    test: str
+    n: int
+    mean: float
+    low: float
+    high: float
+    p_value: float
+    more_seeds: int | None = None
+    only_a: int | None = None
+    only_b: int | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the difference is significant at 5 %."""
+        return self.p_value < 1 - LEVEL
+
+
+def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int) -> Difference:
+    """Compare accuracies of two recipes that were trained with the same seeds, by Student's paired t-test.
+
+    With the differences dᵢ = bᵢ - aᵢ, their mean d̄ and standard deviation s, t = d̄ / (s / √n) has n - 1 degrees of freedom, and
+    the interval is d̄ ± t₀.₉₇₅ · s / √n (Student, "The probable error of a mean", Biometrika 6, 1908). It speaks of other seeds,
+    on the same rows.
+
+    Parameters
+    ----------
+    a, b : sequences of float
+        An accuracy for each seed, at least two.
+    n_rows : int
+        That they were measured on.
+    """
+    from scipy import stats
+
+    differences = np.subtract(b, a)
+    n, mean = len(differences), float(np.mean(differences))
+    # Accuracies are multiples of 1 / n_rows. Where differences are equal by chance they are not known better than that: the
+    # standard deviation of a number that is rounded to such steps is a √12th of one.
+    s = max(float(np.std(differences, ddof=1)), 1 / (math.sqrt(12) * n_rows))
+    error = s / math.sqrt(n)
+    half, p_value = stats.t.ppf((1 + LEVEL) / 2, n - 1) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1))
+    decided = p_value < 1 - LEVEL
+    more = None if decided else _more_pairs(abs(mean) / s, n)
+    return Difference("paired t", n, mean, mean - float(half), mean + float(half), p_value, more)
+
+
+def _more_pairs(effect: float, n: int) -> int | None:
+    """Return how many more pairs the t-test needs to find a mean of so many standard deviations; None if over 1,000."""
+    needed = pairs_needed(effect)
+    return None if needed is None else max(1, needed - n)
+
+
+def pairs_needed(effect: float) -> int | None:
+    """Return with how many pairs a paired t-test finds a difference with a probability of 80 %; None if more than 1,000.
+
+    The statistic of n pairs has the noncentral t distribution of n - 1 degrees of freedom and noncentrality effect · √n (Cohen,
+    *Statistical Power Analysis for the Behavioral Sciences*, 1988).
+
+    Parameters
+    ----------
+    effect : float
+        Mean of the differences in their standard deviations.
+
+    Examples
+    --------
+    >>> pairs_needed(0.5), pairs_needed(0.001)
+    (34, None)
+    """
+    from scipy import stats
+
+    n = np.arange(2, MOST_SEEDS + 1)
+    limit = stats.t.ppf((1 + LEVEL) / 2, n - 1)
+    enough = np.flatnonzero(stats.nct.sf(limit, n - 1, effect * np.sqrt(n)) >= POWER)
+    return int(n[enough[0]]) if len(enough) else None
+
+
+def over_rows(a_right: Array, b_right: Array) -> Difference:
+    """Compare two models on the same rows, by McNemar's test in its exact form.
+
+    Of the rows that one model alone has right, b by A and c by B, each is as likely to be of either if the models are equally
+    good: the p-value is that of c heads in b + c throws of a coin (McNemar, Psychometrika 12, 1947). The interval is that of
+    Agresti and Min (Statistics in Medicine 24, 2005), of (c - b) / n with ½ added to each of the four counts. It speaks of
+    other rows, by these two models: how lucky each was with its seed stays open.
+
+    Parameters
+    ----------
+    a_right, b_right : boolean arrays (n,)
+        Which rows each model has right.
+    """
+    from scipy import stats
+
+    n, b, c = len(a_right), int(np.sum(a_right & ~b_right)), int(np.sum(b_right & ~a_right))
+    p_value = float(stats.binomtest(c, b + c).pvalue) if b + c else 1.0
+    center = (c - b) / (n + 2)
+    error = math.sqrt((b + c + 1) - (c - b) ** 2 / (n + 2)) / (n + 2)
+    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
+    return Difference("McNemar", n, (c - b) / n, center - half, center + half, p_value, only_a=b, only_b=c)

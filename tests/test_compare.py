@@ -1,0 +1,217 @@
+"""Comparing recipes over seeds, and runs over rows."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+from fcnet.cli import main
+from fcnet.experiments import run as runs
+from fcnet.experiments.compare import Compared, Side, compare_runs
+from fcnet.experiments.config import Config
+from fcnet.experiments.paired import over_rows, over_seeds, pairs_needed
+from fcnet.experiments.recipe import load_recipe
+from fcnet.experiments.results import read_metrics
+
+QUICK = ["--set", "epochs=2", "--set", "hidden_sizes=[8]", "--engine", "numpy"]
+
+
+def fcnet(*words, code=0):
+    result = CliRunner().invoke(main, ["compare", *map(str, words)])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result.stderr if code else result.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Three seeds of two recipes: what the command line says as JSON, and the folders of the two."""
+    out = tmp_path_factory.mktemp("compare")
+    found = json.loads(
+        fcnet("digits", "--on", "digits", *QUICK, "--set-b", "learning_rate=0.002", "--seeds", 3, "--out", out, "--json")
+    )
+    return found, *(Path(found[side]["runs"]["0"]).parent for side in "ab")
+
+
+def test_the_interval_over_seeds_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.5, 0.02, 6), rng.normal(0.52, 0.02, 6)
+    found, expected = over_seeds(a, b, 10_000), stats.ttest_rel(b, a)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert found.mean == pytest.approx(np.mean(b - a))
+    opposite = over_seeds(b, a, 10_000)
+    assert (opposite.low, opposite.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_the_number_of_pairs_is_the_published_one():
+    """Of two-sided paired t-tests at 5 % with a power of 80 %, as in Cohen's tables and G*Power."""
+    assert [pairs_needed(effect) for effect in (0.2, 0.5, 0.8)] == [199, 34, 15]
+    assert pairs_needed(0) is None
+
+
+def test_so_many_more_seeds_would_decide():
+    a, b = [0.50, 0.52, 0.51, 0.53], [0.51, 0.52, 0.53, 0.53]
+    found, d = over_seeds(a, b, 1000), np.subtract(b, a)
+    assert not found.is_decided
+    assert found.more_seeds == pairs_needed(d.mean() / d.std(ddof=1)) - 4
+    draws = np.random.default_rng(0).normal(d.mean(), d.std(ddof=1), (4000, 4 + found.more_seeds))
+    share = np.mean(stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05)
+    assert abs(share - 0.8) < 0.1  # a pair more or less changes it by up to 0.05, and 4,000 draws by 0.02
+    assert over_seeds([0.1, 0.2, 0.3], [0.2, 0.3, 0.4], 1000).more_seeds is None  # decided
+
+
+def test_equal_differences_are_known_to_a_step_of_the_accuracy_at_best():
+    two = over_seeds([0.5, 0.6], [0.51, 0.61], n_rows=100)  # one row in both: chance
+    assert not two.is_decided
+    assert two.more_seeds >= 1
+    none = over_seeds([0.5, 0.6], [0.5, 0.6], n_rows=100)
+    assert (none.mean, none.p_value, none.more_seeds) == (0, 1, None)
+
+
+def test_rows_are_compared_by_the_exact_test_of_mcnemar():
+    a = np.array([True] * 60 + [False] * 40)
+    b = a.copy()
+    b[:2] = False  # A alone
+    b[60:70] = True  # B alone
+    found = over_rows(a, b)
+    assert (found.only_a, found.only_b, found.mean) == (2, 10, pytest.approx(0.08))
+    assert found.p_value == pytest.approx(2 * sum(stats.binom.pmf(k, 12, 0.5) for k in range(3)))
+    # Agresti and Min: (c - b) / (n + 2), and the variance with ½ more in each cell
+    center, variance = 8 / 102, ((10.5 + 2.5) - 8**2 / 102) / 102**2
+    half = 1.959964 * variance**0.5
+    assert (found.low, found.high) == pytest.approx((center - half, center + half), rel=1e-6)
+    same = over_rows(a, a)
+    assert (same.mean, same.p_value) == (0, 1)
+    assert same.low < 0 < same.high
+
+
+def test_recipes_are_trained_with_the_same_seeds_and_compared(trained):
+    found, a, b = trained
+    assert found["seeds"] == [0, 1, 2]
+    assert found["differing"] == {"training.learning_rate": [0.02, 0.002]}
+    of = [[read_metrics(side / f"seed-{seed}")["val_accuracy"] for seed in range(3)] for side in (a, b)]
+    assert [list(found[side]["val_accuracy"].values()) for side in "ab"] == of
+    expected = stats.ttest_rel(of[1], of[0])
+    assert (found["mean"], found["p_value"]) == pytest.approx((np.mean(of[1]) - np.mean(of[0]), expected.pvalue))
+    assert found["decided"]
+    assert found["high"] < 0
+
+
+def test_a_comparison_goes_on_where_it_was(trained, monkeypatch):
+    found, a, _ = trained
+    before, trainings = (a / "seed-0" / "model.safetensors").stat().st_mtime_ns, []
+    original = runs.Config.load
+    monkeypatch.setattr(runs.Config, "load", lambda *given, **named: trainings.append(1) or original(*given, **named))
+    words = ["digits", "--on", "digits", *QUICK, "--set-b", "learning_rate=0.002", "--seeds", 4, "--out", a.parent]
+    text = fcnet(*words)
+    assert len(trainings) == 2  # the fourth seed
+    assert (a / "seed-0" / "model.safetensors").stat().st_mtime_ns == before
+    assert "training.learning_rate: 0.02 → 0.002" in text
+    assert "A is better than B" in text
+    for side in found["a"], found["b"]:
+        shutil.rmtree(Path(side["runs"]["0"]).parent / "seed-3")
+
+
+def test_a_stop_says_how_to_go_on(tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcnet.experiments.run.prepare", stop)
+    words = ["digits", "--on", "digits", *QUICK, "--set-b", "learning_rate=0.1", "--out", tmp_path]
+    assert "The same command goes on" in fcnet(*words, code=1)
+
+
+@pytest.mark.parametrize("given", ["two folders", "all runs", "one folder"])
+def test_runs_are_named_in_any_way(trained, given):
+    found, a, b = trained
+    paths = {"two folders": [a, b], "all runs": sorted(a.parent.glob("*/*"), reverse=b.name > a.name), "one folder": [a.parent]}
+    text = fcnet(*paths[given], "--json")
+    again = json.loads(text)
+    sign = 1 if again["a"]["runs"]["0"].startswith(str(a)) else -1
+    assert again["mean"] == pytest.approx(sign * found["mean"])
+    assert again["p_value"] == pytest.approx(found["p_value"])
+
+
+def test_single_runs_are_compared_row_by_row_also_when_they_were_evaluated(trained, tmp_path):
+    """The predictions of an evaluated run are those of the test rows: the validation rows are predicted again."""
+    _, a, b = trained
+    found = json.loads(fcnet(a / "seed-0", b / "seed-1", "--json"))
+    assert (found["test"], found["n"], found["seeds"], found["more_seeds"]) == ("McNemar", 300, [], None)
+    accuracies = [read_metrics(run)["val_accuracy"] for run in (a / "seed-0", b / "seed-1")]
+    assert found["mean"] == pytest.approx(accuracies[1] - accuracies[0])
+    evaluated = Path(shutil.copytree(a / "seed-0", tmp_path / "evaluated"))
+    runs.evaluate(evaluated)
+    again = compare_runs([evaluated, b / "seed-1"]).difference
+    assert (again.only_a, again.only_b) == (found["only_a"], found["only_b"])
+    text = fcnet(a / "seed-0", b / "seed-1")
+    assert f"Of 300 rows A alone has {found['only_a']} right, and B alone {found['only_b']}." in text
+    assert "luck of its seed" in text
+
+
+def test_tables_are_compared_by_the_rows_of_the_same_file(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["x,z,y"] + [f"{x:.4f},{z:.4f},{'no' if x + z < 0 else 'yes'}" for x, z in rng.standard_normal((120, 2))]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    shutil.copy(tmp_path / "a.csv", tmp_path / "copy.csv")
+    (tmp_path / "other.csv").write_text("\n".join(rows[:-1]) + "\n")
+    quick = ["--set", "epochs=1", "--set", "hidden_sizes=[4]", "--engine", "numpy"]
+    for name in ("a", "copy", "other"):
+        words = ["train", str(tmp_path / f"{name}.csv"), *quick, "--out", str(tmp_path / name)]
+        assert CliRunner().invoke(main, words).exit_code == 0
+    runs.evaluate(tmp_path / "copy")
+    assert fcnet(tmp_path / "a", tmp_path / "copy", "--json")
+    assert "validated on different rows: the data is" in fcnet(tmp_path / "a", tmp_path / "other", code=1)
+
+
+def test_what_cannot_be_compared_is_refused(trained, tmp_path):
+    _, a, b = trained
+    other = tmp_path / "other"
+    shutil.copytree(a / "seed-0", other)
+    metrics = json.loads((other / "metrics.json").read_text())
+    (other / "metrics.json").write_text(json.dumps(metrics | {"n_val": 200}))
+    stopped = tmp_path / "stopped"
+    shutil.copytree(a / "seed-0", stopped)
+    (stopped / "metrics.json").unlink()
+    assert "different rows: the number of rows is 300 and 200" in fcnet(b / "seed-0", other, code=1)
+    assert "is not a finished run" in fcnet(b / "seed-0", stopped, code=1)
+    assert "have the same seed, 0" in fcnet(a, a.parent, code=1)
+    assert "differ in training.learning_rate" in fcnet(a / "seed-0", _mixed(tmp_path, a, b), code=1)
+    assert "these are of 1: name two folders" in fcnet(a, code=1)
+    assert "fewer than two are in common: A has 0, 1, 2 and B has 0" in fcnet(a, b / "seed-0", code=1)
+    assert "There is no folder" in fcnet(a, tmp_path / "none", code=1)
+    (tmp_path / "empty").mkdir()
+    assert "is not a run folder, and holds none" in fcnet(a, tmp_path / "empty", code=1)
+
+
+def _mixed(tmp_path, a, b):
+    for name, run in (("0", a / "seed-0"), ("1", b / "seed-1")):
+        shutil.copytree(run, tmp_path / "mixed" / name)
+    return tmp_path / "mixed"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["a", "b", "--set-b", "dropout=0.1"], 2, "--set-b goes with --on DATASET"),
+        (["a", "b", "--seeds", "5"], 2, "--seeds goes with --on DATASET"),
+        (["digits", "digits", "digits", "--on", "digits"], 2, "two recipes are compared, and these are 3"),
+        (["digits", "--on", "digits"], 2, "A and B have the same settings"),
+        (["digist", "--on", "digits"], 2, "Did you mean 'digits'"),
+        (["digits", "--on", "digist"], 2, "Did you mean 'digits'"),
+    ],
+)
+def test_wrong_use_is_said_in_a_line(words, code, message):
+    said = fcnet(*words, code=code)
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_an_engine_is_a_difference_of_recipes_and_threads_are_not():
+    recipe = load_recipe("digits")
+    configs = [Config("digits", "digits", recipe, engine=engine, threads=n) for engine, n in (("numpy", 1), ("numba", 2))]
+    sides = [Side(config, {}, {}) for config in configs]
+    assert Compared(*sides, [], None).differing() == {"engine": ("numpy", "numba")}
