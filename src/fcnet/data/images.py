@@ -72,9 +72,13 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
 
     Links are followed. Of a hidden folder, or one that a system has left there, nothing is looked at.
     """
+    from PIL import Image
+
+    known = Image.registered_extensions().items()
+    endings = {ending for ending, kind in known if kind in Image.OPEN and kind not in NOT_PICTURES}
     pictures: list[Path] = []
     others: list[Path] = []
-    _look_into(folder, _endings(), pictures, others, ())
+    _look_into(folder, endings, pictures, others, ())
     return pictures, others
 
 
@@ -94,13 +98,6 @@ def _look_into(folder: Path, endings: set[str], pictures: list[Path], others: li
 def is_left_over(path: Path) -> bool:
     """Return whether a file or folder is hidden, or of a system."""
     return path.name.startswith(".") or path.name.lower() in LEFT_OVERS
-
-
-def _endings() -> set[str]:
-    from PIL import Image
-
-    endings = Image.registered_extensions().items()
-    return {ending for ending, kind in endings if kind in Image.OPEN and kind not in NOT_PICTURES}
 
 
 @contextmanager

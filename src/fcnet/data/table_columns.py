@@ -13,16 +13,12 @@ THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"  # 1,200 may be either
 POINTED_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
 FIGURE = r"^[+-]?\p{Sc}?\s?[+-]?(\d{1,3}([.,'\s]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)\s?(\p{Sc}|%)?$"
 MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-DATE = "(?i)^({})$".format(
-    "|".join(
-        (
-            r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?",  # 2024-02-21, 21.02.24
-            r"\d{4}-\d{2}",
-            rf"\d{{1,2}}\.?[ -]{MONTH}[ -]\d{{2,4}}.*",  # 21 Feb 2024
-            rf"{MONTH} (\d{{1,2}},? )?\d{{4}}.*",  # Feb 21, 2024
-            r"\d{1,2}:\d{2}(:\d{2})?",
-        )
-    )
+DATES = (
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?",  # 2024-02-21, 21.02.24
+    r"\d{4}-\d{2}",
+    rf"\d{{1,2}}\.?[ -]{MONTH}[ -]\d{{2,4}}.*",  # 21 Feb 2024
+    rf"{MONTH} (\d{{1,2}},? )?\d{{4}}.*",  # Feb 21, 2024
+    r"\d{1,2}:\d{2}(:\d{2})?",
 )
 LARGEST = 1e100  # squares of larger numbers overflow
 MOST_CATEGORIES = 1000
@@ -160,7 +156,7 @@ def unusable(columns: Columns, name: str) -> Problem | None:
             )
         return None
     words = series.drop_nulls()
-    if len(words) and words.str.contains(DATE).mean() > 0.9:
+    if len(words) and words.str.contains(f"(?i)^({'|'.join(DATES)})$").mean() > 0.9:
         return Problem(f"holds dates, as {words[0]!r}")
     n, n_unique = len(series), words.n_unique()
     if n_unique > MOST_CATEGORIES or (n_unique > 20 and n_unique > n / 2):

@@ -62,7 +62,13 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     if views:
         logits = graph.add("ReduceMean", logits, axes=[1], keepdims=0)
     _add_outputs(graph, model, logits)
-    content: bytes = graph.model(_metadata(model)).SerializeToString(deterministic=True)
+    metadata = {
+        "loss": network.loss.name,
+        "classes": json.dumps(model.classes, ensure_ascii=False),
+        "image_shape": json.dumps(model.image_shape),
+        "max_value": json.dumps(model.max_value),
+    }
+    content: bytes = graph.model(metadata).SerializeToString(deterministic=True)
     difference = _check(content, model, tolerance)
     write_atomic(path, content)
     return difference
@@ -81,15 +87,6 @@ def _add_outputs(graph: Graph, model: Model, logits: str) -> None:
         graph.output("label", label, np.int64)
     else:
         graph.output("label", graph.add("Gather", np.array(model.classes, object), label), object)
-
-
-def _metadata(model: Model) -> dict[str, str]:
-    return {
-        "loss": model.network.loss.name,
-        "classes": json.dumps(model.classes, ensure_ascii=False),
-        "image_shape": json.dumps(model.image_shape),
-        "max_value": json.dumps(model.max_value),
-    }
 
 
 def _check(content: bytes, model: Model, tolerance: float) -> float:
