@@ -240,7 +240,7 @@ def test_resume_takes_the_settings_from_the_run(run, tmp_path):
 
 def test_resume_of_a_finished_run_and_with_other_settings(run):
     assert "finished already" in fcnet("train", "digits", "--out", run, "--resume", *QUICK).output
-    assert "verify was True, now False" in fcnet("train", "digits", "--out", run, "--resume", "--no-verify", code=2).output
+    assert "verify was true, now false" in fcnet("train", "digits", "--out", run, "--resume", "--no-verify", code=2).output
     output = fcnet("train", "digits", "--out", run, "--resume", "--set", "epochs=4", code=2).output
     assert "epochs was 3, now 4" in output
 
@@ -414,7 +414,6 @@ def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arg
         (["predict", "none", "x.png"], "none is not a run folder"),
         (["predict", "file", "none"], "file is not a run folder: it is a file"),
         (["train", "cifar10", "--data-dir", "damaged"], "data_batch_1 has the MD5 sum"),
-        (["train", "digits", "--recipe", "none.toml"], "none.toml cannot be read"),
         (["train", "digits", "--out", "file/run"], "Not a directory"),
     ],
 )
@@ -496,6 +495,23 @@ def test_recipes_can_be_listed_printed_and_used(tmp_path):
     fcnet("train", "digits", "--recipe", own, "--out", tmp_path / "run")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["recipe"] == "own"
     assert "epochs was" not in fcnet("train", "digits", "--recipe", own, "--out", tmp_path / "run", "--resume").output
+    folder = fcnet("train", "digits", "--recipe", tmp_path / "run", "--out", tmp_path / "again").stderr
+    assert "epoch 1/1" in folder
+    missing = fcnet("train", "digits", "--recipe", tmp_path / "none.toml", "--out", tmp_path / "other", code=2).stderr
+    assert "Nor is there a file of that name." in missing
+
+
+def test_a_recipe_for_images_and_pictures_on_a_table_are_told_what_to_do(run, tmp_path):
+    table, picture = tmp_path / "rows.csv", tmp_path / "one.png"
+    table.write_text("a,b\n" + "1,yes\n2,no\n" * 20)
+    Image.new("L", (8, 8)).save(picture)
+    out = ("--out", tmp_path / "run")
+    assert "The recipe for it is table." in fcnet("train", table, "--recipe", "pixels", *out, code=2).stderr
+    kernel = fcnet("train", table, "--set", "training=kernel", *out, code=2).stderr
+    assert "other data is trained on by training = gradient." in kernel
+    fcnet("train", table, *out, *QUICK)
+    assert f"{picture} is a picture, and" in fcnet("predict", tmp_path / "run", picture, code=1).stderr
+    assert f"{table} is a table, and" in fcnet("predict", run, table, code=1).stderr
 
 
 def test_gradcheck(monkeypatch):

@@ -13,7 +13,9 @@ from fcnet.data import load_dataset
 from fcnet.data.images import read_image
 from fcnet.data.own import checksum
 from fcnet.errors import FcnetError, FileFormatError
+from fcnet.experiments.config import Config
 from fcnet.experiments.run import CONFIG
+from fcnet.preprocessing import Pixels
 
 QUICK = ["--set", "epochs=4", "--set", "hidden=[16]"]
 
@@ -308,3 +310,14 @@ def test_one_pixel_and_a_mix_of_sizes_and_of_grey_and_colour(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "wide.png", (1, 1, 3)), [77] * 3)
     with pytest.raises(FcnetError, match="5 channels"):
         read_image(tmp_path / "wide.png", (1, 1, 5))
+
+
+def test_photos_are_preprocessed_as_pixels_whatever_the_recipe_calls_it(trained):
+    assert Config.read(trained).settings.preprocessing == Pixels()
+    text = (trained / "config.toml").read_text()
+    old = trained.parent / "old"
+    old.mkdir()
+    (old / "config.toml").write_text(
+        text.replace('kind = "pixels"', 'kind = "table"').replace('[settings.preprocessing.scaling]\nkind = "standard"\n', "")
+    )
+    assert Config.read(old).differences(Config.read(trained)) == ""

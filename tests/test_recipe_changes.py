@@ -30,9 +30,17 @@ def test_a_short_name_and_a_path_lead_to_the_same_setting():
         ("hidden_layer_sizes=3", "network", "hidden_sizes", (3,)),
         ("optimiser=adam", "training", "update", Adam()),
         ("flip=true", "augmentation", "mirror", True),
+        ("hidden=50,20", "network", "hidden_sizes", (50, 20)),
+        ("hidden=(50, 20)", "network", "hidden_sizes", (50, 20)),
+        ("dropout=.1", "network", "dropout", 0.1),
+        ("weight_init=.5", "network", "weight_init", 0.5),
+        ("weight_init=glorot", "network", "weight_init", "glorot"),
+        ("mirror=True", "augmentation", "mirror", True),
+        ("mirror=yes", "augmentation", "mirror", True),
+        ("keep_best=No", "training", "keep_best", False),
     ],
 )
-def test_names_of_other_libraries_and_of_before_are_understood(change, part, name, value):
+def test_names_of_other_libraries_and_values_as_people_type_them_are_understood(change, part, name, value):
     assert getattr(getattr(load_recipe("digits", [change]), part), name) == value
 
 
@@ -89,6 +97,16 @@ def test_the_same_name_in_two_parts_is_the_one_that_is_there():
         ("features-large", "dropout=0.1", "dropout belongs to training of kind gradient; here it is kernel"),
         ("digits", "regularisation=1", "preprocessing.scaling of kind zca or to preprocessing of kind patches; here"),
         ("digits", "members=3", "Unknown setting 'members'"),
+        ("digits", "hidden=50;20", "a list of whole numbers of at least 1, got '50;20'. Write it as [50, 20]."),
+        ("digits", "epochs=.5", "training.epochs must be a whole number of at least 1, got '.5'."),
+        ("digits", "zca=true", "Unknown setting 'zca'. Did you mean preprocessing.scaling=zca?"),
+        ("digits", "kind=zca", "Did you mean preprocessing.scaling=zca?"),
+        ("digits", "kind=whitened", "kind needs the part that it is of, as training.update.kind=whitened."),
+        ("digits", "whitening=true", "Did you mean 'scaling'?"),
+        ("digits", "patches=true", "Did you mean preprocessing=patches or network.first_layer=patches?"),
+        ("digits", "preprocesing.scaling=zca", "Did you mean 'preprocessing.scaling'? fcnet recipes --schema lists all."),
+        ("digits", "training.foo=3", "Unknown setting of training 'foo'. Known: batch_size, batches,"),
+        ("digits", "training.lerning_rate=3", "Unknown setting of training 'lerning_rate'. Did you mean 'learning_rate'?"),
     ],
 )
 def test_what_cannot_be_set_is_explained(recipe, change, message):

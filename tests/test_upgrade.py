@@ -7,6 +7,7 @@ import tomli_w
 
 from fcnet.errors import FileFormatError, SettingError
 from fcnet.experiments.config import Config
+from fcnet.experiments.configure import configure
 from fcnet.experiments.recipe import Recipe, load_recipe, recipe_names
 from fcnet.experiments.run import check_run
 from fcnet.training.updates import Adam, AdamW, Momentum
@@ -100,7 +101,7 @@ FLAT |= {"features": FEATURES, "features-large": LARGE, "pixels-deep": PIXELS | 
 
 
 def of_flat(settings, **options):
-    return Recipe.from_dict(options | {"settings": settings}, "old")
+    return Config(options.get("dataset", "digits"), "old", Recipe.from_dict({"settings": settings}, "old")).settings
 
 
 @pytest.mark.parametrize("name", FLAT)
@@ -134,6 +135,16 @@ def test_adam_decayed_weights_where_a_run_folder_says_so(tmp_path):
     assert load_recipe(str(tmp_path / "config.toml"), ["description="]) == load_recipe("digits", ["description="])
 
 
+def test_a_run_on_a_table_is_resumed_by_the_flat_recipe_that_it_was_begun_with(tmp_path):
+    recipe, table, run = tmp_path / "own.toml", tmp_path / "people.csv", tmp_path / "run"
+    recipe.write_text(tomli_w.dumps(TABLE))
+    table.write_text("age,old\n1,no\n90,yes\n")
+    run.mkdir()
+    old = {"dataset": str(table), "recipe": "own", "seed": 0, "engine": "numpy", "settings": DEFAULTS | TABLE}
+    (run / "config.toml").write_text(tomli_w.dumps(old))
+    assert check_run(*configure(str(table), run, resume=True, recipe=str(recipe)), resume=True) is False
+
+
 def test_a_flat_file_may_give_a_setting_that_only_other_rules_have(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text('update = "momentum"\nmomentum = 0.5\nweight_decay = 0.3\nschedule = "step"\nstep_epochs = 3\n')
@@ -150,6 +161,8 @@ def test_what_is_wrong_in_a_flat_file_is_named(tmp_path):
         ("epochs = 0", "training.epochs must be a whole number of at least 1, got 0"),
         ("members = 4", "members = 4: "),
         ('update = "adm"', "Did you mean 'adam'"),
+        ('features = "patches"\ntraining = "kernel"\ndtype = "float64"', "dtype cannot be chosen with training = kernel"),
+        ('features = "patches"\ntraining = "kernel"\nclass_weight = "balanced"', "class_weight cannot be chosen with"),
     ):
         path = Path(tmp_path / "own.toml")
         path.write_text(text)

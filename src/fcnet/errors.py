@@ -82,8 +82,10 @@ def to_int(name: str, value: Any, low: int, high: float = math.inf) -> int:
     return operator.index(value)
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> SettingError:
-    """Return an error that suggests the nearest known name, and lists all.
+def unknown_name(
+    kind: str, name: object, known: Iterable[str], elsewhere: Mapping[str, str] | None = None, *, listing: str = ""
+) -> SettingError:
+    """Return an error that suggests the nearest known name, and lists all, or says by `listing` what does.
 
     `elsewhere` maps names of other libraries, in small letters without separators, to known ones.
     """
@@ -92,4 +94,4 @@ def unknown_name(kind: str, name: object, known: Iterable[str], elsewhere: Mappi
     plain = str(name).lower().replace("_", "").replace("-", "")
     near = [plain] if plain in (elsewhere or {}) else difflib.get_close_matches(str(name).lower(), spelling, n=1, cutoff=0.5)
     hint = f" Did you mean {spelling[near[0]]!r}?" if near else ""
-    return SettingError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
+    return SettingError(f"Unknown {kind} {name!r}.{hint} {listing or 'Known: ' + ', '.join(names) + '.'}")

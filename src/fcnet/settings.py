@@ -50,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OnceDataclass(Settings):
-    """Base of settings that were dataclasses in version 0.1, whose pickles are still read."""
+    """Base of settings that were dataclasses once, whose pickles are still read."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name in self.__struct_fields__:
@@ -99,7 +99,8 @@ def checked(name: str, value: Any, kind: Any) -> Any:
     try:
         return _convert(plain, kind)
     except (SettingError, msgspec.ValidationError):
-        raise SettingError(f"{name} must be {wanted(kind)}, got {plain!r}.") from None
+        how = " Write it as [50, 20]." if isinstance(plain, str) and get_origin(annotated(kind)[0]) is tuple else ""
+        raise SettingError(f"{name} must be {wanted(kind)}, got {plain!r}.{how}") from None
 
 
 def _convert(value: Any, kind: Any) -> Any:

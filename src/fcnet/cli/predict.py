@@ -56,8 +56,12 @@ def predict(
 
 
 def _predict_tables(model: "Model", files: Sequence[Path], out: Path | None, as_json: bool, **options: Any) -> None:
+    from fcnet.data.images import is_picture
     from fcnet.experiments.table_predictions import predict_tables
     from fcnet.files import write_atomic
+
+    if picture := next(filter(is_picture, files), None):
+        raise FileFormatError(f"{picture} is a picture, and the model was trained on a table: give it rows of that.")
 
     if out and not out.parent.is_dir():
         raise FcnetError(f"There is no folder {out.parent}.")
@@ -71,6 +75,7 @@ def _predict_tables(model: "Model", files: Sequence[Path], out: Path | None, as_
 
 def _predict_pictures(run: Path, model: "Model", files: Sequence[Path], as_json: bool, **options: Any) -> None:
     from fcnet.data.table import options_given
+    from fcnet.data.table_file import is_table
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.picture_predictions import predict_pictures
 
@@ -84,6 +89,8 @@ def _predict_pictures(run: Path, model: "Model", files: Sequence[Path], as_json:
             f"{run} was trained on images of {channels} channels, and picture files have 1 or 3: {call} on rows of "
             f"{model.n_inputs:,} values."
         )
+    if table := next(filter(is_table, files), None):
+        raise FileFormatError(f"{table} is a table, and {run} was trained on images: give it pictures.")
     failed = False
     for file, found in predict_pictures(model, files):
         if isinstance(found, FileFormatError):

@@ -20,7 +20,9 @@ from fcnet.errors import DivergedError, FcnetError, SettingError
 @click.command(cls=Command)
 @click.argument("dataset")
 @click.option(
-    "--recipe", metavar="NAME|FILE", help="A recipe (see fcnet recipes) or a TOML file.  [default: one for each data set]"
+    "--recipe",
+    metavar="NAME|FILE",
+    help="A recipe (see fcnet recipes), a TOML file or a run.  [default: one for each data set]",
 )
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated.")
 @click.option(

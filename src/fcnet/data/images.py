@@ -72,17 +72,13 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
 
     Links are followed. Of a hidden folder, or one that a system has left there, nothing is looked at.
     """
-    from PIL import Image
-
-    known = Image.registered_extensions().items()
-    endings = {ending for ending, kind in known if kind in Image.OPEN and kind not in NOT_PICTURES}
     pictures: list[Path] = []
     others: list[Path] = []
-    _look_into(folder, endings, pictures, others, ())
+    _look_into(folder, pictures, others, ())
     return pictures, others
 
 
-def _look_into(folder: Path, endings: set[str], pictures: list[Path], others: list[Path], above: tuple[Path, ...]) -> None:
+def _look_into(folder: Path, pictures: list[Path], others: list[Path], above: tuple[Path, ...]) -> None:
     here = folder.resolve()
     if any(folder.is_relative_to(here) for folder in above):  # a link that leads back
         return
@@ -90,14 +86,22 @@ def _look_into(folder: Path, endings: set[str], pictures: list[Path], others: li
         if is_left_over(path):
             others.append(path)
         elif path.is_dir():
-            _look_into(path, endings, pictures, others, (*above, here))
+            _look_into(path, pictures, others, (*above, here))
         else:
-            (pictures if path.suffix.lower() in endings else others).append(path)
+            (pictures if is_picture(path) else others).append(path)
 
 
 def is_left_over(path: Path) -> bool:
     """Return whether a file or folder is hidden, or of a system."""
     return path.name.startswith(".") or path.name.lower() in LEFT_OVERS
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether the name of a file ends as those of pictures do."""
+    from PIL import Image
+
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    return kind in Image.OPEN and kind not in NOT_PICTURES
 
 
 @contextmanager

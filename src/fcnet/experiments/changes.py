@@ -1,16 +1,20 @@
 """Changes to a tree of settings by short names: those of ``--set``, and the settings of flat recipes of before."""
 
+import re
 import tomllib
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, get_origin
 
 from fcnet.errors import SettingError, unknown_name
-from fcnet.experiments.other_names import NEAR_NAMES, OTHER_NAMES, value_here
-from fcnet.experiments.tree import KIND, Entry, Path, Plain, decode, encode, entries, has_kinds, kind_at, meaning
-from fcnet.settings import Settings
+from fcnet.experiments.other_names import NEAR_NAMES, OTHER_NAMES, plain, value_here
+from fcnet.experiments.tree import KIND, Entry, Path, Plain, decode, encode, entries, has_kinds, kind_at, path_meant
+from fcnet.settings import Settings, annotated, checked
 
 Change = tuple[str, Any]
 OPTIONS = {name: name for name in ("seed", "engine", "threads", "target", "drop", "category")}
+TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+SCHEMA = "fcnet recipes --schema lists all."
 OPTIONS |= {"random_state": "seed", "random_seed": "seed", "backend": "engine"}
 
 
@@ -36,7 +40,8 @@ def read_change(text: str) -> Change:
 def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, skip: bool = False) -> Plain:
     """Return a tree with changes: first the kinds of parts, those nearer to the root before others, then settings.
 
-    A part that becomes one of another kind is as that kind is by default.
+    A part that becomes one of another kind is as that kind is by default. Text for a number, a list or a truth value is
+    understood as people type these: ``.5``, ``50,20``, ``yes``.
 
     Parameters
     ----------
@@ -53,7 +58,7 @@ def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, ski
     SettingError
         If a key is unknown, ambiguous, or belongs to a kind that is not chosen.
     """
-    found = [(_find(root, key), key, value_here(key, value)) for key, value in changes]
+    found = [(_find(root, key, value), key, value_here(key, value)) for key, value in changes]
     for places, key, value in sorted(found, key=lambda change: _order(change[0])):
         place = _present(places, tree, key, skip)
         if place is None:
@@ -62,7 +67,7 @@ def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, ski
         for name in place.path[:-1]:
             above = above.setdefault(name, {})
         if not has_kinds(place.parts):
-            above[place.path[-1]] = value
+            above[place.path[-1]] = _as_typed(value, place.annotation)
         elif value != kind_at(tree, place.path):
             above[place.path[-1]] = value if isinstance(value, dict) else {KIND: value}
             lost = [entry.path[0] for entry in entries(root) if len(entry.path) == 1 and entry.unmet(tree)]
@@ -70,14 +75,52 @@ def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, ski
     return tree
 
 
-def _find(root: type[Settings], key: str) -> list[Entry]:
+def _as_typed(value: Any, annotation: Any) -> Any:
+    """Return the value that a text stands for in a field; the text where it stands for none, or the field holds text."""
+    if not isinstance(value, str):
+        return value
+    base = annotated(annotation)[0]
+    if base is bool:
+        return TRUTHS.get(value.lower(), value)
+    if get_origin(base) is tuple:
+        items = re.split(r"\s*,\s*|\s+", value.strip("[]() ,"))
+        return [int(item) for item in items] if all(map(str.isdecimal, items)) else value
+    with suppress(ValueError):
+        return checked("", float(value), annotation)
+    return value
+
+
+def _find(root: type[Settings], key: str, value: Any) -> list[Entry]:
     """Return all places that a key may mean, whatever kinds are chosen."""
     exact = tuple(key.removesuffix(f".{KIND}").split("."))
-    for end in (exact, meaning(root, ".".join(exact))):
+    for end in (exact, path_meant(root, ".".join(exact))):
         if found := [entry for entry in entries(root) if entry.path[-len(end) :] == end]:
             return [entry for entry in found if entry.path == end] or found
-    names = {entry.path[-1] for entry in entries(root)}
-    raise unknown_name("setting", key, names, OTHER_NAMES | NEAR_NAMES)
+    raise _unknown(root, key, value)
+
+
+def _unknown(root: type[Settings], key: str, value: Any) -> SettingError:
+    kind = plain(str(value if key == KIND else key))
+    kinds = [
+        f"{entry.name}={name}"
+        for entry in entries(root)
+        if has_kinds(entry.parts)
+        for name in entry.parts
+        if plain(name) == kind
+    ]
+    if kinds:
+        return SettingError(f"Unknown setting {key!r}. Did you mean {' or '.join(dict.fromkeys(kinds))}?")
+    if key == KIND:
+        return SettingError(f"kind needs the part that it is of, as training.update.kind={value}.")
+    *above, name = key.split(".")
+    part = path_meant(root, ".".join(above)) if above else ()
+    inside = {entry.path[-1] for entry in entries(root) if part and entry.path[-1 - len(part) : -1] == part}
+    if inside:
+        return unknown_name(
+            f"setting of {'.'.join(part)}", name, inside, {other: here for other, here in OTHER_NAMES.items() if here in inside}
+        )
+    names = {entry.name if above else entry.path[-1] for entry in entries(root)}
+    return unknown_name("setting", key, names, OTHER_NAMES | NEAR_NAMES, listing=SCHEMA)
 
 
 def _order(places: list[Entry]) -> int:

@@ -6,16 +6,20 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.data.own import is_unchanged
 from fcnet.data.table import TableOptions
+from fcnet.data.table_file import is_table
 from fcnet.engine import default_engine
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.folder import CONFIG
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.tree import leaves
 from fcnet.files import write_atomic
+from fcnet.preprocessing import for_data
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,11 @@ class Config:
     checksum: str = ""
     threads: int = 0  # as many as there are cores, in runs from before there was a number
     fcnet: str = __version__
+
+    def __post_init__(self) -> None:
+        preprocessing = for_data(self.settings.preprocessing, is_table=is_table(Path(self.dataset)))
+        if preprocessing != self.settings.preprocessing:
+            object.__setattr__(self, "settings", msgspec.structs.replace(self.settings, preprocessing=preprocessing))
 
     def load(self, data_dir: str | None = None, n_test: int | None = None, known: Collection[str] = ()) -> Dataset:
         """Load the data; with an `n_test` of 0 its test part is not read. Of a table all columns that are `known` are kept.
@@ -103,4 +112,5 @@ class Config:
 
 
 def _words(value: Any) -> str:
-    return repr(list(value) if isinstance(value, tuple) else value)
+    """Return a value as TOML has it."""
+    return str(value).lower() if isinstance(value, bool) else repr(list(value) if isinstance(value, tuple) else value)

@@ -38,7 +38,10 @@ class KernelRegression(Training, tag="kernel"):
     def check(self, recipe: "Recipe") -> None:
         """Raise SettingError unless the inputs can be means of views."""
         if not recipe.preprocessing.has_mean_of_views:
-            raise SettingError("training = kernel needs preprocessing = patches.")
+            raise SettingError(
+                "training = kernel needs preprocessing = patches. For images add --set preprocessing=patches; other data is "
+                "trained on by training = gradient."
+            )
 
     def check_data(self, data: Dataset) -> None:
         """Ask for the memory of the kernel matrix now, not when features have been learnt for hours."""

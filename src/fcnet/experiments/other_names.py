@@ -1,4 +1,4 @@
-"""Other names of settings: those of other libraries, and those of the flat recipes of fcnet 0.1."""
+"""Other names of settings: those of other libraries, and those of flat recipes."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ NEAR_NAMES = {
         "l2": "alpha penalty regularization",
         "mirror": "augment",
         "normalisation": "batchnorm layernorm",
-        "scaling": "normalise normalize standardise standardize whiten",
+        "scaling": "normalise normalize standardise standardize whiten whitening",
         "schedule": "stepsize",
         "shift": "crop",
     }.items()
@@ -67,7 +67,7 @@ def plain(name: str) -> str:
 
 
 def value_here(key: str, value: Any) -> Any:
-    """Return the value that a setting of fcnet 0.1 has here, where it had another one.
+    """Return the value that a setting of a flat recipe has here, where it had another one.
 
     Examples
     --------

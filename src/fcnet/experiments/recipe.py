@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from fcnet.data import Dataset
-from fcnet.data.table_file import is_table
 from fcnet.errors import FileFormatError, SettingError, unknown_name
 from fcnet.experiments import tree
 from fcnet.experiments.changes import changed, read_change
+from fcnet.experiments.folder import CONFIG
 from fcnet.experiments.gradient import GradientDescent
 from fcnet.experiments.kernel import KernelRegression
 from fcnet.experiments.network import Network
@@ -117,7 +117,7 @@ class Recipe(Settings):
         settings = values.get("settings", values)
         try:
             if is_flat(settings, cls):
-                settings = upgraded(settings, cls, of_table=is_table(Path(str(values.get("dataset", "")))))
+                settings = upgraded(settings, cls)
             return tree.decode(cls, settings)
         except SettingError as error:
             raise SettingError(f"{source}: {error}") from None
@@ -152,10 +152,12 @@ def recipe_text(name_or_file: str) -> str:
     """
     if name_or_file in recipe_names():
         return (resources.files("fcnet.recipes") / f"{name_or_file}.toml").read_text(encoding="utf-8")
-    if not name_or_file.endswith(".toml"):
-        raise unknown_name("recipe", name_or_file, recipe_names())
+    path = Path(name_or_file)
+    path = path / CONFIG if path.is_dir() else path  # of a run
+    if not path.exists():
+        raise SettingError(f"{unknown_name('recipe', name_or_file, recipe_names())} Nor is there a file of that name.")
     try:
-        return Path(name_or_file).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FileFormatError(f"The recipe {name_or_file} cannot be read: {error}.") from None
 
@@ -166,7 +168,7 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
     Parameters
     ----------
     name_or_file : str
-        A recipe that ships with fcnet, a TOML file of settings, or the ``config.toml`` of a run.
+        A recipe that ships with fcnet, a TOML file of settings, a run folder or its ``config.toml``.
     changes : iterable of str
         Each ``key=value``, the value as in TOML; quotes around text may be left out. A key is the path of a setting, as
         ``training.update.momentum``, or the end of one that no other part has. The name of a kind, as in ``update=adam``, makes

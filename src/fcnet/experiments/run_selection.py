@@ -12,7 +12,7 @@ from typing import Any
 from fcnet.errors import SettingError, unknown_name
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.runs import RunRow, differing
-from fcnet.experiments.tree import meaning
+from fcnet.experiments.tree import path_meant
 
 COLUMNS = [made.name for made in fields(RunRow) if made.name != "settings"]
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -29,7 +29,7 @@ def value_of(row: RunRow, key: str) -> Any:
     """Return a column of a run, or a setting by its path or the end of its path; None where the run has no such setting."""
     if key in COLUMNS:
         return str(row.run) if key == "run" else getattr(row, key)
-    key = ".".join(meaning(Recipe, key))
+    key = ".".join(path_meant(Recipe, key))
     found = [value for path, value in row.settings.items() if _means(key, path)]
     return found[0] if found else None
 
@@ -81,7 +81,7 @@ def _parsed(text: str) -> tuple[str, str, Any]:
 
 
 def _check_key(rows: Sequence[RunRow], key: str) -> None:
-    paths, meant = {path for row in rows for path in row.settings}, ".".join(meaning(Recipe, key))
+    paths, meant = {path for row in rows for path in row.settings}, ".".join(path_meant(Recipe, key))
     if rows and key not in COLUMNS and not any(_means(meant, path) for path in paths):
         raise unknown_name("column or setting", key, {*COLUMNS, *(path.rpartition(".")[2] for path in paths)})
 

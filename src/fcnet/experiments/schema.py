@@ -22,7 +22,7 @@ def settings_table() -> list[dict[str, Any]]:
         default = list(default) if isinstance(default, tuple) else default
         kind = entry.needs.get(entry.path[:-1])
         row = {"path": entry.name, "kinds": [kind] if kind else [], "type": wanted(entry.annotation), "default": default}
-        row["meaning"] = entry.meaning
+        row["meaning"] = entry.description
         alike = next((other for other in rows if row | {"kinds": []} == other | {"kinds": []}), None)
         if alike is None:
             rows.append(row)

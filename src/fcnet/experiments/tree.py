@@ -45,7 +45,7 @@ class Entry:
         return ".".join(self.path)
 
     @property
-    def meaning(self) -> str:
+    def description(self) -> str:
         """What the annotation says of it."""
         return annotated(self.annotation)[1].description or ""
 
@@ -121,7 +121,7 @@ def _part(parts: Mapping[str, type[Settings]], table: Mapping[str, Any], path: P
 
 
 def _unknown(root: type[Settings], name: str, known: Collection[str], above: Path) -> SettingError:
-    meant = meaning(root, name)
+    meant = path_meant(root, name)
     kinds = [entry.needs[above] for entry in entries(root) if entry.path == (*above, *meant) and above in entry.needs]
     if kinds and meant[-1] not in known:
         return SettingError(f"{'.'.join((*above, *meant))} is a setting of the kind {' or '.join(kinds)}.")
@@ -132,7 +132,7 @@ def _unknown(root: type[Settings], name: str, known: Collection[str], above: Pat
     return unknown_name(of, name, known, {other: here for other, here in OTHER_NAMES.items() if here in known})
 
 
-def meaning(root: type[Settings], key: str) -> Path:
+def path_meant(root: type[Settings], key: str) -> Path:
     """Return the end of the path that a key means, which may be spelt otherwise or be a name of another library."""
     own = {plain(entry.path[-1]): entry.path[-1] for entry in entries(root)}
     names = (own.get(plain(name)) or OTHER_NAMES.get(plain(name), name) for name in key.split("."))

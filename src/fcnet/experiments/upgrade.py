@@ -1,10 +1,10 @@
-"""The settings of fcnet 0.1, a flat list, as a tree."""
+"""Flat recipes, as they were before recipes had tables, as a tree."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from fcnet.errors import SettingError, unknown_name
-from fcnet.experiments.changes import changed
+from fcnet.experiments.changes import SCHEMA, changed
 from fcnet.experiments.other_names import OTHER_NAMES
 from fcnet.experiments.tree import Plain, encode
 from fcnet.settings import Settings
@@ -21,20 +21,13 @@ FLAT = frozenset(
 
 
 def is_flat(settings: Mapping[str, Any], root: type[Settings]) -> bool:
-    """Return whether settings are those of fcnet 0.1: they have names that a tree has not at its root, and no tables."""
+    """Return whether settings are a flat recipe: they have names that a tree has not at its root, and no tables."""
     flat_names = FLAT.difference(root.__struct_fields__).intersection(settings)
     return bool(flat_names) and not any(isinstance(value, Mapping) for value in settings.values())
 
 
-def upgraded(flat: Mapping[str, Any], root: type[Settings], *, of_table: bool) -> Plain:
+def upgraded(flat: Mapping[str, Any], root: type[Settings]) -> Plain:
     """Return flat settings as a tree; what had no effect is left out.
-
-    Parameters
-    ----------
-    flat : dict
-    root : type of Settings
-    of_table : bool
-        Whether they are those of a run on a table.
 
     Raises
     ------
@@ -44,11 +37,16 @@ def upgraded(flat: Mapping[str, Any], root: type[Settings], *, of_table: bool) -
     settings = dict(flat)
     for key in settings:
         if key not in FLAT:
-            raise unknown_name("setting", key, FLAT, OTHER_NAMES)
+            raise unknown_name("setting", key, FLAT, OTHER_NAMES, listing=SCHEMA)
     if settings.pop("members", 1) != 1:
         raise SettingError(f"members = {flat['members']}: networks trained side by side in one are no longer possible.")
-    if of_table:
-        settings["features"] = "table"
-    if settings.get("update") == "adam" and settings.get("weight_decay"):  # a default in the first 0.1
+    of_network = {"dtype": "float32", "class_weight": "none"}  # which kernel regression never had otherwise
+    if settings.get("training") == "kernel" and (
+        other := [key for key in of_network if settings.get(key, of_network[key]) != of_network[key]]
+    ):
+        raise SettingError(
+            f"{' and '.join(other)} cannot be chosen with training = kernel: leave {'it' if len(other) == 1 else 'them'} out."
+        )
+    if settings.get("update") == "adam" and settings.get("weight_decay"):  # a default in the first flat recipes
         settings["update"] = "adamw"
     return changed(root, encode(root()), list(settings.items()), skip=True)

@@ -18,6 +18,14 @@ from fcnet.preprocessing.zca import ZCA
 
 Preprocessing = Pixels | Histograms | Patches | Table  # another kind joins the recipes, and the model files, here
 
+
+def for_data(settings: Preprocessing, *, is_table: bool) -> Preprocessing:
+    """Return what standardises a table where `settings` standardise rows of numbers, and the other way round."""
+    if settings == (Pixels() if is_table else Table()):
+        return Table() if is_table else Pixels()
+    return settings
+
+
 if TYPE_CHECKING:
     from fcnet.preprocessing.transformers import HistogramTransformer as HistogramTransformer
     from fcnet.preprocessing.transformers import PatchTransformer as PatchTransformer
@@ -46,6 +54,7 @@ __all__ = [
     "TableFeatures",
     "TrainingRows",
     "even_and_odd",
+    "for_data",
     "preprocessor_from",
 ]
 

@@ -243,9 +243,9 @@ class PreprocessorSettings(Settings, frozen=True, tag_field="kind"):
         is_table : bool
             Whether the rows are a data frame.
         """
-        for name, value in (("mirror", mirror), ("shift", shift)):
-            if value and image_shape is None:
-                raise SettingError(f"{name} is for images, and this data has none.")
+        if image_shape is None and (mirror or shift):
+            name = "mirror" if mirror else "shift"
+            raise SettingError(f"{name} is for images, and this data has none. The recipe for it is table.")
         if image_shape is not None and shift >= min(image_shape[:2]):
             raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {shift}.")
         self._check(Views(image_shape, mirror, shift), is_table)
@@ -260,5 +260,6 @@ class PreprocessorSettings(Settings, frozen=True, tag_field="kind"):
     def _shape(self, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
         """Return the shape of images, or raise SettingError where there are none."""
         if image_shape is None:
-            raise SettingError(f"preprocessing = {self.__struct_config__.tag} is for images, and this data has none.")
+            kind = self.__struct_config__.tag
+            raise SettingError(f"preprocessing = {kind} is for images, and this data has none. The recipe for it is table.")
         return image_shape

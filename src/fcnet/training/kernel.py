@@ -95,7 +95,7 @@ def _kernel(X: Array, gamma: float, ridge: float, signs: Array | None, matmul: M
             block += _similarity(rows * signs, before, gamma, matmul)
             block /= 2
         block[:, own][np.diag_indices(len(rows))] += np.float32(ridge)
-        _log.info(f"Kernel of rows: {own.stop:,} of {len(X):,}")
+        _log.info("Kernel of rows: %s of %s", f"{own.stop:,}", f"{len(X):,}")
     return K
 
 
@@ -133,7 +133,7 @@ def _solve(A: list[Array], b: Array) -> Array:
             x[parts[i]] -= matmul(A[i][:, own], x[own])
             for j in range(k + 1, i + 1):
                 A[i][:, parts[j]] -= matmul(A[i][:, own], A[j][:, own].T)
-        _log.info(f"Cholesky factors: {own.stop:,} of {len(b):,}")
+        _log.info("Cholesky factors: %s of %s", f"{own.stop:,}", f"{len(b):,}")
     for k, own in reversed(list(enumerate(parts))):
         x[own] = solve_triangular(A[k][:, own], x[own], lower=True, trans="T", check_finite=False)
         x[: own.start] -= A[k][:, : own.start].T @ x[own]
