@@ -17,10 +17,12 @@ from cs231n.gradient_check import eval_numerical_gradient
 from fcnet import FCNetClassifier, FullyConnectedNet, Trainer, gradient_check, save
 from fcnet.cli import main
 from fcnet.data import cifar10, load_cifar10, load_dataset
+from fcnet.data.cells import Dialect
 from fcnet.data.restricted_pickle import load_plain_pickle
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.files import load_tensors, save_tensors, write_atomic
 from fcnet.model import Model
+from fcnet.model_card import model_card
 from fcnet.preprocessing import PCAWhitening, TableFeatures, ZCAWhitening
 from fcnet.training.callbacks import EarlyStopping, Progress
 
@@ -57,6 +59,8 @@ def of_table(tmp_path_factory):
         (["train", "digits", "--target", "x"], "--target is for tables"),
         (["train", "rows.txt"], "rows.txt is not a .csv, .tsv, .parquet or .npz file, nor a folder of pictures."),
         (["train", "damaged.npz"], "damaged.npz is damaged"),
+        (["train", "none.npz"], "none.npz."),
+        (["train", "t.csv", "--drop", "x"], "has no column beside the target 'y'"),
         (["train", "pandas.csv"], "every column is left out"),
         (["train", "classes.csv"], "has 101 classes; name another --target."),
         (["train", "t.csv.zst"], "t.csv.zst cannot be unpacked"),
@@ -170,6 +174,21 @@ def test_what_a_file_cannot_hold(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_table_in_a_model_file():
+    with pytest.raises(InputError, match="decimal_commas or missing words that are no text"):
+        Dialect.from_dict({"separator": ",", "decimal_commas": [1], "missing": []})
+    features = TableFeatures.fit(pl.DataFrame({"x": ["a", "b"]}))
+    with pytest.raises(InputError, match="a column of a table needs a name, and categories that are text"):
+        TableFeatures.from_arrays({**features.get_config(), "columns": [["x", [1]]]}, features.arrays())
+
+
+def test_the_card_of_a_table_of_many_columns(tmp_path):
+    wide = {f"x{i}": np.arange(20) * (i + 1) % 107 for i in range(103)}
+    path = table(tmp_path / "wide.csv", **wide, y=["a", "b"] * 10)
+    assert run("train", path, "--out", tmp_path / "run", *QUICK).exit_code == 0
+    assert "And 3 more columns." in model_card(tmp_path / "run")
+
+
 def test_a_model_whose_white_is_infinite(tmp_path):
     with pytest.raises(InputError, match="its max_value is inf"):
         save(tmp_path / "m", Model(FullyConnectedNet([4, 2]), image_shape=(2, 2, 1), max_value=np.inf))
@@ -198,6 +217,15 @@ def test_checkpoints(tmp_path):
         changed(tensors, **metadata)
         with pytest.raises(FileFormatError, match=said):
             train()
+
+
+def test_training_goes_on_where_no_checkpoint_can_be_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fcnet.training.checkpoint.save_tensors", full)
+    with pytest.warns(RuntimeWarning, match="No checkpoint of epoch 1: .*No space left on device. Training goes on"):
+        Trainer(epochs=1).fit(FullyConnectedNet([2, 2]), np.eye(2), [0, 1], checkpoint=tmp_path / "checkpoint")
 
 
 # Networks and training
