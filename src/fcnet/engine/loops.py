@@ -1,8 +1,9 @@
 """Fused kernels that numba compiles: one pass over the arrays, where NumPy takes one for every operation.
 
-They change contiguous arrays of one dtype in place, and do not hold Python's lock. Scalars are converted to that dtype first;
-otherwise everything would be computed in a wider one. The equations are in `fcnet.nn`, and those of the steps, whose arrays are
-flat, in `fcnet.training.updates`. A step takes ``g + l2 p`` for the gradient, and returns ``l2/2 · Σ p²`` as it was before.
+They change contiguous arrays of one dtype and any shape in place, and do not hold Python's lock. Scalars are converted to the
+dtype of the arrays first; otherwise everything would be computed in a wider one. The equations are in `fcnet.nn`, those of the
+steps in `fcnet.training.updates`. A step takes ``g + l2 p`` for the gradient, and returns ``l2/2 · Σ p²`` of the parameters as
+they were before.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ BLOCK = 1 << 12  # so many squares are added up in the dtype of the arrays, and 
 @compiled
 def add_l2(dw: Array, w: Array, l2: float) -> float:
     """``dw += l2 w``; return ``l2/2 · Σ w²``."""
-    strength, penalty = w.dtype.type(l2), 0.0
+    dw, w, strength, penalty = dw.reshape(-1), w.reshape(-1), w.dtype.type(l2), 0.0
     for start in range(0, w.size, BLOCK):
         D, W = dw[start : start + BLOCK], w[start : start + BLOCK]
         squares = w.dtype.type(0)
@@ -104,6 +105,7 @@ def softmax_cross_entropy(logits: Array, y: Array, losses: Array, label_smoothin
 @compiled
 def sgd(p: Array, g: Array, learning_rate: float, l2: float) -> float:
     real, penalty = p.dtype.type, 0.0
+    p, g = p.reshape(-1), g.reshape(-1)
     lr, strength = real(learning_rate), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G = p[start : start + BLOCK], g[start : start + BLOCK]
@@ -119,6 +121,7 @@ def sgd(p: Array, g: Array, learning_rate: float, l2: float) -> float:
 @compiled
 def momentum(p: Array, g: Array, v: Array, learning_rate: float, momentum: float, l2: float) -> float:
     real, penalty = p.dtype.type, 0.0
+    p, g, v = p.reshape(-1), g.reshape(-1), v.reshape(-1)
     lr, mu, strength = real(learning_rate), real(momentum), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G, V = p[start : start + BLOCK], g[start : start + BLOCK], v[start : start + BLOCK]
@@ -136,6 +139,7 @@ def momentum(p: Array, g: Array, v: Array, learning_rate: float, momentum: float
 @compiled
 def nesterov(p: Array, g: Array, v: Array, learning_rate: float, momentum: float, l2: float) -> float:
     real, penalty = p.dtype.type, 0.0
+    p, g, v = p.reshape(-1), g.reshape(-1), v.reshape(-1)
     lr, mu, strength = real(learning_rate), real(momentum), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G, V = p[start : start + BLOCK], g[start : start + BLOCK], v[start : start + BLOCK]
@@ -156,6 +160,7 @@ def rmsprop(
     p: Array, g: Array, c: Array, learning_rate: float, decay_rate: float, rest: float, epsilon: float, l2: float
 ) -> float:
     real, penalty = p.dtype.type, 0.0
+    p, g, c = p.reshape(-1), g.reshape(-1), c.reshape(-1)
     lr, decay, rest_, eps, strength = real(learning_rate), real(decay_rate), real(rest), real(epsilon), real(l2)
     for start in range(0, p.size, BLOCK):
         P, G, C = p[start : start + BLOCK], g[start : start + BLOCK], c[start : start + BLOCK]
@@ -188,6 +193,7 @@ def adam(
     l2: float,
 ) -> float:
     real, penalty = p.dtype.type, 0.0
+    p, g, m, v = p.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1)
     b1, r1, b2, r2 = real(beta1), real(rest1), real(beta2), real(rest2)
     step, scale, eps, kept, strength = real(step_size), real(v_scale), real(epsilon), real(keep), real(l2)
     for start in range(0, p.size, BLOCK):

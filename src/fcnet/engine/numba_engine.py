@@ -2,7 +2,6 @@
 
 from functools import cache
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -18,18 +17,6 @@ def _loops() -> ModuleType:
     except ImportError as error:  # a numba that is too old for this NumPy
         raise SettingError(f'numba is installed but cannot be used: {error} Take the engine "numpy".') from None
     return loops
-
-
-def _step(name: str) -> Any:
-    """Return a method for the loop of that name, which goes through memory as it lies; else it is NumPy's."""
-
-    def step(self: NumpyEngine, p: Array, /, *others: Any) -> float:
-        arrays = [p, *(other for other in others if isinstance(other, np.ndarray))]
-        if all(a.shape == p.shape and a.dtype == p.dtype and a.flags.c_contiguous for a in arrays):
-            return float(getattr(_loops(), name)(*(a.reshape(-1) for a in arrays), *others[len(arrays) - 1 :]))
-        return float(getattr(NumpyEngine, name)(self, p, *others))
-
-    return step
 
 
 class NumbaEngine(NumpyEngine):
@@ -62,4 +49,27 @@ class NumbaEngine(NumpyEngine):
         logits *= (n * shares)[:, np.newaxis]
         return float(shares @ losses)
 
-    add_l2, sgd, momentum, nesterov, rmsprop, adam = map(_step, ("add_l2", "sgd", "momentum", "nesterov", "rmsprop", "adam"))
+    def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
+        return self._step("add_l2", (dW, W), (l2,))
+
+    def sgd(self, p: Array, g: Array, /, *scalars: float) -> float:
+        return self._step("sgd", (p, g), scalars)
+
+    def momentum(self, p: Array, g: Array, v: Array, /, *scalars: float) -> float:
+        return self._step("momentum", (p, g, v), scalars)
+
+    def nesterov(self, p: Array, g: Array, v: Array, /, *scalars: float) -> float:
+        return self._step("nesterov", (p, g, v), scalars)
+
+    def rmsprop(self, p: Array, g: Array, c: Array, /, *scalars: float) -> float:
+        return self._step("rmsprop", (p, g, c), scalars)
+
+    def adam(self, p: Array, g: Array, m: Array, v: Array, /, *scalars: float) -> float:
+        return self._step("adam", (p, g, m, v), scalars)
+
+    def _step(self, name: str, arrays: tuple[Array, ...], scalars: tuple[float, ...]) -> float:
+        shape, dtype = arrays[0].shape, arrays[0].dtype
+        for array in arrays:  # the loops go through memory as it lies
+            if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+                return float(getattr(super(), name)(*arrays, *scalars))
+        return float(getattr(_loops(), name)(*arrays, *scalars))

@@ -1,9 +1,8 @@
 """Batches of rows, of which the next is made while the parameters are updated."""
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, Literal
 
@@ -69,6 +68,7 @@ class Batches:
         row_bytes = data.data.nbytes / self.n if self.sparse else data[:1].nbytes
         self._wants_thread = self.batch_size * row_bytes >= THREAD_BYTES and self.per_epoch > 1
         self._thread: ThreadPoolExecutor | None = None
+        self._next: Future[None] | None = None
 
     def begin_epoch(self, rng: np.random.Generator) -> None:
         """Make the first batch of an epoch."""
@@ -81,27 +81,28 @@ class Batches:
             self._order = np.arange(self.n)
         self._make()
 
-    @contextmanager
-    def make_next(self) -> Iterator[None]:
-        """Return a context in which the current batch is not used; after it, the next one is current."""
+    def make_next(self) -> "Batches":
+        """Return a context in which the current batch is no longer to be used; after it, the next one is current."""
+        return self
+
+    def __enter__(self) -> None:
         self._number += 1
+        if self._thread and self._number < self.per_epoch:  # with NumPy's settings of what is said of an overflow
+            self._next = self._thread.submit(copy_context().run, self._make)
+
+    def __exit__(self, *_: object) -> None:
         if self._number == self.per_epoch:
-            yield
-        elif self._thread:  # with NumPy's settings of what is said of an overflow
-            made = self._thread.submit(copy_context().run, self._make)
-            try:
-                yield
-            finally:
-                made.result()
+            return
+        if self._next:
+            self._next.result()
         else:
-            yield
             self._make()
 
     def close(self) -> None:
         """End the thread that helps."""
         if self._thread:
             self._thread.shutdown()
-            self._thread = None
+            self._thread = self._next = None
 
     def _make(self) -> None:
         if self.kind == "full":

@@ -60,10 +60,12 @@ class FusedRule(OnceDataclass, tag_field="kind"):
         if "t" in state:
             state["t"] += 1  # the number of the step
         penalty, move = 0.0, getattr(engine, self.operation)
+        of_weights = (*self._scalars(learning_rate, state, decays=True), l2)
+        of_others = (*self._scalars(learning_rate, state, decays=False), 0.0)
         for name, p in params.items():
             is_weight = p.ndim > 1 if decayed is None else name in decayed
             arrays = [state[f"{name}.{kind}"] for kind in self.memory]
-            penalty += move(p, grads[name], *arrays, *self._scalars(learning_rate, state, is_weight), l2 if is_weight else 0.0)
+            penalty += move(p, grads[name], *arrays, *(of_weights if is_weight else of_others))
         return penalty
 
     def _scalars(self, learning_rate: float, state: Params, decays: bool) -> tuple[float, ...]:
