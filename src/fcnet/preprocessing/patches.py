@@ -175,17 +175,14 @@ class PatchFeatures:
 
     def transform(self, X: ArrayLike) -> Array:
         """Return the features, float32 (n, n_features), of images (n, height · width · channels)."""
-        return self._extract(X, 0)[:, 0]
+        return self.extract(X, 0)[:, 0]
 
     def views(self, X: ArrayLike) -> Array:
         """Return the features, float32 (n, n_views, n_features), of images and their translations; the image is view 0."""
-        return self.views_with_border(bordered(X, self.image_shape, self.shift))
+        return self.extract(bordered(X, self.image_shape, self.shift), self.shift)
 
-    def views_with_border(self, X: ArrayLike) -> Array:
-        """Return what `views` does, of images that have a border of `shift` pixels already."""
-        return self._extract(X, self.shift)
-
-    def _extract(self, X: ArrayLike, shift: int) -> Array:
+    def extract(self, X: ArrayLike, shift: int) -> Array:
+        """Return the features of images with a border of `shift` pixels, and of their translations by so many."""
         height, width, channels = self.image_shape
         shape = (height + 2 * shift, width + 2 * shift, channels)
         images = check_images(X, shape).reshape(-1, *shape)

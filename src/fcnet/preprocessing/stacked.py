@@ -224,7 +224,8 @@ class StackedPatches:
         if self.map_layers > 1:  # whose cells are so large that translations do not share them
             moved = check_images(X, self.image_shape)[:, image_views(self.image_shape, False, diagonal_moves(self.shift))]
             return self.transform(moved.reshape(-1, moved.shape[2])).reshape(len(moved), -1, self.n_features)
-        return self.second.views_with_border(self._maps(bordered(X, self.image_shape, self.shift), self.shift))
+        maps = self._maps(bordered(X, self.image_shape, self.shift), self.shift)
+        return self.second.extract(maps, self.second.shift)
 
     def arrays(self) -> dict[str, Array]:
         of_first = {f"map_{name}": array for name, array in self.first.arrays().items()}
