@@ -70,12 +70,7 @@ def train(
     stop_once()
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    run, config = configure(
-        *(dataset, out),
-        resume=resume,
-        verify=not no_verify,
-        **settings,
-    )
+    run, config = configure(dataset, out, resume=resume, verify=not no_verify, **settings)
     finished = check_run(run, config, force=force, resume=resume)
     with nullcontext(run) if out else claimed(run) as run:
         if finished:

@@ -8,7 +8,7 @@ from typing import Any, get_origin
 
 from fcnet.errors import SettingError, unknown_name
 from fcnet.experiments.other_names import NEAR_NAMES, OTHER_NAMES, plain, value_here
-from fcnet.experiments.tree import KIND, Entry, Path, Plain, decode, encode, entries, has_kinds, kind_at, path_meant
+from fcnet.experiments.tree import KIND, Entry, Path, Plain, decode, encode, entries, has_kinds, kind_at, path_meant, unknown_in
 from fcnet.settings import Settings, annotated, checked
 
 Change = tuple[str, Any]
@@ -43,15 +43,8 @@ def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, ski
     A part that becomes one of another kind is as that kind is by default. Text for a number, a list or a truth value is
     understood as people type these: ``.5``, ``50,20``, ``yes``.
 
-    Parameters
-    ----------
-    root : type of Settings
-    tree : dict
-        As `encode` gives it.
-    changes : sequence of (key, value)
-        A key is a path, or the end of one that no other part of the tree has.
-    skip : bool
-        Leave out what belongs to kinds that are not chosen.
+    A key is a path, or the end of one that no other part of the tree has. To `skip` is to leave out what belongs to kinds that
+    are not chosen.
 
     Raises
     ------
@@ -101,24 +94,15 @@ def _find(root: type[Settings], key: str, value: Any) -> list[Entry]:
 
 def _unknown(root: type[Settings], key: str, value: Any) -> SettingError:
     kind = plain(str(value if key == KIND else key))
-    kinds = [
-        f"{entry.name}={name}"
-        for entry in entries(root)
-        if has_kinds(entry.parts)
-        for name in entry.parts
-        if plain(name) == kind
-    ]
-    if kinds:
+    parts = [entry for entry in entries(root) if has_kinds(entry.parts)]
+    if kinds := [f"{part.name}={name}" for part in parts for name in part.parts if plain(name) == kind]:
         return SettingError(f"Unknown setting {key!r}. Did you mean {' or '.join(dict.fromkeys(kinds))}?")
     if key == KIND:
         return SettingError(f"kind needs the part that it is of, as training.update.kind={value}.")
     *above, name = key.split(".")
-    part = path_meant(root, ".".join(above)) if above else ()
-    inside = {entry.path[-1] for entry in entries(root) if part and entry.path[-1 - len(part) : -1] == part}
-    if inside:
-        return unknown_name(
-            f"setting of {'.'.join(part)}", name, inside, {other: here for other, here in OTHER_NAMES.items() if here in inside}
-        )
+    owner = path_meant(root, ".".join(above)) if above else ()
+    if inside := {entry.path[-1] for entry in entries(root) if owner and entry.path[-1 - len(owner) : -1] == owner}:
+        return unknown_in(f"setting of {'.'.join(owner)}", name, inside)
     names = {entry.name if above else entry.path[-1] for entry in entries(root)}
     return unknown_name("setting", key, names, OTHER_NAMES | NEAR_NAMES, listing=SCHEMA)
 

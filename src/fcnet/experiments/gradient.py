@@ -65,7 +65,6 @@ class GradientDescent(Training, tag="gradient"):
     ] = True
 
     def check(self, recipe: "Recipe") -> None:
-        """Raise SettingError if predictions are to be averaged over views, and there are none."""
         views = recipe.augmentation
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
@@ -129,21 +128,17 @@ class GradientDescent(Training, tag="gradient"):
 
     @property
     def n_epochs(self) -> int:
-        """The setting `epochs`."""
         return self.epochs
 
     @property
     def chosen_by_validation(self) -> str:
-        """The epoch that is kept, or with early stopping the last one."""
         return "the epoch" if self.keep_best else "when to stop" if self.patience else ""
 
     def how(self, metrics: dict[str, Any]) -> str:
-        """Return which of how many epochs is kept."""
         best = f"epoch {metrics['best_epoch']} was the best on the validation part, and"
         return f"Of {metrics['epochs']} epochs, {best if self.keep_best else 'the last'} is the one kept."
 
     def epoch_words(self, metrics: dict[str, Any]) -> str:
-        """Return which of how many epochs is kept, in brackets."""
         return f" (epoch {metrics['best_epoch']} of {metrics['epochs']})"
 
 

@@ -36,7 +36,6 @@ class KernelRegression(Training, tag="kernel"):
     always_averages: ClassVar[bool] = True
 
     def check(self, recipe: "Recipe") -> None:
-        """Raise SettingError unless the inputs can be means of views."""
         if not recipe.preprocessing.has_mean_of_views:
             raise SettingError(
                 "training = kernel needs preprocessing = patches. For images add --set preprocessing=patches; other data is "
@@ -44,10 +43,9 @@ class KernelRegression(Training, tag="kernel"):
             )
 
     def check_data(self, data: Dataset) -> None:
-        """Ask for the memory of the kernel matrix now, not when features have been learnt for hours."""
         from fcnet.training import kernel
 
-        kernel.room_for_kernel(len(data.X_train))
+        kernel.room_for_kernel(len(data.X_train))  # now, not when features have been learnt for hours
 
     def train(self, job: Job) -> Trained:
         """Solve for the output weights, and scale the logits to fit the validation part."""
@@ -88,14 +86,11 @@ class KernelRegression(Training, tag="kernel"):
 
     @property
     def n_epochs(self) -> int:
-        """One."""
         return 1
 
     @property
     def chosen_by_validation(self) -> str:
-        """The scale of the logits."""
         return "the scale of the logits"
 
     def how(self, metrics: dict[str, Any]) -> str:
-        """Return that its weights were solved for."""
         return "Its output weights were solved for; the validation part chose the scale of the logits."

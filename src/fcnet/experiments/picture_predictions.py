@@ -19,17 +19,8 @@ _log = logging.getLogger(__name__)
 def predict_pictures(model: Model, paths: Iterable[Path]) -> Iterator[tuple[Path, Array | FileFormatError]]:
     """Yield each picture with the probabilities of the classes, an array (n_classes,), or with what is wrong with its file.
 
-    Parameters
-    ----------
-    model : Model
-        Trained on images of 1 or 3 channels.
-    paths : iterable of Path
-        Pictures, and folders of pictures. What is skipped in them, or not read as it is in the files, is logged at the end.
-
-    Raises
-    ------
-    FileFormatError
-        If a folder has no pictures.
+    The model was trained on images of 1 or 3 channels. `paths` are pictures, and folders of pictures; one without pictures
+    raises FileFormatError. What is skipped in them, or not read as it is in the files, is logged at the end.
     """
     assert model.image_shape is not None
     pictures, others = picture_files(paths)

@@ -13,18 +13,7 @@ N_MISTAKES = 24
 
 
 def save_predictions(path: Path, part: str, logits: Array, X: Array, y: Array) -> None:
-    """Write the probabilities of each row, and the raw inputs of the most confident mistakes.
-
-    Parameters
-    ----------
-    path : Path
-    part : str
-        The part of the data that the rows are.
-    logits : array (n, n_classes)
-    X : array (n, n_inputs)
-        Raw inputs.
-    y : integer array (n,)
-    """
+    """Write the probabilities of each row of a part of the data, and the raw inputs of the most confident mistakes."""
     probabilities = softmax(logits)
     wrong = np.flatnonzero(logits.argmax(axis=1) != y)
     mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
@@ -36,12 +25,7 @@ def read_predictions(path: Path) -> tuple[dict[str, Array], str]:
     """Return what `save_predictions` wrote, and the part of the data that it is for.
 
     ``probabilities`` is (n, n_classes), ``labels`` (n,), ``mistakes`` the rows of the most confident errors, ``mistake_inputs``
-    their raw inputs.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is missing or damaged.
+    their raw inputs. A file that is missing or damaged raises FileFormatError.
     """
     tensors, metadata = load_tensors(path, PREDICTIONS_FORMAT)
     return tensors, metadata["part"]

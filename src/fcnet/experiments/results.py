@@ -33,25 +33,13 @@ def read_metrics(run: Path) -> dict[str, Any]:
 
 
 def read_state(run: Path) -> RunState:
-    """Return whether a run is finished or running, or how it ended before that.
-
-    Raises
-    ------
-    FileFormatError
-        If `run` is not a run folder, or its configuration is damaged.
-    """
+    """Return whether a run is finished or running, or how it ended; raise FileFormatError where it is no run, or damaged."""
     config = Config.read(run)
     return state_of(run, config.dataset, config.settings.training.n_epochs)
 
 
 def read_history(run: Path) -> History:
-    """Return the history of a run, as far as it has come.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is damaged.
-    """
+    """Return the history of a run, as far as it has come; raise FileFormatError where the file is damaged."""
     path = run / HISTORY
     try:
         if not path.exists():  # before the first epoch, or in a run of an older version that was killed

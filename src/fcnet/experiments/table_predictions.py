@@ -23,15 +23,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Predictions:
-    """Of rows the class, the probability of each, and the columns that were to be kept.
-
-    Parameters
-    ----------
-    classes : sequence of str
-    rows : list of (class, probabilities)
-    kept : dict of str to list
-        The texts of a column.
-    """
+    """Of each row its class and the probabilities of all classes, and the texts of the columns that were to be kept."""
 
     classes: Sequence[str]
     rows: list[tuple[str, list[float]]] = field(default_factory=list)
@@ -70,16 +62,9 @@ def predict_tables(
     Cells are read as the model learnt to read them, each by itself: what is predicted for a row does not depend on the others.
     Categories that no training row had are logged, and another sign between columns.
 
-    Parameters
-    ----------
-    model : Model
-        Whose preprocessor has columns.
-    files : iterable of Path
-        Tables with the columns that the model was trained on, in any order; others are left aside. ``-`` is standard input.
-    keep : sequence of str
-        Columns to hand on with the predictions.
-    encoding, decimal : str
-        Of text; found out, or as the model learnt to read it, where they are not given.
+    The files have the columns that the model was trained on, in any order; other columns are left aside, but for those to
+    `keep`. The file ``-`` is standard input. `encoding` and `decimal` are of text, and found out, or as the model learnt to
+    read it, where they are not given.
 
     Raises
     ------

@@ -129,6 +129,11 @@ def _unknown(root: type[Settings], name: str, known: Collection[str], above: Pat
     places = [entry.name for entry in entries(root) if entry.path[-len(meant) :] == meant and entry.path[:-1] != above]
     if meant[-1] not in known and places:
         return SettingError(f"Unknown {of} {name!r}. It is {' or '.join(dict.fromkeys(places))}.")
+    return unknown_in(of, name, known)
+
+
+def unknown_in(of: str, name: str, known: Collection[str]) -> SettingError:
+    """Return the error for a name that is none of those known in a part."""
     return unknown_name(of, name, known, {other: here for other, here in OTHER_NAMES.items() if here in known})
 
 

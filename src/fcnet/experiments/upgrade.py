@@ -40,13 +40,9 @@ def upgraded(flat: Mapping[str, Any], root: type[Settings]) -> Plain:
             raise unknown_name("setting", key, FLAT, OTHER_NAMES, listing=SCHEMA)
     if settings.pop("members", 1) != 1:
         raise SettingError(f"members = {flat['members']}: networks trained side by side in one are no longer possible.")
-    of_network = {"dtype": "float32", "class_weight": "none"}  # which kernel regression never had otherwise
-    if settings.get("training") == "kernel" and (
-        other := [key for key in of_network if settings.get(key, of_network[key]) != of_network[key]]
-    ):
-        raise SettingError(
-            f"{' and '.join(other)} cannot be chosen with training = kernel: leave {'it' if len(other) == 1 else 'them'} out."
-        )
+    for key, value in (("dtype", "float32"), ("class_weight", "none")):  # all that kernel regression ever had
+        if settings.get("training") == "kernel" and settings.get(key, value) != value:
+            raise SettingError(f"{key} cannot be chosen with training = kernel: leave it out.")
     if settings.get("update") == "adam" and settings.get("weight_decay"):  # a default in the first flat recipes
         settings["update"] = "adamw"
     return changed(root, encode(root()), list(settings.items()), skip=True)
