@@ -92,7 +92,7 @@ def test_a_saved_model_can_be_loaded(made, tmp_path):
         ({"image_shape": (3, 3, 1)}, "image shape"),
         ({"image_shape": (2, 2.5, 1)}, "image shape must be three whole numbers"),
         ({"average_mirror": True}, "averages over views, and has none"),
-        ({"preprocessor": Scaling(np.zeros(5), np.ones(5))}, "its scaling"),
+        ({"preprocessor": Scaling(np.zeros(5), np.ones(5))}, "its preprocessing"),
         ({"preprocessor": Scaling(np.zeros(4), np.ones(3))}, "its scaling"),
         ({"preprocessor": Scaling(np.full(4, np.nan))}, "'scaling.mean' holds NaN"),
         ({"max_value": float("nan")}, "max_value"),
