@@ -1,5 +1,6 @@
 """Settings, durations and lists of names as people write them."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,3 +43,14 @@ def listed(names: Iterable[str], most: int = 10, sign: str = ", ") -> str:
     names = list(names)
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return sign.join(names[:most]) + more
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with the user and the password of each address in it left out.
+
+    Examples
+    --------
+    >>> without_credentials("no answer from https://me:secret@host:5000/api")
+    'no answer from https://host:5000/api'
+    """
+    return re.sub(r"(?<=://)[^/?#\s]*@", "", text)

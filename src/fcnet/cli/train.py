@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ from fcnet.errors import DivergedError, FcnetError, SettingError
     type=click.FloatRange(min=0),
     help="The least time between checkpoints.",
 )
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    metavar="PROGRAM",
+    help="Also log to tensorboard (event files in RUN/tensorboard) or mlflow ($MLFLOW_TRACKING_URI, or mlruns/); may be "
+    "repeated.",
+)
 @data_dir_option
 @json_option
 def train(
@@ -47,6 +56,7 @@ def train(
     force: bool,
     checkpoint_seconds: float,
     no_verify: bool,
+    logs: Sequence[str],
     data_dir: str | None,
     as_json: bool,
     **settings: Any,
@@ -65,6 +75,7 @@ def train(
     from fcnet.experiments.results import read_state
     from fcnet.experiments.run import check_run, is_begun
     from fcnet.experiments.run import train as train_run
+    from fcnet.experiments.run_loggers import log_files, run_loggers
     from fcnet.training.callbacks import Progress
 
     stop_once()
@@ -78,6 +89,7 @@ def train(
         else:
             verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
             show_note(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}")
+        loggers = [] if finished else run_loggers(logs, run, config)
         try:
             metrics = train_run(
                 *(run, config),
@@ -85,10 +97,11 @@ def train(
                 force=force,
                 resume=resume,
                 checkpoint_seconds=checkpoint_seconds,
-                callbacks=[Progress(console=terminal())],
+                callbacks=[Progress(console=terminal()), *loggers],
             )
         except DivergedError:
             _report_early_end(run)
+            log_files(loggers, run)
             raise
         except KeyboardInterrupt:
             if not is_begun(run, config):
@@ -96,8 +109,10 @@ def train(
             where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
             show_error(f"{read_state(run).words}{where}")
             _report_early_end(run)
+            log_files(loggers, run)
             sys.exit(1)
     report = write_or_warn(run)
+    log_files(loggers, run)
     if as_json:
         click.echo(json.dumps(metrics))
         return

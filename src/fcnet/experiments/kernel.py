@@ -13,7 +13,9 @@ from fcnet.experiments.folder import HISTORY, MODEL
 from fcnet.experiments.job import Job, Trained, Training
 from fcnet.files import write_atomic
 from fcnet.model import Model, save
+from fcnet.training.callbacks import tell_of_one_epoch
 from fcnet.training.history import History
+from fcnet.training.state import TrainingState
 
 if TYPE_CHECKING:
     from fcnet.experiments.recipe import Recipe
@@ -82,6 +84,8 @@ class KernelRegression(Training, tag="kernel"):
         )
         save(job.run / MODEL, model)
         write_atomic(job.run / HISTORY, History([row]).to_jsonl())
+        params, rng = network.params, np.random.default_rng(job.seed)
+        tell_of_one_epoch(job.callbacks, TrainingState(network, {}, params, params, rng, n_epochs=1, total_iterations=1), row)
         return Trained(model, train_accuracy, val_logits, time.monotonic() - began)
 
     @property

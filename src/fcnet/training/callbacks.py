@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
 from fcnet.errors import InputError, to_float, to_int, unknown_name
+from fcnet.training.history import Row
 from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Slowing
 
@@ -43,6 +44,22 @@ class Callback:
 
     def on_train_end(self, state: TrainingState) -> None:
         """After the last update, however training ended; the network holds the parameters that are kept."""
+
+
+def tell_of_one_epoch(callbacks: Sequence[Callback], state: TrainingState, row: Row) -> None:
+    """Call the hooks of a training whose only epoch is through, and has this row."""
+    begun: list[Callback] = []
+    try:
+        for callback in callbacks:
+            callback.on_train_begin(state)
+            begun.append(callback)
+            callback.on_epoch_begin(state)
+        state.history.append(row)
+        state.epoch = state.iteration = state.best_epoch = 1
+        for callback in callbacks:
+            callback.on_epoch_end(state)
+    finally:
+        end_all(begun, state)
 
 
 def end_all(callbacks: Sequence[Callback], state: TrainingState) -> None:
@@ -150,7 +167,9 @@ def describe(row: dict[str, Any], n_epochs: int) -> str:
             parts.append(f"{part} {row[f'{part}_accuracy']:.1%}")
         elif f"{part}_r2" in row:
             parts.append(f"{part} R² {row[f'{part}_r2']:.3f}")
-    return "  ".join([*parts, f"lr {row['learning_rate']:.2e}"])
+    if "learning_rate" in row:
+        parts.append(f"lr {row['learning_rate']:.2e}")
+    return "  ".join(parts)
 
 
 class Progress(Callback):
