@@ -187,13 +187,10 @@ def test_one_logger_serves_several_trainings_and_estimators(data, tmp_path):
         history = fit(data, logger)
         time.sleep(0.001)
     assert scalars(tmp_path / "a", "loss") == column(history, "loss")
-    model = FCNetClassifier(
-        (4,), max_iter=2, callbacks=[TensorBoardLogger(tmp_path / "b")], early_stopping=True, random_state=0
-    )
-    model.fit(X, y)
+    settings = {"hidden_layer_sizes": (4,), "max_iter": 2, "early_stopping": True, "random_state": 0}
+    model = FCNetClassifier(**settings, callbacks=[TensorBoardLogger(tmp_path / "b")]).fit(X, y)
     assert [value for _, value in scalars(tmp_path / "b", "loss")] == pytest.approx(model.loss_curve_)
-    model = FCNetRegressor((4,), max_iter=2, callbacks=[TensorBoardLogger(tmp_path / "c")], early_stopping=True, random_state=0)
-    model.fit(X, X[:, 0])
+    FCNetRegressor(**settings, callbacks=[TensorBoardLogger(tmp_path / "c")]).fit(X, X[:, 0])
     assert "val_r2" in events(tmp_path / "c").Tags()["scalars"]
 
 
