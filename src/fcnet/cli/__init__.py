@@ -13,6 +13,7 @@ from fcnet.cli.predict import predict
 from fcnet.cli.recipes import recipes
 from fcnet.cli.report import report
 from fcnet.cli.runs import runs
+from fcnet.cli.sweep import sweep
 from fcnet.cli.train import train
 
 
@@ -23,5 +24,5 @@ def main(debug: bool) -> None:  # read by Commands.invoke
     """Train fully-connected networks, look at them, and trust them."""
 
 
-for _command in (train, evaluate, predict, report, runs, compare, export, data, gradcheck, recipes):
+for _command in (train, sweep, evaluate, predict, report, runs, compare, export, data, gradcheck, recipes):
     main.add_command(_command)

@@ -51,7 +51,7 @@ def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, ski
     SettingError
         If a key is unknown, ambiguous, or belongs to a kind that is not chosen.
     """
-    found = [(_find(root, key, value), key, value_here(key, value)) for key, value in changes]
+    found = [(find(root, key, value), key, value_here(key, value)) for key, value in changes]
     for places, key, value in sorted(found, key=lambda change: _order(change[0])):
         place = _present(places, tree, key, skip)
         if place is None:
@@ -83,7 +83,7 @@ def _as_typed(value: Any, annotation: Any) -> Any:
     return value
 
 
-def _find(root: type[Settings], key: str, value: Any) -> list[Entry]:
+def find(root: type[Settings], key: str, value: Any = None) -> list[Entry]:
     """Return all places that a key may mean, whatever kinds are chosen."""
     exact = tuple(key.removesuffix(f".{KIND}").split("."))
     for end in (exact, path_meant(root, ".".join(exact))):

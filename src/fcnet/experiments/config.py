@@ -16,7 +16,7 @@ from fcnet.data.table_file import is_table
 from fcnet.engine import default_engine
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.folder import CONFIG
-from fcnet.experiments.recipe import Recipe
+from fcnet.experiments.recipe import SWEEP, Recipe
 from fcnet.experiments.tree import leaves
 from fcnet.files import write_atomic
 from fcnet.preprocessing import for_data
@@ -84,20 +84,21 @@ class Config:
         write_atomic(run / CONFIG, tomli_w.dumps(self.options() | {"settings": self.settings.to_dict()}))
 
     @classmethod
-    def read(cls, run: Path) -> "Config":
-        """Read the ``config.toml`` of a run.
+    def read(cls, run: Path, file: str = CONFIG) -> "Config":
+        """Read the ``config.toml`` of a run, or another file that has the same and perhaps a table `sweep`.
 
         Raises
         ------
         FileFormatError
             If `run` is not a run folder, or the file is damaged.
         """
-        path = run / CONFIG
+        path = run / file
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
+            values.pop(SWEEP, None)
             return cls(**(values | {"settings": Recipe.from_dict(values, str(path))}))
         except (FileNotFoundError, NotADirectoryError):
-            what = "it is a file" if run.is_file() else f"it has no {CONFIG}"
+            what = "it is a file" if run.is_file() else f"it has no {file}"
             raise FileFormatError(f"{run} is not a run folder: {what}.") from None
         except FcnetError as error:  # names the file
             raise FileFormatError(str(error)) from None

@@ -23,6 +23,7 @@ def configure(
     out: Path | None,
     *,
     resume: bool = False,
+    file: str = CONFIG,
     recipe: str | None = None,
     changes: Iterable[str] = (),
     seed: int | None = None,
@@ -31,7 +32,7 @@ def configure(
     verify: bool = True,
     **columns: Any,
 ) -> tuple[Path, Config]:
-    """Return the folder of a run, and its configuration; in a run to resume, what is not given is as it was.
+    """Return the folder of a run, and its configuration; in a run to resume, what is not given is as it was in its `file`.
 
     Raises
     ------
@@ -45,15 +46,20 @@ def configure(
         raise SettingError(f"{options_given(columns)} for tables.")
     name_of_data = stem(dataset)
     dataset = str(Path(dataset).resolve()) if own else dataset
-    if resume and out is not None and (out / CONFIG).exists():
+    if resume and out is not None and (out / file).exists():
         named = {**columns, "seed": seed, "engine": engine, "threads": threads, "recipe": Path(recipe).stem if recipe else None}
         named["verify"] = None if verify else False
         given = {name: value for name, value in named.items() if value not in (None, "", [])}
-        settings = load_recipe(recipe or str(out / CONFIG), changes)
-        return out, replace(Config.read(out), dataset=dataset, settings=settings, **given)
-    recipe = recipe or (DATASETS[dataset].recipe if dataset in DATASETS else "table")
+        settings = load_recipe(recipe or str(out / file), changes)
+        return out, replace(Config.read(out, file), dataset=dataset, settings=settings, **given)
+    recipe = recipe or default_recipe(dataset)
     name = Path(recipe).stem
     run = out or Path("runs") / f"{name_of_data}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     computed: dict[str, Any] = {"threads": threads or default_threads(), "checksum": checksum(dataset) if own else ""}
     settings = load_recipe(recipe, changes)
     return run, Config(dataset, name, settings, seed or 0, engine or default_engine(), verify, **columns, **computed)
+
+
+def default_recipe(dataset: str) -> str:
+    """Return the name of the recipe by which a data set is trained where none is named."""
+    return DATASETS[dataset].recipe if dataset in DATASETS else "table"

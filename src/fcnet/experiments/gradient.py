@@ -102,7 +102,7 @@ class GradientDescent(Training, tag="gradient"):
         history = self.trainer(job.seed, augment, [HistoryFile(job.run / HISTORY), *job.callbacks, end]).fit(
             *(network, X_train, y_train, job.X_val, data.y_val),
             sample_weight=self._weights(y_train),
-            checkpoint=job.run / CHECKPOINT,
+            checkpoint=job.run / CHECKPOINT if job.keep_model else None,
             checkpoint_seconds=job.checkpoint_seconds,
             resume=job.resume,
         )
@@ -143,11 +143,12 @@ class GradientDescent(Training, tag="gradient"):
 
 
 class _KeepModel(Callback):
-    """Writes the model at the end of a training, however it ends."""
+    """Writes the model, if it is to be kept, at the end of a training, however it ends."""
 
     def __init__(self, job: Job, model: Model) -> None:
-        self.path, self.model = job.run / MODEL, model
+        self.path, self.model = job.run / MODEL if job.keep_model else None, model
 
     def on_train_end(self, state: TrainingState) -> None:
         self.state = state
-        save(self.path, self.model)
+        if self.path is not None:
+            save(self.path, self.model)

@@ -31,6 +31,7 @@ class Job:
     checkpoint_seconds: float = 10.0
     resume: bool = False
     callbacks: Sequence[Callback] = ()
+    keep_model: bool = True  # else the history alone is kept
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ class KernelRegression(Training, tag="kernel"):
         model = Model(
             *(network, job.prepared.preprocessor, data.classes, data.image_shape, data.max_value), average_mirror=mirror
         )
-        save(job.run / MODEL, model)
+        if job.keep_model:
+            save(job.run / MODEL, model)
         write_atomic(job.run / HISTORY, History([row]).to_jsonl())
         params, rng = network.params, np.random.default_rng(job.seed)
         tell_of_one_epoch(job.callbacks, TrainingState(network, {}, params, params, rng, n_epochs=1, total_iterations=1), row)

@@ -22,6 +22,7 @@ from fcnet.preprocessing import Pixels, Preprocessing
 from fcnet.settings import Settings
 from fcnet.types import is_frame
 
+SWEEP = "sweep"  # the table of a recipe file that says what `fcnet sweep` tries
 GRADIENT: Mapping[tree.Path, str] = {("training",): "gradient"}
 
 
@@ -186,6 +187,7 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FileFormatError(f"The recipe {name_or_file} is not TOML: {error}.") from None
+    values.pop(SWEEP, None)
     recipe = Recipe.from_dict(values, name_or_file)
     parsed = [read_change(change) for change in changes]
     if not parsed:

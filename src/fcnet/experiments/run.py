@@ -164,6 +164,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "dtype": str(network.dtype),
         "train_accuracy": trained.train_accuracy,
         "val_accuracy": network.loss.score(trained.val_logits, data.y_val),
+        "val_loss": network.loss.value(trained.val_logits, data.y_val),
         "test_accuracy": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),

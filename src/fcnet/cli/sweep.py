@@ -1,0 +1,129 @@
+"""``fcnet sweep``."""
+
+import json
+import math
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fcnet.cli.group import Command
+from fcnet.cli.messages import show_error, show_note, show_warning
+from fcnet.cli.options import configuration_options, data_dir_option, json_option
+from fcnet.cli.report import write_or_warn
+from fcnet.cli.stopping import stop_once
+from fcnet.errors import SettingError
+
+if TYPE_CHECKING:
+    from fcnet.experiments.sweep.plan import Plan
+
+SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
+    """Return a duration in seconds; infinity where none is given."""
+    if text is None:
+        return math.inf
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip())
+    if found is None or found[2] not in SECONDS or not float(found[1]):
+        raise click.BadParameter(f"{text!r} is no duration such as 300, 90s, 30m or 2h.")
+    return float(found[1]) * SECONDS[found[2]]
+
+
+@click.command(cls=Command)
+@click.argument("dataset")
+@click.option(
+    "--recipe", metavar="NAME|FILE", help="The recipe to begin with, and its [sweep].  [default: one for each data set]"
+)
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; it is not swept.")
+@click.option(
+    "--space",
+    multiple=True,
+    metavar="KEY=VALUES",
+    help="What to try, in place of the recipe's [sweep]: low:high, low:high:log or a,b,c; may be repeated.",
+)
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="So many trials, with those of before.  [default: 30]")
+@click.option("--timeout", callback=_seconds, metavar="TIME", help="Begin no trial after this time: 300, 30m or 2h.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Trials at once.")
+@click.option("--sampler", help="Who draws values: tpe, random, grid or cmaes.  [default: tpe]")
+@click.option("--pruner", help="Who ends bad trials early: median, hyperband or none.  [default: median]")
+@click.option("--metric", help="What is to be best: val_accuracy or val_loss.  [default: val_accuracy]")
+@click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
+@click.option(
+    "--winner-seeds", type=click.IntRange(min=1), metavar="K", help="Train the winner so often in the end.  [default: 3]"
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="STUDY", help="The folder.  [default: sweeps/DATASET-RECIPE-TIME]"
+)
+@click.option("--resume", is_flag=True, help="Go on with the study in --out, if there is one.")
+@configuration_options
+@data_dir_option
+@json_option
+def sweep(
+    dataset: str,
+    out: Path | None,
+    resume: bool,
+    changes: Sequence[str],
+    space: Sequence[str],
+    timeout: float,
+    jobs: int,
+    no_verify: bool,
+    data_dir: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Search for better settings of a recipe on DATASET: digits, cifar10, or the path of your own data.
+
+    Trains the recipe as it is and then with values drawn from its search space. It ends trainings early that fall behind. The
+    best recipe is trained again with new seeds, evaluated on the test rows, and written as winner.toml. Ctrl-C stops it;
+    --resume goes on.
+    """
+    from fcnet.cli.sweep_table import Board
+    from fcnet.experiments.sweep.plan import make_plan
+    from fcnet.experiments.sweep.run import sweep as run_sweep
+
+    stop_once()
+    if resume and out is None:
+        raise SettingError("--resume needs --out STUDY, the study to go on with.")
+    own = {name: given.pop(name) for name in ("trials", "sampler", "pruner", "metric", "seeds", "winner_seeds")}
+    folder, plan = make_plan(dataset, out, resume=resume, changes=changes, given=space, own=own, verify=not no_verify, **given)
+    show_note(f"Sweeping {len(plan.space)} settings of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
+    try:
+        with Board(plan, timeout, jobs) as board:
+            results = run_sweep(folder, plan, timeout=timeout, jobs=jobs, data_dir=data_dir, tell=board.show)
+    except KeyboardInterrupt:
+        words = ["fcnet", "sweep", dataset, "--out", str(folder), "--resume", *(["--data-dir", data_dir] if data_dir else [])]
+        show_error(f"Stopped. Go on with: {shlex.join(words)}")
+        sys.exit(1)
+    _show(folder, plan, results, as_json)
+
+
+def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) -> None:
+    from fcnet.experiments.sweep.results import shown
+    from fcnet.words import setting_words
+
+    winner = results["winner"]
+    report = write_or_warn(folder / winner["runs"][0])
+    for warning in winner["warnings"]:
+        show_warning(warning)
+    if as_json:
+        click.echo(json.dumps(results))
+        return
+    click.echo(f"Winner: trial {winner['trial']} of {results['n_trials']}")
+    for name, value in winner["params"].items():
+        click.echo(f"  {name} = {setting_words(value)}")
+    n = len(winner["seeds"])
+    for name, words in (("val_accuracy", "Validation"), ("test_accuracy", "Test")):
+        std = winner[f"{name}_std"]
+        spread = f" ± {std:.2%}" if std is not None else ""
+        click.echo(f"{words} accuracy {winner[name]:.2%}{spread} ({n} new seeds)")
+    if winner["plain"] is not None:
+        click.echo(f"The plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
+    click.echo(f"Recipe:  {folder / winner['recipe']}")
+    click.echo(f"Results: {folder / 'sweep.json'}")
+    if report:
+        click.echo(f"Report:  {report}")

@@ -1,0 +1,200 @@
+"""The plan of a sweep: all that is needed to repeat it, in the ``study.toml`` of its folder."""
+
+import json
+import random
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from fcnet.errors import FileFormatError, InputError, SettingError, unknown_name
+from fcnet.experiments.config import Config
+from fcnet.experiments.configure import configure, default_recipe
+from fcnet.experiments.folder import LOCK
+from fcnet.experiments.recipe import SWEEP, recipe_text
+from fcnet.experiments.sweep.given import read_given, read_space
+from fcnet.experiments.sweep.space import Space, make_space
+from fcnet.experiments.sweep.values import grid, plain_params
+from fcnet.files import write_atomic
+
+STUDY = "study.toml"
+Sampler = Literal["tpe", "random", "grid", "cmaes"]
+Pruner = Literal["median", "hyperband", "none"]
+Metric = Literal["val_accuracy", "val_loss"]
+OWN = ("fixed", "sampler", "pruner", "metric", "trials", "seeds", "winner_seeds")
+STAYS = ("sampler", "pruner", "metric", "seeds", "table")  # others may be changed in a study
+ONE_OF: dict[str, Any] = {"sampler": Sampler, "pruner": Pruner, "metric": Metric}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep tries, and how.
+
+    Parameters
+    ----------
+    config : Config
+        Data set, plain recipe, seed and engine.
+    space : tuple of Parameter
+    table : dict
+        The same, as `[sweep]` has it.
+    fixed : list of str
+        Keys that are not swept, as they were set by hand.
+    sampler, pruner, metric : str
+    trials : int
+        How many trials there are to be, with those of before.
+    seeds : int
+        A trial is the mean of so many trainings, with seeds from that of `config` on.
+    winner_seeds : int
+        So often the winner is trained again, each time with a seed that no trial had.
+    """
+
+    config: Config
+    space: Space
+    table: dict[str, Any]
+    fixed: list[str] = field(default_factory=list)
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "median"
+    metric: Metric = "val_accuracy"
+    trials: int = 30
+    seeds: int = 1
+    winner_seeds: int = 3
+
+    def __post_init__(self) -> None:
+        for name, kinds in ONE_OF.items():
+            if getattr(self, name) not in get_args(kinds):
+                raise unknown_name(name, getattr(self, name), get_args(kinds))
+        if self.sampler == "grid":
+            object.__setattr__(self, "space", tuple(parameter.as_grid() for parameter in self.space))
+        if self.sampler == "cmaes" and sum(not parameter.choices for parameter in self.space) < 2:
+            raise SettingError("The sampler cmaes needs two ranges of numbers or more: choose tpe.")
+
+    @property
+    def sign(self) -> int:
+        """1 where the metric is to be high, -1 where it is to be low."""
+        return -1 if self.metric == "val_loss" else 1
+
+    @cached_property
+    def cells(self) -> list[dict[str, Any]]:
+        """The combinations of a grid in random order, without that of the plain recipe; of other samplers none."""
+        if self.sampler != "grid":
+            return []
+        recipe = self.config.settings
+        plain = plain_params(recipe, self.space)
+        cells = [cell for cell in grid(recipe, self.space) if cell != plain]
+        random.Random(self.config.seed).shuffle(cells)
+        return cells
+
+    @property
+    def most_trials(self) -> int:
+        """How many trials there can be: of a grid no more than it has, and the plain recipe."""
+        return self.trials if self.sampler != "grid" else min(self.trials, 1 + len(self.cells))
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs of a trial."""
+        swept = [p for p in self.space if p.key == "training.epochs"]
+        return max([self.config.settings.training.n_epochs, *(int(max(p.choices or [p.high])) for p in swept)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``study.toml`` has it."""
+        own = {name: getattr(self, name) for name in OWN}
+        return {**self.config.options(), SWEEP: {**own, "space": self.table}, "settings": self.config.settings.to_dict()}
+
+    def write(self, study: Path) -> None:
+        """Write the ``study.toml`` of a folder."""
+        import tomli_w
+
+        write_atomic(study / STUDY, tomli_w.dumps(self.to_dict()))
+
+    @classmethod
+    def read(cls, study: Path) -> "Plan":
+        """Read the ``study.toml`` of a folder.
+
+        Raises
+        ------
+        FileFormatError
+            If it is not the folder of a sweep, or the file is damaged.
+        """
+        path = study / STUDY
+        if not path.is_file():
+            raise FileFormatError(f"{study} is not the folder of a sweep: it has no {STUDY}.")
+        config = Config.read(study, STUDY)
+        try:
+            own = tomllib.loads(path.read_text(encoding="utf-8"))[SWEEP]
+            table = own.pop("space")
+            return cls(config, make_space(config.settings, table, str(path), own["fixed"]), table, **own)
+        except (OSError, KeyError, TypeError, ValueError) as error:  # among them SettingError
+            raise FileFormatError(f"{path} is damaged: {error}.") from None
+
+    def differences(self, now: "Plan") -> str:
+        """Return what is different in another plan, in words, but for what may be changed in a study."""
+        own = [
+            f"{name} was {_words(getattr(self, name))}, now {_words(getattr(now, name))}"
+            for name in STAYS
+            if getattr(self, name) != getattr(now, name)
+        ]
+        return ", ".join(filter(None, [self.config.differences(now.config), *own]))
+
+
+def _words(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict) else repr(value)
+
+
+def make_plan(
+    dataset: str,
+    out: Path | None,
+    *,
+    resume: bool = False,
+    recipe: str | None = None,
+    changes: Sequence[str] = (),
+    given: Sequence[str] = (),
+    own: Mapping[str, Any] = MappingProxyType({}),
+    **settings: Any,
+) -> tuple[Path, Plan]:
+    """Return the folder of a study, and its plan; of a study to resume, what is not given is as it was.
+
+    Parameters
+    ----------
+    dataset : str
+    out : Path, optional
+    resume : bool
+    recipe, changes
+        The plain recipe, as `configure` takes them; what is changed is not swept.
+    given : sequence of str
+        The search space, as ``--space`` has it; else it is that of the recipe.
+    own : dict
+        Of the other fields of `Plan` those that are given.
+    **settings
+        Further ones of `configure`.
+
+    Raises
+    ------
+    FcnetError
+        If something is unknown or cannot be used, or is not what the study was begun with.
+    """
+    old = Plan.read(out) if resume and out is not None and (out / STUDY).exists() else None
+    if out is not None and out.exists() and old is None and not (out.is_dir() and _is_empty(out)):
+        what = "Choose another --out, or --resume it." if (out / STUDY).exists() else "Choose another --out."
+        raise InputError(f"{out} exists. {what}")
+    run, config = configure(dataset, out, resume=resume, file=STUDY, recipe=recipe, changes=changes, **settings)
+    fixed = [change.partition("=")[0].strip() for change in changes]
+    if given:
+        table, source, fixed = dict(map(read_given, given)), "--space", []
+    elif old is not None and recipe is None:
+        table, source, fixed = old.table, str(out), old.fixed
+    else:
+        name = recipe or default_recipe(dataset)
+        table, source = read_space(recipe_text(name), name), f"{name}, [sweep]"
+    before = {} if old is None else {name: getattr(old, name) for name in OWN}
+    changed = {"table": table, "fixed": fixed, **{name: value for name, value in own.items() if value is not None}}
+    plan = Plan(config, make_space(config.settings, table, source, fixed), **(before | changed))
+    if old is not None and (differs := old.differences(plan)):
+        raise SettingError(f"{out} was begun with other settings: {differs}. Resume it with those, or choose another --out.")
+    return out or Path("sweeps") / run.name, plan
+
+
+def _is_empty(folder: Path) -> bool:
+    return all(path.name == LOCK for path in folder.iterdir())

@@ -1,0 +1,123 @@
+"""What a sweep has come to: its trials in ``sweep.json``, and what to be careful about."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fcnet.experiments.sweep.plan import Plan
+from fcnet.experiments.sweep.space import Parameter
+from fcnet.experiments.sweep.study import PLAIN, REASON, Account
+from fcnet.experiments.sweep.values import values_of
+from fcnet.files import write_atomic
+from fcnet.words import setting_words
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+RESULTS = "sweep.json"
+NEAR = 0.02  # of a range, which counts as its border
+
+
+def results_of(plan: Plan, now: Account) -> dict[str, Any]:
+    """Return what ``sweep.json`` has."""
+    best, plain = now.best(plan.sign), plain_of(now)
+    return {
+        "dataset": plan.config.dataset,
+        "recipe": plan.config.recipe,
+        "metric": plan.metric,
+        "sampler": plan.sampler,
+        "pruner": plan.pruner,
+        "seed": plan.config.seed,
+        "seeds": plan.seeds,
+        "n_trials": len(now.ended),
+        "best": None if best is None else best.number,
+        "plain": None if plain is None else plain.number,
+        "trials": [row_of(plan, trial) for trial in now.ended],
+        "winner": None,
+    }
+
+
+def row_of(plan: Plan, trial: "FrozenTrial") -> dict[str, Any]:
+    """Return what ``sweep.json`` has of a trial."""
+    said = trial.user_attrs
+    state = trial.state.name.lower()
+    state = {"complete": "finished", "fail": "failed"}.get(state, state)
+    reason = said.get(REASON)
+    return {
+        "number": trial.number,
+        "state": "diverged" if (reason or "").startswith("diverged") else state,
+        "value": None if trial.value is None or not math.isfinite(trial.value) else trial.value,
+        "std": said.get("std"),
+        "params": values_of(trial.params, plan.space),
+        "is_plain": bool(said.get(PLAIN)),
+        "epochs": said.get("epochs", trial.last_step),
+        "seconds": said.get("seconds"),
+        "reason": reason,
+    }
+
+
+def plain_of(now: Account) -> "FrozenTrial | None":
+    """Return the trial of the plain recipe, if it was trained to the end."""
+    return next((trial for trial in now.complete if trial.user_attrs.get(PLAIN)), None)
+
+
+def write_results(folder: Path, results: dict[str, Any]) -> None:
+    """Write ``sweep.json``."""
+    write_atomic(folder / RESULTS, json.dumps(results, indent=2) + "\n")
+
+
+def border_words(space: Sequence[Parameter], params: dict[str, Any]) -> list[str]:
+    """Return a warning for each parameter whose best value lies at the border of its range, and could lie beyond.
+
+    It could not where the setting itself can have no such value.
+    """
+    return [
+        f"The best {p.name} is {setting_words(params[p.name])}, at the {side} end of its range: widen it."
+        for p in space
+        if p.name in params and not p.choices and (side := _side(p, params[p.name])) and _may_go_on(p, side)
+    ]
+
+
+def _side(parameter: Parameter, value: float) -> str:
+    if parameter.low == parameter.high:
+        return ""
+    low, high, here = (math.log(number) if parameter.log else number for number in (parameter.low, parameter.high, value))
+    share = (here - low) / (high - low)
+    near = 0 if parameter.whole or parameter.step else NEAR
+    return "lower" if share <= near else "upper" if share >= 1 - near else ""
+
+
+def _may_go_on(parameter: Parameter, side: str) -> bool:
+    from fcnet.errors import SettingError
+    from fcnet.settings import checked
+
+    limit, sign = (parameter.low, -1) if side == "lower" else (parameter.high, 1)
+    beyond = limit + sign * (1 if parameter.whole else 0.01 * abs(limit) or 1e-6)
+    try:
+        return any(checked("", beyond, place.annotation) is not None for place in parameter.places)
+    except SettingError:
+        return False
+
+
+def noise_words(plan: Plan, plain: float | None, mean: float, std: float, n_val: int) -> str:
+    """Return a warning where the winner, trained anew, is not better than the plain recipe beyond noise; else nothing.
+
+    Noise is twice the standard error of the difference over seeds, and at least what one validation row changes.
+    """
+    if plain is None:
+        return ""
+    gain = plan.sign * (mean - plain)
+    noise = 2 * std * math.sqrt(1 / plan.winner_seeds + 1 / plan.seeds)
+    if plan.metric == "val_accuracy":
+        noise = max(noise, 1 / n_val)
+    if gain > noise:
+        return ""
+    than = f"{shown(plan, mean)} over seeds, the plain recipe {shown(plan, plain)}"
+    return f"The winner is not better than the plain recipe beyond noise: it has {than}. Try more trials, or a wider space."
+
+
+def shown(plan: Plan, value: float) -> str:
+    """Return a value of the metric, for people."""
+    return f"{value:.2%}" if plan.metric == "val_accuracy" else f"{value:.4f}"

@@ -1,0 +1,106 @@
+"""A sweep: trials in this process or in several, and in the end the winner."""
+
+import logging
+import math
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from fcnet.errors import FcnetError
+from fcnet.experiments.folder import owned
+from fcnet.experiments.sweep.plan import Plan
+from fcnet.experiments.sweep.processes import Tell, work_in_processes
+from fcnet.experiments.sweep.results import results_of, write_results
+from fcnet.experiments.sweep.study import REASON, Account, account, fail_running, open_study, trials_of
+from fcnet.experiments.sweep.winner import finish
+from fcnet.experiments.sweep.work import PREPARED, Work, work
+
+_log = logging.getLogger(__name__)
+
+
+def sweep(
+    folder: Path,
+    plan: Plan,
+    *,
+    timeout: float = math.inf,
+    jobs: int = 1,
+    data_dir: str | None = None,
+    tell: Tell = lambda now: None,
+) -> dict[str, Any]:
+    """Do the trials of a plan, train and evaluate the winner, and return what ``sweep.json`` then has.
+
+    Trials of before, of a study that was stopped or killed, are among those of the plan. The test part of the data is read
+    once the winner is known.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study; it is made where there is none.
+    plan : Plan
+    timeout : float
+        Seconds, for the trials.
+    jobs : int
+        In so many processes, which share the threads of the plan.
+    data_dir : str, optional
+        Where to look for data files first.
+    tell : callable
+        Is called with the trials whenever they may have changed.
+
+    Raises
+    ------
+    FcnetError
+        If the settings do not fit the data, another process owns the folder, or no trial could be trained.
+    """
+    config = plan.config
+    config.settings.check(config.engine)
+    data = config.load(data_dir, n_test=0)
+    config.settings.check_data(data)
+    for note in data.notes:
+        _log.info("%s", note)
+    with owned(folder, "sweep"), _plain_errors(folder):
+        plan.write(folder)
+        study = open_study(folder, plan, jobs)
+        fail_running(study, account(trials_of(study)).running)  # nobody else is here
+        deadline = time.time() + timeout
+        todo = Work(str(folder), deadline, max(1, (config.threads or 1) // jobs), jobs, data_dir)
+        if jobs == 1:
+            work(study, todo, plan, data, lambda: tell(account(trials_of(study))))
+        else:
+            work_in_processes(study, todo, tell)
+        now = account(trials_of(study))
+        results = results_of(plan, now)
+        write_results(folder, results)
+        best = now.best(plan.sign)
+        if best is None:
+            raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
+        results["winner"] = finish(folder, plan, now, best, data_dir)
+        write_results(folder, results)
+        shutil.rmtree(folder / PREPARED, ignore_errors=True)
+    return results
+
+
+@contextmanager
+def _plain_errors(folder: Path) -> Iterator[None]:
+    """Say in a line that the database of a study cannot be used."""
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, sqlite3.Error) as error:
+        cause = error.__cause__ or error
+        raise FcnetError(
+            f"The study in {folder} cannot be read or written: {getattr(cause, 'orig', cause)}. Mend that, and go on with "
+            "--resume: nothing is lost."
+        ) from None
+
+
+def _reasons(now: Account) -> str:
+    """Return what the first trial has failed of, and how to mend it."""
+    reasons = [trial.user_attrs[REASON] for trial in now.ended if REASON in trial.user_attrs]
+    if not reasons:
+        return "Give it more time: --timeout."
+    return f"{len(reasons)} ended before, the first like this: {reasons[0]}"

@@ -1,0 +1,161 @@
+"""A trial: values drawn from the space, the trainings of the recipe with them, and what came of it."""
+
+import json
+import math
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from fcnet.errors import DivergedError, FcnetError
+from fcnet.experiments.folder import METRICS
+from fcnet.experiments.job import Job, Trained
+from fcnet.experiments.recipe import Recipe
+from fcnet.experiments.sweep.plan import Plan
+from fcnet.experiments.sweep.prepared import PreparedData
+from fcnet.experiments.sweep.space import Parameter
+from fcnet.experiments.sweep.study import PLAIN, REASON, STOPPED, SURPLUS, is_surplus
+from fcnet.experiments.sweep.values import plain_params, values_of, with_values
+from fcnet.files import write_atomic
+from fcnet.training.callbacks import Callback
+from fcnet.training.state import TrainingState
+
+TRIALS = "trials"
+WORKER = "worker"  # an attribute of trials: who is at work
+
+
+def trial_folder(study: Path, number: int) -> Path:
+    """Return the folder of a trial."""
+    return study / TRIALS / f"{number:04d}"
+
+
+def worker_name(pid: int) -> str:
+    """Return the name of a process of this machine."""
+    return f"{socket.gethostname()} {pid}"
+
+
+@dataclass
+class Trials:
+    """Trains the trials of a study, one at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    plan : Plan
+    prepared : PreparedData
+    deadline : float
+        The time after which a trial ends at the end of its epoch.
+    tell : callable
+        Is called after every epoch.
+    """
+
+    folder: Path
+    plan: Plan
+    prepared: PreparedData
+    deadline: float = math.inf
+    tell: Callable[[], None] = lambda: None
+
+    def __call__(self, trial: "optuna.Trial") -> float:
+        """Return the metric of a trial; NaN where it has failed, with the reason among its attributes."""
+        if is_surplus(trial.study, trial.number, self.plan.most_trials):
+            trial.set_user_attr(SURPLUS, True)
+            return math.nan
+        trial.set_user_attr(WORKER, worker_name(os.getpid()))
+        began, run = time.monotonic(), trial_folder(self.folder, trial.number)
+        try:
+            recipe = self._recipe(trial)
+            run.mkdir(parents=True, exist_ok=True)
+            found = self._train(trial, recipe, run)
+        except KeyboardInterrupt:
+            trial.set_user_attr(STOPPED, True)
+            raise
+        except (optuna.TrialPruned, DivergedError) as error:
+            trial.set_user_attr(REASON, f"diverged: {error}" if isinstance(error, DivergedError) else str(error))
+            raise optuna.TrialPruned(str(error)) from None
+        except (FcnetError, MemoryError) as error:
+            trial.set_user_attr(REASON, str(error) or type(error).__name__)
+            return math.nan
+        finally:
+            seconds = round(time.monotonic() - began, 3)
+            trial.set_user_attr("seconds", seconds)
+        said = {"number": trial.number, "params": values_of(trial.params, self.plan.space), **found, "seconds": seconds}
+        write_atomic(run / METRICS, json.dumps(said, indent=2) + "\n")
+        for name in ("std", "epochs", "best_epoch"):
+            trial.set_user_attr(name, found[name])
+        return float(found[self.plan.metric])
+
+    def _recipe(self, trial: "optuna.Trial") -> Recipe:
+        """Draw the values of a trial, those that choose kinds first; of the plain recipe all that it has are its own."""
+        plain, space = self.plan.config.settings, self.plan.space
+        own = plain_params(plain, space) if trial.user_attrs.get(PLAIN) else None
+        recipe = plain
+        for parameter in space:
+            if parameter.counts(recipe.to_dict()) and (own is None or parameter.name in own):
+                _draw(trial, parameter)
+                if parameter.is_part:
+                    recipe = with_values(plain, values_of(trial.params, space), space)
+        return with_values(plain, values_of(trial.params, space), space)
+
+    def _train(self, trial: "optuna.Trial", recipe: Recipe, run: Path) -> dict[str, Any]:
+        """Train with every seed; what a pruner sees is the training with the first."""
+        config, data = self.plan.config, self.prepared.data
+        recipe.check(config.engine)
+        recipe.check_data(data)
+        prepared, X_val = self.prepared.of(recipe)
+        results = []
+        for seed in range(config.seed, config.seed + self.plan.seeds):
+            is_first = seed == config.seed
+            folder = run if is_first else run / f"seed-{seed}"
+            folder.mkdir(exist_ok=True)
+            watch = _Watch(self, trial if is_first else None)
+            job = Job(recipe, data, prepared, X_val, seed, config.engine, folder, callbacks=[watch], keep_model=False)
+            results.append(self._measured(recipe.training.train(job)))
+        mean = {name: float(np.mean([result[name] for result in results])) for name in results[0]}
+        values = [result[self.plan.metric] for result in results]
+        std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        return mean | {"std": std, "values": values, "recipe": recipe.to_dict()}
+
+    def _measured(self, trained: Trained) -> dict[str, float]:
+        y_val, loss = self.prepared.data.y_val, trained.model.network.loss
+        return {
+            "val_accuracy": loss.score(trained.val_logits, y_val),
+            "val_loss": loss.value(trained.val_logits, y_val),
+            "train_accuracy": trained.train_accuracy,
+            "epochs": trained.epochs,
+            "best_epoch": trained.best_epoch,
+        }
+
+
+def _draw(trial: "optuna.Trial", parameter: Parameter) -> None:
+    name, low, high, step = parameter.name, parameter.low, parameter.high, parameter.step
+    if parameter.choices:  # of which Optuna takes no lists
+        trial.suggest_categorical(name, [json.dumps(choice) for choice in parameter.choices])
+    elif parameter.whole:
+        trial.suggest_int(name, int(low), int(high), step=int(step or 1), log=parameter.log)
+    else:
+        trial.suggest_float(name, low, high, step=step, log=parameter.log)
+
+
+class _Watch(Callback):
+    """Reports each epoch to the pruner of a trial, if there is one, and ends a training whose time is up."""
+
+    def __init__(self, trials: Trials, trial: "optuna.Trial | None") -> None:
+        self.trials, self.trial = trials, trial
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        trial = self.trial
+        if trial is not None:
+            trial.report(state.history[-1][self.trials.plan.metric], state.epoch)
+        self.trials.tell()
+        is_last = state.epoch == state.n_epochs
+        if trial is not None and not is_last and trial.should_prune():
+            raise optuna.TrialPruned(f"pruned after epoch {state.epoch} of {state.n_epochs}")
+        if not is_last and time.time() > self.trials.deadline:
+            raise optuna.TrialPruned(f"time was up after epoch {state.epoch} of {state.n_epochs}")

@@ -1,0 +1,446 @@
+"""Sweeps: search spaces, trials, studies that are stopped or killed, and winners."""
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pytest
+from click.testing import CliRunner
+
+from fcnet.cli import main
+from fcnet.data import load_digits
+from fcnet.errors import FcnetError, InputError, SettingError
+from fcnet.experiments.config import Config
+from fcnet.experiments.recipe import Recipe, load_recipe, recipe_names, recipe_text
+from fcnet.experiments.results import read_metrics
+from fcnet.experiments.sweep import prepared, results
+from fcnet.experiments.sweep.given import read_given, read_space
+from fcnet.experiments.sweep.plan import Plan, make_plan
+from fcnet.experiments.sweep.run import sweep
+from fcnet.experiments.sweep.space import make_space
+from fcnet.experiments.sweep.study import account, open_study, trials_of
+from fcnet.experiments.sweep.values import plain_params
+
+forks = pytest.mark.skipif(os.name != "posix", reason="processes are forked")
+RECIPE = """
+[network]
+hidden_sizes = [8]
+
+[training]
+kind = "gradient"
+epochs = 2
+batch_size = 300
+learning_rate = 0.05
+"""
+SPACE = """
+[sweep]
+hidden_sizes = [[8], [4, 4]]
+learning_rate = { low = 1e-2, high = 0.5, log = true }
+"""
+KINDS = """
+[[sweep.update]]
+kind = "nesterov"
+momentum = { low = 0.5, high = 0.99 }
+learning_rate = { low = 1e-2, high = 0.5, log = true }
+
+[[sweep.update]]
+kind = "adamw"
+learning_rate = { low = 1e-4, high = 1e-2, log = true }
+weight_decay = { low = 1e-4, high = 0.1, log = true }
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Return a function that writes a recipe file with a space."""
+
+    def write(space=SPACE, text=RECIPE):
+        path = tmp_path / "mine.toml"
+        path.write_text(text + space)
+        return str(path)
+
+    return write
+
+
+def planned(folder, recipe, *, given=(), resume=False, changes=(), **own):
+    own = {"trials": 3, "winner_seeds": 1} | own
+    settings = {"recipe": recipe, "engine": "numpy", "threads": 1}
+    return make_plan("digits", folder, given=given, own=own, resume=resume, changes=changes, **settings)
+
+
+def run_sweep(folder, recipe, *, tell=lambda now: None, jobs=1, timeout=np.inf, **settings):
+    return sweep(*planned(folder, recipe, **settings), tell=tell, jobs=jobs, timeout=timeout)
+
+
+def fcnet(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("learning_rate = { low = 1.0, high = 0.1 }", "low of learning_rate is 1, above high, 0.1"),
+        ("learning_rate = { low = 0.0, high = 0.1, log = true }", "low of learning_rate must be above 0 for a range with log"),
+        ("learning_rat = { low = 0.1, high = 1.0 }", "Unknown setting 'learning_rat'. Did you mean 'learning_rate'?"),
+        ("dropout = { low = 0.0, high = 1.0 }", "high of dropout must be a finite number of at least 0 and below 1, got 1.0"),
+        ("learning_rate = { low = -1, high = 1 }", "low of learning_rate must be a finite number of at least 0, got -1"),
+        ("epochs = { low = 1.5, high = 3 }", "low of epochs must be a whole number of at least 1, got 1.5"),
+        ("epochs = { low = 1, high = 3, step = 0 }", "step of epochs must be a whole number above 0"),
+        ("learning_rate = { low = 0.1 }", "learning_rate needs both low and high"),
+        ("learning_rate = { log = true }", "learning_rate needs low and high, or choices"),
+        ("learning_rate = { low = 0.1, high = 1.0, base = 2 }", "learning_rate has base; a range has low, high, log, step"),
+        ("learning_rate = { choices = [0.1], low = 1 }", "learning_rate has choices and low: leave one out"),
+        ("learning_rate = []", "learning_rate has no choices"),
+        ("learning_rate = 0.1", "learning_rate must be a list of choices, or a table with low and high, got 0.1"),
+        ('learning_rate = { low = "a", high = 1 }', "low of learning_rate must be a number, got 'a'"),
+        ("hidden_sizes = [[8], [0]]", "hidden_sizes must be a list of whole numbers of at least 1, got [0]"),
+        ('activation = ["relu", "tanch"]', "Unknown activation 'tanch'. Did you mean 'tanh'?"),
+        ("activation = { low = 1, high = 2 }", "low of activation must be"),
+        ('update = ["sgd", "adamv"]', "Unknown update 'adamv'. Did you mean 'adam'?"),
+        ("weight_decay = [0.1]", "training.update.weight_decay belongs to training.update of kind adamw, which is not tried"),
+        ('network = ["a"]', "network is not swept: name one of its settings"),
+        ('description = ["a"]', "description is only text"),
+        ("regularisation = [0.1]", "regularisation may be preprocessing.scaling.regularisation or preprocessing."),
+        ('lr = [0.1]\nlearning_rate = [0.2]', "training.learning_rate is there twice"),
+    ],
+)  # fmt: skip
+def test_a_wrong_space_is_one_clear_line(recipe, tmp_path, table, message):
+    file = recipe(f"[sweep]\n{table}")
+    result = fcnet("sweep", "digits", "--recipe", file, "--out", tmp_path / "study", code=2)
+    assert message in result.stderr
+    assert f"{file}, [sweep]: " in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_recipe_without_a_space_says_what_to_do(recipe, tmp_path):
+    result = fcnet("sweep", "digits", "--recipe", recipe(""), code=2)
+    assert "has no table [sweep]" in result.stderr
+    assert "--space learning_rate=1e-4:1e-1:log" in result.stderr
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_shipped_recipe_has_a_space_around_its_own_values(name):
+    recipe = load_recipe(name)
+    space = make_space(recipe, read_space(recipe_text(name), name), name)
+    assert len(plain_params(recipe, space)) == len(space) >= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epochs=1:5", ("epochs", {"low": 1, "high": 5})),
+        ("lr = 1e-4:0.1:log", ("lr", {"low": 1e-4, "high": 0.1, "log": True})),
+        ("update=sgd,adam", ("update", ["sgd", "adam"])),
+        ("hidden_sizes=[[8], [4, 4]]", ("hidden_sizes", [[8], [4, 4]])),
+        ("l2={low = 0, high = 1}", ("l2", {"low": 0, "high": 1})),
+    ],
+)
+def test_a_space_on_the_command_line(text, said):
+    assert read_given(text) == said
+
+
+@pytest.mark.parametrize("text", ["epochs", "epochs=", "epochs=1:2:3", "epochs=[1"])
+def test_a_wrong_space_on_the_command_line(text):
+    with pytest.raises(SettingError, match="--space"):
+        read_given(text)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep of five trials from the command line, and what it prints as JSON; and which part of the data was read when."""
+    folder, asked = tmp_path_factory.mktemp("swept"), []
+
+    def spy(*arguments, n_test=297, **settings):
+        asked.append(n_test)
+        return load_digits(*arguments, n_test=n_test, **settings)
+
+    from fcnet import data
+
+    (folder / "mine.toml").write_text(RECIPE + KINDS)
+    words = ["sweep", "digits", "--recipe", folder / "mine.toml", "--out", folder / "study", "--trials", 5, "--seeds", 2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(data.DATASETS, "digits", replace(data.DATASETS["digits"], load=spy))
+        result = fcnet(*words, "--winner-seeds", 2, "--engine", "numpy", "--threads", 1, "--json")
+    return folder / "study", json.loads(result.stdout), asked
+
+
+def test_a_sweep_goes_from_nothing_to_a_winner(swept):
+    study, said, _ = swept
+    assert said == json.loads((study / "sweep.json").read_text())
+    assert [trial["number"] for trial in said["trials"]] == list(range(said["n_trials"])) == list(range(5))
+    assert [trial["is_plain"] for trial in said["trials"]] == [True] + 4 * [False]
+    finished = {trial["number"]: trial["value"] for trial in said["trials"] if trial["state"] == "finished"}
+    assert finished[said["best"]] == max(finished.values())
+    for number, value in finished.items():
+        metrics = json.loads((study / f"trials/{number:04d}/metrics.json").read_text())
+        assert metrics["val_accuracy"] == value == np.mean(metrics["values"])
+        for history in ("history.jsonl", "seed-1/history.jsonl"):
+            rows = (study / f"trials/{number:04d}" / history).read_text().splitlines()
+            assert len(rows) == 2
+    assert not list(study.glob("trials/**/*.safetensors"))
+    assert not (study / "prepared").exists()
+
+
+def test_the_winner_is_a_recipe_with_runs_that_are_evaluated_once(swept):
+    study, said, asked = swept
+    winner = said["winner"]
+    assert asked.count(0) == len(asked) - 2  # the test part is read for the two runs of the winner alone
+    assert asked[-1] != 0
+    assert winner["seeds"] == [2, 3]  # no trial had these
+    metrics = [read_metrics(study / run) for run in winner["runs"]]
+    accuracies = [each["test_accuracy"] for each in metrics]
+    assert winner["test_accuracy"] == np.mean(accuracies)
+    assert winner["test_accuracy_std"] == np.std(accuracies, ddof=1)
+    assert winner["val_loss"] == np.mean([each["val_loss"] for each in metrics])
+    recipe = load_recipe(str(study / "winner.toml"))
+    assert recipe == Config.read(study / winner["runs"][0]).settings
+    best = json.loads((study / f"trials/{winner['trial']:04d}/metrics.json").read_text())
+    assert load_recipe(str(study / "winner.toml"), ["description="]) == Recipe.from_dict(
+        best["recipe"] | {"description": ""}, ""
+    )
+
+
+def test_a_setting_counts_only_with_its_kind(swept):
+    study, said, _ = swept
+    kinds = {
+        "nesterov": {"training.update", "training.update.momentum with nesterov", "training.learning_rate with nesterov"},
+        "adamw": {"training.update", "training.update.weight_decay", "training.learning_rate with adamw"},
+    }
+    assert said["trials"][0]["params"] == {}  # the plain recipe has momentum, which is none of the choices
+    drawn = [trial for trial in said["trials"] if not trial["is_plain"]]
+    assert {trial["params"]["training.update"] for trial in drawn} == {"nesterov", "adamw"}
+    for trial in drawn:
+        kind = trial["params"]["training.update"]
+        assert set(trial["params"]) == kinds[kind]
+        tree = json.loads((study / f"trials/{trial['number']:04d}/metrics.json").read_text())["recipe"]["training"]
+        assert tree["update"]["kind"] == kind
+        assert tree["learning_rate"] == trial["params"][f"training.learning_rate with {kind}"]
+
+
+def test_the_study_can_be_repeated(swept, tmp_path):
+    study, said, _ = swept
+    plan = Plan.read(study)
+    assert tomllib.loads((study / "study.toml").read_text())["sweep"]["space"] == tomllib.loads(KINDS)["sweep"]
+    again = sweep(tmp_path / "again", plan)
+    drop = {"seconds"}
+    assert [{k: v for k, v in trial.items() if k not in drop} for trial in again["trials"]] == [
+        {k: v for k, v in trial.items() if k not in drop} for trial in said["trials"]
+    ]
+
+
+def test_a_finished_study_takes_more_trials(swept, tmp_path):
+    study, said, _ = swept
+    shutil.copytree(study, tmp_path / "study")
+    result = fcnet("sweep", "digits", "--out", tmp_path / "study", "--resume", "--trials", 6, "--threads", 1, "--json")
+    now = json.loads(result.stdout)
+    assert now["n_trials"] == 6
+    assert now["trials"][:5] == said["trials"]
+
+
+def stop_at(call):
+    """Return a function that raises KeyboardInterrupt when it is called that many times."""
+    calls = []
+
+    def tell(now):
+        calls.append(now)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+
+    return tell
+
+
+def test_a_study_that_is_stopped_goes_on(recipe, tmp_path):
+    file, folder = recipe(), tmp_path / "study"
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(folder, file, trials=4, tell=stop_at(7))  # in the third trial: each has two epochs and an end
+    before = account(trials_of(open_study(folder, Plan.read(folder))))
+    assert (len(before.ended), len(before.lost)) == (2, 1)
+    found = run_sweep(folder, file, trials=4, resume=True)
+    again = [trial for trial in found["trials"] if trial["number"] == 3]
+    assert [trial["number"] for trial in found["trials"]] == [0, 1, 3, 4]
+    assert again[0]["params"] == results.row_of(Plan.read(folder), before.lost[0])["params"]
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_study_that_is_killed_goes_on(recipe, tmp_path):
+    file, folder = recipe(), tmp_path / "study"
+
+    def killed(resume, at):
+        calls = []
+
+        def tell(now):
+            calls.append(now)
+            if len(calls) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        run_sweep(folder, file, trials=5, resume=resume, tell=tell)
+
+    for resume, at in ((False, 4), (True, 1), (True, 5)):  # in an epoch, in the same trial again, and two trials later
+        process = multiprocessing.get_context("fork").Process(target=killed, args=(resume, at))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    found = run_sweep(folder, file, trials=5, resume=True)
+    assert found["n_trials"] == 5
+    assert {trial["state"] for trial in found["trials"]} == {"finished"}
+    params = [tuple(map(str, trial["params"].values())) for trial in found["trials"]]
+    assert len(set(params)) == 5  # none is there twice
+
+
+def test_a_trial_that_diverges_or_does_not_fit_is_not_the_end(recipe, tmp_path):
+    space = "[sweep]\nlearning_rate = [1e30]\nfirst_layer = ['random', 'patches']\nhidden_sizes = [[1], [8]]\n"
+    file = recipe(space + "network.first_layer.patch_sizes = [[9]]\n", RECIPE + '[preprocessing]\nkind = "pixels"\n')
+    found = run_sweep(tmp_path / "study", file, trials=6, sampler="grid")
+    states = {trial["state"] for trial in found["trials"]}
+    assert states == {"finished", "diverged", "failed"}
+    reasons = " ".join(str(trial["reason"]) for trial in found["trials"])
+    assert "learning_rate = 1e+30" in reasons
+    assert "Patches of 9 pixels do not fit" in reasons
+    assert found["best"] == found["plain"] == 0
+    assert found["winner"]["warnings"] == ["No trial was better than the plain recipe."]
+
+
+def test_a_trial_is_pruned(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: trial.number == 1)
+    found = run_sweep(tmp_path / "study", recipe())
+    assert [trial["state"] for trial in found["trials"]] == ["finished", "pruned", "finished"]
+    assert found["trials"][1]["reason"] == "pruned after epoch 1 of 2"
+    assert len((tmp_path / "study/trials/0001/history.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
+@pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
+def test_every_pruner_and_metric(recipe, tmp_path, pruner, metric):
+    found = run_sweep(tmp_path / "study", recipe(), pruner=pruner, metric=metric, sampler="random")
+    values = [trial["value"] for trial in found["trials"] if trial["state"] == "finished"]
+    best = found["trials"][found["best"]]["value"]
+    assert best == (min if metric == "val_loss" else max)(values)
+
+
+def test_cmaes_needs_ranges(recipe, tmp_path):
+    with pytest.raises(SettingError, match="cmaes needs two ranges"):
+        planned(tmp_path / "study", recipe(), sampler="cmaes")
+    space = "[sweep]\nlearning_rate = {low = 0.01, high = 0.1}\nhidden_sizes = {low = 2, high = 9}\n"
+    found = run_sweep(tmp_path / "study", recipe(space), trials=4, sampler="cmaes")
+    for trial in found["trials"]:
+        assert 2 <= trial["params"]["network.hidden_sizes"] <= 9
+
+
+def test_a_grid_has_every_combination_once(recipe, tmp_path):
+    space = "[sweep]\nbatch_size = {low = 300, high = 500, step = 100}\nlearning_rate = [0.05, 0.1]\n"
+    found = run_sweep(tmp_path / "study", recipe(space), trials=50, sampler="grid", pruner="none")
+    combinations = {tuple(sorted(trial["params"].items())) for trial in found["trials"]}
+    assert len(combinations) == found["n_trials"] == 6
+
+
+def test_preprocessing_is_fitted_once_for_all_trials_that_share_it(recipe, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(prepared, "prepare", lambda *given, make=prepared.prepare: made.append(given) or make(*given))
+    space = "[sweep]\nscaling = ['standard', 'mean']\nlearning_rate = [0.05, 0.1]\n"
+    found = run_sweep(tmp_path / "study", recipe(space), trials=4, sampler="grid", pruner="none")
+    assert found["n_trials"] == 4
+    assert len(made) == 2
+
+
+def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path):
+    killed = []
+
+    def tell(now):
+        if not killed and len(now.ended) >= 1:
+            for trial in now.running:
+                os.kill(int(trial.user_attrs["worker"].split()[1]), signal.SIGKILL)
+                killed.append(trial.number)
+                break
+
+    slow = RECIPE.replace("epochs = 2", "epochs = 20").replace("batch_size = 300", "batch_size = 10")
+    file = recipe("[sweep]\nl2 = {low = 1e-6, high = 1e-2, log = true}\n", slow)
+    found = run_sweep(tmp_path / "study", file, trials=6, jobs=2, tell=tell, pruner="none")
+    assert len(killed) == 1
+    assert found["n_trials"] == 6
+    assert {trial["state"] for trial in found["trials"]} == {"finished"}
+    assert killed[0] not in [trial["number"] for trial in found["trials"]]
+    assert len({str(trial["params"]) for trial in found["trials"]}) == 6
+
+
+def test_time_may_be_up(recipe, tmp_path):
+    with pytest.raises(FcnetError, match="No trial was trained to its end. Give it more time"):
+        run_sweep(tmp_path / "study", recipe(), timeout=-1.0)
+    found = run_sweep(tmp_path / "study", recipe(), resume=True)
+    assert found["n_trials"] == 3
+
+
+def test_what_is_set_is_not_swept(recipe, tmp_path):
+    _, plan = planned(tmp_path / "study", recipe(), changes=["hidden_sizes=[5]"])
+    assert [parameter.key for parameter in plan.space] == ["training.learning_rate"]
+    _, plan = planned(tmp_path / "study", recipe(KINDS), changes=["update=adamw"])
+    assert {parameter.name for parameter in plan.space} == {"training.learning_rate with adamw", "training.update.weight_decay"}
+    _, plan = planned(tmp_path / "study", recipe(), given=["l2=1e-6:1e-2:log"])
+    assert [parameter.key for parameter in plan.space] == ["training.l2"]
+
+
+def test_a_study_is_not_mixed_with_another(recipe, tmp_path):
+    file, folder = recipe(), tmp_path / "study"
+    run_sweep(folder, file, trials=1)
+    for settings, message in (
+        ({}, "exists. Choose another --out, or --resume it."),
+        ({"resume": True, "sampler": "random"}, "was begun with other settings: sampler was 'tpe', now 'random'"),
+        ({"resume": True, "changes": ["epochs=3"]}, "training.epochs was 2, now 3"),
+        ({"resume": True, "given": ["l2=1e-6:1e-2:log"]}, "table was"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            planned(folder, file, **settings)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("")
+    with pytest.raises(InputError, match="exists. Choose another --out."):
+        planned(tmp_path / "other", file)
+
+
+def test_a_damaged_study_is_one_clear_line(recipe, tmp_path):
+    file, folder = recipe(), tmp_path / "study"
+    run_sweep(folder, file, trials=1)
+    (folder / "study.db").write_bytes(b"no database at all, and long enough to be read as one" * 100)
+    words = ["sweep", "digits", "--recipe", file, "--out", folder, "--resume", "--engine", "numpy", "--winner-seeds", 1]
+    assert "cannot be read or written: file is not a database" in fcnet(*words, code=1).stderr
+    (folder / "study.toml").write_text("[sweep")
+    assert "study.toml is damaged" in fcnet(*words, code=1).stderr
+
+
+def test_warnings_at_the_border_of_a_range_and_within_noise(recipe, tmp_path):
+    space = "[sweep]\nlearning_rate = {low = 1e-3, high = 0.1, log = true}\ndropout = {low = 0.0, high = 0.5}\n"
+    _, plan = planned(tmp_path / "study", recipe(space + "epochs = {low = 2, high = 9}\n"), winner_seeds=3)
+    params = {"training.learning_rate": 0.0999, "network.dropout": 0.0, "training.epochs": 2}
+    said = results.border_words(plan.space, params)
+    assert [words.split(":")[0] for words in said] == [
+        "The best training.learning_rate is 0.0999, at the upper end of its range",
+        "The best training.epochs is 2, at the lower end of its range",
+    ]  # dropout cannot be below 0
+    assert results.noise_words(plan, 0.9, 0.95, 0.01, 300) == ""
+    assert "not better than the plain recipe beyond noise" in results.noise_words(plan, 0.9, 0.91, 0.01, 300)
+    assert "beyond noise" in results.noise_words(plan, 0.9, 0.902, 0.0, 300)  # less than one row
+    assert results.noise_words(plan, None, 0.9, 0.0, 300) == ""
+
+
+def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcnet.experiments.sweep.run.work", stop)
+    result = fcnet("sweep", "digits", "--recipe", recipe(), "--out", tmp_path / "my study", code=1)
+    assert f"Go on with: fcnet sweep digits --out '{tmp_path / 'my study'}' --resume" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "message"), [("5x", "is no duration"), ("0", "is no duration"), ("soon", "is no duration")])
+def test_a_wrong_duration(text, message):
+    assert message in fcnet("sweep", "digits", "--timeout", text, code=2).stderr
