@@ -71,15 +71,16 @@ try:
     register_skl2onnx()
 except MissingPackageError as error:
     print(error)
-for words in ("train digits --set epochs=1 --out r", "export r --to m.onnx", "train digits --engine bfloat16"):
+for words in ("train digits --set epochs=1 --out r", "export r --to m.onnx", "train digits --engine bfloat16", "sweep digits"):
     result = CliRunner().invoke(main, words.split())
     assert result.exception is None or isinstance(result.exception, SystemExit), (words, result.exception)
     print(result.exit_code, result.stderr.splitlines()[-1])
 """
-    converter, trained, exported, engine = run(bare, "-c", code)
+    converter, trained, exported, engine, swept = run(bare, "-c", code)
     assert converter == 'Exporting to ONNX needs onnx: pip install "fcnet[onnx]", or pip install ".[onnx]" in a checkout.'
     assert trained.startswith("0 ")
     assert exported == f"1 Error: {converter}"
     assert engine.startswith(
         '2 Error: Products in bfloat16 need PyTorch: pip install "fcnet[torch]", or pip install ".[torch]"'
     )
+    assert swept.startswith('1 Error: A sweep needs optuna: pip install "fcnet[sweep]"')

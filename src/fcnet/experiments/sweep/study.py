@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcnet.errors import MissingPackageError
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.values import plain_params
-
-try:
-    import optuna
-    from optuna.trial import FrozenTrial, TrialState
-except ImportError:
-    raise MissingPackageError("fcnet sweep needs Optuna: pip install 'fcnet[sweep]'.") from None
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -24,7 +20,11 @@ if TYPE_CHECKING:
 DATABASE = "study.db"
 HEARTBEAT, GRACE = 15, 60  # seconds between signs of life of a worker, and after which it is taken for dead
 ATTEMPTS = 3  # of a trial whose worker died
-AGAIN, ATTEMPT, PLAIN = "again", "attempt", "plain"  # attributes of trials, from their beginning; of those with the same AGAIN one counts
+AGAIN, ATTEMPT, PLAIN = (
+    "again",
+    "attempt",
+    "plain",
+)  # attributes of trials, from their beginning; of those with the same AGAIN one counts
 REASON, STOPPED, SURPLUS = "reason", "stopped", "surplus"  # and from their end
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 

@@ -70,6 +70,8 @@ def grid(recipe: Recipe, space: Space) -> list[dict[str, Any]]:
                 one = with_values(made, chosen, space) if parameter.is_part else made
                 more.append((params | {parameter.name: json.dumps(choice)}, one))
         if len(more) > MOST_CELLS:
-            raise SettingError(f"The grid has more than {MOST_CELLS:,} combinations: choose fewer values, or the sampler random.")
+            raise SettingError(
+                f"The grid has more than {MOST_CELLS:,} combinations: choose fewer values, or the sampler random."
+            )
         found = more
     return [params for params, _ in found]
