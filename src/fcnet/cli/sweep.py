@@ -116,11 +116,11 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
     click.echo(f"Winner: trial {winner['trial']} of {results['n_trials']}")
     for name, value in winner["params"].items():
         click.echo(f"  {name} = {setting_words(value)}")
-    n = len(winner["seeds"])
+    new_seeds = "a new seed" if len(winner["seeds"]) == 1 else f"{len(winner['seeds'])} new seeds"
     for name, words in (("val_accuracy", "Validation"), ("test_accuracy", "Test")):
         std = winner[f"{name}_std"]
         spread = f" ± {std:.2%}" if std is not None else ""
-        click.echo(f"{words} accuracy {winner[name]:.2%}{spread} ({n} new seeds)")
+        click.echo(f"{words} accuracy {winner[name]:.2%}{spread} ({new_seeds})")
     if winner["plain"] is not None:
         click.echo(f"The plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
     click.echo(f"Recipe:  {folder / winner['recipe']}")

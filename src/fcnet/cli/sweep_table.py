@@ -105,4 +105,4 @@ class Board:
         latest = self._value(trial) or (shown(self.plan, steps[max(steps)]) if steps else "")
         words = "  ".join(f"{name.split('.')[-1]}={setting_words(value)}" for name, value in row["params"].items())
         state = mark or ("plain" if row["is_plain"] and row["state"] == "finished" else row["state"])
-        table.add_row(str(trial.number), state, str(row["epochs"] or ""), latest, words or "the plain recipe")
+        table.add_row(str(trial.number), state, f"{row['epochs'] or 0:g}", latest, words or "the plain recipe")

@@ -20,13 +20,9 @@ if TYPE_CHECKING:
 DATABASE = "study.db"
 HEARTBEAT, GRACE = 15, 60  # seconds between signs of life of a worker, and after which it is taken for dead
 ATTEMPTS = 3  # of a trial whose worker died
-AGAIN, ATTEMPT, PLAIN = (
-    "again",
-    "attempt",
-    "plain",
-)  # attributes of trials, from their beginning; of those with the same AGAIN one counts
-REASON, STOPPED, SURPLUS = "reason", "stopped", "surplus"  # and from their end
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+# Attributes of trials, from their beginning, and from their end. Of those that are the same AGAIN, one counts.
+AGAIN, ATTEMPT, PLAIN = "again", "attempt", "plain"
+REASON, STOPPED, SURPLUS = "reason", "stopped", "surplus"
 
 
 def open_study(folder: Path, plan: Plan, workers: int = 1) -> "Study":
