@@ -170,7 +170,7 @@ def graph() -> dict[str, Figure]:
         out, cache = layer.forward(out, net.params, net.engine, rng)
         outputs.append(out.shape)
         caches.append(cache)
-    net.loss.gradient(out, y, net.engine)
+    net.loss.gradient(out, y, net.engine, 0.0, None)
     gradients, parameters, dout = [out.shape], [], out
     for layer, cache in zip(reversed(net.layers), reversed(caches), strict=True):
         dout, own = layer.backward(dout, cache, net.engine, len(gradients) < len(net.layers))

@@ -2,7 +2,9 @@
 
 import os
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import CHECKPOINT, CONFIG, HISTORY, METRICS, PREDICTIONS, TIME, owner, read_status
 from fcnet.experiments.history_end import HistoryEnd
+from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.state import kind_of
 from fcnet.experiments.tree import leaves
+from fcnet.experiments.upgrade import is_flat
 
 SIGNS_OF_A_RUN = {CONFIG, HISTORY, METRICS, CHECKPOINT, PREDICTIONS}
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
@@ -124,9 +128,8 @@ class _Reader:
         is_owned = not (self.run / METRICS).exists() and "ended" not in status and owner(self.run, patience=0) is not None
         state = kind_of(self.run, status, is_owned=is_owned)
         if (identity := _identity(self.run / CONFIG)) != self._settings_of:
-            config = Config.read(self.run)
-            self._settings, self._settings_of = leaves(config.settings.to_dict()) | config.options(), identity
-            self._n_epochs = config.settings.training.n_epochs
+            self._settings, self._n_epochs = _settings_of(self.run)
+            self._settings_of = identity
         last = self.history.row() or {}
         values: dict[str, Any] = {name: last.get(name) for name in FROM_HISTORY}
         values |= {"epochs": last.get("epoch", 0), "seconds": _seconds(status)}
@@ -136,6 +139,20 @@ class _Reader:
         reason = status.get("reason", "") if state in ("diverged", "failed") else ""
         known = {"dataset": self._settings["dataset"], "n_epochs": self._n_epochs, "settings": self._settings}
         return RunRow(self.run, state, reason, **known, **values, began=began)
+
+
+def _settings_of(run: Path) -> tuple[dict[str, Any], int]:
+    """Return the options and settings of a run by their paths, and how many epochs there are at most.
+
+    A tree of settings is taken as it was written: to decode and check a thousand of them would take most of the time.
+    """
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # which Config.read finds better words for
+        values = tomllib.loads((run / CONFIG).read_text(encoding="utf-8"))
+        settings = values.pop("settings")
+        if not is_flat(settings, Recipe) and "dataset" in values:
+            return leaves(settings) | values, settings["training"].get("epochs", 1)
+    config = Config.read(run)
+    return leaves(config.settings.to_dict()) | config.options(), config.settings.training.n_epochs
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
