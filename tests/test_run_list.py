@@ -192,6 +192,14 @@ def test_places_without_runs(folder, tmp_path, monkeypatch):
     assert fcnet(folder / "a").splitlines()[1].startswith(str(folder / "a"))  # a run is a list of one
 
 
+def test_of_a_sweep_the_trainings_of_the_winner_are_listed(folder, tmp_path):
+    study = tmp_path / "study"
+    shutil.copytree(folder / "a", study / "winner" / "seed-1")
+    shutil.copytree(folder / "no-config", study / "trials" / "0000")  # a trial has a history and metrics alone
+    (study / "study.toml").write_text("")
+    assert [row.run for row in Runs(tmp_path).rows()] == [study / "winner" / "seed-1"]
+
+
 def test_a_run_is_running_as_long_as_its_folder_is_owned(folder, tmp_path):
     run = Path(shutil.copytree(folder / "killed", tmp_path / "run"))
     listing = Runs(tmp_path)

@@ -25,6 +25,7 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"
+STUDY, TRIALS = "study.toml", "trials"  # the folder of a sweep has these
 TIME = "%Y-%m-%d %H:%M:%S"
 PATIENCE, PATIENCE_TO_ASK = 1.0, 0.2  # seconds: who only asks whether a folder is owned holds its lock for a moment
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)

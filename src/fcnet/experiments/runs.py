@@ -11,7 +11,7 @@ from typing import Any
 
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import CHECKPOINT, CONFIG, HISTORY, METRICS, PREDICTIONS, TIME, owner, read_status
+from fcnet.experiments.folder import CHECKPOINT, CONFIG, HISTORY, METRICS, PREDICTIONS, STUDY, TIME, TRIALS, owner, read_status
 from fcnet.experiments.history_end import HistoryEnd
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.results import read_metrics
@@ -94,7 +94,8 @@ def run_folders(folder: Path) -> Iterator[Path]:
         if SIGNS_OF_A_RUN.intersection(files):
             folders.clear()
             yield Path(path)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        trials = {TRIALS} if STUDY in files else set()  # which are no runs that can be used
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in trials)
 
 
 class _Reader:

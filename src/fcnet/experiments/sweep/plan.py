@@ -13,14 +13,13 @@ from typing import Any, Literal, get_args
 from fcnet.errors import FileFormatError, InputError, SettingError, unknown_name
 from fcnet.experiments.config import Config
 from fcnet.experiments.configure import configure, default_recipe
-from fcnet.experiments.folder import LOCK
+from fcnet.experiments.folder import LOCK, STUDY
 from fcnet.experiments.recipe import SWEEP, recipe_text
 from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.space import Space, make_space
 from fcnet.experiments.sweep.values import grid, plain_params
 from fcnet.files import write_atomic
 
-STUDY = "study.toml"
 Sampler = Literal["tpe", "random", "grid", "cmaes"]
 Pruner = Literal["median", "hyperband", "none"]
 Metric = Literal["val_accuracy", "val_loss"]

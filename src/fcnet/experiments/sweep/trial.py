@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 
 from fcnet.errors import DivergedError, FcnetError
-from fcnet.experiments.folder import METRICS
+from fcnet.experiments.folder import METRICS, TRIALS
 from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.sweep.plan import Plan
@@ -26,7 +26,6 @@ from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 
-TRIALS = "trials"
 WORKER = "worker"  # an attribute of trials: who is at work
 
 
