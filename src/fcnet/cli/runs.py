@@ -108,7 +108,7 @@ def _table(folder: Path, rows: Sequence["RunRow"]) -> "Table":
             "" if row.loss is None else f"{row.loss:.4g}",
             "" if row.n_epochs is None else f"{row.epochs}/{row.n_epochs}",
             "" if row.seconds is None else duration_words(row.seconds),
-            "; ".join(filter(None, [own, row.reason])),
+            "; ".join(filter(None, [own, row.reason.partition(". ")[0]])),
         ]
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
     return table
