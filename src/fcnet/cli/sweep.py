@@ -59,6 +59,13 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="STUDY", help="The folder.  [default: sweeps/DATASET-RECIPE-TIME]"
 )
+@click.option(
+    "--storage",
+    envvar="FCNET_STORAGE",
+    metavar="URL",
+    help="A database where other machines work at the same study, as postgresql://….  [default: $FCNET_STORAGE, or a file]",
+)
+@click.option("--study", metavar="NAME", help="With --storage: the name of the study.  [default: DATASET-RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on with the study in --out, if there is one.")
 @configuration_options
 @data_dir_option
@@ -72,6 +79,8 @@ def sweep(
     timeout: float,
     jobs: int,
     no_verify: bool,
+    storage: str | None,
+    study: str | None,
     data_dir: str | None,
     as_json: bool,
     **given: Any,
@@ -85,21 +94,26 @@ def sweep(
     from fcnet.cli.sweep_table import Board
     from fcnet.experiments.sweep.plan import make_plan
     from fcnet.experiments.sweep.run import sweep as run_sweep
+    from fcnet.experiments.sweep.study import Database
 
     stop_once()
     if resume and out is None:
         raise SettingError("--resume needs --out STUDY, the study to go on with.")
     own = {name: given.pop(name) for name in ("trials", "sampler", "pruner", "metric", "seeds", "winner_seeds")}
     folder, plan = make_plan(dataset, out, resume=resume, changes=changes, given=space, own=own, verify=not no_verify, **given)
+    database = Database(study or f"{Path(dataset).stem}-{plan.config.recipe}", storage) if storage else None
     show_note(f"Sweeping {len(plan.space)} settings of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
     try:
         with Board(plan, timeout, jobs) as board:
-            results = run_sweep(folder, plan, timeout=timeout, jobs=jobs, data_dir=data_dir, tell=board.show)
+            results = run_sweep(
+                *(folder, plan), timeout=timeout, jobs=jobs, data_dir=data_dir, database=database, tell=board.show
+            )
     except KeyboardInterrupt:
         words = ["fcnet", "sweep", dataset, "--out", str(folder), "--resume", *(["--data-dir", data_dir] if data_dir else [])]
         show_error(f"Stopped. Go on with: {shlex.join(words)}")
         sys.exit(1)
-    _show(folder, plan, results, as_json)
+    if results["winner"] is not None:
+        _show(folder, plan, results, as_json)
 
 
 def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) -> None:

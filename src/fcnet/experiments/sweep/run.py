@@ -3,24 +3,30 @@
 import logging
 import math
 import shutil
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 
-from fcnet.errors import FcnetError
+from fcnet.errors import FcnetError, MissingPackageError, install_extra
 from fcnet.experiments.folder import owned
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
-from fcnet.experiments.sweep.study import REASON, Account, account, fail_running, open_study, trials_of
-from fcnet.experiments.sweep.winner import finish
+from fcnet.experiments.sweep.study import REASON, Account, Database, account, fail_running, open_study, trials_of
+from fcnet.experiments.sweep.winner import WINNER, finish
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+CLAIM_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -31,6 +37,7 @@ def sweep(
     timeout: float = math.inf,
     jobs: int = 1,
     data_dir: str | None = None,
+    database: Database | None = None,
     tell: Tell = lambda now: None,
 ) -> dict[str, Any]:
     """Do the trials of a plan, train and evaluate the winner, and return what ``sweep.json`` then has.
@@ -49,6 +56,8 @@ def sweep(
         In so many processes, which share the threads of the plan.
     data_dir : str, optional
         Where to look for data files first.
+    database : Database, optional
+        Where other machines work at the same study; without one it is in the folder.
     tell : callable
         Is called with the trials whenever they may have changed.
 
@@ -63,12 +72,13 @@ def sweep(
     config.settings.check_data(data)
     for note in data.notes:
         _log.info("%s", note)
-    with owned(folder, "sweep"), _plain_errors(folder):
+    with owned(folder, "sweep"), _plain_errors(folder, database):
         plan.write(folder)
-        study = open_study(folder, plan, jobs)
-        fail_running(study, account(trials_of(study)).running)  # nobody else is here
+        study = open_study(folder, plan, jobs, database)
+        if database is None:  # nobody else is here
+            fail_running(study, account(trials_of(study)).running)
         deadline = time.time() + timeout
-        todo = Work(str(folder), deadline, max(1, (config.threads or 1) // jobs), jobs, data_dir)
+        todo = Work(str(folder), deadline, max(1, (config.threads or 1) // jobs), jobs, data_dir, database)
         if jobs == 1:
             work(study, todo, plan, data, lambda: tell(account(trials_of(study))))
         else:
@@ -79,23 +89,45 @@ def sweep(
         best = now.best(plan.sign)
         if best is None:
             raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
+        if database is not None and not _is_to_train(study, folder):
+            return results
         results["winner"] = finish(folder, plan, now, best, data_dir)
         write_results(folder, results)
         shutil.rmtree(folder / PREPARED, ignore_errors=True)
     return results
 
 
+def _is_to_train(study: "Study", folder: Path) -> bool:
+    """Return whether this is the one of several machines that trains the winner; which one, the study says."""
+    me = f"{socket.gethostname()}:{folder.resolve()}"
+    if WINNER not in study.user_attrs:
+        study.set_user_attr(WINNER, me)
+        time.sleep(CLAIM_SECONDS)  # of several at once the last to write is the one
+    if study.user_attrs[WINNER] == me:
+        return True
+    _log.info("The winner is trained in %s", study.user_attrs[WINNER])
+    return False
+
+
 @contextmanager
-def _plain_errors(folder: Path) -> Iterator[None]:
+def _plain_errors(folder: Path, database: Database | None) -> Iterator[None]:
     """Say in a line that the database of a study cannot be used."""
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, sqlite3.Error) as error:
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
         cause = error.__cause__ or error
+        words = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        if database is None:
+            advice = "Mend that, and go on with --resume: nothing is lost."
+            raise FcnetError(f"The study in {folder} cannot be read or written: {words}. {advice}") from None
         raise FcnetError(
-            f"The study in {folder} cannot be read or written: {getattr(cause, 'orig', cause)}. Mend that, and go on with "
-            "--resume: nothing is lost."
+            f"The database of --storage cannot be used: {database.redacted(words)} When it can, give the same command again: "
+            "nothing is lost."
         ) from None
+    except ImportError as error:
+        if database is None:
+            raise
+        raise MissingPackageError(f"--storage needs {error.name}: {install_extra('sweep')}.") from None
 
 
 def _reasons(now: Account) -> str:

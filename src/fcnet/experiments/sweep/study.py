@@ -1,23 +1,27 @@
 """The study of a sweep: where its trials are kept, who draws their values, and which of them count."""
 
+import json
+import re
 import sqlite3
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from fcnet.errors import SettingError
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.values import plain_params
+from fcnet.experiments.tree import leaves
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-DATABASE = "study.db"
+DATABASE, PLAN = "study.db", "plan"
 HEARTBEAT, GRACE = 15, 60  # seconds between signs of life of a worker, and after which it is taken for dead
 ATTEMPTS = 3  # of a trial whose worker died
 # Attributes of trials, from their beginning, and from their end. Of those that are the same AGAIN, one counts.
@@ -25,33 +29,43 @@ AGAIN, ATTEMPT, PLAIN = "again", "attempt", "plain"
 REASON, STOPPED, SURPLUS = "reason", "stopped", "surplus"
 
 
-def open_study(folder: Path, plan: Plan, workers: int = 1) -> "Study":
-    """Return the study of a folder, which is begun where there is none.
+@dataclass(frozen=True)
+class Database:
+    """Where several machines share a study: the name of the study, and the address, which may hold a password."""
 
-    Its database is SQLite's: what a process that is killed has half written is taken back by the next one, and its locks end
-    with it. Several processes of one machine may use it.
+    name: str
+    url: str = field(repr=False)
+
+    def redacted(self, text: str) -> str:
+        """Return a text without the password of the address."""
+        password = re.search(r"//[^/@]*?:([^/]*)@", self.url)
+        return text.replace(password[1], "***") if password else text
+
+
+def open_study(folder: Path, plan: Plan, workers: int = 1, database: Database | None = None) -> "Study":
+    """Return the study of a folder, or of a database, which is begun where there is none.
+
+    The database in the folder is SQLite's: what a process that is killed has half written is taken back by the next one, and
+    its locks end with it. Several processes of one machine may use it.
+
+    Raises
+    ------
+    SettingError
+        If the study in the database is of another plan.
     """
-    path = folder / DATABASE
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA journal_mode=WAL")  # readers do not wait for writers; it stays so
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = optuna.storages.RDBStorage(
-            f"sqlite:///{path}",
-            engine_kwargs={"connect_args": {"timeout": 60}},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-        )
-        _hurry(storage)
         study = optuna.create_study(
-            storage=storage,
-            study_name="sweep",
+            storage=_embedded(folder / DATABASE) if database is None else _shared(database.url),
+            study_name="sweep" if database is None else database.name,
             direction="maximize" if plan.sign > 0 else "minimize",
             sampler=TrialSampler(plan, workers),
             pruner=_pruner(plan),
             load_if_exists=True,
         )
+    if database is not None:
+        _check_plan(study, plan, database.name)
     there = {trial.user_attrs.get(AGAIN) for trial in trials_of(study)}
     if PLAIN not in there:
         study.enqueue_trial(plain_params(plan.config.settings, plan.space), user_attrs={PLAIN: True, AGAIN: PLAIN})
@@ -61,15 +75,49 @@ def open_study(folder: Path, plan: Plan, workers: int = 1) -> "Study":
     return study
 
 
-def _hurry(storage: "optuna.storages.RDBStorage") -> None:
-    """Have SQLite not wait for the disk at every row: a power cut may cost the last rows, a kill nothing."""
+def _embedded(path: Path) -> "optuna.storages.RDBStorage":
+    """Return a file as storage. A power cut may cost its last rows, as SQLite does not wait for the disk; a kill nothing."""
     from sqlalchemy import event
 
     def pragma(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA synchronous=NORMAL")
 
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")  # readers do not wait for writers; it stays so
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{path}",
+        engine_kwargs={"connect_args": {"timeout": 60}},
+        heartbeat_interval=HEARTBEAT,
+        grace_period=GRACE,
+    )
     event.listen(storage.engine, "connect", pragma)
     storage.engine.dispose()
+    return storage
+
+
+def _shared(url: str) -> "optuna.storages.RDBStorage":
+    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    return optuna.storages.RDBStorage(
+        url, engine_kwargs={"pool_pre_ping": True}, heartbeat_interval=HEARTBEAT, grace_period=GRACE
+    )
+
+
+def _check_plan(study: "Study", plan: Plan, name: str) -> None:
+    """Raise SettingError unless a study was begun by an equal plan; the folder of own data may be another on each machine."""
+    same = json.loads(json.dumps(plan.to_dict()))
+    for own in ("dataset", "threads", "fcnet"):
+        del same[own]
+    for own in ("trials", "winner_seeds"):
+        del same["sweep"][own]
+    there = study.user_attrs.get(PLAN)
+    if there is None:
+        study.set_user_attr(PLAN, same)
+    elif there != same:
+        old, new = leaves(there), leaves(same)
+        differs = [key for key in old | new if old.get(key) != new.get(key)]
+        if differs == ["checksum"]:
+            raise SettingError(f"The study {name!r} is of other data: choose another --study.")
+        raise SettingError(f"The study {name!r} was begun with another {', '.join(differs)}: choose another --study.")
 
 
 def trials_of(study: "Study") -> list[FrozenTrial]:

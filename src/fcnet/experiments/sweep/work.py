@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from fcnet.data import Dataset
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
-from fcnet.experiments.sweep.study import account, open_study, take_up_lost, trials_of
+from fcnet.experiments.sweep.study import Database, account, open_study, take_up_lost, trials_of
 from fcnet.experiments.sweep.trial import Trials
 from fcnet.threads import use_threads
 
@@ -45,6 +45,8 @@ class Work:
     workers : int
         How many work at this study.
     data_dir : str, optional
+    database : Database, optional
+        That of the study, where several machines share it.
     """
 
     folder: str
@@ -52,6 +54,7 @@ class Work:
     threads: int
     workers: int = 1
     data_dir: str | None = None
+    database: Database | None = None
 
     def to_line(self) -> bytes:
         """Return it as the line that a process reads."""
@@ -81,12 +84,18 @@ def work(study: "Study", todo: Work, plan: Plan, data: Dataset, tell: Callable[[
 
 def _main() -> None:
     """Work at a study, as standard input says."""
-    todo = Work(**json.loads(sys.stdin.readline()))
+    said = json.loads(sys.stdin.readline())
+    todo = Work(**said | {"database": Database(**said["database"]) if said["database"] else None})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a trial that is stopped is taken up again
     plan = Plan.read(Path(todo.folder))
     try:
-        work(open_study(Path(todo.folder), plan, todo.workers), todo, plan, plan.config.load(todo.data_dir, n_test=0))
+        work(
+            open_study(Path(todo.folder), plan, todo.workers, todo.database),
+            todo,
+            plan,
+            plan.config.load(todo.data_dir, n_test=0),
+        )
     except KeyboardInterrupt:
         sys.exit(130)
 
