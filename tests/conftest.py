@@ -27,6 +27,7 @@ EXPECTED_SKIPS = {
     r"root may read every file": lambda config: os.geteuid() == 0,
     r"could not import 'torch'": lambda config: find_spec("torch") is None,  # as before the tests that need it have run
     r"could not import 'numba'": lambda config: config.getoption("--without-numba"),
+    r"PostgreSQL is not here": lambda config: not Path("/usr/lib/postgresql").is_dir(),
     r"the real CIFAR-10 is not here": lambda config: "FCNET_DATA" not in os.environ,
     r"SCIPY_ARRAY_API is not set|does not have a decision_function": lambda config: True,  # scikit-learn's own checks
     r"could not import 'sklearn\.callback'": lambda config: True,  # which scikit-learn has from 1.9 on

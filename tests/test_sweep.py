@@ -25,7 +25,7 @@ from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.space import make_space
-from fcnet.experiments.sweep.study import account, open_study, trials_of
+from fcnet.experiments.sweep.study import account, opened, trials_of
 from fcnet.experiments.sweep.values import plain_params
 
 forks = pytest.mark.skipif(os.name != "posix", reason="processes are forked")
@@ -264,7 +264,8 @@ def test_a_study_that_is_stopped_goes_on(recipe, tmp_path):
     file, folder = recipe(), tmp_path / "study"
     with pytest.raises(KeyboardInterrupt):
         run_sweep(folder, file, trials=4, tell=stop_at(7))  # in the third trial: each has two epochs and an end
-    before = account(trials_of(open_study(folder, Plan.read(folder))))
+    with opened(folder, Plan.read(folder)) as study:
+        before = account(trials_of(study))
     assert (len(before.ended), len(before.lost)) == (2, 1)
     found = run_sweep(folder, file, trials=4, resume=True)
     again = [trial for trial in found["trials"] if trial["number"] == 3]

@@ -19,7 +19,7 @@ from fcnet.experiments.folder import owned
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
-from fcnet.experiments.sweep.study import REASON, Account, Database, account, fail_running, open_study, trials_of
+from fcnet.experiments.sweep.study import REASON, Account, Database, account, fail_running, opened, trials_of
 from fcnet.experiments.sweep.winner import WINNER, finish
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
@@ -74,25 +74,24 @@ def sweep(
         _log.info("%s", note)
     with owned(folder, "sweep"), _plain_errors(folder, database):
         plan.write(folder)
-        study = open_study(folder, plan, jobs, database)
-        if database is None:  # nobody else is here
-            fail_running(study, account(trials_of(study)).running)
-        deadline = time.time() + timeout
-        todo = Work(str(folder), deadline, max(1, (config.threads or 1) // jobs), jobs, data_dir, database)
-        if jobs == 1:
-            work(study, todo, plan, data, lambda: tell(account(trials_of(study))))
-        else:
-            work_in_processes(study, todo, tell)
-        now = account(trials_of(study))
-        results = results_of(plan, now)
-        write_results(folder, results)
-        best = now.best(plan.sign)
-        if best is None:
-            raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
-        if database is not None and not _is_to_train(study, folder):
-            return results
-        results["winner"] = finish(folder, plan, now, best, data_dir)
-        write_results(folder, results)
+        with opened(folder, plan, jobs, database) as study:
+            if database is None:  # nobody else is here
+                fail_running(study, account(trials_of(study)).running)
+            threads = max(1, (config.threads or 1) // jobs)
+            todo = Work(str(folder), time.time() + timeout, threads, jobs, data_dir, database)
+            if jobs == 1:
+                work(study, todo, plan, data, lambda: tell(account(trials_of(study))))
+            else:
+                work_in_processes(study, todo, tell)
+            now = account(trials_of(study))
+            results = results_of(plan, now)
+            write_results(folder, results)
+            best = now.best(plan.sign)
+            if best is None:
+                raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
+            if database is None or _is_to_train(study, folder):
+                results["winner"] = finish(folder, plan, now, best, data_dir)
+                write_results(folder, results)
         shutil.rmtree(folder / PREPARED, ignore_errors=True)
     return results
 
@@ -120,14 +119,13 @@ def _plain_errors(folder: Path, database: Database | None) -> Iterator[None]:
         if database is None:
             advice = "Mend that, and go on with --resume: nothing is lost."
             raise FcnetError(f"The study in {folder} cannot be read or written: {words}. {advice}") from None
-        raise FcnetError(
-            f"The database of --storage cannot be used: {database.redacted(words)} When it can, give the same command again: "
-            "nothing is lost."
-        ) from None
-    except ImportError as error:
+        words, advice = database.redacted(words).rstrip("."), "When it can, give the same command again: nothing is lost."
+        raise FcnetError(f"The database of --storage cannot be used: {words}. {advice}") from None
+    except ImportError:
         if database is None:
             raise
-        raise MissingPackageError(f"--storage needs {error.name}: {install_extra('sweep')}.") from None
+        extra = install_extra("sweep")
+        raise MissingPackageError(f"--storage needs a driver for this kind of database; for postgresql:// {extra}.") from None
 
 
 def _reasons(now: Account) -> str:

@@ -4,8 +4,8 @@ import json
 import re
 import sqlite3
 import warnings
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +42,9 @@ class Database:
         return text.replace(password[1], "***") if password else text
 
 
-def open_study(folder: Path, plan: Plan, workers: int = 1, database: Database | None = None) -> "Study":
-    """Return the study of a folder, or of a database, which is begun where there is none.
+@contextmanager
+def opened(folder: Path, plan: Plan, workers: int = 1, database: Database | None = None) -> "Iterator[Study]":
+    """Open the study of a folder, or of a database, which is begun where there is none.
 
     The database in the folder is SQLite's: what a process that is killed has half written is taken back by the next one, and
     its locks end with it. Several processes of one machine may use it.
@@ -56,8 +57,20 @@ def open_study(folder: Path, plan: Plan, workers: int = 1, database: Database | 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        storage = _embedded(folder / DATABASE) if database is None else _shared(database.url)
+    try:
+        yield _begun(storage, plan, workers, database)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _begun(storage: "optuna.storages.RDBStorage", plan: Plan, workers: int, database: Database | None) -> "Study":
+    """Return a study, in which the plain recipe and the cells of a grid are enqueued."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
-            storage=_embedded(folder / DATABASE) if database is None else _shared(database.url),
+            storage=storage,
             study_name="sweep" if database is None else database.name,
             direction="maximize" if plan.sign > 0 else "minimize",
             sampler=TrialSampler(plan, workers),
@@ -105,10 +118,8 @@ def _shared(url: str) -> "optuna.storages.RDBStorage":
 def _check_plan(study: "Study", plan: Plan, name: str) -> None:
     """Raise SettingError unless a study was begun by an equal plan; the folder of own data may be another on each machine."""
     same = json.loads(json.dumps(plan.to_dict()))
-    for own in ("dataset", "threads", "fcnet"):
-        del same[own]
-    for own in ("trials", "winner_seeds"):
-        del same["sweep"][own]
+    del same["dataset"], same["threads"], same["fcnet"], same["settings"]["description"]
+    del same["sweep"]["trials"], same["sweep"]["winner_seeds"], same["sweep"]["fixed"]
     there = study.user_attrs.get(PLAN)
     if there is None:
         study.set_user_attr(PLAN, same)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from fcnet.data import Dataset
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
-from fcnet.experiments.sweep.study import Database, account, open_study, take_up_lost, trials_of
+from fcnet.experiments.sweep.study import Database, account, opened, take_up_lost, trials_of
 from fcnet.experiments.sweep.trial import Trials
 from fcnet.threads import use_threads
 
@@ -90,12 +90,9 @@ def _main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a trial that is stopped is taken up again
     plan = Plan.read(Path(todo.folder))
     try:
-        work(
-            open_study(Path(todo.folder), plan, todo.workers, todo.database),
-            todo,
-            plan,
-            plan.config.load(todo.data_dir, n_test=0),
-        )
+        data = plan.config.load(todo.data_dir, n_test=0)
+        with opened(Path(todo.folder), plan, todo.workers, todo.database) as study:
+            work(study, todo, plan, data)
     except KeyboardInterrupt:
         sys.exit(130)
 
