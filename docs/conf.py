@@ -9,6 +9,7 @@ from latex2mathml.converter import convert
 from sphinx.util.docutils import SphinxDirective
 
 from fcnet import __version__
+from fcnet.experiments.job import Training
 from fcnet.experiments.schema import settings_markdown
 from fcnet.preprocessing import Preprocessor
 
@@ -43,7 +44,9 @@ numpydoc_validation_checks = {
     *("PR02", "PR04", "PR05", "PR08", "PR09", "PR10"),  # it documents no parameter that does not exist
 }
 numpydoc_validation_exclude = {  # what a base class describes once
-    r"callbacks\.(EarlyStopping|Progress)\.on_",
+    r"callbacks\.(EarlyStopping|Progress)\.(on_|decides)",
+    r"updates\.\w+\.(operation|memory)$",
+    rf"experiments\.(gradient|kernel)\.\w+\.({'|'.join(vars(Training))})$",
     rf"preprocessing\.\w+\.({'|'.join(vars(Preprocessor))})$",
 }
 
