@@ -53,23 +53,23 @@ def test_the_number_of_pairs_is_the_published_one():
     assert pairs_needed(0) is None
 
 
-def test_so_many_more_seeds_would_decide():
+def test_so_many_new_seeds_would_decide():
     a, b = [0.50, 0.52, 0.51, 0.53], [0.51, 0.52, 0.53, 0.53]
     found, d = over_seeds(a, b, 1000), np.subtract(b, a)
     assert not found.is_decided
-    assert found.more_seeds == pairs_needed(d.mean() / d.std(ddof=1)) - 4
-    draws = np.random.default_rng(0).normal(d.mean(), d.std(ddof=1), (4000, 4 + found.more_seeds))
+    assert found.new_seeds == pairs_needed(d.mean() / d.std(ddof=1))
+    draws = np.random.default_rng(0).normal(d.mean(), d.std(ddof=1), (4000, found.new_seeds))
     share = np.mean(stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05)
     assert abs(share - 0.8) < 0.1  # a pair more or less changes it by up to 0.05, and 4,000 draws by 0.02
-    assert over_seeds([0.1, 0.2, 0.3], [0.2, 0.3, 0.4], 1000).more_seeds is None  # decided
+    assert over_seeds([0.1, 0.2, 0.3], [0.2, 0.3, 0.4], 1000).new_seeds is None  # decided
 
 
 def test_equal_differences_are_known_to_a_step_of_the_accuracy_at_best():
     two = over_seeds([0.5, 0.6], [0.51, 0.61], n_rows=100)  # one row in both: chance
     assert not two.is_decided
-    assert two.more_seeds >= 1
+    assert two.new_seeds >= 2
     none = over_seeds([0.5, 0.6], [0.5, 0.6], n_rows=100)
-    assert (none.mean, none.p_value, none.more_seeds) == (0, 1, None)
+    assert (none.mean, none.p_value, none.new_seeds) == (0, 1, None)
 
 
 def test_rows_are_compared_by_the_exact_test_of_mcnemar():
@@ -80,13 +80,27 @@ def test_rows_are_compared_by_the_exact_test_of_mcnemar():
     found = over_rows(a, b)
     assert (found.only_a, found.only_b, found.mean) == (2, 10, pytest.approx(0.08))
     assert found.p_value == pytest.approx(2 * sum(stats.binom.pmf(k, 12, 0.5) for k in range(3)))
-    # Agresti and Min: (c - b) / (n + 2), and the variance with ½ more in each cell
-    center, variance = 8 / 102, ((10.5 + 2.5) - 8**2 / 102) / 102**2
-    half = 1.959964 * variance**0.5
-    assert (found.low, found.high) == pytest.approx((center - half, center + half), rel=1e-6)
+    # Clopper and Pearson: the shares of 10 in 12 of which 10 and more, or 10 and fewer, have a probability of 2.5 %
+    low, high = (0.5 * (1 + 100 * limit / 12) for limit in (found.low, found.high))
+    assert stats.binom.sf(9, 12, low) == pytest.approx(0.025)
+    assert stats.binom.cdf(10, 12, high) == pytest.approx(0.025)
     same = over_rows(a, a)
     assert (same.mean, same.p_value) == (0, 1)
     assert same.low < 0 < same.high
+    assert (1 - same.high) ** 100 == pytest.approx(0.025)
+
+
+def test_interval_and_p_value_over_rows_agree():
+    counts = [(b, c) for b in range(0, 31, 3) for c in range(31)] + [(28, 15), (15, 28)]
+    decided = set()
+    for b, c in counts:
+        one, other = np.zeros((2, 1000), bool)
+        one[:b], other[b : b + c] = True, True
+        found = over_rows(one, other)
+        assert found.is_decided == (found.low > 0 or found.high < 0)
+        assert found.low <= found.mean <= found.high
+        decided.add(found.is_decided)
+    assert decided == {True, False}
 
 
 def test_recipes_are_trained_with_the_same_seeds_and_compared(trained):
@@ -125,6 +139,18 @@ def test_a_stop_says_how_to_go_on(tmp_path, monkeypatch):
     assert "The same command goes on" in fcnet(*words, code=1)
 
 
+def test_an_undecided_comparison_advises_new_seeds_alone(trained, tmp_path):
+    for side, run, accuracies in (("a", trained[1], (0.5, 0.6)), ("b", trained[2], (0.51, 0.61))):
+        for seed, accuracy in enumerate(accuracies):
+            copy = Path(shutil.copytree(run / f"seed-{seed}", tmp_path / side / str(seed)))
+            metrics = json.loads((copy / "metrics.json").read_text())
+            (copy / "metrics.json").write_text(json.dumps(metrics | {"val_accuracy": accuracy, "n_val": 100}))
+    n = over_seeds([0.5, 0.6], [0.51, 0.61], n_rows=100).new_seeds
+    said = fcnet(tmp_path / "a", tmp_path / "b")
+    assert f"Undecided. {n} new seeds, compared alone (with --on: --seed 2 --seeds {n}), would decide" in said
+    assert "would not keep the 5 %" in said
+
+
 @pytest.mark.parametrize("given", ["two folders", "all runs", "one folder"])
 def test_runs_are_named_in_any_way(trained, given):
     found, a, b = trained
@@ -140,7 +166,7 @@ def test_single_runs_are_compared_row_by_row_also_when_they_were_evaluated(train
     """The predictions of an evaluated run are those of the test rows: the validation rows are predicted again."""
     _, a, b = trained
     found = json.loads(fcnet(a / "seed-0", b / "seed-1", "--json"))
-    assert (found["test"], found["n"], found["seeds"], found["more_seeds"]) == ("McNemar", 300, [], None)
+    assert (found["test"], found["n"], found["seeds"], found["new_seeds"]) == ("McNemar", 300, [], None)
     accuracies = [read_metrics(run)["val_accuracy"] for run in (a / "seed-0", b / "seed-1")]
     assert found["mean"] == pytest.approx(accuracies[1] - accuracies[0])
     evaluated = Path(shutil.copytree(a / "seed-0", tmp_path / "evaluated"))

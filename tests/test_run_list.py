@@ -216,6 +216,33 @@ def test_a_run_is_running_as_long_as_its_folder_is_owned(folder, tmp_path):
     assert listing.rows() == []
 
 
+def test_the_time_of_a_killed_run_ends_with_its_history(folder, tmp_path):
+    run = Path(shutil.copytree(folder / "killed", tmp_path / "run"))
+    for since, seconds in ((1_000_000, 60), (1_000_090, 0)):  # the history may be of an earlier sitting
+        (run / "status.json").write_text(json.dumps({"since": "2001-01-01 00:00:00", "since_seconds": since}))
+        os.utime(run / "history.jsonl", (1_000_060, 1_000_060))
+        assert rows_of(tmp_path)["run"].seconds == seconds
+    (run / "history.jsonl").unlink()
+    assert rows_of(tmp_path)["run"].seconds is None
+
+
+def test_times_hold_in_other_time_zones_and_those_of_older_folders_as_far_as_they_can(folder, tmp_path):
+    run = Path(shutil.copytree(folder / "stopped", tmp_path / "run"))
+    status = json.loads((run / "status.json").read_text())
+    assert status["until_seconds"] >= status["since_seconds"] > 1e9
+    texts = {"since": "2026-03-01 10:00:00", "until": "2026-03-01 09:00:30"}
+    old = {key: value for key, value in status.items() if not key.endswith("_seconds")}
+    for written, seconds in (
+        (status | texts | {"since_seconds": 5e8, "until_seconds": 5e8 + 30}, 30),
+        (old | texts, 0),
+        (old | texts | {"until": "2026-03-01 10:01:00"}, 60),
+        (old | {"since": "yesterday"}, None),
+    ):
+        (run / "status.json").write_text(json.dumps(written))
+        row = rows_of(tmp_path)["run"]
+        assert (row.state, row.seconds) == ("stopped", seconds)
+
+
 def test_of_a_history_only_its_end_is_read_and_what_is_added(tmp_path, monkeypatch):
     monkeypatch.setattr(history_end, "BLOCK", 16)
     path, read = tmp_path / "history.jsonl", []

@@ -165,7 +165,10 @@ def _verdict(compared: "Compared") -> str:
         return f"Undecided: the models are not told apart by these rows. {luck}"
     if difference.is_decided:
         return f"{better} is better than {worse}: the difference is more than the luck of seeds."
-    if difference.more_seeds is None:
+    if difference.new_seeds is None:
         return "Undecided: the difference is so small that 1,000 seeds would not be likely to show it."
-    seeds = "1 more seed" if difference.more_seeds == 1 else f"{difference.more_seeds:,} more seeds"
-    return f"Undecided: if differences go on as they are, {seeds} would decide with a probability of 80 %."
+    options = f"--seed {max(compared.seeds) + 1} --seeds {difference.new_seeds}"
+    return (
+        f"Undecided. {difference.new_seeds:,} new seeds, compared alone (with --on: {options}), would decide with a "
+        "probability of 80 %, if differences go on as they are. Added to these, they would not keep the 5 % of the test."
+    )

@@ -175,7 +175,8 @@ def compare_recipes(
     """Train two recipes with each of some seeds, and compare them.
 
     The runs stay in `folder`, in one folder for each recipe with its settings. Those that are there are not trained again, and
-    those that were stopped go on. So a comparison that was interrupted, or that is to have more seeds, is the same call again.
+    those that were stopped go on. So a comparison that was interrupted is the same call again. The p-value holds for seeds that
+    were chosen beforehand: after one that is undecided, compare `Difference.new_seeds` new seeds alone.
 
     Parameters
     ----------

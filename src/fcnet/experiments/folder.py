@@ -47,7 +47,7 @@ def owned(run: Path, command: str) -> Iterator[None]:
     with _locked(run):
         for name in {*RUN_FILES, STATUS} - {REPORT}:  # who writes a report owns nothing
             remove_left_overs(run / name)
-        status: dict[str, Any] = {"command": command, "pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
+        status: dict[str, Any] = {"command": command, "pid": os.getpid(), "host": socket.gethostname(), **_now("since")}
         write_atomic(run / STATUS, json.dumps(status) + "\n")
         try:
             yield
@@ -81,12 +81,21 @@ def _locked(run: Path) -> AbstractContextManager[Any]:
 
 def _how_it_ended(error: BaseException) -> dict[str, Any]:
     ended = {KeyboardInterrupt: "stopped", DivergedError: "diverged"}.get(type(error), "failed")
-    end = {"ended": ended, "reason": str(error) or type(error).__name__, "until": _now()}
+    end = {"ended": ended, "reason": str(error) or type(error).__name__, **_now("until")}
     return end | ({"batches": error.batches} if isinstance(error, DivergedError) else {})
 
 
-def _now() -> str:
-    return time.strftime(TIME)
+def _now(name: str) -> dict[str, Any]:
+    """Return the time for people, as it is here, and in seconds since 1970, which holds in every time zone."""
+    return {name: time.strftime(TIME), f"{name}_seconds": time.time()}
+
+
+def moment(status: dict[str, Any], name: str) -> float | None:
+    """Return a time of ``status.json`` in seconds since 1970, or None; in older folders it is a text alone."""
+    try:
+        return float(status.get(f"{name}_seconds") or time.mktime(time.strptime(status[name], TIME)))
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return None
 
 
 def refuse_if_owned(run: Path) -> None:

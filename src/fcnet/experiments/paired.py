@@ -25,9 +25,9 @@ class Difference:
         B minus A, and its confidence interval of 95 %.
     p_value : float
         Two-sided.
-    more_seeds : int, optional
-        How many more pairs are needed to decide, with a probability of 80 %, if the differences go on as they are. None where
-        it is decided, where more than 1,000 would not do, and of rows.
+    new_seeds : int, optional
+        How many new pairs, compared without those of now, decide with a probability of 80 %, if the differences go on as they
+        are. None where it is decided, where more than 1,000 would not do, and of rows.
     only_a, only_b : int, optional
         Rows that one model alone has right.
     """
@@ -38,7 +38,7 @@ class Difference:
     low: float
     high: float
     p_value: float
-    more_seeds: int | None = None
+    new_seeds: int | None = None
     only_a: int | None = None
     only_b: int | None = None
 
@@ -53,7 +53,11 @@ def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int) -> Differenc
 
     With the differences dᵢ = bᵢ - aᵢ, their mean d̄ and standard deviation s, t = d̄ / (s / √n) has n - 1 degrees of freedom, and
     the interval is d̄ ± t₀.₉₇₅ · s / √n (Student, "The probable error of a mean", Biometrika 6, 1908). It speaks of other seeds,
-    on the same rows.
+    on the same rows. s is at least 1 / (√12 · n_rows): accuracies are multiples of 1 / n_rows, and a number that is rounded to
+    such steps has that standard deviation. So differences that are equal by chance are not taken for certain.
+
+    The p-value holds for seeds that were chosen beforehand. Whoever adds seeds because it was undecided, and tests all of them
+    again, finds a difference where there is none more often than in 5 % of comparisons. New seeds are to be compared alone.
 
     Parameters
     ----------
@@ -66,20 +70,12 @@ def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int) -> Differenc
 
     differences = np.subtract(b, a)
     n, mean = len(differences), float(np.mean(differences))
-    # Accuracies are multiples of 1 / n_rows. Where differences are equal by chance they are not known better than that: the
-    # standard deviation of a number that is rounded to such steps is a √12th of one.
     s = max(float(np.std(differences, ddof=1)), 1 / (math.sqrt(12) * n_rows))
     error = s / math.sqrt(n)
     half, p_value = stats.t.ppf((1 + LEVEL) / 2, n - 1) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1))
     decided = p_value < 1 - LEVEL
-    more = None if decided else _more_pairs(abs(mean) / s, n)
-    return Difference("paired t", n, mean, mean - float(half), mean + float(half), p_value, more)
-
-
-def _more_pairs(effect: float, n: int) -> int | None:
-    """Return how many more pairs the t-test needs to find a mean of so many standard deviations; None if over 1,000."""
-    needed = pairs_needed(effect)
-    return None if needed is None else max(1, needed - n)
+    needed = None if decided else pairs_needed(abs(mean) / s)
+    return Difference("paired t", n, mean, mean - float(half), mean + float(half), p_value, needed)
 
 
 def pairs_needed(effect: float) -> int | None:
@@ -110,9 +106,10 @@ def over_rows(a_right: Array, b_right: Array) -> Difference:
     """Compare two models on the same rows, by McNemar's test in its exact form.
 
     Of the rows that one model alone has right, b by A and c by B, each is as likely to be of either if the models are equally
-    good: the p-value is that of c heads in b + c throws of a coin (McNemar, Psychometrika 12, 1947). The interval is that of
-    Agresti and Min (Statistics in Medicine 24, 2005), of (c - b) / n with ½ added to each of the four counts. It speaks of
-    other rows, by these two models: how lucky each was with its seed stays open.
+    good: the p-value is that of c heads in b + c throws of a coin (McNemar, Psychometrika 12, 1947). The interval holds what
+    this test does not reject: it is that of Clopper and Pearson (Biometrika 26, 1934) for the share π of c in b + c, as
+    (2π - 1) (b + c) / n. It takes b + c as given. Where it is 0 the limits are those of 0 in n, for either model. The interval
+    speaks of other rows, by these two models: how lucky each was with its seed stays open.
 
     Parameters
     ----------
@@ -122,8 +119,9 @@ def over_rows(a_right: Array, b_right: Array) -> Difference:
     from scipy import stats
 
     n, b, c = len(a_right), int(np.sum(a_right & ~b_right)), int(np.sum(b_right & ~a_right))
-    p_value = float(stats.binomtest(c, b + c).pvalue) if b + c else 1.0
-    center = (c - b) / (n + 2)
-    error = math.sqrt((b + c + 1) - (c - b) ** 2 / (n + 2)) / (n + 2)
-    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
-    return Difference("McNemar", n, (c - b) / n, center - half, center + half, p_value, only_a=b, only_b=c)
+    if b + c == 0:
+        most = float(stats.binomtest(0, n).proportion_ci(LEVEL).high)
+        return Difference("McNemar", n, 0.0, -most, most, 1.0, only_a=0, only_b=0)
+    test = stats.binomtest(c, b + c)
+    low, high = (float(2 * share - 1) * (b + c) / n for share in test.proportion_ci(LEVEL))
+    return Difference("McNemar", n, (c - b) / n, low, high, float(test.pvalue), only_a=b, only_b=c)

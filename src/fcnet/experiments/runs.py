@@ -11,7 +11,18 @@ from typing import Any
 
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import CHECKPOINT, CONFIG, HISTORY, METRICS, PREDICTIONS, STUDY, TIME, TRIALS, owner, read_status
+from fcnet.experiments.folder import (
+    CHECKPOINT,
+    CONFIG,
+    HISTORY,
+    METRICS,
+    PREDICTIONS,
+    STUDY,
+    TRIALS,
+    moment,
+    owner,
+    read_status,
+)
 from fcnet.experiments.history_end import HistoryEnd
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.results import read_metrics
@@ -133,7 +144,7 @@ class _Reader:
             self._settings_of = identity
         last = self.history.row() or {}
         values: dict[str, Any] = {name: last.get(name) for name in FROM_HISTORY}
-        values |= {"epochs": last.get("epoch", 0), "seconds": _seconds(status)}
+        values |= {"epochs": last.get("epoch", 0), "seconds": _seconds(self.run, status, state)}
         if state == "finished":
             metrics = read_metrics(self.run)
             values |= {name: metrics[name] for name in FROM_METRICS} | {"seconds": metrics["fit_seconds"]}
@@ -164,12 +175,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _seconds(status: dict[str, Any]) -> float | None:
-    """Return how long a sitting has lasted, or lasts, by its ``status.json``."""
-    if "since" not in status:
-        return None
-    began = time.mktime(time.strptime(status["since"], TIME))
-    return (time.mktime(time.strptime(status["until"], TIME)) if "until" in status else time.time()) - began
+def _seconds(run: Path, status: dict[str, Any], state: str) -> float | None:
+    """Return how long a sitting has lasted, or lasts, by its ``status.json``; of a killed one, until its last epoch."""
+    began, until = moment(status, "since"), time.time() if state == "running" else moment(status, "until")
+    if until is None and (run / HISTORY).exists():
+        until = (run / HISTORY).stat().st_mtime
+    return None if began is None or until is None else max(0.0, until - began)
 
 
 def differing(rows: Sequence[RunRow]) -> dict[Path, dict[str, Any]]:
