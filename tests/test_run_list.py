@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from fcnet.cli import main
-from fcnet.errors import DivergedError
+from fcnet.errors import DivergedError, SettingError
 from fcnet.experiments import history_end
 from fcnet.experiments import run as runs
 from fcnet.experiments.config import Config
@@ -25,7 +25,8 @@ from fcnet.experiments.folder import owned
 from fcnet.experiments.history_end import HistoryEnd
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.results import read_history, read_metrics
-from fcnet.experiments.runs import Runs, differing
+from fcnet.experiments.run_selection import chosen
+from fcnet.experiments.runs import RunRow, Runs, differing
 from fcnet.training.callbacks import Callback
 
 OLD = Path(__file__).parent / "fixtures" / "runs-0.1.0"
@@ -142,6 +143,10 @@ def test_runs_of_version_0_1_are_listed():
         (["--filter", "hidden_sizes=[8]", "--filter", "epochs=2", "--filter", "state=killed"], ["killed"]),
         (["--filter", "seed == 1"], ["deep/b"]),
         (["--filter", "state<3"], []),
+        (["--filter", "update.kind=nesterov", "--filter", "training.kind=gradient", "--filter", "state=killed"], ["killed"]),
+        (["--filter", "training.update=nesterov", "--filter", "training.update.kind!=adam", "--filter", "lr=0.1"], ["deep/b"]),
+        (["--filter", "state=finished\nx = 1"], []),
+        (["--filter", "state='finished", "--filter", "seed=[[["], []),
         (["--sort", "loss", "--filter", "dataset=digits", "--filter", "state!=killed"], ["deep/b", "a", "stopped", "wild"]),
     ],
 )
@@ -163,6 +168,8 @@ def test_runs_are_filtered_and_sorted(folder, words, names):
         (["--filter", "learning_rat=1"], "Did you mean 'learning_rate'"),
         (["--sort", "los"], "Did you mean 'loss'"),
         (["--filter", "loss"], "--filter takes key=value"),
+        (["--filter", "kind=adam"], "training.kind or training.schedule.kind or training.update.kind: give"),
+        (["--sort", "kind"], "training.kind or training.schedule.kind or training.update.kind: give"),
         (["--json", "--csv"], "do not go together"),
         (["--watch"], "--watch needs a terminal"),
     ],
@@ -171,6 +178,49 @@ def test_wrong_use_is_said_in_a_line(folder, words, message):
     output = fcnet(folder, *words, code=2)
     assert message in output
     assert output.count("\n") == 1
+
+
+def test_a_value_that_is_text_is_compared_as_text():
+    texts = ("12345678", "1e5", "2026-01-02", "true", "a\nb", "10")
+    rows = [RunRow(Path(text), "finished", dataset=text, settings={"checksum": text, "seed": 10}) for text in texts]
+    for row in rows:
+        for key in ("checksum", "dataset", "run"):
+            assert chosen(rows, [f"{key}={row.dataset}"]) == [row]
+            assert row not in chosen(rows, [f"{key}!={row.dataset}"])
+    assert chosen(rows, ["checksum='10'"]) == [rows[5]]
+    assert chosen(rows, ["seed=1e1"]) == rows
+    assert chosen(rows, ["seed=" + "1" * 5000]) == []
+
+
+def test_a_key_of_several_settings_is_refused_with_their_paths():
+    rows = [RunRow(Path(end), "finished", settings={f"{end}.x": end}) for end in "ab"]
+    with pytest.raises(SettingError, match=r"x may be a\.x or b\.x"):
+        chosen(rows, ["x=a"])
+    assert chosen(rows, ["a.x=a"]) == rows[:1]
+
+
+def test_files_of_others_hide_no_runs(folder, tmp_path):
+    for name in ("config.toml", "metrics.json", "history.jsonl", "checkpoint.safetensors"):
+        (tmp_path / name).write_text("[settings]\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "metrics.json").write_text("{}")
+    run = Path(shutil.copytree(folder / "a", tmp_path / "deep" / "a"))
+    assert [row.run for row in Runs(tmp_path).rows()] == [run]
+    shutil.rmtree(tmp_path / "deep")
+    assert [(row.run, row.state) for row in Runs(tmp_path).rows()] == [(tmp_path, "damaged")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_runs_behind_links_are_listed_once(folder, tmp_path):
+    here = tmp_path / "here"
+    run = Path(shutil.copytree(folder / "a", here / "z"))
+    elsewhere = Path(shutil.copytree(folder / "a", tmp_path / "elsewhere" / "run"))
+    (here / "latest").symlink_to(run)
+    (here / "circle").symlink_to(here)
+    (here / "others").symlink_to(elsewhere.parent)
+    (here / "gone").symlink_to(tmp_path / "gone")
+    assert sorted(row.run for row in Runs(here).rows()) == [here / "others" / "run", run]
+    assert fcnet(here / "latest").count("finished") == 1
 
 
 def test_a_table_for_people_and_csv_for_programs(folder):

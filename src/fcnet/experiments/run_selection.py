@@ -12,7 +12,8 @@ from typing import Any
 from fcnet.errors import SettingError, unknown_name
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.runs import RunRow, differing
-from fcnet.experiments.tree import path_meant
+from fcnet.experiments.tree import KIND, entries, has_kinds, path_meant
+from fcnet.words import listed
 
 COLUMNS = [made.name for made in fields(RunRow) if made.name != "settings"]
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -25,17 +26,27 @@ RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def value_of(row: RunRow, key: str) -> Any:
-    """Return a column of a run, or a setting by its path or the end of its path; None where the run has no such setting."""
-    if key in COLUMNS:
-        return str(row.run) if key == "run" else getattr(row, key)
-    key = ".".join(path_meant(Recipe, key))
-    found = [value for path, value in row.settings.items() if _means(key, path)]
-    return found[0] if found else None
+def _value_of(row: RunRow, path: str) -> Any:
+    """Return a column of a run, or a setting by its path; None where the run has no such setting."""
+    if path in COLUMNS:
+        return str(row.run) if path == "run" else getattr(row, path)
+    return row.settings.get(path)
 
 
-def _means(key: str, path: str) -> bool:
-    return path == key or path.endswith(f".{key}")
+def _path_of(rows: Sequence[RunRow], key: str) -> str:
+    """Return the column, or the path of the setting, that a key means: a path, or the end of one."""
+    if key in COLUMNS or not rows:
+        return key
+    paths = sorted({path for row in rows for path in row.settings})
+    with_kinds = {entry.name for entry in entries(Recipe) if has_kinds(entry.parts)}
+    paths_by_name = {path: path for path in paths} | {f"{path}.{KIND}": path for path in paths if path in with_kinds}
+    meant = ".".join(path_meant(Recipe, key))
+    found = [meant] if meant in paths_by_name else [name for name in paths_by_name if name.endswith(f".{meant}")]
+    if not found:
+        raise unknown_name("column or setting", key, {*COLUMNS, *(path.rpartition(".")[2] for path in paths)})
+    if len(found) > 1:
+        raise SettingError(f"{key} may be {listed(found, sign=' or ')}: give more of the path.")
+    return paths_by_name[found[0]]
 
 
 def chosen(rows: Sequence[RunRow], filters: Iterable[str], sort: str = "") -> list[RunRow]:
@@ -45,48 +56,43 @@ def chosen(rows: Sequence[RunRow], filters: Iterable[str], sort: str = "") -> li
     ----------
     rows : sequence of RunRow
     filters : iterable of str
-        Each a key, one of ``= != < <= > >=`` and a value as in TOML; quotes around text may be left out. A key is a column or a
-        setting, as in `value_of`. A run that has no such value passes ``!=`` alone.
+        Each a key, one of ``= != < <= > >=`` and a value as in TOML; quotes around text may be left out, and where a run has
+        text the value is text. A key is a column, or a setting by its path or the end of its path; the kind of a part is a
+        setting by the name of the part, with or without ``.kind``. A run that has no such value passes ``!=`` alone.
     sort : str
         A key; with ``-`` before it the largest come first. Runs that have no such value come last.
 
     Raises
     ------
     SettingError
-        If a filter is of another form, or no run has such a key.
+        If a filter is of another form, or a key is that of no run or of several settings.
     """
     kept = list(rows)
     for text in filters:
-        key, relation, wanted = _parsed(text)
-        _check_key(rows, key)
-        kept = [row for row in kept if _passes(value_of(row, key), relation, wanted)]
+        found = re.fullmatch(r"\s*([\w.]+)\s*(<=|>=|!=|=|<|>)=?\s*(.*?)\s*", text, re.DOTALL)
+        if not found:
+            raise SettingError(f"--filter takes key=value, or another of {' '.join(RELATIONS)}; got {text!r}.")
+        key, relation, written = found.groups()
+        path, wanted = _path_of(rows, key), _as_toml(written)
+        kept = [row for row in kept if _passes(_value_of(row, path), relation, wanted, written)]
     if not sort:
         return kept
-    key = sort.removeprefix("-")
-    _check_key(rows, key)
-    with_value = [row for row in kept if value_of(row, key) is not None]
-    without = [row for row in kept if value_of(row, key) is None]
-    return sorted(with_value, key=lambda row: _rank(value_of(row, key)), reverse=sort.startswith("-")) + without
+    path = _path_of(rows, sort.removeprefix("-"))
+    with_value = [row for row in kept if _value_of(row, path) is not None]
+    without = [row for row in kept if _value_of(row, path) is None]
+    return sorted(with_value, key=lambda row: _rank(_value_of(row, path)), reverse=sort.startswith("-")) + without
 
 
-def _parsed(text: str) -> tuple[str, str, Any]:
-    found = re.fullmatch(r"\s*([\w.]+)\s*(<=|>=|!=|=|<|>)=?\s*(.*?)\s*", text)
-    if not found:
-        raise SettingError(f"--filter takes key=value, or another of {' '.join(RELATIONS)}; got {text!r}.")
-    key, relation, value = found.groups()
+def _as_toml(written: str) -> Any:
     try:
-        return key, relation, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, relation, value
+        return written if "\n" in written else tomllib.loads(f"value = {written}")["value"]
+    except (ValueError, RecursionError):  # broken, or with more digits or brackets than can be read
+        return written
 
 
-def _check_key(rows: Sequence[RunRow], key: str) -> None:
-    paths, meant = {path for row in rows for path in row.settings}, ".".join(path_meant(Recipe, key))
-    if rows and key not in COLUMNS and not any(_means(meant, path) for path in paths):
-        raise unknown_name("column or setting", key, {*COLUMNS, *(path.rpartition(".")[2] for path in paths)})
-
-
-def _passes(value: Any, relation: str, wanted: Any) -> bool:
+def _passes(value: Any, relation: str, wanted: Any, written: str) -> bool:
+    if isinstance(value, str) and not isinstance(wanted, str):  # 2026 may be the name of a data set, and 12345678 a checksum
+        wanted = written
     if relation in ("=", "!="):
         value, wanted = (list(it) if isinstance(it, tuple) else it for it in (value, wanted))
         return RELATIONS[relation](value, wanted)

@@ -1,6 +1,7 @@
 """The runs below a folder: how each stands, and in what they differ."""
 
 import os
+import re
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ from fcnet.experiments.state import kind_of
 from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
 
-SIGNS_OF_A_RUN = {CONFIG, HISTORY, METRICS, CHECKPOINT, PREDICTIONS}
+OF_A_RUN = re.compile(rb'^dataset *= *["\'].*^\[settings', re.DOTALL | re.MULTILINE)  # a config.toml of others has not both
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
 FROM_HISTORY = ("loss", "val_loss", "val_accuracy", "train_accuracy")
 SAME_RESULT = ("dataset", "description", "verify", "threads", "fcnet")  # these make no runs different
@@ -100,13 +101,45 @@ class Runs:
 
 
 def run_folders(folder: Path) -> Iterator[Path]:
-    """Yield the run folders below a folder, or the folder itself if it is one; of damaged ones any file is enough."""
-    for path, folders, files in os.walk(folder):
-        if SIGNS_OF_A_RUN.intersection(files):
-            folders.clear()
-            yield Path(path)
-        trials = {TRIALS} if STUDY in files else set()  # which are no runs that can be used
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in trials)
+    """Yield the run folders below a folder, or the folder itself if it is one; each once, links to folders after the others.
+
+    A folder whose configuration is missing or damaged is one if it has a history and results, and holds no runs.
+    """
+    seen, waiting = set[tuple[int, int]](), [folder]
+    while waiting:
+        links: list[Path] = []
+        for path in waiting:
+            yield from _run_folders(path, seen, links)
+        waiting = links
+
+
+def _run_folders(folder: Path, seen: set[tuple[int, int]], links: list[Path]) -> Iterator[Path]:
+    """Yield the run folders below a folder that are not `seen`, and gather the links there."""
+    try:
+        status, entries = folder.stat(), sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # it may not be read, or is gone
+        return
+    if (identity := (status.st_dev, status.st_ino)) in seen:
+        return
+    seen.add(identity)
+    files = {entry.name for entry in entries if not entry.is_dir()}
+    if _is_run(folder, files):
+        yield folder
+        return
+    trials = {TRIALS} if STUDY in files else set()  # which are no runs that can be used
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".") and entry.name not in trials]
+    links += [folder / entry.name for entry in folders if entry.is_symlink()]
+    below = [run for entry in folders if not entry.is_symlink() for run in _run_folders(folder / entry.name, seen, links)]
+    yield from below
+    if not below and HISTORY in files and files & {METRICS, CHECKPOINT, PREDICTIONS}:
+        yield folder
+
+
+def _is_run(folder: Path, files: set[str]) -> bool:
+    try:
+        return CONFIG in files and OF_A_RUN.search((folder / CONFIG).read_bytes()) is not None
+    except OSError:
+        return bool(files & {HISTORY, METRICS, CHECKPOINT})  # a configuration that may not be read
 
 
 class _Reader:
