@@ -1,7 +1,9 @@
 """Comparing recipes over seeds, and runs over rows."""
 
 import json
+import shlex
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 from fcnet.cli import main
+from fcnet.data import load_digits
 from fcnet.experiments import run as runs
 from fcnet.experiments.compare import Compared, Side, compare_runs
 from fcnet.experiments.config import Config
@@ -135,8 +138,62 @@ def test_a_stop_says_how_to_go_on(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fcnet.experiments.run.prepare", stop)
-    words = ["digits", "--on", "digits", *QUICK, "--set-b", "learning_rate=0.1", "--out", tmp_path]
-    assert "The same command goes on" in fcnet(*words, code=1)
+    out = tmp_path / "my runs"
+    words = ["digits", "--on", "digits", *QUICK, "--set-b", "learning_rate=0.1", "--out", out, "--no-verify", "--json"]
+    said = fcnet(*words, code=1)
+    assert f"Stopped. The runs are kept in {out}. Go on with: fcnet compare digits --on digits" in said
+    again = shlex.split(said.partition("Go on with: fcnet compare ")[2])
+    assert sorted(again) == sorted(map(str, words))
+    assert fcnet(*again, code=1) == said
+    shutil.rmtree(out)
+    monkeypatch.setattr("fcnet.experiments.config.Config.load", stop)
+    assert "Stopped before anything was written" in fcnet(*words, code=1)
+    assert not out.exists()
+
+
+def test_only_seeds_of_both_count_and_those_left_out_are_named(trained):
+    found, a, b = trained
+    few = [a, b / "seed-0", b / "seed-1"]
+    text = fcnet(*few)
+    first = "A" if text.splitlines()[0].startswith("A") and str(a) in text.splitlines()[0] else "B"
+    shares = [100 * found["a"]["val_accuracy"][str(seed)] for seed in (0, 1)]
+    assert f"{np.mean(shares):.2f} ± {np.std(shares, ddof=1):.2f} %  ({a})" in text
+    assert f"\nSeed 2 of {first} has no partner and is left out.\n" in text
+    side = json.loads(fcnet(*few, "--json"))[first.lower()]
+    assert side["left_out"] == [2]
+    assert (100 * side["mean"], 100 * side["std"]) == pytest.approx((np.mean(shares), np.std(shares, ddof=1)))
+    assert list(side["runs"]) == ["0", "1"]
+
+
+def test_sides_in_one_folder_are_named_by_their_runs(trained, tmp_path):
+    _, a, b = trained
+    for name, side in (("a", a), ("b", b)):
+        for seed in range(3):
+            shutil.copytree(side / f"seed-{seed}", tmp_path / f"{name}-{seed}")
+    lines = fcnet(tmp_path).splitlines()
+    assert lines[0].endswith(f"({tmp_path / 'a-0'} and 2 more)")
+    assert lines[1].endswith(f"({tmp_path / 'b-0'} and 2 more)")
+
+
+def test_one_recipe_with_another_seed_can_be_compared_and_a_run_with_its_copy_not(trained, tmp_path):
+    _, a, _ = trained
+    copy = Path(shutil.copytree(a / "seed-0", tmp_path / "copy"))
+    assert "the same settings and the same seed, 0" in fcnet(a / "seed-0", copy, code=1)
+    assert "the same recipe, other seeds" in fcnet(a / "seed-0", a / "seed-1")
+
+
+def test_labels_of_other_rows_are_noticed_also_in_evaluated_runs(trained, tmp_path):
+    _, a, b = trained
+    copy = Path(shutil.copytree(a / "seed-0", tmp_path / "copy"))
+    runs.evaluate(copy)
+    metrics = read_metrics(copy)
+    assert metrics["val_labels"] == f"{zlib.crc32(load_digits().y_val.astype('<i8').tobytes()):08x}"
+    (copy / "metrics.json").write_text(json.dumps(metrics | {"val_labels": "00000000"}))
+    assert "the checksum of their labels is 00000000 and" in fcnet(copy, b / "seed-0", code=1)
+    older = {key: value for key, value in read_metrics(a / "seed-0").items() if key != "val_labels"}
+    shutil.copy(a / "seed-0" / "predictions.safetensors", copy)
+    (copy / "metrics.json").write_text(json.dumps(older))
+    assert fcnet(copy, b / "seed-0", "--json")
 
 
 def test_an_undecided_comparison_advises_new_seeds_alone(trained, tmp_path):

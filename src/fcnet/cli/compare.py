@@ -10,6 +10,7 @@ import click
 
 from fcnet.cli.group import Command
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
+from fcnet.cli.stopping import is_given, same_command, stop_once
 from fcnet.errors import FcnetError, SettingError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def compare(
 
     if dataset is None:
         context = click.get_current_context()
-        given = [f"--{name.replace('_', '-')}" for name in ("seeds", "out", *settings) if _is_given(context, name)]
+        given = [f"--{name.replace('_', '-')}" for name in ("seeds", "out", *settings) if is_given(context, name)]
         names = {"--changes": "--set", "--changes-a": "--set-a", "--changes-b": "--set-b"}
         if given:
             raise SettingError(f"{names.get(given[0], given[0])} goes with --on DATASET, which trains recipes.")
@@ -69,10 +70,6 @@ def compare(
     else:
         compared = _train(sides, dataset, seeds, out, data_dir, **settings)
     click.echo(json.dumps(_as_json(compared)) if as_json else _as_text(compared))
-
-
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _train(
@@ -90,9 +87,9 @@ def _train(
     **settings: Any,
 ) -> "Compared":
     from fcnet.cli.notes import terminal
-    from fcnet.cli.stopping import stop_once
-    from fcnet.experiments.compare import compare_recipes
+    from fcnet.experiments.compare import compare_recipes, recipe_folder
     from fcnet.experiments.configure import configure
+    from fcnet.experiments.runs import run_folders
     from fcnet.training.callbacks import Progress
 
     if len(sides) > 2:
@@ -106,15 +103,22 @@ def _train(
     try:
         return compare_recipes(a, b, out, seeds, data_dir=data_dir, callbacks=callbacks)
     except KeyboardInterrupt:
-        raise FcnetError("Stopped. The same command goes on with what is left.") from None
+        if not any(run for config in (a, b) for run in run_folders(recipe_folder(out, config))):
+            raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
+        raise FcnetError(f"Stopped. The runs are kept in {out}. Go on with: {same_command()}") from None
 
 
 def _as_json(compared: "Compared") -> dict[str, Any]:
+    from statistics import mean, stdev
+
     sides = {
         name: {
             "recipe": side.config.recipe,
             "runs": {seed: str(run) for seed, run in side.runs.items()},
             "val_accuracy": {seed: metrics["val_accuracy"] for seed, metrics in side.metrics.items()},
+            "mean": mean(side.accuracies),
+            "std": stdev(side.accuracies) if len(side.runs) > 1 else None,
+            "left_out": side.left_out,
         }
         for name, side in (("a", compared.a), ("b", compared.b))
     }
@@ -129,13 +133,22 @@ def _as_text(compared: "Compared") -> str:
 
     from fcnet.words import setting_words
 
-    lines, difference = [], compared.difference
-    for name, side in (("A", compared.a), ("B", compared.b)):
-        shares = [100 * metrics["val_accuracy"] for metrics in side.metrics.values()]
+    difference, named = compared.difference, (("A", compared.a), ("B", compared.b))
+    lines, parents = [], [{run.parent for run in side.runs.values()} for _, side in named]
+    are_apart = len(parents[0]) == len(parents[1]) == 1 and parents[0] != parents[1]
+    for name, side in named:
+        shares = [100 * accuracy for accuracy in side.accuracies]
         spread = f" ± {stdev(shares):.2f}" if len(shares) > 1 else ""
-        where = next(iter(side.runs.values()))
-        where = where.parent if len(shares) > 1 else where
+        first, more = next(iter(side.runs.values())), f" and {len(shares) - 1} more" if len(shares) > 1 else ""
+        where = first.parent if more and are_apart else f"{first}{more}"
         lines.append(f"{name}: {side.config.recipe}, validation accuracy {mean(shares):.2f}{spread} %  ({where})")
+    for name, side in named:
+        seeds, one = ", ".join(map(str, side.left_out)), len(side.left_out) == 1
+        if seeds:
+            words = "has no partner and is" if one else "have no partners and are"
+            lines.append(f"Seed{'' if one else 's'} {seeds} of {name} {words} left out.")
+    if not compared.differing():
+        lines.append("   the same recipe, other seeds")
     for path, values in compared.differing().items():
         lines.append(f"   {path}: {' → '.join('none' if value is None else setting_words(value) for value in values)}")
     if difference.test == "paired t":

@@ -4,7 +4,7 @@ import json
 import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import PREDICTIONS
 from fcnet.experiments.paired import Difference, over_rows, over_seeds
-from fcnet.experiments.predictions import read_predictions
+from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.run import model_and_data, train
 from fcnet.experiments.runs import run_folders
@@ -30,16 +30,22 @@ SAME_RECIPE = ("recipe", "seed", "description", "verify", "threads", "fcnet")  #
 
 @dataclass(frozen=True)
 class Side:
-    """The finished runs of a recipe on a data set, by their seeds."""
+    """The finished runs of a recipe on a data set that are compared, by their seeds."""
 
     config: Config
     runs: dict[int, Path]
     metrics: dict[int, dict[str, Any]]
+    left_out: list[int] = field(default_factory=list)  # seeds that the other side has not
 
     @property
     def settings(self) -> dict[str, Any]:
         """The options and settings by their paths, but for those that make no other recipe."""
         return _settings(self.config)
+
+    @property
+    def accuracies(self) -> list[float]:
+        """On the validation rows, in the order of the runs."""
+        return [metrics["val_accuracy"] for metrics in self.metrics.values()]
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ def compare_runs(paths: Sequence[Path], data_dir: str | None = None) -> Compared
     Raises
     ------
     InputError
-        If these are not runs of two recipes, with seeds in common, validated on the same rows.
+        If these are not runs of two recipes, or of one with two seeds; if several have no seeds in common; or if they were not
+        validated on the same rows.
     FileFormatError
         If a run is not finished, or its folder is damaged.
     """
@@ -117,6 +124,9 @@ def _side(runs: Sequence[Path]) -> Side:
 def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
     _check_rows(a, b)
     seeds = sorted(a.runs.keys() & b.runs.keys())
+    if seeds and a.settings == b.settings:
+        pair = f"{a.runs[seeds[0]]} and {b.runs[seeds[0]]}"
+        raise InputError(f"{pair} have the same settings and the same seed, {seeds[0]}: there is nothing to compare.")
     if len(a.runs) == len(b.runs) == 1:
         return Compared(a, b, seeds, over_rows(_right(a, data_dir), _right(b, data_dir)))
     if len(seeds) < 2:
@@ -124,8 +134,13 @@ def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
         raise InputError(
             f"Seeds are compared in pairs, and fewer than two are in common: {has}. Train both with the same seeds."
         )
-    of_a, of_b = ([side.metrics[seed]["val_accuracy"] for seed in seeds] for side in (a, b))
-    return Compared(a, b, seeds, over_seeds(of_a, of_b, n_rows=a.metrics[seeds[0]]["n_val"]))
+    a, b = _only(a, seeds), _only(b, seeds)
+    return Compared(a, b, seeds, over_seeds(a.accuracies, b.accuracies, n_rows=a.metrics[seeds[0]]["n_val"]))
+
+
+def _only(side: Side, seeds: Sequence[int]) -> Side:
+    runs, metrics = {seed: side.runs[seed] for seed in seeds}, {seed: side.metrics[seed] for seed in seeds}
+    return Side(side.config, runs, metrics, left_out=sorted(side.runs.keys() - seeds))
 
 
 def _check_rows(a: Side, b: Side) -> None:
@@ -147,9 +162,11 @@ def _rows_of(config: Config, metrics: dict[str, Any], run: Path) -> Iterator[tup
     yield "the data", config.checksum or config.dataset, name
     for what, key in (("the target", "target"), ("the number of rows", "n_val")):
         yield what, metrics.get(key), metrics.get(key)
-    predictions, part = read_predictions(run / PREDICTIONS)
-    if part == "validation":
-        labels = f"{zlib.crc32(predictions['labels'].tobytes()):08x}"
+    labels = metrics.get("val_labels")
+    if labels is None:  # a run of an older version
+        predictions, part = read_predictions(run / PREDICTIONS)
+        labels = labels_checksum(predictions["labels"]) if part == "validation" else None
+    if labels is not None:
         yield "the checksum of their labels", labels, labels
 
 
@@ -194,7 +211,7 @@ def compare_recipes(
     """
     if _settings(a) == _settings(b):
         raise SettingError("A and B have the same settings: change one of them.")
-    sides = [folder / _name(config) for config in (a, b)]
+    sides = [recipe_folder(folder, config) for config in (a, b)]
     for number, seed in enumerate(seeds, 1):
         for name, side, config in zip("AB", sides, (a, b), strict=True):
             _log.info("Seed %d (%d of %d), %s: %s", seed, number, len(seeds), name, config.recipe)
@@ -204,7 +221,7 @@ def compare_recipes(
     return _compared(of_a, of_b, data_dir)
 
 
-def _name(config: Config) -> str:
-    """Return a name that other settings would hardly have."""
+def recipe_folder(folder: Path, config: Config) -> Path:
+    """Return where `compare_recipes` keeps the runs of a recipe: under a name that other settings would hardly have."""
     words = json.dumps(_settings(config), sort_keys=True, default=list)
-    return f"{stem(config.dataset)}-{config.recipe}-{zlib.crc32(words.encode()):08x}"
+    return folder / f"{stem(config.dataset)}-{config.recipe}-{zlib.crc32(words.encode()):08x}"

@@ -1,5 +1,6 @@
 """The predictions that a run keeps, for its report."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,11 @@ def save_predictions(path: Path, part: str, logits: Array, X: Array, y: Array) -
     mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
     tensors = {"probabilities": probabilities, "labels": y, "mistakes": mistakes, "mistake_inputs": X[mistakes]}
     save_tensors(path, tensors, {"part": part}, PREDICTIONS_FORMAT)
+
+
+def labels_checksum(y: Array) -> str:
+    """Return a checksum of labels, by which runs that were validated on other rows are told apart."""
+    return f"{zlib.crc32(y.astype('<i8').tobytes()):08x}"
 
 
 def read_predictions(path: Path) -> tuple[dict[str, Array], str]:

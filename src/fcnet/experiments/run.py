@@ -23,7 +23,7 @@ from fcnet.experiments.folder import (
     refuse_if_owned,
 )
 from fcnet.experiments.job import Job, Trained
-from fcnet.experiments.predictions import save_predictions
+from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.model import Model, load
 from fcnet.preprocessing import Prepared, TrainingRows
@@ -168,6 +168,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "test_accuracy": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
+        "val_labels": labels_checksum(data.y_val),
         "n_test": None,
         "n_parameters": network.n_parameters,
         "epochs": trained.epochs,
