@@ -258,7 +258,9 @@ def test_a_package_that_is_missing_is_named_before_anything_is_trained(tmp_path,
 def test_another_program_is_unknown(tmp_path):
     with pytest.raises(SettingError, match="Did you mean 'tensorboard'"):
         run_loggers(["tensorbord"], tmp_path, Config("digits", "digits", load_recipe("digits")))
-    assert "Did you mean 'mlflow'" in train("--log", "mlflo", code=2).stderr
+    told = train("--log", "mlflo", code=2).stderr
+    assert "Did you mean 'mlflow'" in told
+    assert "the run folder is" not in told
 
 
 def test_callbacks_are_told_of_kernel_regression(tmp_path, monkeypatch, capsys):

@@ -89,6 +89,14 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path, content):
         load(path)
 
 
+def test_a_folder_is_refused_and_the_model_in_it_named(tmp_path):
+    with pytest.raises(FileFormatError, match=r"is a folder: name a file in it\.$"):
+        load(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(FileFormatError, match=r"name a file in it, as .*model\.safetensors\.$"):
+        load(tmp_path)
+
+
 def test_a_missing_file_and_a_foreign_one_are_refused(tmp_path):
     with pytest.raises(FileFormatError, match="no file"):
         load(tmp_path / "none.safetensors")

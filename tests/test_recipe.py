@@ -98,6 +98,8 @@ def test_a_table_has_the_kind_and_what_it_does_not_say_is_the_default(tmp_path):
         ("training = {kind = 'gradient', update = 'adm'}", "Unknown training.update 'adm'. Did you mean 'adam'?"),
         ("training = {kind = 'gradient', epochss = 3}", "Unknown setting of training 'epochss'. Did you mean 'epochs'?"),
         ("training = {kind = 'gradient', lr = 3}", "Unknown setting of training 'lr'. Did you mean 'learning_rate'?"),
+        ("seed = 3\n[training]\nkind = 'gradient'", "seed is no setting of a recipe, but an option: --seed 3."),
+        ("hidden = [3]\nseed = 3", "seed is no setting of a recipe, but an option: --seed 3."),  # a flat one
         ("network = {lr = 3}", "Unknown setting of network 'lr'. It is training.learning_rate."),
         ("[network]\nmomentum = 0.5", "Unknown setting of network 'momentum'. It is training.update.momentum."),
         ("[network]\nhidden = [5]", "Unknown setting of network 'hidden'. Did you mean 'hidden_sizes'?"),

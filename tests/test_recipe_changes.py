@@ -26,6 +26,7 @@ def test_a_short_name_and_a_path_lead_to_the_same_setting():
         ("reg=0.1", "training", "l2", 0.1),
         ("bs=7", "training", "batch_size", 7),
         ("early_stopping=5", "training", "patience", 5),
+        ("early_stopping=no", "training", "patience", 0),
         ("hidden=[3, 4]", "network", "hidden_sizes", (3, 4)),
         ("hidden_layer_sizes=3", "network", "hidden_sizes", (3,)),
         ("optimiser=adam", "training", "update", Adam()),

@@ -305,13 +305,24 @@ def test_the_report_of_a_run_says_how_it_stands(tmp_path):
     kill(run)
     (run / "model.safetensors").unlink()
     shown = write_report(run).read_text()
-    assert "Killed after epoch 4 of 8. Go on with, from epoch 1 on: fcnet train digits" in shown
+    assert "Killed after epoch 4 of 8. There is no checkpoint to go on from, so this begins again: fcnet train digits" in shown
     assert shown.count("<svg") == 4
     for name in ("status.json", ".lock", "history.jsonl"):  # as a run of an older version that was killed
         (run / name).unlink()
     shown = write_report(run).read_text()
     assert "It ended before the first epoch was through. Go on with: fcnet train digits" in shown
     assert "There is nothing to draw yet." in shown
+
+
+def test_a_batch_larger_than_the_training_part_is_noted(tmp_path, caplog):
+    caplog.set_level("INFO", "fcnet")
+    changes = ["epochs=1", "batch_size=5000"]
+    runs.train(tmp_path / "a", Config("digits", "digits", load_recipe("digits", changes), engine="numpy"))
+    assert re.search(r"batch_size is 5,000, and there are 1,\d+ rows to train on: an epoch is one batch.", caplog.text)
+    caplog.clear()
+    recipe = load_recipe("digits", [*changes, "batches=full"])
+    runs.train(tmp_path / "b", Config("digits", "digits", recipe, engine="numpy"))
+    assert "batch_size" not in caplog.text
 
 
 def test_a_run_that_fails_says_why(tmp_path):

@@ -6,6 +6,9 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+SAME = {"sigmoid": "logistic", "linear": "identity"}  # what other libraries call them, and what they are here
+LEAST_LIKENESS = 0.75  # of a name that is suggested; one of fewer letters in common misleads
+
 
 class FcnetError(Exception):
     """Base of every error that fcnet raises on purpose; its text says what to do."""
@@ -90,8 +93,9 @@ def unknown_name(
     `elsewhere` maps names of other libraries, in small letters without separators, to known ones.
     """
     names = sorted(known)
-    spelling = {known_name.lower(): known_name for known_name in names} | dict(elsewhere or {})
+    others = {other: here for other, here in SAME.items() if here in names} | dict(elsewhere or {})
+    spelling = {known_name.lower(): known_name for known_name in names} | others
     plain = str(name).lower().replace("_", "").replace("-", "")
-    near = [plain] if plain in (elsewhere or {}) else difflib.get_close_matches(str(name).lower(), spelling, n=1, cutoff=0.5)
+    near = [plain] if plain in others else difflib.get_close_matches(str(name).lower(), spelling, n=1, cutoff=LEAST_LIKENESS)
     hint = f" Did you mean {spelling[near[0]]!r}?" if near else ""
     return SettingError(f"Unknown {kind} {name!r}.{hint} {listing or 'Known: ' + ', '.join(names) + '.'}")

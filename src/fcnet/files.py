@@ -141,6 +141,11 @@ def _read_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118  # not a dict
     except FileNotFoundError:
         raise FileFormatError(f"There is no file {path}.") from None
+    except OSError:
+        if not Path(path).is_dir():
+            raise
+        model = Path(path) / "model.safetensors"
+        raise FileFormatError(f"{path} is a folder: name a file in it{f', as {model}' if model.exists() else ''}.") from None
     except (SafetensorError, RecursionError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path} is damaged or not a safetensors file: {error}.") from None
 

@@ -104,7 +104,11 @@ class Model:
         return check_results(out)
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs); of a regression the values."""
+        """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs); of a regression the values.
+
+        A model of tables takes an array as well, with its columns in the order of ``preprocessor.columns``, and for each
+        category its place in the list there, from 0; -1 for none. Names are not compared: a data frame is safer.
+        """
         return check_results(self.network.loss.mean(self.logits(X)))
 
     def predict(self, X: ArrayLike) -> Array:

@@ -55,7 +55,7 @@ def compare(
     Examples:
       fcnet compare runs/a runs/b
       fcnet compare runs/a-* runs/b-*
-      fcnet compare digits --on digits --set-b dropout=0.2 --seeds 8
+      fcnet compare digits --on digits --set-b dropout=0.4 --seeds 8
       fcnet compare tuned mine.toml --on cifar10
     """  # noqa: D301  # click's sign for lines that stay as they are
     from fcnet.experiments.compare import compare_runs

@@ -84,12 +84,12 @@ def train(
     run, config = configure(dataset, out, resume=resume, verify=not no_verify, **settings)
     finished = check_run(run, config, force=force, resume=resume)
     with nullcontext(run) if out else claimed(run) as run:
+        loggers = [] if finished else run_loggers(logs, run, config)
         if finished:
             show_note(f"{run} is finished already.")
         else:
             verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
             show_note(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}")
-        loggers = [] if finished else run_loggers(logs, run, config)
         try:
             metrics = train_run(
                 *(run, config),

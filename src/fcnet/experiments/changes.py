@@ -7,15 +7,12 @@ from contextlib import suppress
 from typing import Any, get_origin
 
 from fcnet.errors import SettingError, unknown_name
-from fcnet.experiments.other_names import NEAR_NAMES, OTHER_NAMES, plain, value_here
+from fcnet.experiments.other_names import NEAR_NAMES, OPTIONS, OTHER_NAMES, TRUTHS, option_error, plain, value_here
 from fcnet.experiments.tree import KIND, Entry, Path, Plain, decode, encode, entries, has_kinds, kind_at, path_meant, unknown_in
 from fcnet.settings import Settings, annotated, checked
 
 Change = tuple[str, Any]
-OPTIONS = {name: name for name in ("seed", "engine", "threads", "target", "drop", "category")}
-TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 SCHEMA = "fcnet recipes --schema lists all."
-OPTIONS |= {"random_state": "seed", "random_seed": "seed", "backend": "engine"}
 
 
 def read_change(text: str) -> Change:
@@ -30,7 +27,7 @@ def read_change(text: str) -> Change:
     if not equals:
         raise SettingError(f"--set takes key=value, got {text!r}.")
     if key in OPTIONS:
-        raise SettingError(f"{key} is no setting of a recipe, but an option: --{OPTIONS[key]} {value}.")
+        raise option_error(key, value)
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -76,7 +73,8 @@ def _as_typed(value: Any, annotation: Any) -> Any:
     if base is bool:
         return TRUTHS.get(value.lower(), value)
     if get_origin(base) is tuple:
-        items = re.split(r"\s*,\s*|\s+", value.strip("[]() ,"))
+        inside = re.fullmatch(r"\[([^][()]*)\]|\(([^][()]*)\)|([^][()]*)", value)
+        items = re.split(r"\s*,\s*|\s+", (inside[inside.lastindex or 0] if inside else value).strip(" ,"))
         return [int(item) for item in items] if all(map(str.isdecimal, items)) else value
     with suppress(ValueError):
         return checked("", float(value), annotation)

@@ -11,7 +11,7 @@ from fcnet.data.own import checksum
 from fcnet.data.table import options_given
 from fcnet.data.table_file import stem
 from fcnet.engine import default_engine
-from fcnet.errors import SettingError, unknown_name
+from fcnet.errors import FileFormatError, SettingError, unknown_name
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import CONFIG
 from fcnet.experiments.recipe import load_recipe
@@ -38,6 +38,8 @@ def configure(
     ------
     SettingError
         If there is no such data set, recipe or setting, or columns are named and the data is no table.
+    FileFormatError
+        If a new run is of a path where nothing is.
     """
     own = dataset not in DATASETS and is_path(dataset)
     if dataset not in DATASETS and not own:
@@ -52,6 +54,8 @@ def configure(
         given = {name: value for name, value in named.items() if value not in (None, "", [])}
         settings = load_recipe(recipe or str(out / file), changes)
         return out, replace(Config.read(out, file), dataset=dataset, settings=settings, **given)
+    if own and not Path(dataset).exists():
+        raise FileFormatError(f"There is no file {'' if Path(dataset).suffix else 'or folder '}{dataset}.")
     recipe = recipe or default_recipe(dataset)
     name = Path(recipe).stem
     run = out or Path("runs") / f"{name_of_data}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from msgspec import Meta
 
+from fcnet.data import Dataset
 from fcnet.errors import SettingError
 from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
 from fcnet.experiments.history_file import HistoryFile
@@ -68,6 +69,12 @@ class GradientDescent(Training, tag="gradient"):
         views = recipe.augmentation
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
+
+    def notes(self, data: Dataset) -> list[str]:
+        n = len(data.X_train)
+        if self.batch_size <= n or self.batches == "full":
+            return []
+        return [f"batch_size is {self.batch_size:,}, and there are {n:,} rows to train on: an epoch is one batch."]
 
     def trainer(self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = ()) -> Trainer:
         """Return the trainer of these settings."""

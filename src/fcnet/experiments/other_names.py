@@ -2,6 +2,12 @@
 
 from typing import Any
 
+from fcnet.errors import SettingError
+
+OPTIONS = {name: name for name in ("seed", "engine", "threads", "target", "drop", "category")}
+OPTIONS |= {"random_state": "seed", "random_seed": "seed", "backend": "engine"}
+TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
 OTHER_NAMES = {
     other: name
     for name, others in {
@@ -55,6 +61,12 @@ NEAR_NAMES = {
 }
 
 
+def option_error(key: str, value: Any) -> SettingError:
+    """Return the error for an option of the command line where a setting should be."""
+    text = ",".join(map(str, value)) if isinstance(value, list) else value
+    return SettingError(f"{key} is no setting of a recipe, but an option: --{OPTIONS[key]} {text}.")
+
+
 def plain(name: str) -> str:
     """Return a name in small letters without lines between words.
 
@@ -67,7 +79,9 @@ def plain(name: str) -> str:
 
 
 def value_here(key: str, value: Any) -> Any:
-    """Return the value that a setting of a flat recipe has here, where it had another one.
+    """Return the value that a setting of another library, or of a flat recipe, has here, where it had another one there.
+
+    SettingError is raised where it has none.
 
     Examples
     --------
@@ -78,4 +92,11 @@ def value_here(key: str, value: Any) -> Any:
         return "pixels"
     if plain(key) == "concentration" and isinstance(value, int | float) and not isinstance(value, bool):
         return value / 2
+    if plain(key) == "earlystopping" and (truth := TRUTHS.get(str(value).lower())) is not None:
+        if truth:
+            raise SettingError(
+                f"{key} is patience here, a number of epochs: patience=10 stops when the validation accuracy has not risen for "
+                "ten epochs."
+            )
+        return 0
     return value

@@ -17,6 +17,7 @@ from fcnet.experiments.folder import CONFIG
 from fcnet.experiments.gradient import GradientDescent
 from fcnet.experiments.kernel import KernelRegression
 from fcnet.experiments.network import Network
+from fcnet.experiments.other_names import OPTIONS, option_error
 from fcnet.experiments.upgrade import is_flat, upgraded
 from fcnet.preprocessing import Pixels, Preprocessing
 from fcnet.settings import Settings
@@ -117,6 +118,8 @@ class Recipe(Settings):
         """
         settings = values.get("settings", values)
         try:
+            for name in OPTIONS.keys() & settings.keys():
+                raise option_error(name, settings[name])
             if is_flat(settings, cls):
                 settings = upgraded(settings, cls)
             return tree.decode(cls, settings)

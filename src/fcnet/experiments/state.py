@@ -58,8 +58,10 @@ def state_of(run: Path, dataset: str, n_epochs: int) -> RunState:
 
 def _how_to_go_on(run: Path, dataset: str, done: int) -> str:
     saved = epoch_of(run / CHECKPOINT)
-    start = f", from epoch {saved + 1} on" if saved < done else ""
-    return f"Go on with{start}: {shlex.join(['fcnet', 'train', dataset, '--out', str(run), '--resume'])}"
+    how = f"Go on with, from epoch {saved + 1} on" if saved < done else "Go on with"
+    if done and not saved:
+        how = "There is no checkpoint to go on from, so this begins again"
+    return f"{how}: {shlex.join(['fcnet', 'train', dataset, '--out', str(run), '--resume'])}"
 
 
 def _n_rows(history: Path) -> int:
