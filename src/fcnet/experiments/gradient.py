@@ -1,12 +1,12 @@
 """Training by gradient descent."""
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
 
-from fcnet.data import Dataset
 from fcnet.errors import SettingError
 from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
 from fcnet.experiments.history_file import HistoryFile
@@ -25,6 +25,8 @@ from fcnet.types import Array
 
 if TYPE_CHECKING:
     from fcnet.experiments.recipe import Recipe
+
+_log = logging.getLogger(__name__)
 
 
 class GradientDescent(Training, tag="gradient"):
@@ -70,12 +72,6 @@ class GradientDescent(Training, tag="gradient"):
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
 
-    def notes(self, data: Dataset) -> list[str]:
-        n = len(data.X_train)
-        if self.batch_size <= n or self.batches == "full":
-            return []
-        return [f"batch_size is {self.batch_size:,}, and there are {n:,} rows to train on: an epoch is one batch."]
-
     def trainer(self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = ()) -> Trainer:
         """Return the trainer of these settings."""
         return Trainer(
@@ -97,6 +93,11 @@ class GradientDescent(Training, tag="gradient"):
         """Train the network of the recipe; the model is written whenever the training ends, however it ends."""
         recipe, data, X_train = job.recipe, job.data, job.prepared.rows
         settings, views = recipe.network or Network(), recipe.augmentation
+        if job.keep_model and self.batches != "full" and self.batch_size > len(X_train):
+            _log.info(
+                "batch_size is %s, and there are %s rows to train on: an epoch is one batch.",
+                *(f"{self.batch_size:,}", f"{len(X_train):,}"),
+            )
         y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
         network = settings.build(X_train.shape[1], len(data.classes), job.seed, job.engine)
         settings.first_layer.begin(network, X_train, data.image_shape, job.seed)

@@ -60,10 +60,6 @@ class Training(Settings, tag_field="kind"):
     def check_data(self, data: Dataset) -> None:
         """Raise InputError if the data cannot be trained on in this way, before anything costs time."""
 
-    def notes(self, data: Dataset) -> list[str]:
-        """Return what whoever trains on this data should know."""
-        return []
-
     @abstractmethod
     def train(self, job: Job) -> Trained:
         """Train, and leave model and history in the run folder."""

@@ -119,7 +119,7 @@ def train(
     recipe = config.settings
     data = config.load(data_dir, n_test=0)
     recipe.check_data(data)
-    for note in [*data.notes, *recipe.training.notes(data)]:
+    for note in data.notes:
         _log.info("%s", note)
     with owned(run, "train"):
         if _check_folder(run, config, force, resume):  # once more: another process may have been here meanwhile
