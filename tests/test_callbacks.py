@@ -8,8 +8,9 @@ from sklearn.neural_network import MLPClassifier
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.errors import SettingError
-from fcnet.training.callbacks import Callback, EarlyStopping, Progress
+from fcnet.training.callbacks import Callback, EarlyStopping, Progress, tell_of_one_epoch
 from fcnet.training.schedules import Cosine
+from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Adaptive
 from fcnet.training.updates import AdamW
 
@@ -24,6 +25,33 @@ def data():
 
 def network():
     return FullyConnectedNet([4, 16, 2], seed=0)
+
+
+class Recorder(Callback):
+    """Keeps the hooks that are called, by its own name, in a list that several share."""
+
+    def __init__(self, name, calls):
+        self.name, self.calls = name, calls
+
+    def on_train_begin(self, state):
+        self.calls.append(f"{self.name} train begins")
+
+    def on_epoch_begin(self, state):
+        self.calls.append(f"{self.name} epoch begins")
+
+    def on_epoch_end(self, state):
+        self.calls.append(f"{self.name} epoch ends")
+
+    def on_train_end(self, state):
+        self.calls.append(f"{self.name} train ends")
+
+
+def test_hooks_of_a_training_that_is_told_of_at_its_end_come_in_the_order_of_a_trainer(data):
+    told, called, rng = [], [], np.random.default_rng(0)
+    Trainer(epochs=1, callbacks=[Recorder("a", called), Recorder("b", called)]).fit(network(), *data)
+    state = TrainingState(network(), {}, {}, {}, rng, n_epochs=1, total_iterations=1)
+    tell_of_one_epoch([Recorder("a", told), Recorder("b", told)], state, {"epoch": 1})
+    assert told == called
 
 
 @pytest.mark.parametrize("metric", ["loss", "score"])

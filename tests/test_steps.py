@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -113,6 +114,29 @@ def test_what_the_thread_raises_is_raised_and_the_thread_ends(data, monkeypatch)
     assert helper is not threading.main_thread()
     helper.join(timeout=10)
     assert not helper.is_alive()
+
+
+TRAIN_ON = """
+import threading
+import numpy as np
+from fcnet import FullyConnectedNet, Trainer
+from fcnet.training import batches
+
+batches.THREAD_BYTES = 0
+
+def train():
+    threading.main_thread().join()
+    X, y = np.zeros((100, 8), np.float32), np.arange(100) % 2
+    history = Trainer(epochs=5, batch_size=20, train_rows=0).fit(FullyConnectedNet([8, 4, 2]), X, y)
+    print(len(history), "epochs")
+
+threading.Thread(target=train).start()
+"""
+
+
+def test_a_thread_trains_on_when_the_main_one_has_ended():
+    ended = subprocess.run([sys.executable, "-c", TRAIN_ON], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == "5 epochs\n", ended.stderr
 
 
 @pytest.mark.parametrize("hidden", [8, 3000])

@@ -1,6 +1,8 @@
 """The training loop: that it learns, keeps the best, repeats, resumes, stops and refuses."""
 
+import copy
 import json
+import pickle
 import re
 from itertools import pairwise
 
@@ -411,3 +413,12 @@ def test_progress_away_from_a_terminal_is_lines(data, capsys):
     assert len(lines) == 3
     assert lines[0].startswith("epoch 1/3  loss ")
     assert "val " in lines[2]
+
+
+def test_a_history_is_copied_and_pickled_with_what_was_noted_on_it():
+    history = History([{"epoch": 1, "loss": 2.0}])
+    history.note = "first"
+    for twin in (pickle.loads(pickle.dumps(history)), copy.deepcopy(history), copy.copy(history)):
+        assert twin == history
+        assert twin.rows == [{"epoch": 1, "loss": 2.0}]
+        assert twin.note == "first"

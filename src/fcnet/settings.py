@@ -50,7 +50,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OnceDataclass(Settings):
-    """Base of settings that were dataclasses once, whose pickles are still read."""
+    """Base of settings that were dataclasses once, whose pickles are still read: made by `__new__`, then given their values."""
+
+    @classmethod
+    def for_old_pickle(cls) -> "OnceDataclass":
+        """Return the settings that take the values of a pickle."""
+        return cls()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name in self.__struct_fields__:
@@ -58,7 +63,11 @@ class OnceDataclass(Settings):
                 msgspec.structs.force_setattr(self, name, state[name])
 
 
-OnceDataclass.__new__ = lambda kind: kind()  # type: ignore  # what such a pickle calls first, and a structure has not
+def _new(kind: type[OnceDataclass]) -> OnceDataclass:
+    return kind.for_old_pickle()
+
+
+OnceDataclass.__new__ = _new  # type: ignore[method-assign, assignment]  # msgspec's own metaclass makes all other settings
 
 
 @cache

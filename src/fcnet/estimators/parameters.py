@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 
 from fcnet.engine import ENGINES
 from fcnet.nn.layers import NORMALISATIONS
-from fcnet.settings import NotNegative, OnceDataclass
+from fcnet.settings import NotNegative, Settings
 from fcnet.training.schedules import SCHEDULES, Constant, ScheduleRule, get_schedule
 from fcnet.training.stopping import Adaptive, Annealing
 from fcnet.training.updates import UPDATES, Adam, RMSProp, UpdateRule, get_update
@@ -151,7 +151,7 @@ def schedule_of(parameters: Parameters, n_rows: int, n_seen: int, factor: float,
     return rule if epoch is None else EpochOf(rule, epoch, parameters.max_iter)
 
 
-class InverseScaling(OnceDataclass):
+class InverseScaling(Settings):
     """``1 / (t + 1)^power`` after t rows in whole epochs, those of trainings before included: `learning_rate="invscaling"`."""
 
     n_rows: int  # of an epoch

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -67,14 +69,13 @@ class Batches:
             self._memory = np.empty((rows, *data.shape[1:]), data.dtype)
         row_bytes = data.data.nbytes / self.n if self.sparse else data[:1].nbytes
         self._wants_thread = self.batch_size * row_bytes >= THREAD_BYTES and self.per_epoch > 1
-        self._thread: ThreadPoolExecutor | None = None
-        self._next: Future[None] | None = None
+        self._thread: _Helper | None = None
 
     def begin_epoch(self, rng: np.random.Generator) -> None:
         """Make the first batch of an epoch."""
         self._rng, self._number = rng, 0
         if self._wants_thread and self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "fcnet batches")
+            self._thread = _Helper()
         if self.kind == "shuffled":
             self._order = rng.permutation(self.n)
         elif self.kind == "ordered":
@@ -87,22 +88,22 @@ class Batches:
 
     def __enter__(self) -> None:
         self._number += 1
-        if self._thread and self._number < self.per_epoch:  # with NumPy's settings of what is said of an overflow
-            self._next = self._thread.submit(copy_context().run, self._make)
+        if self._thread and self._number < self.per_epoch:
+            self._thread.start(self._make)
 
     def __exit__(self, *_: object) -> None:
         if self._number == self.per_epoch:
             return
-        if self._next:
-            self._next.result()
+        if self._thread:
+            self._thread.wait()
         else:
             self._make()
 
     def close(self) -> None:
         """End the thread that helps."""
         if self._thread:
-            self._thread.shutdown()
-            self._thread = self._next = None
+            self._thread.close()
+            self._thread = None
 
     def _make(self) -> None:
         if self.kind == "full":
@@ -146,3 +147,37 @@ class Batches:
             return np.asarray(self._counting[drawn])
         start = self._number * self.batch_size
         return self._order[start : start + self.batch_size]
+
+
+class _Helper:
+    """A thread that runs a function beside the caller, and hands on what it raises.
+
+    An executor of the standard library takes no work once the main thread has ended, where another thread may still train.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._errors: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, daemon=True, name="fcnet batches")
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            except BaseException as error:  # raised again by wait
+                self._errors.put(error)
+            else:
+                self._errors.put(None)
+
+    def start(self, task: Callable[[], None]) -> None:
+        self._tasks.put(partial(copy_context().run, task))  # with NumPy's settings of what is said of an overflow
+
+    def wait(self) -> None:
+        error = self._errors.get()
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        self._tasks.put(None)
+        self._thread.join()

@@ -53,6 +53,7 @@ def tell_of_one_epoch(callbacks: Sequence[Callback], state: TrainingState, row: 
         for callback in callbacks:
             callback.on_train_begin(state)
             begun.append(callback)
+        for callback in callbacks:
             callback.on_epoch_begin(state)
         state.history.append(row)
         state.epoch = state.iteration = state.best_epoch = 1

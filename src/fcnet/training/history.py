@@ -28,8 +28,15 @@ class History(list[Row]):
         return f"<History of {len(self)} epochs>"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the rows of a pickle of before, when it was no list."""
-        self.extend(state["rows"])
+        """Take the attributes of a pickle; one of before, when this was no list, has its rows there."""
+        others = dict(state)
+        self.extend(others.pop("rows", ()))
+        vars(self).update(others)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The history itself: it is the list of its rows."""
+        return self
 
     def column(self, name: str) -> list[Any]:
         """Return one value of every epoch, None where an epoch has none."""

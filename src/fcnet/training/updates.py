@@ -129,6 +129,11 @@ class Adam(FusedRule, tag="adam"):
         keep = self._kept(learning_rate) if decays else 1.0
         return learning_rate / (1 - self.beta1**t), *betas, 1 / (1 - self.beta2**t), self.epsilon, keep
 
+    @classmethod
+    def for_old_pickle(cls) -> "Adam":
+        """Return AdamW for a pickle of Adam, which had a weight decay of 0 or more."""
+        return AdamW(weight_decay=0.0) if cls is Adam else cls()
+
     def _kept(self, learning_rate: float) -> float:
         """Return the share of a weight that is left by its decay."""
         return 1.0
@@ -147,9 +152,6 @@ class AdamW(Adam, tag="adamw"):
     def _kept(self, learning_rate: float) -> float:
         return 1 - learning_rate * self.weight_decay
 
-
-# Adam had a weight decay in version 0.1: a pickle of then becomes AdamW, whose decay may be 0.
-Adam.__new__ = lambda kind: AdamW(weight_decay=0.0) if kind is Adam else kind()  # type: ignore
 
 Update = SGD | Momentum | Nesterov | RMSProp | Adam | AdamW
 UPDATES = parts_of(Update)
