@@ -13,7 +13,7 @@ from msgspec import Meta
 from fcnet.engine import NumpyEngine
 from fcnet.errors import SettingError
 from fcnet.settings import NotNegative, OnceDataclass, Share, ShareBelowOne, make_kind, parts_of
-from fcnet.types import Params
+from fcnet.types import Array, Params
 
 NUMPY = NumpyEngine()
 
@@ -30,12 +30,12 @@ class UpdateRule(Protocol):
 
 
 class FusedRule(OnceDataclass, tag_field="kind"):
-    """A rule whose step, L2 penalty included, is one pass of an engine over each parameter."""
+    """A rule whose step, L2 penalty included, is one pass of an engine over each parameter.
 
-    operation: ClassVar[str]
-    """The engine's method that takes the step."""
+    `memory` names the arrays that it keeps for each parameter, which start at zero.
+    """
+
     memory: ClassVar[tuple[str, ...]] = ()
-    """The arrays that the rule keeps for each parameter, which start at zero."""
 
     def init(self, params: Params) -> Params:
         return {f"{name}.{kind}": np.zeros_like(p) for kind in self.memory for name, p in params.items()}
@@ -59,41 +59,47 @@ class FusedRule(OnceDataclass, tag_field="kind"):
         """
         if "t" in state:
             state["t"] += 1  # the number of the step
-        penalty, move = 0.0, getattr(engine, self.operation)
-        of_weights = (*self._scalars(learning_rate, state, decays=True), l2)
-        of_others = (*self._scalars(learning_rate, state, decays=False), 0.0)
+        penalty = 0.0
         for name, p in params.items():
             is_weight = p.ndim > 1 if decayed is None else name in decayed
-            arrays = [state[f"{name}.{kind}"] for kind in self.memory]
-            penalty += move(p, grads[name], *arrays, *(of_weights if is_weight else of_others))
+            penalty += self._move(name, p, grads[name], state, learning_rate, l2 if is_weight else 0.0, is_weight, engine)
         return penalty
 
-    def _scalars(self, learning_rate: float, state: Params, decays: bool) -> tuple[float, ...]:
-        """Return what the operation asks for beside arrays and `l2`."""
-        return (learning_rate,)
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+    ) -> float:
+        """Move one parameter; return its share of the penalty."""
+        raise NotImplementedError
 
 
 class SGD(FusedRule, tag="sgd"):
     """Gradient descent: ``p -= lr g``."""
 
-    operation: ClassVar = "sgd"
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+    ) -> float:
+        return engine.sgd(p, g, learning_rate, l2)
 
 
 class Momentum(FusedRule, tag="momentum"):
     """Classical momentum (Polyak 1964): ``v = mu v - lr g; p += v``, with v starting at zero."""
 
     momentum: Annotated[Share, Meta(description="Share of the velocity that is kept in a step.")] = 0.9
-    operation: ClassVar = "momentum"
     memory: ClassVar = ("velocity",)
 
-    def _scalars(self, learning_rate: float, state: Params, decays: bool) -> tuple[float, ...]:
-        return learning_rate, self.momentum
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+    ) -> float:
+        return engine.momentum(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
 
 class Nesterov(Momentum, tag="nesterov"):
     """Nesterov's momentum as in Sutskever et al. 2013: ``v = mu v - lr g; p += mu v - lr g``, with v starting at zero."""
 
-    operation: ClassVar = "nesterov"
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+    ) -> float:
+        return engine.nesterov(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
 
 class RMSProp(FusedRule, tag="rmsprop"):
@@ -101,11 +107,13 @@ class RMSProp(FusedRule, tag="rmsprop"):
 
     decay_rate: Annotated[ShareBelowOne, Meta(description="Share of the mean of squares that is kept in a step.")] = 0.99
     epsilon: Epsilon = 1e-8
-    operation: ClassVar = "rmsprop"
     memory: ClassVar = ("cache",)
 
-    def _scalars(self, learning_rate: float, state: Params, decays: bool) -> tuple[float, ...]:
-        return learning_rate, self.decay_rate, 1 - self.decay_rate, self.epsilon
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+    ) -> float:
+        rates = (self.decay_rate, 1 - self.decay_rate)
+        return engine.rmsprop(p, g, state[f"{name}.cache"], learning_rate, *rates, self.epsilon, l2)
 
 
 class Adam(FusedRule, tag="adam"):
@@ -118,16 +126,20 @@ class Adam(FusedRule, tag="adam"):
     beta1: Annotated[ShareBelowOne, Meta(description="Share of the mean of gradients that is kept in a step.")] = 0.9
     beta2: Annotated[ShareBelowOne, Meta(description="Share of the mean of squares that is kept in a step.")] = 0.999
     epsilon: Epsilon = 1e-8
-    operation: ClassVar = "adam"
     memory: ClassVar = ("m", "v")
 
     def init(self, params: Params) -> Params:
         return super().init(params) | {"t": np.zeros(1, np.int64)}
 
-    def _scalars(self, learning_rate: float, state: Params, decays: bool) -> tuple[float, ...]:
-        t, betas = int(state["t"][0]), (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)
+    def _move(
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+    ) -> float:
+        t = int(state["t"][0])
+        step_size = learning_rate / (1 - self.beta1**t)
+        v_scale = 1 / (1 - self.beta2**t)
         keep = self._kept(learning_rate) if decays else 1.0
-        return learning_rate / (1 - self.beta1**t), *betas, 1 / (1 - self.beta2**t), self.epsilon, keep
+        betas = (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)
+        return engine.adam(p, g, state[f"{name}.m"], state[f"{name}.v"], step_size, *betas, v_scale, self.epsilon, keep, l2)
 
     @classmethod
     def for_old_pickle(cls) -> "Adam":
