@@ -45,7 +45,6 @@ numpydoc_validation_checks = {
 }
 numpydoc_validation_exclude = {  # what a base class describes once
     r"callbacks\.(EarlyStopping|Progress)\.(on_|decides)",
-    r"updates\.\w+\.(operation|memory)$",
     rf"experiments\.(gradient|kernel)\.\w+\.({'|'.join(vars(Training))})$",
     rf"preprocessing\.\w+\.({'|'.join(vars(Preprocessor))})$",
 }
