@@ -18,6 +18,11 @@ def test_a_short_name_and_a_path_lead_to_the_same_setting():
     assert load_recipe("exercise", ['update={kind = "adam", beta1 = 0.5}']).training.update == Adam(beta1=0.5)
 
 
+def test_a_number_of_more_digits_than_can_be_read_is_refused_by_its_key():
+    with pytest.raises(SettingError, match="training.epochs must be a whole number"):
+        load_recipe("exercise", [f"epochs={'9' * 5000}"])
+
+
 @pytest.mark.parametrize(
     ("change", "part", "name", "value"),
     [

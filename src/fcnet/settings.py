@@ -64,6 +64,7 @@ class OnceDataclass(Settings):
 
 
 def _new(kind: type[OnceDataclass]) -> OnceDataclass:
+    """Return what unpickling a dataclass asks of `__new__`, before it sets the values."""
     return kind.for_old_pickle()
 
 

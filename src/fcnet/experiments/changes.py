@@ -28,10 +28,15 @@ def read_change(text: str) -> Change:
         raise SettingError(f"--set takes key=value, got {text!r}.")
     if key in OPTIONS:
         raise option_error(key, value)
+    return key, toml_value(value)
+
+
+def toml_value(text: str) -> Any:
+    """Return a value as TOML has it; what is none is text, whose quotes may be left out."""
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, value
+        return text if "\n" in text else tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):  # broken, or with more digits or brackets than can be read
+        return text
 
 
 def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, skip: bool = False) -> Plain:

@@ -19,7 +19,6 @@ from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.run import model_and_data, train
 from fcnet.experiments.runs import run_folders
-from fcnet.experiments.tree import leaves
 from fcnet.training.callbacks import Callback
 from fcnet.types import Array
 from fcnet.words import listed
@@ -64,8 +63,7 @@ class Compared:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    all_settings = config.options() | leaves(config.settings.to_dict())
-    return {path: value for path, value in all_settings.items() if path not in SAME_RECIPE}
+    return {path: value for path, value in config.by_path().items() if path not in SAME_RECIPE}
 
 
 def compare_runs(paths: Sequence[Path], data_dir: str | None = None) -> Compared:
@@ -109,13 +107,14 @@ def _by_recipe(runs: Iterable[Path]) -> list[list[Path]]:
 
 
 def _side(runs: Sequence[Path]) -> Side:
-    first, by_seed = Config.read(runs[0]), dict[int, Path]()
-    for run in runs:
-        config = Config.read(run)
+    configs, by_seed = [Config.read(run) for run in runs], dict[int, Path]()
+    first = configs[0]
+    expected = _settings(first)
+    for run, config in zip(runs, configs, strict=True):
         if config.seed in by_seed:
             raise InputError(f"{by_seed[config.seed]} and {run} have the same seed, {config.seed}: leave one out.")
         here = _settings(config)
-        if differ := [path for path, value in _settings(first).items() if here.get(path) != value]:
+        if differ := [path for path, value in expected.items() if here.get(path) != value]:
             raise InputError(f"{runs[0]} and {run} are on one side, and of two recipes: they differ in {listed(differ)}.")
         by_seed[config.seed] = run
     return Side(first, by_seed, {seed: read_metrics(run) for seed, run in by_seed.items()})

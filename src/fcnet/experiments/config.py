@@ -77,6 +77,10 @@ class Config:
         """Return all but the settings."""
         return {made.name: getattr(self, made.name) for made in fields(self) if made.name != "settings"}
 
+    def by_path(self) -> dict[str, Any]:
+        """Return the settings by their paths, and then the options."""
+        return leaves(self.settings.to_dict()) | self.options()
+
     def write(self, run: Path) -> None:
         """Write the ``config.toml`` of a run."""
         import tomli_w
@@ -107,7 +111,7 @@ class Config:
 
     def differences(self, now: "Config") -> str:
         """Return what is different in another configuration, in words, but for what changes nothing of the result."""
-        old, new = (leaves(config.settings.to_dict()) | config.options() for config in (self, now))
+        old, new = (config.by_path() for config in (self, now))
         changed = [key for key in old if key not in ("description", "threads", "fcnet") and old[key] != new.get(key, old[key])]
         return ", ".join(f"{key} was {_words(old[key])}, now {_words(new[key])}" for key in changed)
 

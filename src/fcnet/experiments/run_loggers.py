@@ -6,7 +6,6 @@ from pathlib import Path
 from fcnet.errors import unknown_name
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import CONFIG, HISTORY, METRICS, MODEL, REPORT
-from fcnet.experiments.tree import leaves
 from fcnet.training.loggers import Logger, MLflowLogger, TensorBoardLogger
 
 LOGGERS = ("tensorboard", "mlflow")
@@ -21,8 +20,7 @@ def run_loggers(names: Iterable[str], run: Path, config: Config) -> list[Logger]
     FcnetError
         If there is no such logger, or it cannot be used.
     """
-    all_settings = config.options() | leaves(config.settings.to_dict())
-    settings = {path: value for path, value in all_settings.items() if value not in ("", [])}
+    settings = {path: value for path, value in config.by_path().items() if value not in ("", [])}
     made: list[Logger] = []
     for name in dict.fromkeys(names):
         if name not in LOGGERS:

@@ -4,12 +4,12 @@ import csv
 import io
 import operator
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from fcnet.errors import SettingError, unknown_name
+from fcnet.experiments.changes import toml_value
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.runs import RunRow, differing
 from fcnet.experiments.tree import KIND, entries, has_kinds, path_meant
@@ -73,7 +73,7 @@ def chosen(rows: Sequence[RunRow], filters: Iterable[str], sort: str = "") -> li
         if not found:
             raise SettingError(f"--filter takes key=value, or another of {' '.join(RELATIONS)}; got {text!r}.")
         key, relation, written = found.groups()
-        path, wanted = _path_of(rows, key), _as_toml(written)
+        path, wanted = _path_of(rows, key), toml_value(written)
         kept = [row for row in kept if _passes(_value_of(row, path), relation, wanted, written)]
     if not sort:
         return kept
@@ -81,13 +81,6 @@ def chosen(rows: Sequence[RunRow], filters: Iterable[str], sort: str = "") -> li
     with_value = [row for row in kept if _value_of(row, path) is not None]
     without = [row for row in kept if _value_of(row, path) is None]
     return sorted(with_value, key=lambda row: _rank(_value_of(row, path)), reverse=sort.startswith("-")) + without
-
-
-def _as_toml(written: str) -> Any:
-    try:
-        return written if "\n" in written else tomllib.loads(f"value = {written}")["value"]
-    except (ValueError, RecursionError):  # broken, or with more digits or brackets than can be read
-        return written
 
 
 def _passes(value: Any, relation: str, wanted: Any, written: str) -> bool:

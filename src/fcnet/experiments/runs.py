@@ -197,7 +197,7 @@ def _settings_of(run: Path) -> tuple[dict[str, Any], int]:
         if not is_flat(settings, Recipe) and "dataset" in values:
             return leaves(settings) | values, settings["training"].get("epochs", 1)
     config = Config.read(run)
-    return leaves(config.settings.to_dict()) | config.options(), config.settings.training.n_epochs
+    return config.by_path(), config.settings.training.n_epochs
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ import tomllib
 from typing import Any
 
 from fcnet.errors import SettingError
+from fcnet.experiments.changes import toml_value
 from fcnet.experiments.recipe import SWEEP
 
 
@@ -46,16 +47,8 @@ def read_given(text: str) -> tuple[str, Any]:
         except tomllib.TOMLDecodeError as error:
             raise SettingError(f"--space {text}: {error}.") from None
     if ":" not in values:
-        return key, [_value(value.strip()) for value in values.split(",")]
+        return key, [toml_value(value.strip()) for value in values.split(",")]
     low, high, *log = (value.strip() for value in values.split(":"))
     if log not in ([], ["log"]):
         raise SettingError(f"--space takes key=low:high or key=low:high:log, got {text!r}.")
-    return key, {"low": _value(low), "high": _value(high), **({"log": True} if log else {})}
-
-
-def _value(text: str) -> Any:
-    """Return a value as in TOML; quotes around text may be left out."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    return key, {"low": toml_value(low), "high": toml_value(high), **({"log": True} if log else {})}

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fcnet.errors import SettingError
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.space import Parameter
 from fcnet.experiments.sweep.study import PLAIN, REASON, Account
 from fcnet.experiments.sweep.values import values_of
 from fcnet.files import write_atomic
+from fcnet.settings import checked
 from fcnet.words import setting_words
 
 if TYPE_CHECKING:
@@ -90,9 +92,6 @@ def _side(parameter: Parameter, value: float) -> str:
 
 
 def _may_go_on(parameter: Parameter, side: str) -> bool:
-    from fcnet.errors import SettingError
-    from fcnet.settings import checked
-
     limit, sign = (parameter.low, -1) if side == "lower" else (parameter.high, 1)
     beyond = limit + sign * (1 if parameter.whole else 0.01 * abs(limit) or 1e-6)
     try:
