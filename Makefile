@@ -75,5 +75,5 @@ clean: ## Remove the virtual environment and what was built
 	touch $@
 
 .venv/.test .venv/.lint .venv/.docs: .venv/.%: .venv/.installed
-	$(PIP) --editable ".[mlflow,onnx,sweep,tensorboard]" --group $*
+	$(PIP) --editable ".[log,onnx,sweep]" --group $*
 	touch $@

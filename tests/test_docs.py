@@ -75,6 +75,18 @@ def test_every_setting_of_a_recipe_is_on_its_page():
         assert tomllib.loads(f"value = {cells[0][0]}")["value"] == row["default"]
 
 
+def test_the_extras_are_the_same_everywhere():
+    root = DOCS.parent
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    assert set(first_cells((DOCS / "getting-started.md").read_text().partition("| extra |")[2].partition("\n\n")[0])) == extras
+    listed = re.search(r"The extras are(.*?)\.\n", (root / "README.md").read_text(), re.S)[1]
+    assert set(re.findall(r"`(\w+)`", listed)) == extras
+    sources = "".join(path.read_text(encoding="utf-8") for path in (root / "src").rglob("*.py"))
+    named = re.findall(r"""install_extra\(["'](\w+)["']\)""", sources)
+    named += re.search(r"\[([\w,]+)\]. --group", (root / "Makefile").read_text())[1].split(",")
+    assert {"log", "onnx", "sweep"} <= set(named) <= extras
+
+
 def test_the_levels_are_the_same_everywhere():
     root = DOCS.parent
     contract = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]

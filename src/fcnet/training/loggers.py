@@ -72,8 +72,7 @@ class Logger(Callback):
         except FcnetError:
             raise
         except ImportError as error:
-            extra = install_extra(self.program.lower())
-            raise MissingPackageError(f"Logging to {self.program} needs {error.name}: {extra}.") from None
+            raise MissingPackageError(f"Logging to {self.program} needs {error.name}: {install_extra('log')}.") from None
         except Exception as error:
             # Whatever library raises it, its text may have the address of a server with a password in it.
             raise FcnetError(f"{self.program} cannot log this training: {without_credentials(str(error))}") from None
