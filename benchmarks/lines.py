@@ -1,0 +1,32 @@
+"""Results of runs by the command line, a JSON line each, so that a benchmark that was stopped goes on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def call(*words: str) -> Any:
+    """Return what a command of fcnet prints as JSON."""
+    command = [sys.executable, "-m", "fcnet", *words, "--json"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def commit() -> str:
+    """Return the commit that is checked out."""
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(describe, cwd=Path(__file__).parent, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def add(path: Path, row: dict[str, Any]) -> None:
+    """Append a result."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def read(path: Path, *keys: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return the results there are, by the values of these keys."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {tuple(row[key] for key in keys): row for row in map(json.loads, lines)}
