@@ -94,7 +94,7 @@ def sweep(
     from fcnet.cli.sweep_table import Board
     from fcnet.experiments.sweep.plan import make_plan
     from fcnet.experiments.sweep.run import sweep as run_sweep
-    from fcnet.experiments.sweep.study import Database
+    from fcnet.experiments.sweep.storage import Database
 
     stop_once()
     if resume and out is None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fcnet.errors import FcnetError
-from fcnet.experiments.sweep.study import Account, account, fail_running, trials_of
-from fcnet.experiments.sweep.trial import WORKER, worker_name
+from fcnet.experiments.sweep.study import WORKER, Account, account, put_back, trials_of
+from fcnet.experiments.sweep.trial import worker_name
 from fcnet.experiments.sweep.work import Work
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def work_in_processes(study: "Study", todo: Work, tell: Tell) -> None:
             deaths, n_ended = (0, len(now.ended)) if len(now.ended) > n_ended else (deaths, n_ended)
             for worker in workers:
                 if worker.process.poll() not in (None, 0):
-                    fail_running(study, worker.trials(now))
+                    put_back(study, worker.trials(now))
                     worker.end()
                     deaths += 1
                     if deaths > MOST_DEATHS * todo.workers:

@@ -4,22 +4,19 @@ import logging
 import math
 import shutil
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import optuna
-from sqlalchemy.exc import SQLAlchemyError
-
 from fcnet.errors import FcnetError, MissingPackageError, install_extra
 from fcnet.experiments.folder import owned
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
-from fcnet.experiments.sweep.study import REASON, Account, Database, account, fail_running, opened, trials_of
+from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database
+from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_back, trials_of
 from fcnet.experiments.sweep.winner import WINNER, finish
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
@@ -76,7 +73,7 @@ def sweep(
         plan.write(folder)
         with opened(folder, plan, jobs, database) as study:
             if database is None:  # nobody else is here
-                fail_running(study, account(trials_of(study)).running)
+                put_back(study, account(trials_of(study)).running)
             threads = max(1, (config.threads or 1) // jobs)
             todo = Work(str(folder), time.time() + timeout, threads, jobs, data_dir, database)
             if jobs == 1:
@@ -113,7 +110,7 @@ def _plain_errors(folder: Path, database: Database | None) -> Iterator[None]:
     """Say in a line that the database of a study cannot be used."""
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
+    except STORAGE_ERRORS as error:
         cause = error.__cause__ or error
         words = " ".join(str(getattr(cause, "orig", None) or cause).split())
         if database is None:

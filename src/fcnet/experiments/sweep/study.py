@@ -1,12 +1,11 @@
 """The study of a sweep: where its trials are kept, who draws their values, and which of them count."""
 
 import json
-import re
-import sqlite3
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fcnet.errors import SettingError
 from fcnet.experiments.sweep.plan import Plan
+from fcnet.experiments.sweep.storage import PATIENCE, Database, Storage, embedded, shared, storage_of
 from fcnet.experiments.sweep.values import plain_params
 from fcnet.experiments.tree import leaves
 
@@ -22,32 +22,16 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 DATABASE, PLAN = "study.db", "plan"
-HEARTBEAT, GRACE = 15, 60  # seconds between signs of life of a worker, and after which it is taken for dead
 ATTEMPTS = 3  # of a trial whose worker died
-# Attributes of trials, from their beginning, and from their end. Of those that are the same AGAIN, one counts.
-AGAIN, ATTEMPT, PLAIN = "again", "attempt", "plain"
-REASON, STOPPED, SURPLUS = "reason", "stopped", "surplus"
-
-
-@dataclass(frozen=True)
-class Database:
-    """Where several machines share a study: the name of the study, and the address, which may hold a password."""
-
-    name: str
-    url: str = field(repr=False)
-
-    def redacted(self, text: str) -> str:
-        """Return a text without the password of the address."""
-        password = re.search(r"//[^/@]*?:([^/]*)@", self.url)
-        return text.replace(password[1], "***") if password else text
+# Attributes of trials. Of those that are the same AGAIN, one counts. WORKER is who has begun it.
+AGAIN, ATTEMPT, PLAIN, REASON, SURPLUS, WORKER = "again", "attempt", "plain", "reason", "surplus", "worker"
 
 
 @contextmanager
 def opened(folder: Path, plan: Plan, workers: int = 1, database: Database | None = None) -> "Iterator[Study]":
     """Open the study of a folder, or of a database, which is begun where there is none.
 
-    The database in the folder is SQLite's: what a process that is killed has half written is taken back by the next one, and
-    its locks end with it. Several processes of one machine may use it.
+    Who opens one that cannot be reached hears of it at once; later every access waits for a while.
 
     Raises
     ------
@@ -57,15 +41,17 @@ def opened(folder: Path, plan: Plan, workers: int = 1, database: Database | None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = _embedded(folder / DATABASE) if database is None else _shared(database.url)
+        storage = embedded(folder / DATABASE) if database is None else shared(database.url)
     try:
-        yield _begun(storage, plan, workers, database)
+        study = _begun(storage, plan, workers, database)
+        storage.patience = PATIENCE if database is not None else 0.0
+        yield study
     finally:
         storage.remove_session()
         storage.engine.dispose()
 
 
-def _begun(storage: "optuna.storages.RDBStorage", plan: Plan, workers: int, database: Database | None) -> "Study":
+def _begun(storage: Storage, plan: Plan, workers: int, database: Database | None) -> "Study":
     """Return a study, in which the plain recipe and the cells of a grid are enqueued."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -86,33 +72,6 @@ def _begun(storage: "optuna.storages.RDBStorage", plan: Plan, workers: int, data
         if f"cell {number}" not in there:
             study.enqueue_trial(cell, user_attrs={AGAIN: f"cell {number}"})
     return study
-
-
-def _embedded(path: Path) -> "optuna.storages.RDBStorage":
-    """Return a file as storage. A power cut may cost its last rows, as SQLite does not wait for the disk; a kill nothing."""
-    from sqlalchemy import event
-
-    def pragma(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA journal_mode=WAL")  # readers do not wait for writers; it stays so
-    storage = optuna.storages.RDBStorage(
-        f"sqlite:///{path}",
-        engine_kwargs={"connect_args": {"timeout": 60}},
-        heartbeat_interval=HEARTBEAT,
-        grace_period=GRACE,
-    )
-    event.listen(storage.engine, "connect", pragma)
-    storage.engine.dispose()
-    return storage
-
-
-def _shared(url: str) -> "optuna.storages.RDBStorage":
-    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    return optuna.storages.RDBStorage(
-        url, engine_kwargs={"pool_pre_ping": True}, heartbeat_interval=HEARTBEAT, grace_period=GRACE
-    )
 
 
 def _check_plan(study: "Study", plan: Plan, name: str) -> None:
@@ -196,12 +155,11 @@ def _pruner(plan: Plan) -> "optuna.pruners.BasePruner":
 
 @dataclass(frozen=True)
 class Account:
-    """The trials of a study, each in one of these lists; those that a later one takes up again, or are too many, in none."""
+    """The trials of a study, each in one of these lists; those that are there twice, or too many, in none."""
 
     ended: list[FrozenTrial]
     running: list[FrozenTrial]
     waiting: list[FrozenTrial]
-    lost: list[FrozenTrial]  # whose worker has died or was stopped, and nobody has taken up yet
 
     @property
     def complete(self) -> list[FrozenTrial]:
@@ -215,11 +173,7 @@ class Account:
 
 def account(trials: Iterable[FrozenTrial]) -> Account:
     """Sort the trials of a study."""
-    found, taken = Account([], [], [], []), set()
-    trials = list(trials)
-    successors = {
-        trial.user_attrs[AGAIN] for trial in trials if AGAIN in trial.user_attrs and not trial.user_attrs.get(SURPLUS)
-    }
+    found, taken = Account([], [], []), set()
     for trial in trials:
         said = trial.user_attrs
         if said.get(SURPLUS) or said.get(AGAIN) in taken:
@@ -230,31 +184,60 @@ def account(trials: Iterable[FrozenTrial]) -> Account:
             found.running.append(trial)
         elif trial.state == TrialState.WAITING:
             found.waiting.append(trial)
-        elif trial.state == TrialState.FAIL and REASON not in said and (STOPPED in said or said.get(ATTEMPT, 1) < ATTEMPTS):
-            if trial.number not in successors:
-                found.lost.append(trial)
-        else:
+        elif trial.state != TrialState.FAIL or REASON in said:
             found.ended.append(trial)
     return found
 
 
-def is_surplus(study: "Study", number: int, most: int) -> bool:
-    """Return whether a trial that has begun is one too many: others had begun the last ones, or took up the same one again."""
-    so_far = account(trial for trial in trials_of(study) if trial.number <= number)
-    rest = [*so_far.ended, *so_far.running, *so_far.waiting, *so_far.lost]
+def is_surplus(trials: Iterable[FrozenTrial], number: int, most: int) -> bool:
+    """Return whether a trial that has begun is one too many: others had begun the last ones, or it is there twice."""
+    so_far = account(trial for trial in trials if trial.number <= number)
+    rest = [*so_far.ended, *so_far.running, *so_far.waiting]
     return len(rest) > most or all(trial.number != number for trial in rest)
 
 
-def take_up_lost(study: "Study") -> None:
-    """Have trials whose worker has died tried again, with the same values."""
-    for trial in account(trials_of(study)).lost:
-        said = {AGAIN: trial.number, ATTEMPT: trial.user_attrs.get(ATTEMPT, 1) + (STOPPED not in trial.user_attrs)}
-        if trial.user_attrs.get(PLAIN):
-            said[PLAIN] = True
-        study.enqueue_trial(trial.params, user_attrs=said)
+def last_reported(trial: FrozenTrial) -> float | None:
+    """Return the metric after the last epoch of a trial, if it had one that is a number."""
+    value = trial.intermediate_values.get(trial.last_step or 0, math.nan)
+    return None if math.isnan(value) else value
 
 
-def fail_running(study: "Study", trials: Iterable[FrozenTrial]) -> None:
-    """Count trials as failed, as nobody is at work on them any more."""
+def end(study: "Study", trial: "optuna.Trial", state: TrialState, value: float | None) -> None:
+    """Say how a trial has ended, unless that is said. `study.tell` would refuse one that was put back meanwhile."""
+    with suppress(optuna.exceptions.UpdateFinishedTrialError):
+        storage_of(study).set_trial_state_values(trial._trial_id, state, None if value is None else [value])
+
+
+def take_up_dead(study: "Study", seen: set[int]) -> None:
+    """Have the trials done again whose worker has died; where several machines share a study, no sign of life says so.
+
+    A worker may die before the first one. A running trial that nobody has signed is given one here when it is `seen` first.
+    """
+    storage = storage_of(study)
+    for trial in account(trials_of(study)).running:
+        if WORKER not in trial.user_attrs and trial.number not in seen:
+            seen.add(trial.number)
+            storage.record_heartbeat(trial._trial_id)
+    stale = storage._get_stale_trial_ids(study._study_id)
+    put_back(study, [trial for trial in trials_of(study) if trial._trial_id in stale])
+
+
+def put_back(study: "Study", trials: Iterable[FrozenTrial], *, has_died: bool = True) -> None:
+    """Have trials, which nobody is at work on any more, done again from their beginning, with the same values.
+
+    They keep their numbers. So the study goes on as if nobody had stopped, and who was taken for dead and is not does no harm:
+    the first to end a trial ends it for both.
+    """
+    storage = storage_of(study)
     for trial in trials:
-        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        attempt = trial.user_attrs.get(ATTEMPT, 1) + has_died
+        try:
+            if attempt > ATTEMPTS:
+                storage.set_trial_user_attr(trial._trial_id, REASON, f"its process died {ATTEMPTS} times")
+                storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            else:
+                storage.set_trial_user_attr(trial._trial_id, ATTEMPT, attempt)
+                storage.record_heartbeat(trial._trial_id)  # else its next worker would be taken for dead before it says a word
+                storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            pass  # it was not dead

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.trial import TrialState
 
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.folder import METRICS, TRIALS
@@ -20,13 +21,11 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.space import Parameter
-from fcnet.experiments.sweep.study import PLAIN, REASON, STOPPED, SURPLUS, is_surplus
+from fcnet.experiments.sweep.study import PLAIN, REASON, SURPLUS, WORKER, is_surplus, last_reported, trials_of
 from fcnet.experiments.sweep.values import plain_params, values_of, with_values
 from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
-
-WORKER = "worker"  # an attribute of trials: who is at work
 
 
 def trial_folder(study: Path, number: int) -> Path:
@@ -61,26 +60,27 @@ class Trials:
     deadline: float = math.inf
     tell: Callable[[], None] = lambda: None
 
-    def __call__(self, trial: "optuna.Trial") -> float:
-        """Return the metric of a trial; NaN where it has failed, with the reason among its attributes."""
-        if is_surplus(trial.study, trial.number, self.plan.most_trials):
+    def __call__(self, trial: "optuna.Trial") -> tuple[TrialState, float | None]:
+        """Return how a trial has ended, and its metric; where it has none, the reason is among its attributes."""
+        there = trials_of(trial.study)
+        if is_surplus(there, trial.number, self.plan.most_trials):
             trial.set_user_attr(SURPLUS, True)
-            return math.nan
+            return TrialState.FAIL, None
         trial.set_user_attr(WORKER, worker_name(os.getpid()))
         began, run = time.monotonic(), trial_folder(self.folder, trial.number)
         try:
             recipe = self._recipe(trial)
             run.mkdir(parents=True, exist_ok=True)
-            found = self._train(trial, recipe, run)
-        except KeyboardInterrupt:
-            trial.set_user_attr(STOPPED, True)
-            raise
+            found = self._train(trial, recipe, run, there[trial.number].last_step or 0)
+            value = float(found[self.plan.metric])
+            if math.isnan(value):
+                raise DivergedError(f"{self.plan.metric} is not a number.")
         except (optuna.TrialPruned, DivergedError) as error:
             trial.set_user_attr(REASON, f"diverged: {error}" if isinstance(error, DivergedError) else str(error))
-            raise optuna.TrialPruned(str(error)) from None
+            return TrialState.PRUNED, last_reported(trials_of(trial.study)[trial.number])
         except (FcnetError, MemoryError) as error:
             trial.set_user_attr(REASON, str(error) or type(error).__name__)
-            return math.nan
+            return TrialState.FAIL, None
         finally:
             seconds = round(time.monotonic() - began, 3)
             trial.set_user_attr("seconds", seconds)
@@ -88,7 +88,7 @@ class Trials:
         write_atomic(run / METRICS, json.dumps(said, indent=2) + "\n")
         for name in ("std", "epochs", "best_epoch"):
             trial.set_user_attr(name, found[name])
-        return float(found[self.plan.metric])
+        return TrialState.COMPLETE, value
 
     def _recipe(self, trial: "optuna.Trial") -> Recipe:
         """Draw the values of a trial, those that choose kinds first; of the plain recipe all that it has are its own."""
@@ -102,8 +102,8 @@ class Trials:
                     recipe = with_values(plain, values_of(trial.params, space), space)
         return with_values(plain, values_of(trial.params, space), space)
 
-    def _train(self, trial: "optuna.Trial", recipe: Recipe, run: Path) -> dict[str, Any]:
-        """Train with every seed; what a pruner sees is the training with the first."""
+    def _train(self, trial: "optuna.Trial", recipe: Recipe, run: Path, before: int) -> dict[str, Any]:
+        """Train with every seed; what a pruner sees is the training with the first, and has seen `before` the epochs so far."""
         config, data = self.plan.config, self.prepared.data
         recipe.check(config.engine)
         recipe.check_data(data)
@@ -113,7 +113,7 @@ class Trials:
             is_first = seed == config.seed
             folder = run if is_first else run / f"seed-{seed}"
             folder.mkdir(exist_ok=True)
-            watch = _Watch(self, trial if is_first else None)
+            watch = _Watch(self, trial if is_first else None, before)
             job = Job(recipe, data, prepared, X_val, seed, config.engine, folder, callbacks=[watch], keep_model=False)
             results.append(self._measured(recipe.training.train(job)))
         mean = {name: float(np.mean([result[name] for result in results])) for name in results[0]}
@@ -143,18 +143,22 @@ def _draw(trial: "optuna.Trial", parameter: Parameter) -> None:
 
 
 class _Watch(Callback):
-    """Reports each epoch to the pruner of a trial, if there is one, and ends a training whose time is up."""
+    """Reports each epoch to the pruner of a trial, if there is one, and ends a training whose time is up.
 
-    def __init__(self, trials: Trials, trial: "optuna.Trial | None") -> None:
-        self.trials, self.trial = trials, trial
+    Of a trial that is done again the epochs `before` are reported, and judged but for the last.
+    """
+
+    def __init__(self, trials: Trials, trial: "optuna.Trial | None", before: int) -> None:
+        self.trials, self.trial, self.before = trials, trial, before
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        trial = self.trial
-        if trial is not None:
-            trial.report(state.history[-1][self.trials.plan.metric], state.epoch)
+        trial, epoch = self.trial, state.epoch
+        if trial is not None and epoch > self.before:
+            trial.report(state.history[-1][self.trials.plan.metric], epoch)
         self.trials.tell()
-        is_last = state.epoch == state.n_epochs
-        if trial is not None and not is_last and trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {state.epoch} of {state.n_epochs}")
-        if not is_last and time.time() > self.trials.deadline:
-            raise optuna.TrialPruned(f"time was up after epoch {state.epoch} of {state.n_epochs}")
+        if epoch == state.n_epochs:
+            return
+        if trial is not None and epoch >= self.before and trial.should_prune():
+            raise optuna.TrialPruned(f"pruned after epoch {epoch} of {state.n_epochs}")
+        if time.time() > self.trials.deadline:
+            raise optuna.TrialPruned(f"time was up after epoch {epoch} of {state.n_epochs}")

@@ -12,14 +12,18 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import optuna
+
 from fcnet.data import Dataset
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
-from fcnet.experiments.sweep.study import Database, account, opened, take_up_lost, trials_of
+from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating
+from fcnet.experiments.sweep.study import account, end, opened, put_back, take_up_dead, trials_of
 from fcnet.experiments.sweep.trial import Trials
 from fcnet.threads import use_threads
 
@@ -63,23 +67,35 @@ class Work:
 
 def work(study: "Study", todo: Work, plan: Plan, data: Dataset, tell: Callable[[], None] = lambda: None) -> None:
     """Do trials until there are enough, time is up, or a grid has no more."""
-    import optuna
-
-    folder = Path(todo.folder)
+    folder, seen = Path(todo.folder), set[int]()
     trials = Trials(folder, plan, PreparedData(plan.config, data, folder / PREPARED), todo.deadline, tell)
     with use_threads(todo.threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
         while time.time() < todo.deadline:
-            optuna.storages.fail_stale_trials(study)
-            take_up_lost(study)
+            take_up_dead(study, seen)
             now = account(trials_of(study))
             if not now.waiting and len(now.ended) + len(now.running) >= plan.most_trials:
                 if not now.running:
                     return
                 time.sleep(WAIT)  # somebody may die
                 continue
-            study.optimize(trials, n_trials=1)
+            _do_one(study, trials)
             tell()
+
+
+def _do_one(study: "Study", trials: Trials) -> None:
+    """Do a trial: one that waits, else a new one."""
+    trial = study.ask()
+    with beating(trial):
+        try:
+            end(study, trial, *trials(trial))
+        except optuna.exceptions.UpdateFinishedTrialError:
+            pass  # by another, who took this process for dead
+        except KeyboardInterrupt:
+            with suppress(*STORAGE_ERRORS):
+                put_back(study, [trials_of(study)[trial.number]], has_died=False)
+            raise
 
 
 def _main() -> None:
