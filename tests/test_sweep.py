@@ -310,8 +310,20 @@ def test_a_trial_that_diverges_or_does_not_fit_is_not_the_end(recipe, tmp_path):
     reasons = " ".join(str(trial["reason"]) for trial in found["trials"])
     assert "learning_rate = 1e+30" in reasons
     assert "Patches of 9 pixels do not fit" in reasons
+    assert "In short trials" not in reasons  # nobody looks for a learning rate that would do: the sweep does
+    for trial in found["trials"]:
+        if trial["reason"]:
+            told = json.loads((tmp_path / f"study/trials/{trial['number']:04d}/status.json").read_text())
+            assert told == {"reason": trial["reason"]}
     assert found["best"] == found["plain"] == 0
     assert found["winner"]["warnings"] == ["No trial was better than the plain recipe."]
+
+
+def test_a_trial_that_diverges_is_a_short_line(recipe, tmp_path):
+    space = "[sweep]\nlearning_rate = [1e30]\nhidden_sizes = [[1], [8]]\n"
+    words = ["--trials", 2, "--sampler", "grid", "--seeds", 2, "--winner-seeds", 1, "--engine", "numpy"]
+    told = fcnet("sweep", "digits", "--recipe", recipe(space), "--out", tmp_path / "study", *words).stderr
+    assert re.search(r"^trial 1: diverged in epoch 1; best so far [\d.]+% \(trial 0\)$", told, re.M)
 
 
 def test_a_trial_is_pruned(recipe, tmp_path, monkeypatch):

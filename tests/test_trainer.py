@@ -11,6 +11,7 @@ import pytest
 
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
+from fcnet.training import divergence
 from fcnet.training.callbacks import Callback, EarlyStopping, Progress
 from fcnet.training.checkpoint import epoch_of
 from fcnet.training.history import History
@@ -281,6 +282,18 @@ def test_the_learning_rate_that_is_proposed_trains(data, settings, sizes):
     net = FullyConnectedNet(sizes, seed=0)
     Trainer(**settings | {"learning_rate": rate}).fit(net, X, y)
     assert np.mean(net.predict(X) == y) > 0.6  # by chance 0.25
+
+
+def test_advice_may_be_left_out(data, monkeypatch, tmp_path):
+    searches, original = [], divergence.rate_that_trains
+    monkeypatch.setattr(divergence, "rate_that_trains", lambda *given: searches.append(given) or original(*given))
+    for advise, found in ((False, r"learning_rate = 1e\+06\. The parameters kept"), (True, "In short trials")):
+        with pytest.raises(DivergedError, match=found) as error:
+            Trainer(epochs=2, learning_rate=1e6, advise=advise).fit(network(), *data)
+        assert (error.value.epoch, len(searches)) == (1, advise)
+    path = tmp_path / "checkpoint.safetensors"  # which is that of the same training
+    Trainer(epochs=2).fit(network(), *data, checkpoint=path)
+    Trainer(epochs=2, advise=False).fit(network(), *data, checkpoint=path, resume=True)
 
 
 def test_a_loss_that_no_rate_is_to_blame_for(data):

@@ -41,12 +41,12 @@ class OtherTrainingError(FileFormatError):
 class DivergedError(FcnetError, ArithmeticError):
     """The loss stopped being a finite number; the parameters kept are those of an earlier epoch.
 
-    `batches` are the rows of the history of the epoch that was not finished.
+    `epoch` is that which was not finished, and `batches` are its rows of the history.
     """
 
-    def __init__(self, message: str, batches: Iterable[dict[str, Any]] = ()) -> None:
+    def __init__(self, message: str, batches: Iterable[dict[str, Any]] = (), epoch: int = 1) -> None:
         super().__init__(message)
-        self.batches = list(batches)
+        self.batches, self.epoch = list(batches), epoch
 
 
 class OverflowedError(InputError, ArithmeticError):

@@ -2,6 +2,7 @@
 
 import math
 import time
+from textwrap import shorten
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fcnet.experiments.sweep.study import Account
 
 MOST_ROWS = 8  # of trials that have ended
+MOST_LETTERS = 80  # of why a trial has failed
 
 
 class Board:
@@ -69,7 +71,10 @@ class Board:
         from fcnet.experiments.sweep.results import row_of
 
         row = row_of(self.plan, trial)
-        return f"{self.plan.metric} {self._value(trial)}" if row["state"] == "finished" else row["reason"] or row["state"]
+        if row["state"] == "finished":
+            return f"{self.plan.metric} {self._value(trial)}"
+        reason = row["reason"] or row["state"]
+        return reason.partition(":")[0] if row["state"] == "diverged" else shorten(reason, MOST_LETTERS, placeholder=" …")
 
     def time_left(self, now: "Account") -> float:
         """Return about how many seconds are left, by how long trials have taken so far; infinity where none has ended."""

@@ -72,7 +72,9 @@ class GradientDescent(Training, tag="gradient"):
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
 
-    def trainer(self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = ()) -> Trainer:
+    def trainer(
+        self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = (), *, advise: bool = True
+    ) -> Trainer:
         """Return the trainer of these settings."""
         return Trainer(
             epochs=self.epochs,
@@ -87,6 +89,7 @@ class GradientDescent(Training, tag="gradient"):
             seed=seed,
             keep_best=self.keep_best,
             callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
+            advise=advise,
         )
 
     def train(self, job: Job) -> Trained:
@@ -107,7 +110,8 @@ class GradientDescent(Training, tag="gradient"):
             model.average_mirror, model.average_shift = views.mirror, min(views.shift, 1)
         augment = job.prepared.preprocessor.augmentation(Views(data.image_shape, views.mirror, views.shift))
         end = _KeepModel(job, model)
-        history = self.trainer(job.seed, augment, [HistoryFile(job.run / HISTORY), *job.callbacks, end]).fit(
+        callbacks = [HistoryFile(job.run / HISTORY), *job.callbacks, end]
+        history = self.trainer(job.seed, augment, callbacks, advise=job.keep_model).fit(
             *(network, X_train, y_train, job.X_val, data.y_val),
             sample_weight=self._weights(y_train),
             checkpoint=job.run / CHECKPOINT if job.keep_model else None,

@@ -54,7 +54,7 @@ def describe(value: Any) -> Any:
 
 def of_training(trainer: Any, network: Any, arrays: Iterable[Any]) -> dict[str, Any]:
     """Return what makes the training of a network by a trainer, a dataclass, another than others, for its checkpoints."""
-    names = [setting.name for setting in fields(trainer) if setting.name not in ("callbacks", "threads")]
+    names = [setting.name for setting in fields(trainer) if setting.name not in ("callbacks", "threads", "advise")]
     callbacks = [rule for callback in trainer.callbacks if (rule := callback.decides()) is not None]
     settings = {name: describe(getattr(trainer, name)) for name in names}
     return settings | {"callbacks": callbacks, "network": describe(network), "data": checksum(arrays)}

@@ -64,6 +64,8 @@ class Trainer:
     threads : int, optional
         How many threads share large products; there are never more at work than there are cores. Where nothing is given it is
         as many as there are cores, or what `fcnet.use_threads` says.
+    advise : bool
+        Whether a training that diverges looks, for up to ten seconds, for a learning rate that its error can name.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class Trainer:
     keep_best: bool = True
     callbacks: Sequence[Callback] = ()
     threads: int | None = None
+    advise: bool = True
 
     def __post_init__(self) -> None:
         if self.batches not in get_args(BatchKind):
@@ -208,7 +211,7 @@ class Trainer:
                 if checkpoints is not None:
                     checkpoints.epoch_has_ended(last=state.epoch == self.epochs or state.stop_reason is not None)
         except DivergedError as error:  # no checkpoint: it would diverge again
-            raise DivergedError(advice(self, str(error), state, batches), state.batch_rows) from None
+            raise DivergedError(advice(self, str(error), state, batches), state.batch_rows, len(state.history) + 1) from None
         except BaseException:
             if checkpoints is not None:
                 checkpoints.training_is_stopped()

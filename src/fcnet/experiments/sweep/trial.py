@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import TrialState
 
 from fcnet.errors import DivergedError, FcnetError
-from fcnet.experiments.folder import METRICS, TRIALS
+from fcnet.experiments.folder import METRICS, STATUS, TRIALS
 from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.sweep.plan import Plan
@@ -69,17 +69,17 @@ class Trials:
         trial.set_user_attr(WORKER, worker_name(os.getpid()))
         began, run = time.monotonic(), trial_folder(self.folder, trial.number)
         try:
-            recipe = self._recipe(trial)
             run.mkdir(parents=True, exist_ok=True)
-            found = self._train(trial, recipe, run, there[trial.number].last_step or 0)
+            found = self._train(trial, self._recipe(trial), run, there[trial.number].last_step or 0)
             value = float(found[self.plan.metric])
             if math.isnan(value):
-                raise DivergedError(f"{self.plan.metric} is not a number.")
+                raise DivergedError(f"{self.plan.metric} is not a number.", epoch=int(found["epochs"]))
         except (optuna.TrialPruned, DivergedError) as error:
-            trial.set_user_attr(REASON, f"diverged: {error}" if isinstance(error, DivergedError) else str(error))
+            diverged = f"diverged in epoch {error.epoch}: " if isinstance(error, DivergedError) else ""
+            _say_why(trial, run, f"{diverged}{error}")
             return TrialState.PRUNED, last_reported(trials_of(trial.study)[trial.number])
         except (FcnetError, MemoryError) as error:
-            trial.set_user_attr(REASON, str(error) or type(error).__name__)
+            _say_why(trial, run, str(error) or type(error).__name__)
             return TrialState.FAIL, None
         finally:
             seconds = round(time.monotonic() - began, 3)
@@ -130,6 +130,12 @@ class Trials:
             "epochs": trained.epochs,
             "best_epoch": trained.best_epoch,
         }
+
+
+def _say_why(trial: "optuna.Trial", run: Path, reason: str) -> None:
+    """Record why a trial has no result."""
+    trial.set_user_attr(REASON, reason)
+    write_atomic(run / STATUS, json.dumps({"reason": reason}) + "\n")
 
 
 def _draw(trial: "optuna.Trial", parameter: Parameter) -> None:
