@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync", "hide-scrollbars"]
-FLAGS += ["disable-background-networking", "disable-component-update"]
+FLAGS += ["disable-background-networking", "disable-component-update", "disable-dev-shm-usage"]  # /dev/shm may be small
 
 
 @contextmanager

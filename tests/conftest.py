@@ -1,6 +1,7 @@
 """What several test files use."""
 
 import hashlib
+import math
 import os
 import pickle
 import re
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import fcnet.engine.products
 from fcnet.data import cifar10
 from fcnet.engine import default_engine
 from fcnet.errors import SettingError
 from fcnet.nn.layers import ACTIVATIONS
+from fcnet.training import divergence
 
 REAL_CIFAR10 = cifar10.find_cifar10()
 WITHOUT_NUMBA = str(Path(__file__).parent / "without_numba")
@@ -32,6 +35,15 @@ EXPECTED_SKIPS = {
     r"SCIPY_ARRAY_API is not set|does not have a decision_function": lambda config: True,  # scikit-learn's own checks
     r"could not import 'sklearn\.callback'": lambda config: True,  # which scikit-learn has from 1.9 on
 }
+
+# The same examples everywhere, and none is too slow: what a change breaks fails, and not what a loaded machine delays.
+settings.register_profile(
+    "fcnet",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("fcnet")
 
 
 def pytest_addoption(parser):
@@ -88,6 +100,12 @@ def engine_name(request):
         default_engine.cache_clear()
         yield request.param
     default_engine.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def advice_takes_its_time():
+    """Have a search for a learning rate end by what it finds, and not because the machine is slow."""
+    divergence.SECONDS_AT_MOST = math.inf
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcnet import load_cifar10
@@ -202,7 +202,7 @@ def test_a_few_bytes_cannot_ask_for_much_memory(put):
     assert load_plain_pickle(b"\x80\x02}r\x05\0\0\0.", "x") == {}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_do_anything_but_load_or_be_refused(junk, at):
     plain = pickle.dumps(

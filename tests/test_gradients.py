@@ -149,7 +149,7 @@ def test_a_forgotten_penalty_is_found_in_a_large_network(monkeypatch, engine_nam
     assert errors["b1"] < 1e-6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=2, max_size=4),
     n=st.integers(1, 8),
@@ -219,7 +219,6 @@ def test_gradient_check_names_the_nearest_method():
         gradient_check(FullyConnectedNet([2, 2]), *batch(2, 2, 2), method="projection")
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.floats(-1e30, 1e30), min_size=3, max_size=3), min_size=1, max_size=5), st.floats(-1e3, 1e3))
 def test_softmax_of_any_logits(rows, shift):
     logits = np.array(rows)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcnet import FullyConnectedNet, load, save
@@ -68,7 +68,7 @@ def fitted(patches, X, shape):
     return PatchRepresentation([patches], MirrorWhitening.fit(patches.mirrored(), covariance, 3))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(made=models())
 def test_a_saved_model_can_be_loaded(made, tmp_path):
     pytest.importorskip("scipy")

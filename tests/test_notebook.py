@@ -45,6 +45,7 @@ def test_notebook_prints_the_published_numbers(tmp_path, monkeypatch):
         kernel_name="python3",
         kernel_manager_class=OwnKernelManager,
         timeout=900,
+        startup_timeout=600,
         resources={"metadata": {"path": str(tmp_path)}},
     ).execute()
 

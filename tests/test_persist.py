@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
@@ -202,7 +202,7 @@ def test_any_changed_byte_is_found(tmp_path):
     assert load(path).classes == ["a", "b"]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(position=st.floats(0, 1), change=st.integers(1, 255), cut=st.booleans())
 def test_a_damaged_file_is_refused(model, tmp_path, position, change, cut):
     path = tmp_path / "m.safetensors"

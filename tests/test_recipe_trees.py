@@ -42,7 +42,7 @@ def tables(part):
 RECIPES = st.fixed_dictionaries({"network": tables(Network), "training": tables(GradientDescent)})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(RECIPES)
 def test_values_in_their_ranges_make_a_network_and_a_trainer(tree):
     recipe = Recipe.from_dict(tree, "a file")
@@ -74,7 +74,7 @@ def bad_values(value):
     return st.sampled_from([*of_its_type, ["text"], [[1]]])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(RECIPES.filter(lambda tree: any(leaves(tree))), st.data())
 def test_a_value_out_of_its_range_is_named_by_its_path(tree, data):
     *above, name = data.draw(st.sampled_from(list(leaves(tree))))

@@ -302,7 +302,7 @@ def test_image_grid(n: int, side: int, padding: int) -> None:
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")
 FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
-FLAGS += ["disable-background-networking", "disable-component-update"]
+FLAGS += ["disable-background-networking", "disable-component-update", "disable-dev-shm-usage"]  # /dev/shm may be small
 
 # The contrast of each piece of text with what lies behind it, by the formula of WCAG 2; least first.
 CONTRASTS = """

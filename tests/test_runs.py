@@ -189,7 +189,7 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, number)
 def test_who_only_asks_does_not_seem_to_own_a_folder(tmp_path, monkeypatch):
     from filelock import FileLock
 
-    monkeypatch.setattr(run_folder, "PATIENCE_TO_ASK", 20)
+    monkeypatch.setattr(run_folder, "PATIENCE_TO_ASK", 600)
     other = FileLock(tmp_path / ".lock", thread_local=False).acquire()  # for a moment
     release = threading.Timer(0.05, other.lock.release)
     release.start()

@@ -112,7 +112,7 @@ def test_what_the_thread_raises_is_raised_and_the_thread_ends(data, monkeypatch)
         Trainer(augment=fail).fit(FullyConnectedNet([768, 20, 10]), *data)
     helper = calls[-1]
     assert helper is not threading.main_thread()
-    helper.join(timeout=10)
+    helper.join(timeout=6000)
     assert not helper.is_alive()
 
 
@@ -135,7 +135,7 @@ threading.Thread(target=train).start()
 
 
 def test_a_thread_trains_on_when_the_main_one_has_ended():
-    ended = subprocess.run([sys.executable, "-c", TRAIN_ON], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", TRAIN_ON], capture_output=True, text=True, timeout=600, check=False)
     assert ended.stdout == "5 epochs\n", ended.stderr
 
 

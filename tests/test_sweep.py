@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 
@@ -368,20 +370,37 @@ def test_preprocessing_is_fitted_once_for_all_trials_that_share_it(recipe, tmp_p
     assert len(made) == 2
 
 
-def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path):
-    killed = []
+# A worker that is killed in the first epoch of the second trial, where none was before.
+DIES_ONCE = """
+import os, runpy, signal
+from pathlib import Path
+import optuna
 
-    def tell(now):
-        if not killed and len(now.ended) >= 1:
-            for trial in now.running:
-                os.kill(int(trial.user_attrs["worker"].split()[1]), signal.SIGKILL)
-                killed.append(trial.number)
-                break
+own, died = optuna.Trial.report, Path({!r})
 
-    slow = RECIPE.replace("epochs = 2", "epochs = 20").replace("batch_size = 300", "batch_size = 10")
-    file = recipe("[sweep]\nl2 = {low = 1e-6, high = 1e-2, log = true}\n", slow)
-    found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, tell=tell, pruner="none")
-    assert len(killed) == 1
+def report(trial, value, step):
+    own(trial, value, step)
+    if trial.number == 1 and not died.exists():
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+optuna.Trial.report = report
+runpy.run_module("fcnet.experiments.sweep.work", run_name="__main__")
+"""
+
+
+@forks
+def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path, monkeypatch):
+    died, worker, begin = tmp_path / "died", tmp_path / "worker.py", subprocess.Popen
+    worker.write_text(DIES_ONCE.format(str(died)))
+
+    def begin_such(words, **settings):
+        return begin([sys.executable, str(worker)] if "fcnet.experiments.sweep.work" in words else words, **settings)
+
+    monkeypatch.setattr(subprocess, "Popen", begin_such)
+    file = recipe("[sweep]\nl2 = {low = 1e-6, high = 1e-2, log = true}\n")
+    found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, pruner="none")
+    assert died.exists()
     assert found["n_trials"] == 4
     assert {trial["state"] for trial in found["trials"]} == {"finished"}
     assert len({str(trial["params"]) for trial in found["trials"]}) == 4

@@ -347,7 +347,7 @@ CELLS = {
 }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=st.lists(st.tuples(*map(st.sampled_from, CELLS.values())).filter(any), min_size=1, max_size=6))
 def test_a_prediction_does_not_depend_on_the_other_rows(tmp_path_factory, rows):
     folder = tmp_path_factory.getbasetemp()

@@ -116,7 +116,7 @@ def test_the_preparation_is_that_of_scikit_learn(table):
     assert ours.transform(rest).dtype == np.float32
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

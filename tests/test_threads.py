@@ -134,17 +134,17 @@ first_in, second_in, first_out = threading.Event(), threading.Event(), threading
 def hooked(images, *rest):  # the first to come goes before the second, which came while it was there
     if images.shape[0] == 1:
         first_in.set()
-        assert second_in.wait(20)
+        assert second_in.wait(600)
     else:
         second_in.set()
-        assert first_out.wait(20)
+        assert first_out.wait(600)
     own(images, *rest)
 features._extract_rows = hooked
 def first():
     features.transform(X[:1])
     first_out.set()
 def second():
-    assert first_in.wait(20)
+    assert first_in.wait(600)
     features.transform(X)
 with ThreadPoolExecutor(2) as pool:
     [each.result() for each in (pool.submit(first), pool.submit(second))]
@@ -240,7 +240,7 @@ def test_who_does_which_piece_changes_no_bit(two_cores, monkeypatch, who):
 
 
 def test_helpers_take_part_and_their_errors_are_raised(two_cores):
-    done, both = [], threading.Barrier(2, timeout=20)
+    done, both = [], threading.Barrier(2, timeout=6000)
 
     def work(piece):
         both.wait()  # only two threads get through
@@ -258,17 +258,24 @@ def test_helpers_take_part_and_their_errors_are_raised(two_cores):
     assert done[-2:] in ([0, 1], [1, 0])
 
 
-def test_after_an_interrupt_nobody_is_at_work_any_more(two_cores):
-    inside, ended = threading.Event(), []
+def test_after_an_interrupt_nobody_is_at_work_any_more(two_cores, monkeypatch):
+    inside, waits, ended = threading.Event(), threading.Event(), []
 
     def work(piece):
         if threading.current_thread() is threading.main_thread():
-            assert inside.wait(20)
+            assert inside.wait(600)
             raise KeyboardInterrupt
         inside.set()
-        time.sleep(0.05)
+        assert waits.wait(600)
+        time.sleep(0.05)  # a caller that does not wait long enough comes first
         ended.append(piece)
 
+    class Job(threads._Job):
+        def wait(self):
+            waits.set()
+            super().wait()
+
+    monkeypatch.setattr(threads, "_Job", Job)
     with use_threads(2), pytest.raises(KeyboardInterrupt):
         threads.share(work, range(10))
     assert len(ended) == 1
@@ -279,10 +286,10 @@ def test_a_second_interrupt_ends_no_wait_for_those_at_work(two_cores, monkeypatc
 
     def work(piece):
         if threading.current_thread() is threading.main_thread():
-            assert inside.wait(20)
+            assert inside.wait(600)
             raise KeyboardInterrupt
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(600)
         ended.append(piece)
 
     class Interrupted(threads.SimpleQueue):  # as by Ctrl-C while the caller waits
@@ -306,7 +313,7 @@ def test_a_second_interrupt_ends_no_wait_for_those_at_work(two_cores, monkeypatc
 
 @pytest.mark.parametrize("who", ["caller", "helper"])
 def test_helpers_say_of_an_overflow_what_their_caller_would(two_cores, who):
-    both, told = threading.Barrier(2, timeout=20), []
+    both, told = threading.Barrier(2, timeout=6000), []
 
     def work(piece):
         both.wait()  # one piece for each
@@ -361,17 +368,17 @@ def test_a_child_that_was_forked_while_others_train_has_helpers_and_numbers_of_i
     class Wait(Callback):
         def on_epoch_end(self, state):
             begun.set()
-            assert go_on.wait(60)
+            assert go_on.wait(600)
 
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(trained, callbacks=[Wait()])
-        assert begun.wait(60)
+        assert begun.wait(600)
         child = context.Process(target=_in_a_child, args=(queue,), daemon=True)
         child.start()
-        found, numbers = queue.get(timeout=60)
-        child.join(60)
+        found, numbers = queue.get(timeout=600)
+        child.join(600)
         go_on.set()
         other.result()
     assert (found, numbers) == (expected, before)
@@ -386,13 +393,13 @@ def test_blas_is_held_by_whichever_thread_computes():
         with threads.one_blas_thread():
             seen.append(set(blas_threads()))
             began[i].set()
-            assert may_end[i].wait(20)
+            assert may_end[i].wait(600)
 
     with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(2) as pool:  # the main thread has set a number first
         holders = []
         for i in (0, 1):
             holders.append(pool.submit(hold, i))
-            assert began[i].wait(20)
+            assert began[i].wait(600)
         for i in (0, 1):
             may_end[i].set()
             holders[i].result()

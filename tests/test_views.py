@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcnet.preprocessing.views import RandomSigns, RandomView, all_moves, diagonal_moves, image_views
@@ -36,7 +36,6 @@ def test_moves():
     assert len(set(all_moves(3))) == 49
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 6), height=st.integers(1, 4), width=st.integers(1, 5), channels=st.sampled_from([1, 3]))
 def test_a_RandomView_is_the_image_or_its_mirror_image(n, height, width, channels):
     shape = (height, width, channels)
