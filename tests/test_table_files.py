@@ -5,8 +5,10 @@ import gzip
 import io
 import json
 import lzma
+import shutil
 import zipfile
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from fcnet import FullyConnectedNet, load
 from fcnet.cli import main
 from fcnet.data import load_dataset
 from fcnet.data.cells import Dialect
+from fcnet.data.own import checksum
 from fcnet.errors import FileFormatError, InputError, SettingError
 from fcnet.experiments.configure import configure
 from fcnet.experiments.run import Config, evaluate
@@ -179,6 +182,20 @@ def test_an_older_run_that_learnt_an_index_is_evaluated(tmp_path):
     config = out / "config.toml"
     config.write_text(config.read_text().replace('target = "__index_level_0__"', 'target = ""'))
     assert evaluate(out)["n_test"] == 6
+
+
+def test_an_older_run_that_learnt_from_a_short_row_is_evaluated(tmp_path, caplog):
+    path, rows = tmp_path / "t.csv", [f"{'xy'[i % 2]},{i},{i % 5}" for i in range(40)]
+    path.write_text(lines("c,a,b", *rows, "x,1,"))
+    out = trained(path, "--target", "c")
+    expected = evaluate(Path(shutil.copytree(out, tmp_path / "copy")))
+    config, before = out / "config.toml", checksum(str(path))
+    path.write_text(lines("c,a,b", *rows, "x,1"))  # which was read in the same way
+    config.write_text(config.read_text().replace(before, checksum(str(path))))
+    with caplog.at_level("INFO", "fcnet"):
+        assert evaluate(out) == expected
+    assert "and 2 values in row 41. A text that holds the sign between columns needs quotes. What a row lacks" in caplog.text
+    assert run("train", path, "--out", tmp_path / "new", *QUICK).exit_code == 1
 
 
 # Missing

@@ -24,7 +24,8 @@ class TableOptions(TypedDict, total=False):
 
     Columns are named one by one or several with commas between them. `missing` are the words that mean a missing value, beside
     empty fields, in place of fcnet's own; `encoding` is UTF-8 and `decimal` found out where they are not given. `known` are
-    columns that are kept though pandas seems to have written them for its index.
+    columns that a model has learnt from: they are kept though pandas seems to have written them for its index, and what a row
+    lacks counts as missing, as it did then.
     """
 
     target: str
@@ -65,7 +66,7 @@ def load_table(
     SettingError
         If a column that is named is not there, or none is left.
     """
-    file = read_table(path, encoding=encoding)
+    file = read_table(path, encoding=encoding, known=known)
     if (missing or decimal) and not file.separator:
         raise SettingError(f"--missing and --decimal are for text, and {path} is a .parquet: missing is there what is null.")
     names = file.frame.columns
