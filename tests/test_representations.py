@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fcnet.experiments import config
 from fcnet.experiments.recipe import load_recipe
 from fcnet.files import load_tensors, save_tensors
 from fcnet.model import Model, save
-from fcnet.preprocessing import PatchRepresentation, StackedPatches, learning
+from fcnet.preprocessing import MirrorCovariance, PatchRepresentation, StackedPatches, learning
 from fcnet.preprocessing.learning import LearntRepresentation
 
 PATCHES = [
@@ -186,6 +187,41 @@ def test_a_damaged_file_of_the_cache_is_named(digits, cache):
     (learning.folder / "components-0.safetensors").write_bytes(b"no tensors")
     with pytest.raises(FileFormatError, match=r"components-0\.safetensors is damaged.*Delete the folder"):
         learnt(digits, cache).learn()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-8]),
+        lambda file: file.write_bytes(file.read_bytes()[:50]),
+        lambda file: file.write_bytes(b"no array, and long enough to be one" * 10),
+        lambda file: file.write_bytes(b""),
+        lambda file: file.unlink(),
+    ],
+    ids=["half of it", "half of its head", "other bytes", "nothing in it", "gone"],
+)
+@pytest.mark.parametrize("name", ["even", "n"])
+def test_damaged_progress_is_named_and_costs_the_features_of_one_folder(digits, unbroken, tmp_path, monkeypatch, name, damage):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    in_small_steps(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(MirrorCovariance, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            learnt(digits, tmp_path).learn()
+    folder = learnt(digits, tmp_path).folder
+    (stage,) = folder.glob("*-covariance-*")
+    damage(stage / "0" / f"{name}.npy")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(FileFormatError) as error:
+        learnt(digits, tmp_path).learn()
+    assert f"{stage} is damaged: " in str(error.value)
+    assert str(error.value).endswith(f"Delete the folder {folder}; it will be made again.")
+    assert "\n" not in str(error.value)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    shutil.rmtree(folder)
+    np.testing.assert_array_equal(learnt(digits, tmp_path).learn()[1], unbroken[0])
 
 
 def training(run):
