@@ -1,7 +1,7 @@
 """The model card: what a model is, how well it does and what it cannot do, in a page of Markdown to put beside it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,11 @@ def model_card(run: str | Path) -> str:
     """
     run = Path(run)
     metrics, config, model = read_metrics(run), Config.read(run), load(run / MODEL)
+    words = model.preprocessor.column_words()
     data = _plain(Path(config.dataset).name)
     sections = {
         "Data": _data(data, metrics, model),
-        **({"Columns": _columns(metrics, config, model.preprocessor)} if model.preprocessor.columns else {}),
+        **({"Columns": _columns(metrics, config, model.preprocessor, words)} if words else {}),
         "Metrics": _measured(metrics, config),
         "Model": _network(metrics, model),
         "Training": _training(metrics, config),
@@ -65,14 +66,14 @@ def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
     return [f"{data}. {inputs}.", classes, _table(["part", "rows"], rows)]
 
 
-def _columns(metrics: dict[str, Any], config: Config, table: Preprocessor) -> list[str]:
+def _columns(metrics: dict[str, Any], config: Config, table: Preprocessor, words: Sequence[tuple[str, str, str]]) -> list[str]:
     target = metrics.get("target") or config.target or "that is last"  # runs of before there was a target in the metrics
     learnt = f"The column {_plain(target)} is predicted from these"
     dropped = f", without {listed(map(_plain, config.drop), MOST_NAMES)}" if config.drop else ""
-    rows = [list(map(_plain, words)) for words in table.column_words()[:MOST_NAMES]]
+    rows = [list(map(_plain, row)) for row in words[:MOST_NAMES]]
     texts = [f"{learnt}{dropped}:", _table(["column", "kind", "a missing value counts as"], rows)]
-    if len(table.columns) > MOST_NAMES:
-        texts.append(f"And {len(table.columns) - MOST_NAMES:,} more columns.")
+    if len(words) > MOST_NAMES:
+        texts.append(f"And {len(words) - MOST_NAMES:,} more columns.")
     texts.append("A category that no training row had counts as no category, too, and an infinite number as missing.")
     return [*texts, *_text_files(table)]
 

@@ -16,7 +16,7 @@ from fcnet.data.text_file import name_of
 from fcnet.errors import FcnetError, SettingError
 from fcnet.model import Model
 from fcnet.preprocessing import Preprocessor
-from fcnet.preprocessing.table_cells import is_boolean
+from fcnet.preprocessing.table_cells import is_boolean, places_of
 
 _log = logging.getLogger(__name__)
 
@@ -90,11 +90,18 @@ def predict_tables(
                 predicted.kept.setdefault(name, []).extend(as_text(file.frame[name]).to_list())
         except FcnetError as error:
             raise FcnetError(f"{name_of(path)}: {error}") from None
-        for name, values in table.unknown(frame).items():
-            some = f"{len(values):,} of {len(frame):,} values of {name!r}"
-            _log.info("%s: %s were in no training row, as %r; they count as no category", name_of(path), some, values[0])
+        for name, categories in table.columns:
+            if values := [] if categories is None else _unknown(frame[name], categories):
+                some = f"{len(values):,} of {len(frame):,} values of {name!r}"
+                _log.info("%s: %s were in no training row, as %r; they count as no category", name_of(path), some, values[0])
         predicted.rows += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in probabilities]
     return predicted
+
+
+def _unknown(column: Any, categories: list[str]) -> list[str]:
+    """Return the values of a column that are none of these categories."""
+    text = as_text(column)
+    return list(text.filter((places_of(column, categories) < 0) & text.is_not_null().to_numpy()))
 
 
 def _dialect(table: Preprocessor, file: TableFile, decimal: str) -> Dialect:

@@ -104,10 +104,6 @@ class Preprocessor(ABC):
         """Return raw rows as an array; of a data frame the columns as numbers, text read by `dialect` or the one it has."""
         return X
 
-    def unknown(self, frame: Any) -> dict[str, list[str]]:
-        """Return, by column, the categories in a data frame that are in no training row; columns without any are left out."""
-        return {}
-
     def column_words(self) -> list[tuple[str, str, str]]:
         """Return the name of each column of a table, its kind, and what a missing value counts as."""
         return []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.data.cells import Dialect, as_text
+from fcnet.data.cells import Dialect
 from fcnet.errors import InputError
 from fcnet.preprocessing.base import Column, Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import check_arrays
@@ -116,15 +116,6 @@ class TableFeatures(Preprocessor):
             else:
                 out[:, i] = places_of(series, categories)
         return out
-
-    def unknown(self, frame: Any) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for name, categories in self.columns:
-            if categories is not None:
-                text = as_text(frame[name])
-                values = text.filter((places_of(frame[name], categories) < 0) & text.is_not_null().to_numpy()).to_list()
-                found |= {name: values} if values else {}
-        return found
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
         """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame.
