@@ -264,7 +264,8 @@ def stop_at(call):
     return tell
 
 
-def test_a_study_that_is_stopped_goes_on(recipe, tmp_path):
+def test_a_study_that_is_stopped_goes_on(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)  # after every epoch
     file, folder = recipe(), tmp_path / "study"
     with pytest.raises(KeyboardInterrupt):
         run_sweep(folder, file, trials=4, tell=stop_at(7))  # in the third trial: each has two epochs and an end
@@ -279,7 +280,8 @@ def test_a_study_that_is_stopped_goes_on(recipe, tmp_path):
 
 @forks
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_study_that_is_killed_goes_on(recipe, tmp_path):
+def test_a_study_that_is_killed_goes_on(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)
     file, folder = recipe(), tmp_path / "study"
 
     def killed(resume, at):
@@ -334,6 +336,12 @@ def test_a_trial_is_pruned(recipe, tmp_path, monkeypatch):
     assert [trial["state"] for trial in found["trials"]] == ["finished", "pruned", "finished"]
     assert found["trials"][1]["reason"] == "pruned after epoch 1 of 2"
     assert len((tmp_path / "study/trials/0001/history.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_pruner_sees_a_trial_ten_times(recipe, tmp_path):
+    run_sweep(tmp_path / "study", recipe(), trials=1, changes=["epochs=20"])
+    with opened(tmp_path / "study", Plan.read(tmp_path / "study")) as study:
+        assert list(trials_of(study)[0].intermediate_values) == list(range(2, 21, 2))
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])

@@ -76,6 +76,7 @@ def run_sweep(folder, recipe, database, *, tell=lambda now: None, trials=4, **se
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_machine_dies_and_another_takes_up_its_trial(url, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)  # after every epoch
     monkeypatch.setattr(storage, "HEARTBEAT", 1)
     monkeypatch.setattr(storage, "GRACE", 2)
     database = Database("killed", url)

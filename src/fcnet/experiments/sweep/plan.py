@@ -97,6 +97,11 @@ class Plan:
         swept = [p for p in self.space if p.key == "training.epochs"]
         return max([self.config.settings.training.n_epochs, *(int(max(p.choices or [p.high])) for p in swept)])
 
+    @property
+    def report_every(self) -> int:
+        """Every so many epochs a pruner sees a trial, about ten times: of a small network it costs more than an epoch."""
+        return max(1, self.epochs // 10)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as ``study.toml`` has it."""
         own = {name: getattr(self, name) for name in OWN}

@@ -149,7 +149,7 @@ def _pruner(plan: Plan) -> "optuna.pruners.BasePruner":
     if plan.pruner == "none" or epochs < 2:
         return optuna.pruners.NopPruner()
     if plan.pruner == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
+        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=plan.report_every)
     return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
 
 

@@ -27,6 +27,8 @@ from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 
+TELL_SECONDS = 0.5
+
 
 def trial_folder(study: Path, number: int) -> Path:
     """Return the folder of a trial."""
@@ -51,7 +53,7 @@ class Trials:
     deadline : float
         The time after which a trial ends at the end of its epoch.
     tell : callable
-        Is called after every epoch.
+        Is called after an epoch, unless it was less than half a second ago: it reads the study.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Trials:
     prepared: PreparedData
     deadline: float = math.inf
     tell: Callable[[], None] = lambda: None
+    _told: float = -math.inf
 
     def __call__(self, trial: "optuna.Trial") -> tuple[TrialState, float | None]:
         """Return how a trial has ended, and its metric; where it has none, the reason is among its attributes."""
@@ -131,6 +134,12 @@ class Trials:
             "best_epoch": trained.best_epoch,
         }
 
+    def tell_now_and_then(self) -> None:
+        """Call `tell`, if it is time."""
+        if time.monotonic() - self._told > TELL_SECONDS:
+            self.tell()
+            self._told = time.monotonic()
+
 
 def _say_why(trial: "optuna.Trial", run: Path, reason: str) -> None:
     """Record why a trial has no result."""
@@ -149,7 +158,7 @@ def _draw(trial: "optuna.Trial", parameter: Parameter) -> None:
 
 
 class _Watch(Callback):
-    """Reports each epoch to the pruner of a trial, if there is one, and ends a training whose time is up.
+    """Reports some epochs to the pruner of a trial, if there is one, and ends a training whose time is up.
 
     Of a trial that is done again the epochs `before` are reported, and judged but for the last.
     """
@@ -158,10 +167,11 @@ class _Watch(Callback):
         self.trials, self.trial, self.before = trials, trial, before
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        trial, epoch = self.trial, state.epoch
+        epoch, plan = state.epoch, self.trials.plan
+        trial = self.trial if epoch % plan.report_every == 0 else None
         if trial is not None and epoch > self.before:
-            trial.report(state.history[-1][self.trials.plan.metric], epoch)
-        self.trials.tell()
+            trial.report(state.history[-1][plan.metric], epoch)
+        self.trials.tell_now_and_then()
         if epoch == state.n_epochs:
             return
         if trial is not None and epoch >= self.before and trial.should_prune():
