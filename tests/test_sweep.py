@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from dataclasses import replace
 
@@ -303,6 +305,37 @@ def test_a_study_that_is_killed_goes_on(recipe, tmp_path, monkeypatch):
     assert found["n_trials"] == 5
     assert {trial["state"] for trial in found["trials"]} == {"finished"}
     assert same_trials(found, run_sweep(tmp_path / "unbroken", file, trials=5))
+
+
+@forks
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_two_hundred_trials_killed_five_times_are_those_of_an_unbroken_sweep(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)
+    file, folder, rng = recipe(KINDS), tmp_path / "study", np.random.default_rng(0)
+
+    def killed(resume, at, seconds):
+        calls = []
+
+        def tell(now):
+            calls.append(now)
+            if len(calls) == at:
+                threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            if len(calls) > at + 20:
+                time.sleep(3600)
+
+        run_sweep(folder, file, trials=200, resume=resume, tell=tell)
+
+    for life in range(5):
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=killed, args=(life > 0, int(rng.integers(1, 80)), rng.uniform(0, 0.2)))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    found = run_sweep(folder, file, trials=200, resume=True)
+    assert [trial["number"] for trial in found["trials"]] == list(range(200))
+    assert len({str(trial["params"]) for trial in found["trials"]}) == 200
+    assert same_trials(found, run_sweep(tmp_path / "unbroken", file, trials=200))
 
 
 def test_a_trial_that_diverges_or_does_not_fit_is_not_the_end(recipe, tmp_path):

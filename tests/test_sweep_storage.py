@@ -5,16 +5,22 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.engine.default import DefaultDialect
 
 from fcnet.cli import main
 from fcnet.errors import FcnetError, SettingError
 from fcnet.experiments.sweep import storage
+from fcnet.experiments.sweep import study as studies
 from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.storage import Database
@@ -35,31 +41,62 @@ learning_rate = { low = 1e-2, high = 0.1, log = true }
 """
 
 
+class Server:
+    """A PostgreSQL of its own, which does not run as root."""
+
+    def __init__(self, programs):
+        self.programs, self.folder = programs, Path(tempfile.mkdtemp())
+        self.user = {"user": "nobody"} if os.geteuid() == 0 else {}
+        if self.user:
+            shutil.chown(self.folder, "nobody")
+        (self.folder / "password").write_text(PASSWORD)
+        (self.folder / "password").chmod(0o644)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"postgresql://fcnet:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+        self._run("initdb", "-U", "fcnet", f"--pwfile={self.folder / 'password'}", "-A", "scram-sha-256", "--no-sync")
+        self.start()
+
+    def _run(self, program, *words):
+        words = [str(self.programs / program), "-D", str(self.folder / "data"), *words]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **self.user)
+
+    def start(self):
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -F"
+        self._run("pg_ctl", "-w", "-t", "300", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self):
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def away(self, seconds):
+        """Stop it, and start it again after a while; return the thread that does."""
+        self.stop()
+        back = threading.Timer(seconds, self.start)
+        back.start()
+        return back
+
+
 @pytest.fixture(scope="module")
-def url():
-    """Start a PostgreSQL, and return the address of its database; it does not run as root."""
+def server():
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)  # where Debian's packages have them
     if programs is None:
         pytest.skip("PostgreSQL is not here")
-    folder = Path(tempfile.mkdtemp())
-    user = {"user": "nobody"} if os.geteuid() == 0 else {}
-    if user:
-        shutil.chown(folder, "nobody")
-    (folder / "password").write_text(PASSWORD)
-    (folder / "password").chmod(0o644)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    server = Server(programs)
+    yield server
+    server.stop()
+    shutil.rmtree(server.folder)
 
-    def run(program, *words):
-        words = [str(programs / program), "-D", str(folder / "data"), *words]
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)
 
-    run("initdb", "-U", "fcnet", f"--pwfile={folder / 'password'}", "-A", "scram-sha-256", "--no-sync")
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", f"-p {port} -h 127.0.0.1 -k {folder} -F", "start")
-    yield f"postgresql://fcnet:{PASSWORD}@127.0.0.1:{port}/postgres"
-    run("pg_ctl", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
+@pytest.fixture
+def url(server):
+    return server.url
+
+
+@pytest.fixture(autouse=True)
+def every_epoch(monkeypatch):
+    """Tell of every epoch, however short it is."""
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -68,10 +105,15 @@ def recipe(tmp_path):
     return str(tmp_path / "mine.toml")
 
 
-def run_sweep(folder, recipe, database, *, tell=lambda now: None, trials=4, **settings):
-    own = {"trials": trials, "winner_seeds": 1, "pruner": "none"}
+def run_sweep(folder, recipe, database=None, *, tell=lambda now: None, trials=4, jobs=1, **settings):
+    own = {"trials": trials, "winner_seeds": 1, "pruner": "none", "sampler": "random"}
     plan = make_plan("digits", folder, recipe=recipe, own=own, engine="numpy", threads=1, **settings)
-    return sweep(*plan, database=database, tell=tell)
+    return sweep(*plan, database=database, tell=tell, jobs=jobs)
+
+
+def trials_in(found):
+    """Return the trials of a sweep without their times."""
+    return [trial | {"seconds": 0} for trial in found["trials"]]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -132,3 +174,133 @@ def test_a_kind_of_database_without_a_driver_is_named(recipe, tmp_path):
     with pytest.raises(FcnetError, match="--storage needs a driver for this kind of database"):
         run_sweep(tmp_path / "one", recipe, Database("a", f"mysql://me:{PASSWORD}@127.0.0.1:1/a"))
     assert PASSWORD not in repr(Database("a", f"mysql://me:{PASSWORD}@127.0.0.1:1/a"))
+
+
+@pytest.mark.parametrize(("jobs", "seconds"), [(1, 3), (2, 3), pytest.param(2, 30, marks=pytest.mark.slow)])
+def test_a_database_that_stops_for_a_while_is_waited_for(server, recipe, tmp_path, capfd, caplog, jobs, seconds):
+    outages = []
+
+    def tell(now):
+        if (jobs > 1 or now.running) and len(now.ended) >= 1 + 2 * len(outages):  # of one worker in the midst of a trial
+            outages.append(server.away(seconds))
+
+    caplog.set_level("INFO", "fcnet")
+    found = run_sweep(tmp_path / "one", recipe, Database(f"away {jobs} {seconds}", server.url), tell=tell, jobs=jobs)
+    for back in outages:
+        back.join()
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", recipe))
+    assert found["winner"]["trial"] == found["best"]
+    said = [message for message in caplog.messages if "database" in message]
+    assert 1 <= len(said) <= len(outages)
+    assert set(said) == {"The database of --storage does not answer: waiting for it, at most 5 minutes"}
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_database_that_stays_away_is_one_clear_line(server, recipe, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(studies, "PATIENCE", 1.0)
+    database, calls = Database("stays away", server.url), []
+
+    def tell(now):
+        calls.append(now)
+        if len(calls) == 4:
+            server.stop()
+
+    with pytest.raises(FcnetError, match=r"The database of --storage cannot be used: .*give the same command again"):
+        run_sweep(tmp_path / "one", recipe, database, tell=tell)
+    server.start()
+    monkeypatch.setattr(storage, "GRACE", 1)
+    found = run_sweep(tmp_path / "one", recipe, database, resume=True)
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", recipe))
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_an_answer_that_is_lost_costs_and_doubles_no_trial(recipe, tmp_path, monkeypatch):
+    """A trial is taken, begun, or ended; the database has written that, but its answer does not arrive."""
+    monkeypatch.setattr(storage, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(storage, "HEARTBEAT", 1)
+    monkeypatch.setattr(storage, "GRACE", 1)
+    expected = trials_in(run_sweep(tmp_path / "unbroken", recipe))
+    commits, calls = [], []
+
+    def commit(dialect, connection):
+        connection.commit()
+        commits.append(connection)
+        if calls and len(commits) % 4 == 0 and len(commits) < 200:
+            raise sqlite3.OperationalError("the connection is lost")
+
+    monkeypatch.setattr(DefaultDialect, "do_commit", commit)
+    found = run_sweep(tmp_path / "one", recipe, Database("lost", f"sqlite:///{tmp_path / 'shared.db'}"), tell=calls.append)
+    assert trials_in(found) == expected
+
+
+def test_ctrl_c_ends_the_wait_for_a_database(recipe, tmp_path, monkeypatch):
+    calls = []
+
+    def commit(dialect, connection):
+        if len(calls) >= 2:
+            raise sqlite3.OperationalError("the connection is lost")
+        connection.commit()
+
+    def stop(seconds):
+        raise KeyboardInterrupt
+
+    database = Database("stopped", f"sqlite:///{tmp_path / 'shared.db'}")
+    with monkeypatch.context() as patch:
+        patch.setattr(DefaultDialect, "do_commit", commit)
+        patch.setattr(storage.time, "sleep", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(tmp_path / "one", recipe, database, tell=calls.append)
+    monkeypatch.setattr(storage, "GRACE", 1)
+    assert trials_in(run_sweep(tmp_path / "one", recipe, database, resume=True)) == trials_in(
+        run_sweep(tmp_path / "unbroken", recipe)
+    )
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_at_the_beginning(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://fcnet:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/postgres"
+        with pytest.raises(FcnetError, match=r"The database of --storage cannot be used: .*timeout"):
+            run_sweep(tmp_path / "one", recipe, Database("silent", url))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_one_of_two_machines_killed_at_ten_random_moments(url, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "HEARTBEAT", 1)
+    monkeypatch.setattr(storage, "GRACE", 3)
+    monkeypatch.setattr(studies, "ATTEMPTS", 100)
+    context, rng, database = multiprocessing.get_context("fork"), np.random.default_rng(0), Database("ten kills", url)
+    kills = context.Value("i", 0)
+
+    def killed(at, seconds):
+        calls = []
+
+        def tell(now):
+            calls.append(now)
+            if len(calls) == at:
+                threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            if len(calls) > at + 6:
+                time.sleep(3600)  # the timer is late
+
+        run_sweep(tmp_path / "one", recipe, database, tell=tell, trials=100, resume=True)
+
+    def other():
+        def tell(now):
+            while kills.value < 10 and len(now.ended) > 8 * (kills.value + 1):
+                time.sleep(0.05)  # leave work for the lives to come
+
+        run_sweep(tmp_path / "two", recipe, database, tell=tell, trials=100)
+
+    second = context.Process(target=other)
+    second.start()
+    for _ in range(10):
+        first = context.Process(target=killed, args=(int(rng.integers(1, 9)), rng.uniform(0, 0.2)))
+        first.start()
+        first.join()
+        assert first.exitcode == -signal.SIGKILL
+        kills.value += 1
+    found = run_sweep(tmp_path / "one", recipe, database, trials=100, resume=True)
+    second.join()
+    assert second.exitcode == 0
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", recipe, trials=100))
