@@ -20,8 +20,9 @@ from click.testing import CliRunner
 
 from fcnet.cli import main
 from fcnet.data import load_digits
-from fcnet.errors import FcnetError, InputError, SettingError
+from fcnet.errors import DivergedError, FcnetError, InputError, SettingError
 from fcnet.experiments.config import Config
+from fcnet.experiments.paired import over_seeds
 from fcnet.experiments.recipe import Recipe, load_recipe, recipe_names, recipe_text
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.sweep import prepared, results
@@ -31,6 +32,7 @@ from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.space import make_space
 from fcnet.experiments.sweep.study import account, opened, trials_of
 from fcnet.experiments.sweep.values import plain_params
+from fcnet.experiments.sweep.winner import finalists
 
 forks = pytest.mark.skipif(os.name != "posix", reason="processes are forked")
 RECIPE = """
@@ -207,12 +209,72 @@ def test_the_winner_is_a_recipe_with_runs_that_are_evaluated_once(swept):
     assert winner["test_accuracy"] == np.mean(accuracies)
     assert winner["test_accuracy_std"] == np.std(accuracies, ddof=1)
     assert winner["val_loss"] == np.mean([each["val_loss"] for each in metrics])
-    recipe = load_recipe(str(study / "winner.toml"))
+    recipe = load_recipe(str(study / "winner.toml"), ["description="])
     assert recipe == Config.read(study / winner["runs"][0]).settings
     best = json.loads((study / f"trials/{winner['trial']:04d}/metrics.json").read_text())
-    assert load_recipe(str(study / "winner.toml"), ["description="]) == Recipe.from_dict(
-        best["recipe"] | {"description": ""}, ""
-    )
+    assert recipe == Recipe.from_dict(best["recipe"] | {"description": ""}, "")
+
+
+def test_the_winner_is_the_best_of_the_finalists_with_new_seeds(swept):
+    study, said, _ = swept
+    winner, final = said["winner"], said["winner"]["finalists"]
+    trials = {trial["number"]: trial for trial in said["trials"]}
+    best = max((n for n in trials if n and trials[n]["state"] == "finished"), key=lambda n: trials[n]["value"])
+    assert [each["trial"] for each in final] == [0, best]  # the plain recipe, and one of fewer than 40 trials
+    for each in final:
+        assert each["runs"] == [f"finalists/{each['trial']:04d}/seed-{seed}" for seed in (2, 3)]
+        metrics = [read_metrics(study / run) for run in each["runs"]]
+        assert each["val_accuracy"] == np.mean([run["val_accuracy"] for run in metrics])
+        assert all((run["test_accuracy"] is not None) == (each["trial"] == winner["trial"]) for run in metrics)
+    assert winner["val_accuracy"] == max(each["val_accuracy"] for each in final)
+    assert winner["plain"] == final[0]["val_accuracy"]
+
+
+def ended(plan, number, value, val_loss=1.0):
+    """Return a trial that was trained to its end: number 0 is the plain recipe, others have a rate each."""
+    values = {"training.learning_rate": 0.05 + number / 1000}
+    ranges = {name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in values}
+    said = {"plain": number == 0, "val_loss": val_loss}
+    trial = optuna.trial.create_trial(params=values, distributions=ranges, value=value, user_attrs=said)
+    trial.number = number
+    return trial
+
+
+def test_finalists_are_the_plain_recipe_and_one_of_twenty_trials(recipe, tmp_path):
+    _, plan = planned(tmp_path / "study", recipe("[sweep]\nlearning_rate = {low = 0.01, high = 0.5}\n"))
+
+    def numbers(*trials):
+        return [each.trial.number for each in finalists(tmp_path, plan, account(trials))]
+
+    many = [ended(plan, n, n / 1000) for n in range(70)]
+    assert numbers(*many[:1]) == [0]
+    assert numbers(*many[:10]) == [0, 9]
+    assert numbers(*many) == [0, 69, 68, 67]
+    assert numbers(*many, *(ended(plan, n, 0.0) for n in range(70, 200))) == [0, 69, 68, 67, 66, 65]
+    again = ended(plan, 69, 0.069)
+    again.number = 70
+    assert numbers(*many, again) == [0, 69, 68, 67]  # not the same recipe twice
+    assert numbers(*many[1:]) == [69, 68, 67]  # the plain recipe was not trained to its end
+    ties = [ended(plan, n, 0.5, val_loss) for n, val_loss in ((0, 0.1), (1, 0.3), (2, 0.2), (3, 0.3))]
+    assert numbers(*ties) == [0, 2]
+
+
+def test_a_finalist_that_diverges_is_left_out(recipe, tmp_path, monkeypatch):
+    from fcnet.experiments.sweep import winner
+
+    def diverge(run, config, *, train=winner.train, **settings):
+        if config.recipe in diverging:
+            raise DivergedError("loss", epoch=1)
+        return train(run, config, **settings)
+
+    monkeypatch.setattr(winner, "train", diverge)
+    diverging = {"mine"}
+    found = run_sweep(tmp_path / "study", recipe(), trials=2)["winner"]
+    assert (found["trial"], found["plain"]) == (1, None)
+    assert [each["trial"] for each in found["finalists"]] == [1]
+    diverging.add("trial-1")
+    with pytest.raises(FcnetError, match="The best trials diverge with other seeds"):
+        run_sweep(tmp_path / "study", recipe(), trials=2, resume=True)
 
 
 def test_a_setting_counts_only_with_its_kind(swept):
@@ -499,10 +561,10 @@ def test_warnings_at_the_border_of_a_range_and_within_noise(recipe, tmp_path):
         "The best training.learning_rate is 0.0999, at the upper end of its range",
         "The best training.epochs is 2, at the lower end of its range",
     ]  # dropout cannot be below 0
-    assert results.noise_words(plan, 0.9, 0.95, 0.01, 300) == ""
-    assert "not better than the plain recipe beyond noise" in results.noise_words(plan, 0.9, 0.91, 0.01, 300)
-    assert "beyond noise" in results.noise_words(plan, 0.9, 0.902, 0.0, 300)  # less than one row
-    assert results.noise_words(plan, None, 0.9, 0.0, 300) == ""
+    assert results.noise_words(plan, over_seeds([0.90, 0.91, 0.92], [0.94, 0.95, 0.96], 300), 0.91, 0.95) == []
+    for b in ([0.90, 0.93, 0.91], [0.89, 0.90, 0.91]):  # better by chance, and worse
+        [words] = results.noise_words(plan, over_seeds([0.90, 0.91, 0.92], b, 300), 0.91, np.mean(b))
+        assert words.startswith("The winner is not better than the plain recipe beyond noise: it has 9")
 
 
 def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option("--metric", help="What is to be best: val_accuracy or val_loss.  [default: val_accuracy]")
 @click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
 @click.option(
-    "--winner-seeds", type=click.IntRange(min=1), metavar="K", help="Train the winner so often in the end.  [default: 3]"
+    "--winner-seeds", type=click.IntRange(min=1), metavar="K", help="Train each finalist so often in the end.  [default: 3]"
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="STUDY", help="The folder.  [default: sweeps/DATASET-RECIPE-TIME]"
@@ -88,8 +88,8 @@ def sweep(
     """Search for better settings of a recipe on DATASET: digits, cifar10, or the path of your own data.
 
     Trains the recipe as it is and then with values drawn from its search space. It ends trainings early that fall behind. The
-    best recipe is trained again with new seeds, evaluated on the test rows, and written as winner.toml. Ctrl-C stops it;
-    --resume goes on.
+    best few and the recipe as it is are trained again with new seeds. The winner among these is evaluated on the test rows, and
+    written as winner.toml. Ctrl-C stops it; --resume goes on.
     """
     from fcnet.cli.sweep_table import Board
     from fcnet.experiments.sweep.plan import make_plan
@@ -136,7 +136,7 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
         spread = f" ± {std:.2%}" if std is not None else ""
         click.echo(f"{words} accuracy {winner[name]:.2%}{spread} ({new_seeds})")
     if winner["plain"] is not None:
-        click.echo(f"The plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
+        click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
     click.echo(f"Recipe:  {folder / winner['recipe']}")
     click.echo(f"Results: {folder / 'sweep.json'}")
     if report:

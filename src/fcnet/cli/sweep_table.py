@@ -96,7 +96,7 @@ class Board:
         best = now.best(plan.sign)
         so_far = "" if best is None else f", best {plan.metric} {self._value(best)}"
         table = Table("trial", "state", "epochs", plan.metric, "settings", expand=False, box=None, pad_edge=False)
-        ranked = sorted(now.complete, key=lambda trial: -plan.sign * (trial.value or 0.0))[:MOST_ROWS]
+        ranked = now.ranked(plan.sign)[:MOST_ROWS]
         for trial in [*ranked, *now.running]:
             self._add(table, trial, "best" if best is not None and trial.number == best.number else "")
         head = f"{len(now.ended)} of {plan.most_trials} trials, {len(now.complete)} to the end{so_far}{about}"

@@ -47,7 +47,7 @@ class Plan:
     seeds : int
         A trial is the mean of so many trainings, with seeds from that of `config` on.
     winner_seeds : int
-        So often the winner is trained again, each time with a seed that no trial had.
+        So often each finalist is trained again, each time with a seed that no trial had.
     """
 
     config: Config
@@ -96,6 +96,12 @@ class Plan:
         """The most epochs of a trial."""
         swept = [p for p in self.space if p.key == "training.epochs"]
         return max([self.config.settings.training.n_epochs, *(int(max(p.choices or [p.high])) for p in swept)])
+
+    @property
+    def new_seeds(self) -> range:
+        """Those that the finalists are trained with, which no trial had."""
+        first = self.config.seed + self.seeds
+        return range(first, first + self.winner_seeds)
 
     @property
     def report_every(self) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcnet.errors import SettingError
+from fcnet.experiments.paired import Difference
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.space import Parameter
 from fcnet.experiments.sweep.study import PLAIN, REASON, Account
@@ -100,21 +101,15 @@ def _may_go_on(parameter: Parameter, side: str) -> bool:
         return False
 
 
-def noise_words(plan: Plan, plain: float | None, mean: float, std: float, n_val: int) -> str:
-    """Return a warning where the winner, trained anew, is not better than the plain recipe beyond noise; else nothing.
-
-    Noise is twice the standard error of the difference over seeds, and at least what one validation row changes.
-    """
-    if plain is None:
-        return ""
-    gain = plan.sign * (mean - plain)
-    noise = 2 * std * math.sqrt(1 / plan.winner_seeds + 1 / plan.seeds)
-    if plan.metric == "val_accuracy":
-        noise = max(noise, 1 / n_val)
-    if gain > noise:
-        return ""
-    than = f"{shown(plan, mean)} over seeds, the plain recipe {shown(plan, plain)}"
-    return f"The winner is not better than the plain recipe beyond noise: it has {than}. Try more trials, or a wider space."
+def noise_words(plan: Plan, difference: Difference, plain: float, mean: float) -> list[str]:
+    """Return a warning where the winner, trained with new seeds, is not better than the plain recipe beyond noise."""
+    if difference.is_decided and difference.mean > 0:
+        return []
+    than = f"it has {shown(plan, mean)} with new seeds, the plain recipe {shown(plan, plain)}"
+    chance = f"p = {difference.p_value:.2g}, {difference.test}"
+    return [
+        f"The winner is not better than the plain recipe beyond noise: {than} ({chance}). Try more trials, or a wider space."
+    ]
 
 
 def shown(plan: Plan, value: float) -> str:

@@ -83,11 +83,10 @@ def sweep(
             now = account(trials_of(study))
             results = results_of(plan, now)
             write_results(folder, results)
-            best = now.best(plan.sign)
-            if best is None:
+            if not now.complete:
                 raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
             if database is None or _is_to_train(study, folder):
-                results["winner"] = finish(folder, plan, now, best, data_dir)
+                results["winner"] = finish(folder, plan, now, data_dir)
                 write_results(folder, results)
         shutil.rmtree(folder / PREPARED, ignore_errors=True)
     return results

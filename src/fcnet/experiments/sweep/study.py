@@ -166,9 +166,13 @@ class Account:
         """Those that were trained to the end."""
         return [trial for trial in self.ended if trial.state == TrialState.COMPLETE]
 
+    def ranked(self, sign: int) -> list[FrozenTrial]:
+        """Return them, the best first; of those with equal accuracy the one with the least validation loss."""
+        return sorted(self.complete, key=lambda trial: (-sign * (trial.value or 0.0), trial.user_attrs.get("val_loss", 0.0)))
+
     def best(self, sign: int) -> FrozenTrial | None:
-        """Return the best of them, the first of several."""
-        return max(self.complete, key=lambda trial: sign * (trial.value or 0.0), default=None)
+        """Return the first of them."""
+        return next(iter(self.ranked(sign)), None)
 
 
 def account(trials: Iterable[FrozenTrial]) -> Account:

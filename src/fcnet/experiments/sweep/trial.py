@@ -89,7 +89,7 @@ class Trials:
             trial.set_user_attr("seconds", seconds)
         said = {"number": trial.number, "params": values_of(trial.params, self.plan.space), **found, "seconds": seconds}
         write_atomic(run / METRICS, json.dumps(said, indent=2) + "\n")
-        for name in ("std", "epochs", "best_epoch"):
+        for name in ("std", "epochs", "best_epoch", "val_loss"):
             trial.set_user_attr(name, found[name])
         return TrialState.COMPLETE, value
 

@@ -1,14 +1,17 @@
-"""The winner of a sweep: trained again, evaluated once on the test rows, and written as a recipe."""
+"""The winner of a sweep: the best of a few finalists, evaluated once on the test rows, and written as a recipe."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from fcnet.errors import DivergedError, FcnetError
+from fcnet.experiments.compare import compare_runs
 from fcnet.experiments.folder import CONFIG
+from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.run import evaluate, is_begun, train
 from fcnet.experiments.sweep.plan import Plan
@@ -20,57 +23,116 @@ from fcnet.files import write_atomic
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-WINNER, RECIPE = "winner", "winner.toml"
+WINNER, FINALISTS, RECIPE = "winner", "finalists", "winner.toml"
+MOST_FINALISTS, TRIALS_OF_EACH = 5, 20
 _log = logging.getLogger(__name__)
 
 
-def finish(folder: Path, plan: Plan, now: Account, best: "FrozenTrial", data_dir: str | None = None) -> dict[str, Any]:
-    """Write the recipe of the best trial, train it with new seeds, evaluate each of these runs, and return what came of it."""
+@dataclass
+class Finalist:
+    """A trial whose recipe is trained with new seeds, and what came of it."""
+
+    trial: "FrozenTrial"
+    recipe: Recipe
+    runs: list[Path]
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the plain recipe."""
+        return bool(self.trial.user_attrs.get(PLAIN))
+
+    def values(self, name: str) -> list[float]:
+        """Return a metric with each seed."""
+        return [metrics[name] for metrics in self.metrics]
+
+    def mean(self, name: str) -> float:
+        """Return the mean of a metric over seeds."""
+        return float(np.mean(self.values(name)))
+
+    def said(self, folder: Path, *names: str) -> dict[str, Any]:
+        """Return what ``sweep.json`` has of it."""
+        several = len(self.metrics) > 1
+        std = {f"{name}_std": float(np.std(self.values(name), ddof=1)) if several else None for name in names}
+        runs = [str(run.relative_to(folder)) for run in self.runs]
+        return {"trial": self.trial.number, "runs": runs, **{name: self.mean(name) for name in names}, **std}
+
+
+def finalists(folder: Path, plan: Plan, now: Account) -> list[Finalist]:
+    """Return the plain recipe, and of the other trials the best: one for every 20 trials, at most 5.
+
+    The best of many trials was mostly lucky with its seed, and the more trials there are, the more were.
+    """
+    most = min(MOST_FINALISTS, max(1, len(now.ended) // TRIALS_OF_EACH))
+    found: list[Finalist] = []
+    for trial in filter(None, [plain_of(now), *now.ranked(plan.sign)]):
+        recipe = with_values(plan.config.settings, values_of(trial.params, plan.space), plan.space)
+        if all(recipe != other.recipe for other in found):
+            runs = [folder / FINALISTS / f"{trial.number:04d}" / f"seed-{seed}" for seed in plan.new_seeds]
+            found.append(Finalist(trial, recipe, runs))
+        if sum(not finalist.is_plain for finalist in found) == most:
+            break
+    return found
+
+
+def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) -> dict[str, Any]:
+    """Train the finalists with new seeds, write the recipe of the best, evaluate its runs, and return what came of it.
+
+    Raises
+    ------
+    FcnetError
+        If all of them diverge with the new seeds.
+    """
     import tomli_w
 
-    params = values_of(best.params, plan.space)
-    recipe = _recipe(plan, best)
-    write_atomic(folder / RECIPE, tomli_w.dumps(recipe.to_dict()))
-    first = plan.config.seed + plan.seeds
-    runs = [folder / WINNER / f"seed-{seed}" for seed in range(first, first + plan.winner_seeds)]
-    metrics = []
-    for seed, run in enumerate(runs, first):
-        config = replace(plan.config, recipe=WINNER, settings=recipe, seed=seed)
-        begun = is_begun(run, config)
-        if (run / CONFIG).exists() and not begun:
-            _log.info("%s was trained by the recipe of an earlier winner: it is trained again", run)
-        _log.info("Training the winner, trial %d, with seed %d", best.number, seed)
-        train(run, config, data_dir=data_dir, resume=begun, force=not begun)
-        metrics.append(evaluate(run, data_dir=data_dir))
-    values = {name: [each[name] for each in metrics] for name in ("val_accuracy", "val_loss", "test_accuracy")}
-    over = {name: float(np.mean(found)) for name, found in values.items()}
-    std = {f"{name}_std": float(np.std(found, ddof=1)) if len(found) > 1 else None for name, found in values.items()}
-    plain = plain_of(now)
-    plain_value = None if plain is None else plain.value
+    final = [finalist for finalist in finalists(folder, plan, now) if _train(finalist, plan, data_dir)]
+    if not final:
+        raise FcnetError("The best trials diverge with other seeds: try lower learning rates.")
+    best = max(final, key=lambda finalist: (plan.sign * finalist.mean(plan.metric), -finalist.mean("val_loss")))
+    plain = next((finalist for finalist in final if finalist.is_plain), None)
+    params, n_val = values_of(best.trial.params, plan.space), best.metrics[0]["n_val"]
     warnings = border_words(plan.space, params)
-    if best.user_attrs.get(PLAIN):
+    if best is plain:
         warnings.append("No trial was better than the plain recipe.")
-    elif said := noise_words(plan, plain_value, over[plan.metric], std[f"{plan.metric}_std"] or 0.0, metrics[0]["n_val"]):
-        warnings.append(said)
+    elif plain is not None:
+        warnings += noise_words(plan, _difference(plan, plain, best, n_val), plain.mean(plan.metric), best.mean(plan.metric))
+    best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
+    found = f"Found by a sweep of {plan.config.recipe}: {plan.metric} {shown(plan, best.mean(plan.metric))}"
+    description = f"{plan.config.settings.description} {found} in trial {best.trial.number}.".lstrip()
+    write_atomic(folder / RECIPE, tomli_w.dumps(msgspec.structs.replace(best.recipe, description=description).to_dict()))
     return {
-        "trial": best.number,
+        **best.said(folder, "val_accuracy", "val_loss", "test_accuracy"),
         "params": params,
         "recipe": RECIPE,
-        "runs": [str(run.relative_to(folder)) for run in runs],
-        "seeds": list(range(first, first + plan.winner_seeds)),
-        **over,
-        **std,
-        "plain": plain_value,
-        "n_val": metrics[0]["n_val"],
-        "n_test": metrics[0]["n_test"],
+        "seeds": list(plan.new_seeds),
+        "plain": None if plain is None else plain.mean(plan.metric),
+        "finalists": [finalist.said(folder, "val_accuracy", "val_loss") for finalist in final],
+        "n_val": n_val,
+        "n_test": best.metrics[0]["n_test"],
         "warnings": warnings,
     }
 
 
-def _recipe(plan: Plan, best: "FrozenTrial") -> Recipe:
-    """Return the recipe of a trial, whose description says where it comes from."""
-    plain = plan.config.settings
-    assert best.value is not None
-    found = f"Found by a sweep of {plan.config.recipe}: {plan.metric} {shown(plan, best.value)} in trial {best.number}."
-    recipe = with_values(plain, values_of(best.params, plan.space), plan.space)
-    return msgspec.structs.replace(recipe, description=f"{plain.description} {found}".lstrip())
+def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
+    """Train a finalist with each of the new seeds, and return whether it did not diverge."""
+    name = plan.config.recipe if finalist.is_plain else f"trial-{finalist.trial.number}"
+    for seed, run in zip(plan.new_seeds, finalist.runs, strict=True):
+        config = replace(plan.config, recipe=name, settings=finalist.recipe, seed=seed)
+        begun = is_begun(run, config)
+        if (run / CONFIG).exists() and not begun:
+            _log.info("%s was trained by another recipe: it is trained again", run)
+        _log.info("Training the finalist %s with seed %d", name, seed)
+        try:
+            finalist.metrics.append(train(run, config, data_dir=data_dir, resume=begun, force=not begun))
+        except DivergedError as error:
+            _log.info("It diverged: %s", error)
+            return False
+    return True
+
+
+def _difference(plan: Plan, plain: Finalist, best: Finalist, n_val: int) -> Difference:
+    """Return how much better the winner is than the plain recipe: over seeds, or of one seed over rows."""
+    if len(best.runs) == 1:
+        return compare_runs([plain.runs[0], best.runs[0]]).difference
+    a, b = ([plan.sign * value for value in finalist.values(plan.metric)] for finalist in (plain, best))
+    return over_seeds(a, b, n_val)
