@@ -94,6 +94,7 @@ def test_the_check_of_every_gradient_reads_the_table(monkeypatch):
     assert max(checks.values()) < TOLERANCE
     backward = RMSNorm.backward
     monkeypatch.setattr(RMSNorm, "backward", lambda *args: (args[1], backward(*args)[1]))
+    monkeypatch.setattr("fcnet.nn.every_gradient.NORMALISATIONS", {"rms": None})  # as quick as can be
     assert max(check.relative_error for check in check_every_gradient() if check.kind == "rms norm") > TOLERANCE
 
 

@@ -335,7 +335,7 @@ assert "sklearn" in sys.modules
 def test_patches_say_more_than_pixels_of_real_images():
     data = load_cifar10()
     train, test = (data.X_train[:800], data.y_train[:800]), (data.X_test[:500], data.y_test[:500])
-    patches = PatchTransformer(n_filters=100, n_components=200, random_state=0)
+    patches = PatchTransformer(n_filters=40, n_components=100, random_state=0)
     of_patches = make_pipeline(patches, RidgeClassifier(alpha=100)).fit(*train).score(*test)
     of_pixels = [make_pipeline(StandardScaler(), RidgeClassifier(alpha=10.0**i)).fit(*train).score(*test) for i in range(7)]
     assert of_patches > max(of_pixels) + 0.1
