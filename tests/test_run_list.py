@@ -140,11 +140,19 @@ def test_runs_of_version_0_1_are_listed():
         (["--filter", "test_accuracy>0"], ["a"]),
         (["--filter", "hidden_sizes=[8]", "--filter", "epochs=2", "--filter", "state=killed"], ["killed"]),
         (["--filter", "seed == 1"], ["deep/b"]),
-        (["--filter", "state<3"], []),
         (["--filter", "update.kind=nesterov", "--filter", "training.kind=gradient", "--filter", "state=killed"], ["killed"]),
         (["--filter", "training.update=nesterov", "--filter", "training.update.kind!=adam", "--filter", "lr=0.1"], ["deep/b"]),
-        (["--filter", "state=finished\nx = 1"], []),
-        (["--filter", "state='finished", "--filter", "seed=[[["], []),
+        (["--filter", "state='finished'", "--filter", "seed!=1"], ["a"]),
+        (
+            ["--filter", "hidden_sizes=8", "--filter", "keep_best=yes", "--filter", "mirror=off", "--filter", "seed=1"],
+            ["deep/b"],
+        ),
+        (["--filter", "keep_best=no"], []),
+        (["--filter", "validation>0%", "--filter", "val_accuracy<100%", "--filter", "test>=0", "--filter", "time>0"], ["a"]),
+        (["--filter", "run=b"], ["deep/b"]),
+        (["--filter", "run=deep/b", "--filter", "run!=a", "--filter", "data=digits"], ["deep/b"]),
+        (["--filter", "drop=name,age"], []),
+        (["--sort", "-test", "--filter", "drop=none", "--filter", "state=finished"], ["a", "deep/b"]),
         (["--sort", "loss", "--filter", "dataset=digits", "--filter", "state!=killed"], ["deep/b", "a", "stopped", "wild"]),
     ],
 )
@@ -166,6 +174,19 @@ def test_runs_are_filtered_and_sorted(folder, words, names):
         (["--filter", "learning_rat=1"], "Did you mean 'learning_rate'"),
         (["--sort", "los"], "Did you mean 'loss'"),
         (["--filter", "loss"], "--filter takes key=value"),
+        (["--filter", "epochs=>3"], "--filter takes key=value, or one of < <= > >= != in place of =; got 'epochs=>3'"),
+        (["--filter", "state=finshed"], "Unknown state 'finshed'. Did you mean 'finished'? Known: damaged, diverged,"),
+        (["--filter", "state<3"], "Unknown state '3'"),
+        (["--filter", "state=finished\nx = 1"], "Unknown state 'finished\\nx = 1'"),
+        (["--filter", "update=nesterof"], "Did you mean 'nesterov'"),
+        (["--filter", "engine=nump"], "Did you mean 'numpy'"),
+        (["--filter", "activation=tanch"], "Did you mean 'tanh'"),
+        (["--filter", "seed=[[["], "seed is a number; got '[[['"),
+        (["--filter", "epochs>half"], "epochs is a number; got 'half'"),
+        (["--filter", "epochs>50%"], "epochs is a number; got '50%'"),
+        (["--filter", "validation>50"], "validation is a share, of 1 or 100% at most; got '50'"),
+        (["--filter", "mirror=maybe"], "mirror is yes or no; got 'maybe'"),
+        (["--filter", "hidden_sizes=wide"], "hidden_sizes is a list, such as 128,64; got 'wide'"),
         (["--filter", "kind=adam"], "training.kind or training.schedule.kind or training.update.kind: give"),
         (["--sort", "kind"], "training.kind or training.schedule.kind or training.update.kind: give"),
         (["--json", "--csv"], "do not go together"),
@@ -187,7 +208,34 @@ def test_a_value_that_is_text_is_compared_as_text():
             assert row not in chosen(rows, [f"{key}!={row.dataset}"])
     assert chosen(rows, ["checksum='10'"]) == [rows[5]]
     assert chosen(rows, ["seed=1e1"]) == rows
-    assert chosen(rows, ["seed=" + "1" * 5000]) == []
+    with pytest.raises(SettingError, match="seed is a number"):
+        chosen(rows, ["seed=" + "1" * 5000])
+    assert chosen(rows[:1], ["dataset=12345678"]) == rows[:1]
+
+
+def test_values_are_written_as_after_set(folder, tmp_path):
+    for name, sizes, data in (("one", "[8]", "digits"), ("two", "[128, 64]", "/data/2026/cust.csv"), ("none", "[]", "digits")):
+        run = Path(shutil.copytree(folder / "a", tmp_path / name))
+        text = (run / "config.toml").read_text()
+        text = re.sub(r"hidden_sizes = \[.*?\]", f"hidden_sizes = {sizes}", text, flags=re.S)
+        (run / "config.toml").write_text(text.replace('dataset = "digits"', f'dataset = "{data}"'))
+    for words, names in (
+        (("hidden_sizes=128,64", "hidden_sizes=[128, 64]", "hidden_sizes=(128,64)", "hidden_sizes=128 64"), ["two"]),
+        (("dataset=cust.csv", "data=2026/cust.csv", "dataset=/data/2026/cust.csv", "data!=digits"), ["two"]),
+        (("dataset=st.csv", "data=2025/cust.csv"), []),
+        (("hidden_sizes=none", "hidden_sizes=[]"), ["none"]),
+        (("hidden_sizes=8", "hidden_sizes=[8]"), ["one"]),
+    ):
+        for word in words:
+            assert [Path(row["run"]).name for row in json.loads(fcnet(tmp_path, "--filter", word, "--json"))] == names
+
+
+def test_equal_settings_of_older_runs_are_no_difference(folder, tmp_path):
+    for name, run in (("old", OLD / "digits"), ("new", folder / "a")):
+        shutil.copytree(run, tmp_path / name)
+    found = json.loads(fcnet(tmp_path, "--filter", "hidden_sizes=8", "--json"))
+    assert len(found) == 2
+    assert not any("network.hidden_sizes" in row["settings"] for row in found)
 
 
 def test_a_key_of_several_settings_is_refused_with_their_paths():
@@ -230,6 +278,40 @@ def test_a_table_for_people_and_csv_for_programs(folder):
     found = list(csv.DictReader(io.StringIO(fcnet(folder, "--filter", "state=finished", "--csv"))))
     assert [row["training.learning_rate"] for row in found] == ["0.01", "0.1"]
     assert float(found[0]["val_accuracy"]) == read_metrics(folder / "a")["val_accuracy"]
+
+
+def test_why_a_run_diverged_is_a_few_words_in_the_table_and_whole_elsewhere(folder):
+    line = fcnet(folder, "--filter", "state=diverged").splitlines()[1]
+    assert line.endswith("diverged in epoch 1")
+    [row] = json.loads(fcnet(folder, "--filter", "state=diverged", "--json"))
+    assert "The loss stopped being finite at iteration" in row["reason"]
+    assert row["reason"] in fcnet(folder, "--filter", "state=diverged", "--csv")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("width", [40, 60, 80, 150])
+def test_on_a_terminal_each_run_is_one_line(folder, tmp_path, monkeypatch, width):
+    """Columns are left out, and names of runs and settings shortened."""
+    import pty
+
+    shutil.copytree(folder / "a", tmp_path / "runs" / f"a-run-with-{'a-long-' * 5}name")
+    shutil.copytree(folder / "deep" / "b", tmp_path / "runs" / "b")
+    shutil.copytree(folder / "wild", tmp_path / "runs" / "wild")
+    here, there = pty.openpty()
+    with os.fdopen(there, "w") as terminal, monkeypatch.context() as patch:
+        patch.setenv("COLUMNS", str(width))
+        patch.setenv("TERM", "xterm")
+        patch.setattr(sys, "stdout", terminal)
+        main.main(["runs", str(tmp_path / "runs")], standalone_mode=False)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", os.read(here, 1 << 16).decode()).split("\r\n")[:-1]
+    os.close(here)
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= width
+    assert {"run", "state", "validation"} <= set(lines[0].split())
+    assert ("time" in lines[0]) == (width > 120)
+    assert lines[2].startswith("b ")
+    assert ("loss" in lines[0]) == (width > 80)
+    assert ("learning_rate = 0.1" in lines[2]) == (width > 60)
 
 
 def test_places_without_runs(folder, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Settings, durations and lists of names as people write them."""
 
 import re
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,6 +44,17 @@ def listed(names: Iterable[str], most: int = 10, sign: str = ", ") -> str:
     names = list(names)
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return sign.join(names[:most]) + more
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text, as much of it as fits a line of a list.
+
+    Examples
+    --------
+    >>> len(shortened("much " * 100)), shortened("enough")
+    (76, 'enough')
+    """
+    return textwrap.shorten(text, 80, placeholder=" …")
 
 
 def without_credentials(text: str) -> str:

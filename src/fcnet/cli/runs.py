@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 COLOURS = {"running": "cyan", "finished": "green", "stopped": "yellow", "killed": "yellow", "unfinished": "yellow"}  # else red
 RIGHT = ("validation", "test", "loss", "epochs", "time")
-WIDE = 1000  # where the output is no terminal, no line is broken
+COLUMNS = ("run", "state", "data", "validation", "test", "loss", "epochs", "time", SETTINGS := "settings that differ")
+SHORTENED = ("run", SETTINGS)  # where a line is too long, and
+SPARED = ("time", "loss", "data", "epochs", "test")  # are left out before, in this order
+LEAST, GAP = 24, 2  # letters of the settings that others are left out for, and between columns
+WIDE = 1000  # letters where the output is no terminal
 
 
 @click.command(cls=Command)
@@ -30,7 +34,7 @@ WIDE = 1000  # where the output is no terminal, no line is broken
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Only runs with this value of a column or setting; also with < <= > >= !=, as in 'loss<0.1'. May be repeated.",
+    help="Only runs with this value of a column or setting; also with < <= > >= !=, as in 'validation>90%'. May be repeated.",
 )
 @click.option("--sort", default="", metavar="KEY", help="Sort by a column or setting; -KEY for the largest first.")
 @click.option("--watch", is_flag=True, help="Show the list anew every second until Ctrl-C.")
@@ -57,7 +61,7 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
         raise SettingError("--watch needs a terminal; --json and --csv print the runs as they are now.")
     listing = Runs(folder)
     if watch:
-        _watch(lambda: _table(folder, chosen(listing.rows(), filters, sort)))
+        _watch(lambda width: _table(folder, chosen(listing.rows(), filters, sort), width))
         return
     rows = chosen(listing.rows(), filters, sort)
     if as_json:
@@ -71,44 +75,67 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
 
         console = Console(width=None if sys.stdout.isatty() else WIDE)
         with console.capture() as shown:
-            console.print(_table(folder, rows))
+            console.print(_table(folder, rows, console.width))
         click.echo("\n".join(line.rstrip() for line in shown.get().splitlines()))
 
 
-def _watch(table: Any) -> None:
-    """Show a table, made anew every second, until Ctrl-C."""
+def _watch(table: Callable[[int], Any]) -> None:
+    """Show a table of so many letters in a line, made anew every second, until Ctrl-C."""
+    from rich.console import Console
     from rich.live import Live
 
+    console = Console()
     try:
-        with Live(table(), auto_refresh=False, vertical_overflow="ellipsis") as live:
+        with Live(table(console.width), console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
             while True:
                 time.sleep(1)
-                live.update(table(), refresh=True)
+                live.update(table(console.width), refresh=True)
     except KeyboardInterrupt:
         pass
 
 
-def _table(folder: Path, rows: Sequence["RunRow"]) -> "Table":
+def _table(folder: Path, rows: Sequence["RunRow"], width: int) -> "Table":
+    """Return the list with a line for each run, which `width` letters have to do for."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    from fcnet.experiments.runs import differing
-    from fcnet.words import duration_words, setting_words
+    columns = _columns(folder, rows)
+    widths = {name: max(map(cell_len, (name, *cells))) for name, cells in columns.items()}
+    widths[SETTINGS] = min(widths[SETTINGS], LEAST)
+    for name in SPARED:
+        if sum(widths.values()) + GAP * (len(widths) - 1) > width:
+            del widths[name]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in widths:
+        title = Text(name, no_wrap=True)
+        table.add_column(
+            title, justify="right" if name in RIGHT else "left", no_wrap=name not in SHORTENED, overflow="ellipsis"
+        )
+    for number, row in enumerate(rows):
+        colours = {"state": COLOURS.get(row.state, "red")}
+        table.add_row(*(Text(columns[name][number], colours.get(name, ""), no_wrap=True) for name in widths))
+    return table
 
-    table, settings = Table(box=None, pad_edge=False, header_style="bold"), differing(rows)
-    for name in ("run", "state", "data", "validation", "test", "loss", "epochs", "time", "settings that differ"):
-        table.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
+
+def _columns(folder: Path, rows: Sequence["RunRow"]) -> dict[str, list[str]]:
+    from fcnet.experiments.runs import differing
+    from fcnet.words import duration_words, setting_words, shortened
+
+    settings, columns = differing(rows), {name: list[str]() for name in COLUMNS}
     for row in rows:
+        reason = f"diverged in epoch {row.epochs + 1}" if row.state == "diverged" else shortened(row.reason)
         own = ", ".join(f"{path.rpartition('.')[2]} = {setting_words(value)}" for path, value in settings[row.run].items())
-        cells: list[str | Text] = [
+        cells = (
             str(row.run.relative_to(folder)) if row.run != folder else str(row.run),
-            Text(row.state, COLOURS.get(row.state, "red")),
+            row.state,
             Path(row.dataset or "").name,
             *("" if share is None else f"{share:.2%}" for share in (row.val_accuracy, row.test_accuracy)),
             "" if row.loss is None else f"{row.loss:.4g}",
             "" if row.n_epochs is None else f"{row.epochs}/{row.n_epochs}",
             "" if row.seconds is None else duration_words(row.seconds),
-            "; ".join(filter(None, [own, row.reason.partition(". ")[0]])),
-        ]
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
-    return table
+            "; ".join(filter(None, [own, reason])),
+        )
+        for column, cell in zip(columns.values(), cells, strict=True):
+            column.append(cell)
+    return columns

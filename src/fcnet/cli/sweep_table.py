@@ -2,14 +2,13 @@
 
 import math
 import time
-from textwrap import shorten
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fcnet.cli.notes import terminal
-from fcnet.words import duration_words, setting_words
+from fcnet.words import duration_words, setting_words, shortened
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from fcnet.experiments.sweep.study import Account
 
 MOST_ROWS = 8  # of trials that have ended
-MOST_LETTERS = 80  # of why a trial has failed
 
 
 class Board:
@@ -74,7 +72,7 @@ class Board:
         if row["state"] == "finished":
             return f"{self.plan.metric} {self._value(trial)}"
         reason = row["reason"] or row["state"]
-        return reason.partition(":")[0] if row["state"] == "diverged" else shorten(reason, MOST_LETTERS, placeholder=" …")
+        return reason.partition(":")[0] if row["state"] == "diverged" else shortened(reason)
 
     def time_left(self, now: "Account") -> float:
         """Return about how many seconds are left, by how long trials have taken so far; infinity where none has ended."""

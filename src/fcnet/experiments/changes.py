@@ -62,7 +62,7 @@ def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, ski
         for name in place.path[:-1]:
             above = above.setdefault(name, {})
         if not has_kinds(place.parts):
-            above[place.path[-1]] = _as_typed(value, place.annotation)
+            above[place.path[-1]] = as_typed(value, place.annotation)
         elif value != kind_at(tree, place.path):
             above[place.path[-1]] = value if isinstance(value, dict) else {KIND: value}
             lost = [entry.path[0] for entry in entries(root) if len(entry.path) == 1 and entry.unmet(tree)]
@@ -70,7 +70,7 @@ def changed(root: type[Settings], tree: Plain, changes: Sequence[Change], *, ski
     return tree
 
 
-def _as_typed(value: Any, annotation: Any) -> Any:
+def as_typed(value: Any, annotation: Any) -> Any:
     """Return the value that a text stands for in a field; the text where it stands for none, or the field holds text."""
     if not isinstance(value, str):
         return value

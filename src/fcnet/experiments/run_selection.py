@@ -4,23 +4,35 @@ import csv
 import io
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
+from fcnet.engine import ENGINES
 from fcnet.errors import SettingError, unknown_name
-from fcnet.experiments.changes import toml_value
+from fcnet.experiments.changes import as_typed, toml_value
 from fcnet.experiments.recipe import Recipe
-from fcnet.experiments.runs import RunRow, differing
+from fcnet.experiments.runs import RunRow, State, differing
 from fcnet.experiments.tree import KIND, entries, has_kinds, path_meant
+from fcnet.settings import choices_of
 from fcnet.words import listed
 
 COLUMNS = [made.name for made in fields(RunRow) if made.name != "settings"]
+HEADINGS = {"data": "dataset", "validation": "val_accuracy", "test": "test_accuracy", "time": "seconds"}  # for other columns
+PATHS = ("run", "dataset")  # which are also found by their ends
+TYPES: dict[type, tuple[Any, str]] = {  # of values, as what a text for them is read, and what it has to be in words
+    bool: (bool, "yes or no"),
+    int: (float, "a number"),
+    float: (float, "a number"),
+    list: (tuple[int, ...], "a list, such as 128,64"),
+}
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
     "!=": operator.ne,
     "=": operator.eq,
+    "==": operator.eq,
     "<": operator.lt,
     ">": operator.gt,
 }
@@ -34,7 +46,8 @@ def _value_of(row: RunRow, path: str) -> Any:
 
 
 def _path_of(rows: Sequence[RunRow], key: str) -> str:
-    """Return the column, or the path of the setting, that a key means: a path, or the end of one."""
+    """Return the column, or the path of the setting, that a key means: a heading, a path, or the end of one."""
+    key = HEADINGS.get(key, key)
     if key in COLUMNS or not rows:
         return key
     paths = sorted({path for row in rows for path in row.settings})
@@ -49,32 +62,34 @@ def _path_of(rows: Sequence[RunRow], key: str) -> str:
     return paths_by_name[found[0]]
 
 
-def chosen(rows: Sequence[RunRow], filters: Iterable[str], sort: str = "") -> list[RunRow]:
+def chosen(rows: Sequence[RunRow], filters: Iterable[str] = (), sort: str = "") -> list[RunRow]:
     """Return the runs that pass all filters, sorted.
 
     Parameters
     ----------
     rows : sequence of RunRow
     filters : iterable of str
-        Each a key, one of ``= != < <= > >=`` and a value as in TOML; quotes around text may be left out, and where a run has
-        text the value is text. A key is a column, or a setting by its path or the end of its path; the kind of a part is a
-        setting by the name of the part, with or without ``.kind``. A run that has no such value passes ``!=`` alone.
+        Each a key, one of ``= != < <= > >=`` and a value as it is typed after ``--set``, or a share in per cent. A key is a
+        column or its heading in the table, or a setting by its path or the end of its path; the kind of a part is a setting by
+        the name of the part, with or without ``.kind``. Of the paths of runs and data sets the end will do. A run that has no
+        such value passes ``!=`` alone.
     sort : str
         A key; with ``-`` before it the largest come first. Runs that have no such value come last.
 
     Raises
     ------
     SettingError
-        If a filter is of another form, or a key is that of no run or of several settings.
+        If a filter is of another form, a key is that of no run or of several settings, or no run could have such a value.
     """
     kept = list(rows)
     for text in filters:
-        found = re.fullmatch(r"\s*([\w.]+)\s*(<=|>=|!=|=|<|>)=?\s*(.*?)\s*", text, re.DOTALL)
-        if not found:
-            raise SettingError(f"--filter takes key=value, or another of {' '.join(RELATIONS)}; got {text!r}.")
+        found = re.fullmatch(r"\s*([\w.]+)\s*([<>=!]+)\s*(.*?)\s*", text, re.DOTALL)
+        if not found or found[2] not in RELATIONS:
+            raise SettingError(f"--filter takes key=value, or one of < <= > >= != in place of =; got {text!r}.")
         key, relation, written = found.groups()
-        path, wanted = _path_of(rows, key), toml_value(written)
-        kept = [row for row in kept if _passes(_value_of(row, path), relation, wanted, written)]
+        path = _path_of(rows, key)
+        _check(key, path, written, {repr(value): value for row in rows if (value := _value_of(row, path)) is not None}.values())
+        kept = [row for row in kept if _passes(_value_of(row, path), path, relation, written)]
     if not sort:
         return kept
     path = _path_of(rows, sort.removeprefix("-"))
@@ -83,16 +98,47 @@ def chosen(rows: Sequence[RunRow], filters: Iterable[str], sort: str = "") -> li
     return sorted(with_value, key=lambda row: _rank(_value_of(row, path)), reverse=sort.startswith("-")) + without
 
 
-def _passes(value: Any, relation: str, wanted: Any, written: str) -> bool:
-    if isinstance(value, str) and not isinstance(wanted, str):  # 2026 may be the name of a data set, and 12345678 a checksum
-        wanted = written
-    if relation in ("=", "!="):
-        value, wanted = (list(it) if isinstance(it, tuple) else it for it in (value, wanted))
-        return RELATIONS[relation](value, wanted)
-    try:
-        return value is not None and RELATIONS[relation](value, wanted)
-    except TypeError:  # a text is neither above nor below a number
-        return False
+def _check(key: str, path: str, written: str, values: Collection[Any]) -> None:
+    """Raise SettingError if no run could have what was written, given the values that there are."""
+    text = _read(written, "")
+    known = {"state": get_args(State), "engine": tuple(ENGINES)}.get(path) or tuple(
+        name
+        for entry in entries(Recipe)
+        if entry.name == path
+        for name in (entry.parts if has_kinds(entry.parts) else choices_of(entry.annotation))
+    )
+    if known and text not in {*known, *values}:
+        raise unknown_name(key, text, known)
+    read = [_read(written, value) for value in values]
+    if read and all(value is None for value in read):
+        raise SettingError(f"{key} is {TYPES[type(next(iter(values)))][1]}; got {written!r}.")
+    if path.endswith("_accuracy") and any(isinstance(share, float) and share > 1 for share in read):
+        raise SettingError(f"{key} is a share, of 1 or 100% at most; got {written!r}.")
+
+
+def _read(written: str, value: Any) -> Any:
+    """Return what was written in the type of a value; None if it is nothing of that type."""
+    plain = toml_value(written)
+    if isinstance(value, str):  # 2026 may be the name of a data set, and 12345678 a checksum
+        return plain if isinstance(plain, str) else written
+    if isinstance(value, float) and written.endswith("%"):
+        percent = as_typed(written[:-1], float)
+        return None if isinstance(percent, str) else percent / 100
+    found = plain if isinstance(value, list) and isinstance(plain, list) else as_typed(written, TYPES[type(value)][0])
+    if not isinstance(found, str):
+        return found
+    if not isinstance(value, list) or (value and isinstance(value[0], int) and written != "none"):
+        return None
+    return [] if written == "none" else [name.strip() for name in written.split(",")]  # none is how an empty list is shown
+
+
+def _passes(value: Any, path: str, relation: str, written: str) -> bool:
+    wanted = None if value is None else _read(written, value)
+    if wanted is None:
+        return relation == "!="
+    if path in PATHS and (end := Path(wanted).parts) == Path(value).parts[-len(end) :]:
+        wanted = value
+    return RELATIONS[relation](value, wanted)
 
 
 def _rank(value: Any) -> tuple[bool, Any]:

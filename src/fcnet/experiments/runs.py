@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.config import Config
@@ -27,13 +27,14 @@ from fcnet.experiments.folder import (
 from fcnet.experiments.history_end import HistoryEnd
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.results import read_metrics
-from fcnet.experiments.state import kind_of
+from fcnet.experiments.state import Kind, kind_of
 from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
 
 OF_A_RUN = re.compile(rb'^dataset *= *["\'].*^\[settings', re.DOTALL | re.MULTILINE)  # a config.toml of others has not both
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
 FROM_HISTORY = ("loss", "val_loss", "val_accuracy", "train_accuracy")
+State = Literal[Kind, "damaged"]
 SAME_RESULT = ("dataset", "description", "verify", "threads", "fcnet")  # these make no runs different
 
 
@@ -45,7 +46,7 @@ class RunRow:
     ----------
     run : Path
     state : str
-        As `fcnet.experiments.state.Kind`, or ``"damaged"``.
+        One of `State`.
     reason : str
         Why it has no result, where that is known.
     dataset, epochs, n_epochs, seconds
@@ -80,7 +81,7 @@ class Runs:
 
     Parameters
     ----------
-    folder : Path
+    folder : path
 
     Raises
     ------
@@ -88,7 +89,8 @@ class Runs:
         If there is no such folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
         if not folder.is_dir():
             raise FileFormatError(f"There is no folder {folder}." if not folder.exists() else f"{folder} is a file.")
         self.folder = folder
@@ -197,7 +199,10 @@ def _settings_of(run: Path) -> tuple[dict[str, Any], int]:
         if not is_flat(settings, Recipe) and "dataset" in values:
             return leaves(settings) | values, settings["training"].get("epochs", 1)
     config = Config.read(run)
-    return config.by_path(), config.settings.training.n_epochs
+    settings = {
+        path: list(value) if isinstance(value, tuple) else value for path, value in config.by_path().items()
+    }  # as in TOML
+    return settings, config.settings.training.n_epochs
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
