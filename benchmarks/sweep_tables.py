@@ -150,7 +150,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="most rows of a table, else 10,000, or 3,000 to choose")
     parser.add_argument("--threads", type=int, default=1, help="of each sweep")
     parser.add_argument("--jobs", type=int, default=1, help="so many sweeps side by side")
-    parser.add_argument("--sweep", nargs="*", default=[], metavar="OPTION", help="of fcnet sweep, as --sweep=--metric=val_loss")
+    parser.add_argument(
+        "--sweep", action="append", default=[], metavar="OPTION", help="of fcnet sweep, as --sweep=--metric=val_loss"
+    )
     parser.add_argument("--runs", type=Path, default=RUNS, help="where runs and results are kept")
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
