@@ -133,6 +133,20 @@ def test_a_comparison_goes_on_where_it_was(trained, monkeypatch):
         shutil.rmtree(Path(side["runs"]["0"]).parent / "seed-3")
 
 
+def test_a_seed_that_diverges_is_named_with_its_side(trained, tmp_path):
+    _, a, b = trained
+    words = ["digits", "--on", "digits", *QUICK, "--set-b", "learning_rate=1e6", "--seeds", 2, "--seed", 4, "--out", tmp_path]
+    for _ in range(2):  # nor does the same command again get over it
+        said = fcnet(*words, code=1)
+        assert "Error: B diverged with seed 4, in " in said
+        assert "Change it, or compare other seeds by --seed. The loss stopped being finite" in said
+    [wild] = [status.parent for status in tmp_path.glob("*/seed-4/status.json")]
+    mixed = Path(shutil.copytree(b, tmp_path / "mixed"))
+    shutil.copy(wild / "status.json", mixed / "seed-1")
+    (mixed / "seed-1" / "metrics.json").unlink()
+    assert f"Error: B diverged with seed 1, in {mixed / 'seed-1'}: a recipe that diverges" in fcnet(a, mixed, code=1)
+
+
 def test_a_stop_says_how_to_go_on(tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -205,7 +219,8 @@ def test_an_undecided_comparison_advises_new_seeds_alone(trained, tmp_path):
     n = over_seeds([0.5, 0.6], [0.51, 0.61], n_rows=100).new_seeds
     said = fcnet(tmp_path / "a", tmp_path / "b")
     assert f"Undecided. {n} new seeds, compared alone (with --on: --seed 2 --seeds {n}), would decide" in said
-    assert "would not keep the 5 %" in said
+    assert "is wrong in more than 5 % of comparisons" in said
+    assert said.count("± is the standard deviation over seeds") == 1
 
 
 @pytest.mark.parametrize("given", ["two folders", "all runs", "one folder"])
@@ -228,7 +243,7 @@ def test_single_runs_are_compared_row_by_row_also_when_they_were_evaluated(train
     assert found["mean"] == pytest.approx(accuracies[1] - accuracies[0])
     evaluated = Path(shutil.copytree(a / "seed-0", tmp_path / "evaluated"))
     runs.evaluate(evaluated)
-    again = compare_runs([evaluated, b / "seed-1"]).difference
+    again = compare_runs([str(evaluated), str(b / "seed-1")]).difference
     assert (again.only_a, again.only_b) == (found["only_a"], found["only_b"])
     text = fcnet(a / "seed-0", b / "seed-1")
     assert f"Of 300 rows A alone has {found['only_a']} right, and B alone {found['only_b']}." in text
@@ -266,6 +281,7 @@ def test_what_cannot_be_compared_is_refused(trained, tmp_path):
     assert "these are of 1: name two folders" in fcnet(a, code=1)
     assert "fewer than two are in common: A has 0, 1, 2 and B has 0" in fcnet(a, b / "seed-0", code=1)
     assert "There is no folder" in fcnet(a, tmp_path / "none", code=1)
+    assert "There is no folder digits. To compare recipes add --on DATASET." in fcnet("digits", "digits", code=1)
     (tmp_path / "empty").mkdir()
     assert "is not a run folder, and holds none" in fcnet(a, tmp_path / "empty", code=1)
 
@@ -282,7 +298,12 @@ def _mixed(tmp_path, a, b):
         (["a", "b", "--set-b", "dropout=0.1"], 2, "--set-b goes with --on DATASET"),
         (["a", "b", "--seeds", "5"], 2, "--seeds goes with --on DATASET"),
         (["digits", "digits", "digits", "--on", "digits"], 2, "two recipes are compared, and these are 3"),
-        (["digits", "--on", "digits"], 2, "A and B have the same settings"),
+        (
+            ["digits", "--on", "digits"],
+            2,
+            "A and B have the same settings: change one of them, as by --set-b learning_rate=0.05.",
+        ),
+        (["digits", "digits", "--on", "digits"], 2, "as by --set-b learning_rate"),
         (["digist", "--on", "digits"], 2, "Did you mean 'digits'"),
         (["digits", "--on", "digist"], 2, "Did you mean 'digits'"),
     ],

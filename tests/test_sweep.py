@@ -228,6 +228,12 @@ def test_the_winner_is_the_best_of_the_finalists_with_new_seeds(swept):
         assert all((run["test_accuracy"] is not None) == (each["trial"] == winner["trial"]) for run in metrics)
     assert winner["val_accuracy"] == max(each["val_accuracy"] for each in final)
     assert winner["plain"] == final[0]["val_accuracy"]
+    if winner["trial"]:
+        plain, new = ([read_metrics(study / run)["val_accuracy"] for run in each["runs"]] for each in final)
+        expected = over_seeds(plain, new, winner["n_val"])
+        assert (winner["difference"]["low"], winner["difference"]["words"]) == (expected.low, expected.words)
+    else:
+        assert winner["difference"] is None
 
 
 def ended(plan, number, value, val_loss=1.0):
@@ -561,10 +567,18 @@ def test_warnings_at_the_border_of_a_range_and_within_noise(recipe, tmp_path):
         "The best training.learning_rate is 0.0999, at the upper end of its range",
         "The best training.epochs is 2, at the lower end of its range",
     ]  # dropout cannot be below 0
-    assert results.noise_words(plan, over_seeds([0.90, 0.91, 0.92], [0.94, 0.95, 0.96], 300), 0.91, 0.95) == []
+    assert results.noise_words(over_seeds([0.90, 0.91, 0.92], [0.94, 0.95, 0.96], 300)) == []
     for b in ([0.90, 0.93, 0.91], [0.89, 0.90, 0.91]):  # better by chance, and worse
-        [words] = results.noise_words(plan, over_seeds([0.90, 0.91, 0.92], b, 300), 0.91, np.mean(b))
-        assert words.startswith("The winner is not better than the plain recipe beyond noise: it has 9")
+        difference = over_seeds([0.90, 0.91, 0.92], b, 300)
+        [words] = results.noise_words(difference)
+        assert words.startswith(
+            f"The winner is not better than the plain recipe beyond noise: {100 * difference.mean:+.2f} points"
+        )
+        assert "(paired t-test over 3 seeds)" in words
+    losses = [0.4, 0.41, 0.42], [0.3, 0.32, 0.31]  # which are better where they are lower, and of which steps are not known
+    assert results.noise_words(over_seeds(*losses, None)) == []
+    [words] = results.noise_words(over_seeds(*losses[::-1], None))
+    assert "beyond noise: +0.1000, 95 % confidence interval +0.0752 to +0.1248; p = 0.0033 (" in words
 
 
 def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):

@@ -152,20 +152,14 @@ def _as_text(compared: "Compared") -> str:
     for path, values in compared.differing().items():
         lines.append(f"   {path}: {' → '.join('none' if value is None else setting_words(value) for value in values)}")
     if difference.test == "paired t":
-        lines += ["", f"{'seed':>6}{'A':>10}{'B':>10}{'B - A':>10}"]
+        lines += ["   ± is the standard deviation over seeds", "", f"{'seed':>6}{'A':>10}{'B':>10}{'B - A':>10}"]
         for seed in compared.seeds:
             a, b = (100 * side.metrics[seed]["val_accuracy"] for side in (compared.a, compared.b))
             lines.append(f"{seed:>6}{a:>9.2f}%{b:>9.2f}%{b - a:>+10.2f}")
     else:
         rows = f"Of {difference.n:,} rows A alone has {difference.only_a:,} right, and B alone {difference.only_b:,}."
         lines += ["", rows]
-    how = f"paired t-test over {difference.n} seeds" if difference.test == "paired t" else "exact McNemar test"
-    lines += [
-        f"B - A: {100 * difference.mean:+.2f} points, 95 % confidence interval {100 * difference.low:+.2f} to "
-        f"{100 * difference.high:+.2f}; p = {difference.p_value:.2g} ({how}).",
-        _verdict(compared),
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"B - A: {difference.words}.", _verdict(compared)])
 
 
 def _verdict(compared: "Compared") -> str:
@@ -183,5 +177,6 @@ def _verdict(compared: "Compared") -> str:
     options = f"--seed {max(compared.seeds) + 1} --seeds {difference.new_seeds}"
     return (
         f"Undecided. {difference.new_seeds:,} new seeds, compared alone (with --on: {options}), would decide with a "
-        "probability of 80 %, if differences go on as they are. Added to these, they would not keep the 5 % of the test."
+        "probability of 80 %, if differences go on as they are. Do not add them to these: whoever tests again and again until "
+        "it is decided is wrong in more than 5 % of comparisons."
     )

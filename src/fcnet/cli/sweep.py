@@ -134,9 +134,12 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
     for name, words in (("val_accuracy", "Validation"), ("test_accuracy", "Test")):
         std = winner[f"{name}_std"]
         spread = f" ± {std:.2%}" if std is not None else ""
-        click.echo(f"{words} accuracy {winner[name]:.2%}{spread} ({new_seeds})")
+        over = f"mean ± standard deviation over {new_seeds}" if spread else new_seeds
+        click.echo(f"{words} accuracy {winner[name]:.2%}{spread} ({over})")
     if winner["plain"] is not None:
         click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
+    if winner["difference"] is not None:
+        click.echo(f"Winner - plain recipe: {winner['difference']['words']}.")
     click.echo(f"Recipe:  {folder / winner['recipe']}")
     click.echo(f"Results: {folder / 'sweep.json'}")
     if report:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from fcnet.data.table_file import stem
-from fcnet.errors import FileFormatError, InputError, SettingError
+from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import PREDICTIONS
+from fcnet.experiments.folder import METRICS, PREDICTIONS
 from fcnet.experiments.paired import Difference, over_rows, over_seeds
 from fcnet.experiments.predictions import labels_checksum, read_predictions
-from fcnet.experiments.results import read_metrics
+from fcnet.experiments.results import read_metrics, read_state
 from fcnet.experiments.run import model_and_data, train
 from fcnet.experiments.runs import run_folders
 from fcnet.training.callbacks import Callback
@@ -24,6 +24,7 @@ from fcnet.types import Array
 from fcnet.words import listed
 
 _log = logging.getLogger(__name__)
+_UNSTABLE = "a recipe that diverges has no accuracy to compare. Change it, or compare other seeds by --seed."
 SAME_RECIPE = ("recipe", "seed", "description", "verify", "threads", "fcnet")  # these make no other recipe
 
 
@@ -66,12 +67,12 @@ def _settings(config: Config) -> dict[str, Any]:
     return {path: value for path, value in config.by_path().items() if path not in SAME_RECIPE}
 
 
-def compare_runs(paths: Sequence[Path], data_dir: str | None = None) -> Compared:
+def compare_runs(paths: Sequence[str | Path], data_dir: str | None = None) -> Compared:
     """Compare finished runs of two recipes.
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of paths
         Run folders, or folders that hold run folders. Two are A and B, each one recipe with one seed or more. Of any other
         number, the recipe of the first run is A.
     data_dir : str, optional
@@ -86,17 +87,15 @@ def compare_runs(paths: Sequence[Path], data_dir: str | None = None) -> Compared
     FileFormatError
         If a run is not finished, or its folder is damaged.
     """
-    found = {path: list(run_folders(path)) for path in paths}
+    found = {path: list(run_folders(path)) for path in map(Path, paths)}
     for path, runs in found.items():
         if not runs:
-            raise FileFormatError(
-                f"{path} is not a run folder, and holds none." if path.exists() else f"There is no folder {path}."
-            )
+            what = f"{path} is not a run folder, and holds none." if path.exists() else f"There is no folder {path}."
+            raise FileFormatError(f"{what} To compare recipes add --on DATASET.")
     groups = list(found.values()) if len(found) == 2 else _by_recipe([run for runs in found.values() for run in runs])
-    sides = [_side(runs) for runs in groups]
-    if len(sides) != 2:
-        raise InputError(f"Runs of two recipes can be compared, and these are of {len(sides)}: name two folders.")
-    return _compared(sides[0], sides[1], data_dir)
+    if len(groups) != 2:
+        raise InputError(f"Runs of two recipes can be compared, and these are of {len(groups)}: name two folders.")
+    return _compared(_side("A", groups[0]), _side("B", groups[1]), data_dir)
 
 
 def _by_recipe(runs: Iterable[Path]) -> list[list[Path]]:
@@ -106,7 +105,7 @@ def _by_recipe(runs: Iterable[Path]) -> list[list[Path]]:
     return list(groups.values())
 
 
-def _side(runs: Sequence[Path]) -> Side:
+def _side(name: str, runs: Sequence[Path]) -> Side:
     configs, by_seed = [Config.read(run) for run in runs], dict[int, Path]()
     first = configs[0]
     expected = _settings(first)
@@ -117,7 +116,12 @@ def _side(runs: Sequence[Path]) -> Side:
         if differ := [path for path, value in expected.items() if here.get(path) != value]:
             raise InputError(f"{runs[0]} and {run} are on one side, and of two recipes: they differ in {listed(differ)}.")
         by_seed[config.seed] = run
-    return Side(first, by_seed, {seed: read_metrics(run) for seed, run in by_seed.items()})
+    metrics = {}
+    for seed, run in by_seed.items():
+        if not (run / METRICS).exists() and (state := read_state(run)).kind == "diverged":
+            raise InputError(f"{name} diverged with seed {seed}, in {run}: {_UNSTABLE} {state.words}")
+        metrics[seed] = read_metrics(run)
+    return Side(first, by_seed, metrics)
 
 
 def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
@@ -182,7 +186,7 @@ def _right(side: Side, data_dir: str | None) -> Array:
 def compare_recipes(
     a: Config,
     b: Config,
-    folder: Path,
+    folder: str | Path,
     seeds: Sequence[int],
     *,
     data_dir: str | None = None,
@@ -198,7 +202,7 @@ def compare_recipes(
     ----------
     a, b : Config
         Whose seeds do not matter.
-    folder : Path
+    folder : path
     seeds : sequence of int
     data_dir : str, optional
     callbacks : iterable of Callback
@@ -209,14 +213,17 @@ def compare_recipes(
         If settings or data do not fit, or a training diverges.
     """
     if _settings(a) == _settings(b):
-        raise SettingError("A and B have the same settings: change one of them.")
-    sides = [recipe_folder(folder, config) for config in (a, b)]
+        raise SettingError("A and B have the same settings: change one of them, as by --set-b learning_rate=0.05.")
+    sides = [recipe_folder(Path(folder), config) for config in (a, b)]
     for number, seed in enumerate(seeds, 1):
         for name, side, config in zip("AB", sides, (a, b), strict=True):
             _log.info("Seed %d (%d of %d), %s: %s", seed, number, len(seeds), name, config.recipe)
             run = side / f"seed-{seed}"
-            train(run, replace(config, seed=seed), data_dir=data_dir, resume=True, callbacks=callbacks)
-    of_a, of_b = (_side([side / f"seed-{seed}" for seed in seeds]) for side in sides)
+            try:
+                train(run, replace(config, seed=seed), data_dir=data_dir, resume=True, callbacks=callbacks)
+            except DivergedError as error:
+                raise DivergedError(f"{name} diverged with seed {seed}, in {run}: {_UNSTABLE} {error}") from None
+    of_a, of_b = (_side(name, [side / f"seed-{seed}" for seed in seeds]) for name, side in zip("AB", sides, strict=True))
     return _compared(of_a, of_b, data_dir)
 
 

@@ -10,15 +10,16 @@ from fcnet.types import Array
 
 LEVEL, POWER = 0.95, 0.8
 MOST_SEEDS = 1000
+LOSSES = "paired t of losses"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better B is than A.
+    """What B has more than A.
 
     Parameters
     ----------
-    test : {"paired t", "McNemar"}
+    test : {"paired t", "paired t of losses", "McNemar"}
     n : int
         Pairs of seeds, or rows.
     mean, low, high : float
@@ -47,9 +48,22 @@ class Difference:
         """Whether the difference is significant at 5 %."""
         return self.p_value < 1 - LEVEL
 
+    @property
+    def gain(self) -> float:
+        """How much better B is, which is a lower loss."""
+        return -self.mean if self.test == LOSSES else self.mean
 
-def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int) -> Difference:
-    """Compare accuracies of two recipes that were trained with the same seeds, by Student's paired t-test.
+    @property
+    def words(self) -> str:
+        """The difference and its interval, in points of accuracy, or as it is where it is none of accuracies."""
+        scale, digits, unit = (1, 4, "") if self.test == LOSSES else (100, 2, " points")
+        mean, low, high = (f"{scale * value:+.{digits}f}" for value in (self.mean, self.low, self.high))
+        how = "exact McNemar test" if self.test == "McNemar" else f"paired t-test over {self.n} seeds"
+        return f"{mean}{unit}, 95 % confidence interval {low} to {high}; p = {self.p_value:.2g} ({how})"
+
+
+def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int | None) -> Difference:
+    """Compare accuracies, or other numbers, of two recipes that were trained with the same seeds, by Student's paired t-test.
 
     With the differences dᵢ = bᵢ - aᵢ, their mean d̄ and standard deviation s, t = d̄ / (s / √n) has n - 1 degrees of freedom, and
     the interval is d̄ ± t₀.₉₇₅ · s / √n (Student, "The probable error of a mean", Biometrika 6, 1908). It speaks of other seeds,
@@ -62,20 +76,20 @@ def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int) -> Differenc
     Parameters
     ----------
     a, b : sequences of float
-        An accuracy for each seed, at least two.
-    n_rows : int
-        That they were measured on.
+        A number for each seed, at least two.
+    n_rows : int, optional
+        That accuracies were measured on; None for losses, which have no steps.
     """
     from scipy import stats
 
     differences = np.subtract(b, a)
     n, mean = len(differences), float(np.mean(differences))
-    s = max(float(np.std(differences, ddof=1)), 1 / (math.sqrt(12) * n_rows))
+    s = max(float(np.std(differences, ddof=1)), 1 / (math.sqrt(12) * n_rows) if n_rows else np.finfo(float).tiny)
     error = s / math.sqrt(n)
     half, p_value = stats.t.ppf((1 + LEVEL) / 2, n - 1) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1))
     decided = p_value < 1 - LEVEL
     needed = None if decided else pairs_needed(abs(mean) / s)
-    return Difference("paired t", n, mean, mean - float(half), mean + float(half), p_value, needed)
+    return Difference("paired t" if n_rows else LOSSES, n, mean, mean - float(half), mean + float(half), p_value, needed)
 
 
 def pairs_needed(effect: float) -> int | None:

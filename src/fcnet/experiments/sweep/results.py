@@ -101,15 +101,12 @@ def _may_go_on(parameter: Parameter, side: str) -> bool:
         return False
 
 
-def noise_words(plan: Plan, difference: Difference, plain: float, mean: float) -> list[str]:
+def noise_words(difference: Difference) -> list[str]:
     """Return a warning where the winner, trained with new seeds, is not better than the plain recipe beyond noise."""
-    if difference.is_decided and difference.mean > 0:
+    if difference.is_decided and difference.gain > 0:
         return []
-    than = f"it has {shown(plan, mean)} with new seeds, the plain recipe {shown(plan, plain)}"
-    chance = f"p = {difference.p_value:.2g}, {difference.test}"
-    return [
-        f"The winner is not better than the plain recipe beyond noise: {than} ({chance}). Try more trials, or a wider space."
-    ]
+    said = "The winner is not better than the plain recipe beyond noise"
+    return [f"{said}: {difference.words}. Try more trials, or a wider space."]
 
 
 def shown(plan: Plan, value: float) -> str:

@@ -1,7 +1,7 @@
 """The winner of a sweep: the best of a few finalists, evaluated once on the test rows, and written as a recipe."""
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,11 +91,12 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     best = max(final, key=lambda finalist: (plan.sign * finalist.mean(plan.metric), -finalist.mean("val_loss")))
     plain = next((finalist for finalist in final if finalist.is_plain), None)
     params, n_val = values_of(best.trial.params, plan.space), best.metrics[0]["n_val"]
-    warnings = border_words(plan.space, params)
+    warnings, difference = border_words(plan.space, params), None
     if best is plain:
         warnings.append("No trial was better than the plain recipe.")
     elif plain is not None:
-        warnings += noise_words(plan, _difference(plan, plain, best, n_val), plain.mean(plan.metric), best.mean(plan.metric))
+        difference = _difference(plan, plain, best, n_val)
+        warnings += noise_words(difference)
     best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
     found = f"Found by a sweep of {plan.config.recipe}: {plan.metric} {shown(plan, best.mean(plan.metric))}"
     description = f"{plan.config.settings.description} {found} in trial {best.trial.number}.".lstrip()
@@ -106,6 +107,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         "recipe": RECIPE,
         "seeds": list(plan.new_seeds),
         "plain": None if plain is None else plain.mean(plan.metric),
+        "difference": None if difference is None else asdict(difference) | {"words": difference.words},
         "finalists": [finalist.said(folder, "val_accuracy", "val_loss") for finalist in final],
         "n_val": n_val,
         "n_test": best.metrics[0]["n_test"],
@@ -131,8 +133,7 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
 
 
 def _difference(plan: Plan, plain: Finalist, best: Finalist, n_val: int) -> Difference:
-    """Return how much better the winner is than the plain recipe: over seeds, or of one seed over rows."""
+    """Return the metric of the winner less that of the plain recipe: over seeds, or of one seed the accuracy over rows."""
     if len(best.runs) == 1:
         return compare_runs([plain.runs[0], best.runs[0]]).difference
-    a, b = ([plan.sign * value for value in finalist.values(plan.metric)] for finalist in (plain, best))
-    return over_seeds(a, b, n_val)
+    return over_seeds(plain.values(plan.metric), best.values(plan.metric), n_val if plan.metric == "val_accuracy" else None)
