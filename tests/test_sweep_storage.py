@@ -51,11 +51,11 @@ class Server:
             shutil.chown(self.folder, "nobody")
         (self.folder / "password").write_text(PASSWORD)
         (self.folder / "password").chmod(0o644)
+        self._run("initdb", "-U", "fcnet", f"--pwfile={self.folder / 'password'}", "-A", "scram-sha-256", "--no-sync")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"postgresql://fcnet:{PASSWORD}@127.0.0.1:{self.port}/postgres"
-        self._run("initdb", "-U", "fcnet", f"--pwfile={self.folder / 'password'}", "-A", "scram-sha-256", "--no-sync")
         self.start()
 
     def _run(self, program, *words):
@@ -69,10 +69,18 @@ class Server:
     def stop(self):
         self._run("pg_ctl", "-m", "immediate", "stop")
 
-    def away(self, seconds):
-        """Stop it, and start it again after a while; return the thread that does."""
+    def away(self, seconds, is_noticed):
+        """Stop it, and start it again a while after that was noticed; return the thread that does."""
+
+        def come_back():
+            until = time.monotonic() + 600
+            while not is_noticed() and time.monotonic() < until:
+                time.sleep(0.05)
+            time.sleep(seconds)
+            self.start()
+
         self.stop()
-        back = threading.Timer(seconds, self.start)
+        back = threading.Thread(target=come_back)
         back.start()
         return back
 
@@ -182,7 +190,11 @@ def test_a_database_that_stops_for_a_while_is_waited_for(server, recipe, tmp_pat
 
     def tell(now):
         if (jobs > 1 or now.running) and len(now.ended) >= 1 + 2 * len(outages):  # of one worker in the midst of a trial
-            outages.append(server.away(seconds))
+            n = len(outages) + 1
+            outages.append(server.away(seconds, lambda: len(said()) >= n))
+
+    def said():
+        return [message for message in caplog.messages if "database" in message]
 
     caplog.set_level("INFO", "fcnet")
     found = run_sweep(tmp_path / "one", recipe, Database(f"away {jobs} {seconds}", server.url), tell=tell, jobs=jobs)
@@ -190,9 +202,8 @@ def test_a_database_that_stops_for_a_while_is_waited_for(server, recipe, tmp_pat
         back.join()
     assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", recipe))
     assert found["winner"]["trial"] == found["best"]
-    said = [message for message in caplog.messages if "database" in message]
-    assert 1 <= len(said) <= len(outages)
-    assert set(said) == {"The database of --storage does not answer: waiting for it, at most 5 minutes"}
+    assert len(said()) == len(outages) > 0
+    assert set(said()) == {"The database of --storage does not answer: waiting for it, at most 5 minutes"}
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
