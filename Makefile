@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH := --editable ".[torch]"
 OPTIONS :=
+ECHARTS := 6.1.0
 PYTEST := $(BIN)/python -m pytest $(OPTIONS) --numprocesses auto --maxprocesses 8 --dist worksteal
 QUICK := "not browser and not cifar10 and not slow and not torch"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kernels test-torch test-slow coverage test-install lint docs notebooks bench ladder clean
+.PHONY: help run test test-kernels test-torch test-slow coverage test-install lint docs notebooks echarts bench ladder clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -53,6 +54,15 @@ docs: .venv/.docs ## Build the documentation, in docs/_build/html
 
 notebooks: .venv/.python ## Make the notebook for students from the one with the solutions
 	$(BIN)/python notebooks/make_student.py
+
+echarts: ## Bundle the plotting library of the pages of studies and runs, by npm
+	npm install --prefix build/echarts --no-save --no-audit --no-fund --ignore-scripts echarts@$(ECHARTS) esbuild@0.28.2
+	NODE_PATH=build/echarts/node_modules build/echarts/node_modules/.bin/esbuild src/fcnet/templates/echarts/parts.js \
+		--bundle --minify --target=es2020 --charset=utf8 --format=iife --global-name=echarts --legal-comments=none \
+		--banner:js='/* Apache ECharts $(ECHARTS), Apache-2.0. With zrender, BSD-3-Clause, Copyright (c) 2017, Baidu Inc. */' \
+		--outfile=src/fcnet/templates/echarts/echarts.min.js
+	cd build/echarts/node_modules && cat echarts/NOTICE echarts/LICENSE echarts/licenses/LICENSE-d3 zrender/LICENSE \
+		> $(CURDIR)/src/fcnet/templates/echarts/LICENSE.txt
 
 bench: .venv/.installed ## Measure speed against the matrix products alone, PyTorch and scikit-learn
 	$(PIP) $(TORCH)

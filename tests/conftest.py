@@ -1,10 +1,12 @@
 """What several test files use."""
 
 import hashlib
+import json
 import math
 import os
 import pickle
 import re
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -168,3 +170,77 @@ def small_cifar10(tmp_path, monkeypatch):
     sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     monkeypatch.setattr(cifar10, "MD5", sums)
     return folder
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMEDRIVER = shutil.which("chromedriver")
+FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
+FLAGS += ["disable-background-networking", "disable-component-update", "disable-dev-shm-usage"]  # /dev/shm may be small
+
+# The contrast of each piece of text with what lies behind it, by the formula of WCAG 2; least first.
+CONTRASTS = """
+const rgba = colour => [...colour.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
+const behind = e => {
+  const [r, g, b, a] = rgba(getComputedStyle(e).backgroundColor);
+  const below = a < 1 ? behind(e.parentElement) : [0, 0, 0];
+  return [r, g, b].map((v, i) => v * a + below[i] * (1 - a));
+};
+const linear = v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
+const own = e => [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()).join("");
+return [...document.querySelectorAll("body *:not(style)")].filter(own).map(e => {
+  const style = getComputedStyle(e);
+  const ratio = light(rgba(e.closest("svg") ? style.fill : style.color)) / light(behind(e));
+  return [Math.max(ratio, 1 / ratio), own(e)];
+}).sort((a, b) => a[0] - b[0]);
+"""
+# The words of charts that are cut off at the edge.
+CLIPPED = """
+return [...document.querySelectorAll("svg text")].filter(text => {
+  const [t, s] = [text, text.closest("svg")].map(e => e.getBoundingClientRect());
+  return t.left < s.left - 1 || t.right > s.right + 1 || t.top < s.top - 1 || t.bottom > s.bottom + 1;
+}).map(text => text.textContent);
+"""
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Return a driver of Chromium."""
+    if not (CHROMIUM and CHROMEDRIVER):
+        pytest.skip("needs chromium and chromedriver on the PATH")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, Service(executable_path=CHROMEDRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def look(browser):
+    """Return a function that opens a page on a screen of that width, and checks what holds for every page."""
+    return lambda page, width, theme: look_at(browser, page, width, theme)
+
+
+def look_at(browser, report, width, theme):
+    """Open a page on a screen of that width, and check what holds for every page."""
+    screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
+    browser.get_log("performance")  # only what comes from here on
+    browser.get(report.as_uri())
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requests = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+    # The first page that Chromium opens is one of its own, whose requests may come late.
+    assert {url for url in requests if not url.startswith(("data:", "chrome:"))} == {report.as_uri()}
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script(CLIPPED) == []
+    assert browser.execute_script(CONTRASTS)[0] > [4.5, "its text"]
+    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 28)"}[theme]

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
@@ -30,6 +30,7 @@ from fcnet.training.history import History
 CHARTS = ["Loss by iteration", "Accuracy by epoch", "Loss by epoch", "Learning rate"]
 N_HIDDEN = 20
 N_TILES = 12  # that are shown of units without structure
+Look = Callable[[Path, int, str], None]
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>']
 
 
@@ -299,78 +300,11 @@ def test_image_grid(n: int, side: int, padding: int) -> None:
     assert (grid == 0).all()  # around the images
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-CHROMEDRIVER = shutil.which("chromedriver")
-FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
-FLAGS += ["disable-background-networking", "disable-component-update", "disable-dev-shm-usage"]  # /dev/shm may be small
-
-# The contrast of each piece of text with what lies behind it, by the formula of WCAG 2; least first.
-CONTRASTS = """
-const rgba = colour => [...colour.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
-const behind = e => {
-  const [r, g, b, a] = rgba(getComputedStyle(e).backgroundColor);
-  const below = a < 1 ? behind(e.parentElement) : [0, 0, 0];
-  return [r, g, b].map((v, i) => v * a + below[i] * (1 - a));
-};
-const linear = v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
-const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
-const own = e => [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()).join("");
-return [...document.querySelectorAll("body *:not(style)")].filter(own).map(e => {
-  const style = getComputedStyle(e);
-  const ratio = light(rgba(e.closest("svg") ? style.fill : style.color)) / light(behind(e));
-  return [Math.max(ratio, 1 / ratio), own(e)];
-}).sort((a, b) => a[0] - b[0]);
-"""
-# The words of charts that are cut off at the edge.
-CLIPPED = """
-return [...document.querySelectorAll("svg text")].filter(text => {
-  const [t, s] = [text, text.closest("svg")].map(e => e.getBoundingClientRect());
-  return t.left < s.left - 1 || t.right > s.right + 1 || t.top < s.top - 1 || t.bottom > s.bottom + 1;
-}).map(text => text.textContent);
-"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    if not (CHROMIUM and CHROMEDRIVER):
-        pytest.skip("needs chromium and chromedriver on the PATH")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, Service(executable_path=CHROMEDRIVER))
-    yield driver
-    driver.quit()
-
-
-def look(browser: Any, report: Path, width: int, theme: str) -> None:
-    """Open a report on a screen of that width, and check what holds for every report."""
-    screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
-    browser.get_log("performance")  # only what comes from here on
-    browser.get(report.as_uri())
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    # The first page that Chromium opens is one of its own, whose requests may come late.
-    assert {url for url in requests if not url.startswith(("data:", "chrome:"))} == {report.as_uri()}
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    assert browser.execute_script(CLIPPED) == []
-    assert browser.execute_script(CONTRASTS)[0] > [4.5, "its text"]
-    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 28)"}[theme]
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_every_part_can_be_seen(browser: Any, run: Path, width: int, theme: str) -> None:
-    look(browser, write_report(run), width, theme)
+def test_every_part_can_be_seen(browser: Any, look: Look, run: Path, width: int, theme: str) -> None:
+    look(write_report(run), width, theme)
     predictions, _ = read_predictions(run / runs.PREDICTIONS)
     labels, predicted = predictions["labels"], predictions["probabilities"].argmax(axis=1)
     find = partial(browser.find_elements, "css selector")
@@ -396,16 +330,16 @@ def test_every_part_can_be_seen(browser: Any, run: Path, width: int, theme: str)
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_extremes_can_be_seen(browser: Any, run: Path, tmp_path: Path, width: int) -> None:
-    look(browser, write_report(make_run(tmp_path / "one-epoch", epochs=1)), width, "light")
+def test_the_extremes_can_be_seen(browser: Any, look: Look, run: Path, tmp_path: Path, width: int) -> None:
+    look(write_report(make_run(tmp_path / "one-epoch", epochs=1)), width, "light")
     make_perfect(run)  # the matrix then has its strongest colours
-    look(browser, write_report(run), width, "dark")
+    look(write_report(run), width, "dark")
     assert "None: every row" in browser.find_element("id", "mistakes").text
     long_run = run.rename(run.with_name("run" * 60))
     shown = {}
     for n_classes in (10, 30, 31, 140):  # from 31 on there is no matrix
         change_model(long_run, classes=[f"a_class_whose_name_{'goes_on_and_' * 5}on_{i}" for i in range(n_classes)])
-        look(browser, write_report(long_run), width, "light")
+        look(write_report(long_run), width, "light")
         find = partial(browser.find_elements, "css selector")
         shown[n_classes] = [len(find(part)) for part in (".matrix", "#classes .bar", "#classes h3")]
     assert shown == {10: [1, 10, 2], 30: [1, 30, 2], 31: [0, 31, 2], 140: [0, 100, 2]}

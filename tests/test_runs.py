@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fcnet import load, report
+from fcnet import load
 from fcnet.cli import main
 from fcnet.errors import DivergedError, InputError
 from fcnet.experiments import folder as run_folder
@@ -210,7 +210,7 @@ def test_an_accuracy_is_told_where_no_report_can_be_written(tmp_path, whole, mon
     def write(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(report, "write_atomic", write)
+    monkeypatch.setattr("fcnet.report.run.write_atomic", write)
     result = CliRunner().invoke(main, ["evaluate", str(run), "--json"])
     assert result.exit_code == 0, result.output
     assert 0 < json.loads(result.stdout)["test_accuracy"] <= 1
@@ -359,9 +359,11 @@ def test_the_rate_that_is_proposed_trains(diverged, tmp_path):
     assert metrics["val_accuracy"] > 0.9
 
 
-def test_a_report_of_many_goes_on_past_a_bad_folder(whole, tmp_path):
+def test_reports_of_many_go_on_past_a_bad_folder(whole, tmp_path):
     good = Path(shutil.copytree(whole, tmp_path / "good"))
-    result = CliRunner().invoke(main, ["report", str(tmp_path / "none"), str(good), str(tmp_path)])
+    result = CliRunner().invoke(
+        main, ["report", "--each", str(tmp_path / "none"), str(good), str(tmp_path / "good/config.toml")]
+    )
     assert result.exit_code == 1
     assert result.stdout == f"{good / 'report.html'}\n"
     assert result.stderr.count("is not a run folder") == 2

@@ -12,6 +12,13 @@ data_dir_option = click.option(
     "--data-dir", metavar="FOLDER", help="The folder with CIFAR-10.  [default: $FCNET_DATA, or the cache]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+storage_option = click.option(
+    "--storage",
+    envvar="FCNET_STORAGE",
+    metavar="URL",
+    help="A database where other machines work at the same study, as postgresql://….  [default: $FCNET_STORAGE, or a file]",
+)
+study_option = click.option("--study", metavar="NAME", help="With --storage: the name of the study.  [default: DATASET-RECIPE]")
 encoding_option = click.option(
     "--encoding",
     default="",

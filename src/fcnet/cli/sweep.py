@@ -13,7 +13,7 @@ import click
 
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error, show_note, show_warning
-from fcnet.cli.options import configuration_options, data_dir_option, json_option
+from fcnet.cli.options import configuration_options, data_dir_option, json_option, storage_option, study_option
 from fcnet.cli.report import write_or_warn
 from fcnet.cli.stopping import stop_once
 from fcnet.errors import SettingError
@@ -59,13 +59,8 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="STUDY", help="The folder.  [default: sweeps/DATASET-RECIPE-TIME]"
 )
-@click.option(
-    "--storage",
-    envvar="FCNET_STORAGE",
-    metavar="URL",
-    help="A database where other machines work at the same study, as postgresql://….  [default: $FCNET_STORAGE, or a file]",
-)
-@click.option("--study", metavar="NAME", help="With --storage: the name of the study.  [default: DATASET-RECIPE]")
+@storage_option
+@study_option
 @click.option("--resume", is_flag=True, help="Go on with the study in --out, if there is one.")
 @configuration_options
 @data_dir_option
@@ -101,7 +96,7 @@ def sweep(
         raise SettingError("--resume needs --out STUDY, the study to go on with.")
     own = {name: given.pop(name) for name in ("trials", "sampler", "pruner", "metric", "seeds", "winner_seeds")}
     folder, plan = make_plan(dataset, out, resume=resume, changes=changes, given=space, own=own, verify=not no_verify, **given)
-    database = Database(study or f"{Path(dataset).stem}-{plan.config.recipe}", storage) if storage else None
+    database = Database(study or plan.study_name, storage) if storage else None
     show_note(f"Sweeping {len(plan.space)} settings of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
     try:
         with Board(plan, timeout, jobs) as board:
@@ -112,8 +107,11 @@ def sweep(
         words = ["fcnet", "sweep", dataset, "--out", str(folder), "--resume", *(["--data-dir", data_dir] if data_dir else [])]
         show_error(f"Stopped. Go on with: {shlex.join(words)}")
         sys.exit(1)
+    report = write_or_warn(folder, database)
     if results["winner"] is not None:
         _show(folder, plan, results, as_json)
+    if report and not as_json:
+        click.echo(f"Report:  {report}")
 
 
 def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) -> None:
@@ -121,7 +119,7 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
     from fcnet.words import setting_words
 
     winner = results["winner"]
-    report = write_or_warn(folder / winner["runs"][0])
+    write_or_warn(folder / winner["runs"][0])
     for warning in winner["warnings"]:
         show_warning(warning)
     if as_json:
@@ -142,5 +140,3 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
         click.echo(f"Winner - plain recipe: {winner['difference']['words']}.")
     click.echo(f"Recipe:  {folder / winner['recipe']}")
     click.echo(f"Results: {folder / 'sweep.json'}")
-    if report:
-        click.echo(f"Report:  {report}")

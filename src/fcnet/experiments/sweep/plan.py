@@ -75,6 +75,11 @@ class Plan:
         """1 where the metric is to be high, -1 where it is to be low."""
         return -1 if self.metric == "val_loss" else 1
 
+    @property
+    def study_name(self) -> str:
+        """What the study is called in a database, unless it is given a name."""
+        return f"{Path(self.config.dataset).stem}-{self.config.recipe}"
+
     @cached_property
     def cells(self) -> list[dict[str, Any]]:
         """The combinations of a grid in random order, without that of the plain recipe; of other samplers none."""

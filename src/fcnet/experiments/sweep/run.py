@@ -5,17 +5,15 @@ import math
 import shutil
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcnet.errors import FcnetError, MissingPackageError, install_extra
+from fcnet.errors import FcnetError
 from fcnet.experiments.folder import owned
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
-from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database
+from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_back, trials_of
 from fcnet.experiments.sweep.winner import WINNER, finish
 from fcnet.experiments.sweep.work import PREPARED, Work, work
@@ -69,7 +67,7 @@ def sweep(
     config.settings.check_data(data)
     for note in data.notes:
         _log.info("%s", note)
-    with owned(folder, "sweep"), _plain_errors(folder, database):
+    with owned(folder, "sweep"), plain_errors(folder, database):
         plan.write(folder)
         with opened(folder, plan, jobs, database) as study:
             if database is None:  # nobody else is here
@@ -102,26 +100,6 @@ def _is_to_train(study: "Study", folder: Path) -> bool:
         return True
     _log.info("The winner is trained in %s", study.user_attrs[WINNER])
     return False
-
-
-@contextmanager
-def _plain_errors(folder: Path, database: Database | None) -> Iterator[None]:
-    """Say in a line that the database of a study cannot be used."""
-    try:
-        yield
-    except STORAGE_ERRORS as error:
-        cause = error.__cause__ or error
-        words = " ".join(str(getattr(cause, "orig", None) or cause).split())
-        if database is None:
-            advice = "Mend that, and go on with --resume: nothing is lost."
-            raise FcnetError(f"The study in {folder} cannot be read or written: {words}. {advice}") from None
-        words, advice = database.redacted(words).rstrip("."), "When it can, give the same command again: nothing is lost."
-        raise FcnetError(f"The database of --storage cannot be used: {words}. {advice}") from None
-    except ImportError:
-        if database is None:
-            raise
-        extra = install_extra("sweep")
-        raise MissingPackageError(f"--storage needs a driver for this kind of database; for postgresql:// {extra}.") from None
 
 
 def _reasons(now: Account) -> str:

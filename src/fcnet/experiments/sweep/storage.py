@@ -19,6 +19,8 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
 
+from fcnet.errors import FcnetError, MissingPackageError, install_extra
+
 if TYPE_CHECKING:
     from optuna.study import Study
 
@@ -130,6 +132,26 @@ def shared(url: str) -> Storage:
 
 def _storage(url: str, engine: dict[str, Any]) -> Storage:
     return Storage(url, engine_kwargs=engine, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+
+
+@contextmanager
+def plain_errors(folder: Path, database: Database | None) -> Iterator[None]:
+    """Say in a line that the database of a study cannot be used."""
+    try:
+        yield
+    except STORAGE_ERRORS as error:
+        cause = error.__cause__ or error
+        words = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        if database is None:
+            advice = "Mend that, and go on with --resume: nothing is lost."
+            raise FcnetError(f"The study in {folder} cannot be read or written: {words}. {advice}") from None
+        words, advice = database.redacted(words).rstrip("."), "When it can, give the same command again: nothing is lost."
+        raise FcnetError(f"The database of --storage cannot be used: {words}. {advice}") from None
+    except ImportError:
+        if database is None:
+            raise
+        extra = install_extra("sweep")
+        raise MissingPackageError(f"--storage needs a driver for this kind of database; for postgresql:// {extra}.") from None
 
 
 def storage_of(study: "Study") -> optuna.storages.RDBStorage:

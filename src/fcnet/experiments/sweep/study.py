@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fcnet.errors import SettingError
 from fcnet.experiments.sweep.plan import Plan
-from fcnet.experiments.sweep.storage import PATIENCE, Database, Storage, embedded, shared, storage_of
+from fcnet.experiments.sweep.storage import PATIENCE, Database, Storage, embedded, plain_errors, shared, storage_of
 from fcnet.experiments.sweep.values import plain_params
 from fcnet.experiments.tree import leaves
 
@@ -38,14 +38,35 @@ def opened(folder: Path, plan: Plan, workers: int = 1, database: Database | None
     SettingError
         If the study in the database is of another plan.
     """
+    with _connected(folder, database) as storage:
+        study = _begun(storage, plan, workers, database)
+        storage.patience = PATIENCE if database is not None else 0.0
+        yield study
+
+
+def read_account(folder: Path, database: Database | None = None) -> "Account":
+    """Return the trials of a study as they are now, and begin nothing; none where there is no study yet."""
+    if database is None and not (folder / DATABASE).exists():
+        return account([])
+    with plain_errors(folder, database), _connected(folder, database) as storage:
+        try:
+            return account(trials_of(optuna.load_study(study_name=_name(database), storage=storage)))
+        except KeyError:
+            return account([])
+
+
+def _name(database: Database | None) -> str:
+    return "sweep" if database is None else database.name
+
+
+@contextmanager
+def _connected(folder: Path, database: Database | None) -> Iterator[Storage]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         storage = embedded(folder / DATABASE) if database is None else shared(database.url)
     try:
-        study = _begun(storage, plan, workers, database)
-        storage.patience = PATIENCE if database is not None else 0.0
-        yield study
+        yield storage
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -57,7 +78,7 @@ def _begun(storage: Storage, plan: Plan, workers: int, database: Database | None
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
             storage=storage,
-            study_name="sweep" if database is None else database.name,
+            study_name=_name(database),
             direction="maximize" if plan.sign > 0 else "minimize",
             sampler=TrialSampler(plan, workers),
             pruner=_pruner(plan),

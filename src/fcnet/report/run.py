@@ -1,9 +1,6 @@
-"""The report: one HTML file that shows how a run went, and opens offline."""
+"""The report of a run."""
 
-import base64
-import io
 from functools import reduce
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +13,19 @@ from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
 from fcnet.files import write_atomic
 from fcnet.model import Model, load
+from fcnet.report.page import page
+from fcnet.report.weights import as_png, averages_channels, first_layer
 from fcnet.training.history import History
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
-from fcnet.words import duration_words, setting_words
+from fcnet.words import duration_words
 
 LARGEST_MATRIX = 30  # classes; above this a table is no longer a picture
 MOST_CLASSES, MOST_CONFUSIONS = 100, 20  # that are listed
-TILES = (12, 48)  # of weights: where none has structure, and at most
-SHOWN_CHANNELS = (1, 3)  # of others a picture shows the mean
 
 
-def write_report(run: Path) -> Path:
-    """Write ``report.html`` in the folder of a run, from what is in that folder alone; return its path.
+def write_report(run: Path, out: Path | None = None) -> Path:
+    """Write ``report.html`` in the folder of a run, or the page `out`, from what is in that folder alone; return its path.
 
     Of a run that is not finished it says how it stands, and shows what there is: the curves as far as they go, and those of the
     epoch in which it diverged, if it did.
@@ -38,38 +35,34 @@ def write_report(run: Path) -> Path:
     FileFormatError
         If `run` is not a run folder, or a file of it is damaged.
     """
-    import jinja2
-
     config, state, history = Config.read(run), read_state(run), read_history(run)
     metrics = read_metrics(run) if state.kind == "finished" else None
     model = load(run / MODEL) if metrics or (run / MODEL).exists() else None
     predictions, part = read_predictions(run / PREDICTIONS) if metrics else (None, "")
     charts = _charts(history, read_status(run).get("batches", []))
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        (resources.files("fcnet") / "templates" / "report.html").read_text(encoding="utf-8")
-    )
-    html = template.render(
-        run=run.resolve().name,
+    html = page(
+        "report.html",
+        title=run.resolve().name,
         config=config,
         state=state,
         metrics=metrics,
         so_far=_so_far(history, config.settings.training.n_epochs),
         timings=_timings(metrics) if metrics else {},
         settings={"run": config.options()} | config.settings.grouped(),
-        words=setting_words,
         charts=charts,
         sample=TRAIN_ROWS,
         how=config.settings.training.how(metrics) if metrics else "",
-        weights=_weights(model) if model else None,
-        averaged=model is not None and model.image_shape is not None and model.image_shape[2] not in SHOWN_CHANNELS,
+        weights=first_layer(model) if model else None,
+        averaged=model is not None and averages_channels(model),
         part=part,
         templates=_templates(model) if model else None,
         classes=_classes(predictions, model.classes) if predictions and model else None,
         largest_matrix=LARGEST_MATRIX,
         mistakes=_mistakes(predictions, model) if predictions and model else None,
     )
-    write_atomic(run / REPORT, html)
-    return run / REPORT
+    out = out or run / REPORT
+    write_atomic(out, html)
+    return out
 
 
 def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:
@@ -101,31 +94,6 @@ def _timings(metrics: dict[str, Any]) -> dict[str, str]:
     return timings
 
 
-def _png(pixels: Array) -> str:
-    """Return an array (height, width, channels) of 0 to 255 as the address of a picture that is in the page itself."""
-    from PIL import Image
-
-    content = io.BytesIO()
-    if pixels.shape[-1] not in SHOWN_CHANNELS:
-        pixels = pixels.mean(axis=-1, keepdims=True)
-    pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(content, "PNG")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
-
-
-def _weights(model: Model) -> dict[str, Any] | None:
-    """Return pictures of the weights of the first layer, those with the most structure first, and fewer where there is none."""
-    network = model.network
-    seen = model.preprocessor.weight_images(network.params[network.affine[0].W], model.image_shape)
-    if seen is None:
-        return None
-    images = plots.weight_images(seen.weights, seen.image_shape, at_most=seen.weights.shape[1])
-    structured = int(plots.has_structure(images).sum())
-    shown = np.argsort(plots.roughness(images), kind="stable")[: np.clip(structured, *TILES)]
-    pictures = [_png(plots.image_grid(image[np.newaxis])) for image in images[shown]]
-    return {"n": len(images), "of": seen.of, "structured": structured, "pictures": pictures}
-
-
 def _templates(model: Model) -> dict[str, str] | None:
     """Return a picture for each class of the product of all weights, if they are of pixels and have structure."""
     network, shape = model.network, model.image_shape
@@ -140,7 +108,7 @@ def _templates(model: Model) -> dict[str, str] | None:
         return None
     largest = np.abs(images).reshape(len(images), -1).max(axis=1).reshape(-1, 1, 1, 1)
     images = 127.5 + 127.5 * images / np.where(largest > 0, largest, 1)
-    return dict(zip(model.classes, map(_png, images), strict=True))
+    return dict(zip(model.classes, map(as_png, images), strict=True))
 
 
 def _classes(predictions: dict[str, Array], names: list[str]) -> dict[str, Any]:
@@ -178,7 +146,7 @@ def _mistakes(predictions: dict[str, Array], model: Model) -> list[dict[str, Any
         probabilities = predictions["probabilities"][row]
         mistakes.append(
             {
-                "picture": _png(inputs.reshape(model.image_shape) * (255 / model.max_value)),
+                "picture": as_png(inputs.reshape(model.image_shape) * (255 / model.max_value)),
                 "label": model.classes[predictions["labels"][row]],
                 "predicted": model.classes[probabilities.argmax()],
                 "probability": float(probabilities.max()),

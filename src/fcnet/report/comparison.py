@@ -1,0 +1,128 @@
+"""The page that compares runs."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fcnet.errors import FcnetError, FileFormatError
+from fcnet.experiments.folder import MODEL
+from fcnet.experiments.results import read_history
+from fcnet.experiments.runs import RunRow, Runs, differing
+from fcnet.files import write_atomic
+from fcnet.model import load
+from fcnet.report.page import Cell, curve, page, rounded, setting, share, short_names, span, table
+from fcnet.report.weights import averages_channels, first_layer
+from fcnet.training.history import History
+from fcnet.words import duration_words, without_credentials
+
+GRIDS = 12  # runs whose weights are shown at most
+CURVES = {"val_accuracy": "Validation accuracy", "val_loss": "Validation loss", "loss": "Training loss"}
+
+
+def write_comparison(folders: Sequence[Path], out: Path) -> Path:
+    """Write a page that compares runs, and return its path.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Runs, or folders that have runs below them.
+    out : Path
+
+    Raises
+    ------
+    FileFormatError
+        If a folder is no run and has none below it.
+    """
+    rows = list({row.run.resolve(): row for folder in folders for row in _runs_of(folder)}.values())
+    histories = [History()] * len(rows)
+    for i, row in enumerate(rows):
+        try:
+            histories[i] = read_history(row.run)
+        except FcnetError as error:
+            rows[i] = replace(row, state="damaged", reason=str(error))
+    above = Path(os.path.commonpath([row.run.resolve().parent for row in rows]))
+    names = [str(row.run.resolve().relative_to(above)) for row in rows]
+    settings = differing(rows)
+    has_one_dataset = len({row.dataset for row in rows}) == 1
+    paths = short_names(dict.fromkeys(path for row in rows for path in settings[row.run]))
+    cells = [
+        _cells(name, row, {paths[p]: v for p, v in settings[row.run].items()}, has_one_dataset)
+        for name, row in zip(names, rows, strict=True)
+    ]
+    curves = {key: [curve([(r["epoch"], r.get(key)) for r in history]) for history in histories] for key in CURVES}
+    shown = [key for key, lines in curves.items() if any(lines)]
+    html = page(
+        "runs.html",
+        {
+            "items": [_item(name, row, cell) for name, row, cell in zip(names, rows, cells, strict=True)],
+            "curves": [
+                {"lines": curves[key], "percent": key == "val_accuracy", "range": _range(key, curves[key])} for key in shown
+            ],
+            "range": span(row.val_accuracy for row in rows),
+            "sign": 1,
+            "picked": [],
+        },
+        title=f"{len(rows)} runs" if len(rows) > 1 else names[0],
+        folder=above,
+        curves=[CURVES[key] for key in shown],
+        table=table(cells),
+        grids=_grids(names, rows),
+    )
+    write_atomic(out, html)
+    return out
+
+
+def _runs_of(folder: Path) -> list[RunRow]:
+    rows = Runs(folder).rows()
+    if not rows:
+        raise FileFormatError(f"{folder} is neither a run nor the study of a sweep, and there are no runs below it.")
+    return rows
+
+
+def _range(key: str, lines: Sequence[Sequence[tuple[int, float]]]) -> list[float] | None:
+    """Return the range of a chart: the first epochs of accuracies and the worst losses are not what is looked at."""
+    values = [value for line in lines for _, value in line]
+    return span(values, high=False) if key == "val_accuracy" else span(values, low=False)
+
+
+def _cells(name: str, row: RunRow, settings: dict[str, Any], has_one_dataset: bool) -> dict[str, Cell]:
+    """Return the row of a table."""
+    return {
+        "run": Cell(name),
+        "state": Cell(row.state),
+        "data": Cell("" if has_one_dataset else Path(row.dataset or "").name),
+        "validation accuracy": share(row.val_accuracy),
+        "test accuracy": share(row.test_accuracy),
+        **{path: setting(value) for path, value in settings.items()},
+        "training accuracy": share(row.train_accuracy),
+        "training loss": Cell() if row.loss is None else Cell(f"{row.loss:.4g}", rounded(row.loss)),
+        "epochs done": Cell() if row.n_epochs is None else Cell(f"{row.epochs}/{row.n_epochs}", row.epochs),
+        "time": Cell() if row.seconds is None else Cell(duration_words(row.seconds), rounded(row.seconds)),
+        "what is wrong": Cell(without_credentials(row.reason.partition(". ")[0])),
+    }
+
+
+def _item(name: str, row: RunRow, cells: dict[str, Cell]) -> dict[str, Any]:
+    """Return what charts have of a run; what they say of it is its row."""
+    said = [f"{column} {cell.text}" for column, cell in cells.items() if cell.text and column not in ("run", "state", "data")]
+    return {
+        "says": f"{name}: {', '.join([row.state, *said])}",
+        "value": rounded(row.val_accuracy),
+        "whole": row.state == "finished",
+    }
+
+
+def _grids(names: Sequence[str], rows: Sequence[RunRow]) -> list[dict[str, Any]]:
+    """Return the weights of the best runs, as far as pictures can show them."""
+    best = sorted(zip(names, rows, strict=True), key=lambda pair: -(pair[1].val_accuracy or 0.0))[:GRIDS]
+    grids = []
+    for name, row in best:
+        with suppress(FcnetError, OSError):  # of a run that has no model yet, or a damaged one, which its row says
+            model = load(row.run / MODEL)
+            if weights := first_layer(model):
+                averaged = averages_channels(model)
+                grids.append({"name": name, "accuracy": share(row.val_accuracy).text, "averaged": averaged, **weights})
+    return grids

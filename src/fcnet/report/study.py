@@ -1,0 +1,208 @@
+"""The page of a sweep's study."""
+
+import json
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fcnet.errors import FileFormatError
+from fcnet.experiments.folder import MODEL, REPORT, owner
+from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
+from fcnet.experiments.sweep.plan import OWN, Plan
+from fcnet.experiments.sweep.results import RESULTS, row_of, shown
+from fcnet.experiments.sweep.storage import Database
+from fcnet.experiments.sweep.study import Account, read_account
+from fcnet.files import write_atomic
+from fcnet.model import load
+from fcnet.report.page import Cell, curve, page, rounded, setting, short_names, span, table
+from fcnet.report.weights import averages_channels, first_layer
+from fcnet.words import duration_words, listed, setting_words, without_credentials
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from fcnet.experiments.sweep.space import Parameter
+
+METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+
+
+def write_study_report(study: Path, database: Database | None = None, out: Path | None = None) -> Path:
+    """Write ``report.html`` in the folder of a study, or the page `out`, and return its path.
+
+    Parameters
+    ----------
+    study : Path
+    database : Database, optional
+        Where the trials are, if not in the folder.
+    out : Path, optional
+
+    Raises
+    ------
+    FcnetError
+        If the folder is not that of a study, has no trials yet, or the database cannot be read.
+    """
+    plan, now = Plan.read(study), read_account(study, database)
+    trials = [*now.ended, *(trial for trial in now.running if trial.params)]
+    if not trials:
+        known = f"the database has no study {database.name!r} with trials" if database else "there are none in the folder"
+        raise FileFormatError(f"{study} has no trials yet: {known}. Of a study in a database give --storage and --study.")
+    best, winner = now.best(plan.sign), _winner(study, now, plan)
+    names = short_names(p.name for p in plan.space)
+    rows = [row_of(plan, trial) | {"trial": trial} for trial in trials]
+    rows.sort(key=lambda row: (row["value"] is None, -plan.sign * (row["value"] or 0.0)))
+    cells = [_cells(plan, row, names) for row in rows]
+    drawn = [p for p in plan.space if len(p.choices) > 1 or p.low < p.high]
+    ends = [row["value"] for row in rows if row["state"] == "finished"]
+    lines = [curve(sorted(row["trial"].intermediate_values.items())) for row in rows]
+    values = [value for line in lines for _, value in line]
+    reaches = {"low": plan.sign > 0, "high": plan.sign < 0}  # the bad end may be cut off
+    model_file = study / winner["runs"][0] / MODEL if winner else None
+    model = load(model_file) if model_file and model_file.exists() else None
+    html = page(
+        "study.html",
+        {
+            "items": [_item(plan, row, cell, drawn) for row, cell in zip(rows, cells, strict=True)],
+            "curves": [{"lines": lines, "percent": plan.metric == "val_accuracy", "range": span(values, **reaches)}],
+            "axes": [_axis(p, names[p.name]) for p in drawn],
+            "metric": METRICS[plan.metric],
+            "percent": plan.metric == "val_accuracy",
+            "range": span(ends if len(ends) >= LEAST_TRIALS else [row["value"] for row in rows], **reaches),
+            "sign": plan.sign,
+            "picked": [i for i, row in enumerate(rows) if best is not None and row["number"] == best.number],
+        },
+        title=study.resolve().name,
+        plan=plan,
+        metric=METRICS[plan.metric],
+        state=_state(study, plan, now, winner, database),
+        numbers=_numbers(plan, now, winner, rows),
+        warnings=winner["warnings"] if winner else [],
+        comparison=[_setting_row(plan, p, names[p.name], best) for p in plan.space],
+        best="" if best is None else f"trial {best.number}" + (", the winner" if winner else ", the best so far"),
+        importances={names[name]: share for name, share in importances(now.complete).items()},
+        n_complete=len(now.complete),
+        least=LEAST_TRIALS,
+        axes=[names[p.name] for p in drawn],
+        table=table(cells, (METRICS[plan.metric], "descending" if plan.sign > 0 else "ascending")),
+        weights=first_layer(model) if model else None,
+        averaged=model is not None and averages_channels(model),
+        settings={"sweep": {name: getattr(plan, name) for name in OWN}, "run": plan.config.options()}
+        | plan.config.settings.grouped(),
+    )
+    out = out or study / REPORT
+    write_atomic(out, html)
+    return out
+
+
+def _winner(study: Path, now: Account, plan: Plan) -> dict[str, Any] | None:
+    """Return what ``sweep.json`` has of the winner, if it is still the best trial."""
+    best = now.best(plan.sign)
+    try:
+        winner: dict[str, Any] | None = json.loads((study / RESULTS).read_text(encoding="utf-8"))["winner"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{study / RESULTS} is damaged: {error!r}.") from None
+    return winner if winner and best is not None and winner["trial"] == best.number else None
+
+
+def _state(study: Path, plan: Plan, now: Account, winner: dict[str, Any] | None, database: Database | None) -> str:
+    """Return how a sweep stands that has not come to its end, in words."""
+    done = f"{len(now.ended)} of {plan.most_trials} trials have ended"
+    if owner(study):
+        return f"The sweep is still running: {done}."
+    if winner:
+        return ""
+    command = ["fcnet", "sweep", plan.config.dataset, "--out", str(study), "--resume"]
+    how = "the same command" if database else shlex.join(command)
+    return f"The sweep has no winner yet: {done}. Go on with: {how}"
+
+
+def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return numbers, the deviation of each, and what it is."""
+    numbers, best = [], now.best(plan.sign)
+    if winner:
+        n = len(winner["seeds"])
+        over = f", mean and standard deviation over {n} new seeds" if n > 1 else ", with a new seed"
+        keys = {"val_accuracy": "validation accuracy", plan.metric: METRICS[plan.metric], "test_accuracy": "test accuracy"}
+        for key, words in keys.items():
+            mean, std = (
+                f"{value:.4f}" if key == "val_loss" else f"{value:.2%}" for value in (winner[key], winner[f"{key}_std"] or 0.0)
+            )
+            n_rows = winner["n_test" if key == "test_accuracy" else "n_val"]
+            numbers.append((mean, std if n > 1 else "", f"{words} of the winner on {n_rows:,} rows{over}"))
+    plain = next((row for row in rows if row["is_plain"] and row["value"] is not None), None)
+    if plain:
+        to = "" if plain["state"] == "finished" else f", {plain['state']}"
+        numbers.append(
+            (shown(plan, plain["value"]), "", f"{METRICS[plan.metric]} of the plain recipe, trial {plain['number']}{to}")
+        )
+    if best is not None and best.value is not None:
+        numbers.append(
+            (shown(plan, best.value), "", f"{METRICS[plan.metric]} of the best trial, {best.number}, which was partly lucky")
+        )
+    states = Counter(row["state"] for row in rows)
+    seconds = duration_words(sum(row["seconds"] or 0.0 for row in rows))
+    how = listed(f"{count} {state}" for state, count in states.most_common())
+    numbers.append((f"{len(rows)}", "", f"trials in {seconds} of training: {how}"))
+    return numbers
+
+
+def _cells(plan: Plan, row: dict[str, Any], names: dict[str, str]) -> dict[str, Cell]:
+    """Return the row of a table."""
+    value, std, seconds = row["value"], row["std"], row["seconds"]
+    reason = "" if row["state"] in ("finished", "pruned", "running") else row["reason"] or ""
+    return {
+        "trial": Cell(f"{row['number']}" + (", plain" if row["is_plain"] else ""), row["number"]),
+        "state": Cell(row["state"]),
+        METRICS[plan.metric]: Cell() if value is None else Cell(shown(plan, value), rounded(value)),
+        "±": Cell() if std is None else Cell(shown(plan, std), rounded(std)),
+        "epochs done": Cell(f"{row['epochs'] or 0:g}", row["epochs"] or 0),
+        "time": Cell() if seconds is None else Cell(duration_words(seconds), rounded(seconds)),
+        **{names[name]: setting(value) for name, value in row["params"].items()},
+        "what is wrong": Cell(without_credentials(reason)),
+    }
+
+
+def _item(plan: Plan, row: dict[str, Any], cells: dict[str, Cell], drawn: "list[Parameter]") -> dict[str, Any]:
+    """Return what charts have of a trial; what they say of it is its row."""
+    settings = [f"{name} {cell.text}" for name, cell in cells.items() if cell.text and name not in ("trial", "state")]
+    return {
+        "says": f"trial {cells['trial'].text}: {', '.join([row['state'], *settings])}",
+        "value": rounded(row["value"]),
+        "whole": row["state"] == "finished",
+        "plain": row["is_plain"],
+        "settings": [_place(p, row["params"].get(p.name)) for p in drawn],
+    }
+
+
+def _place(parameter: "Parameter", value: Any) -> float | None:
+    """Return where a value is on an axis: of choices, which one."""
+    if value is None:
+        return None
+    return parameter.choices.index(value) if parameter.choices else rounded(value)
+
+
+def _axis(parameter: "Parameter", name: str) -> dict[str, Any]:
+    if parameter.choices:
+        return {"name": name, "choices": [setting_words(choice) for choice in parameter.choices]}
+    return {"name": name, "low": rounded(parameter.low), "high": rounded(parameter.high), "log": parameter.log}
+
+
+def _setting_row(plan: Plan, parameter: "Parameter", name: str, best: "FrozenTrial | None") -> dict[str, str]:
+    """Return a setting: what was tried, and its values in the plain recipe and in the best trial."""
+    low, high = setting_words(parameter.low), setting_words(parameter.high)
+    tried = f"{low} to {high}" + (
+        ", logarithmic" if parameter.log else f", in steps of {parameter.step:g}" if parameter.step else ""
+    )
+    if parameter.choices:
+        tried = " | ".join(map(setting_words, parameter.choices))
+    counts = parameter.counts(plan.config.settings.to_dict())
+    plain = plan.config.by_path().get(parameter.key) if counts else None
+    own = {} if best is None else row_of(plan, best)["params"]
+    return {
+        "name": name,
+        "tried": tried,
+        "plain": "–" if plain is None else setting_words(plain),
+        "best": setting_words(own[parameter.name]) if parameter.name in own else "–",
+    }
