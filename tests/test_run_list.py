@@ -288,6 +288,14 @@ def test_why_a_run_diverged_is_a_few_words_in_the_table_and_whole_elsewhere(fold
     assert row["reason"] in fcnet(folder, "--filter", "state=diverged", "--csv")
 
 
+def read(terminal):
+    """Return what has come on a terminal, perhaps a part; nothing when its other end is closed."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # as Linux says it
+        return b""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize("width", [40, 60, 80, 150])
 def test_on_a_terminal_each_run_is_one_line(folder, tmp_path, monkeypatch, width):
@@ -303,7 +311,7 @@ def test_on_a_terminal_each_run_is_one_line(folder, tmp_path, monkeypatch, width
         patch.setenv("TERM", "xterm")
         patch.setattr(sys, "stdout", terminal)
         main.main(["runs", str(tmp_path / "runs")], standalone_mode=False)
-    lines = re.sub(r"\x1b\[[\d;]*m", "", os.read(here, 1 << 16).decode()).split("\r\n")[:-1]
+    lines = re.sub(r"\x1b\[[\d;]*m", "", b"".join(iter(lambda: read(here), b"")).decode()).split("\r\n")[:-1]
     os.close(here)
     assert len(lines) == 4
     assert max(map(len, lines)) <= width
@@ -436,16 +444,10 @@ def test_watching_shows_what_is_added_until_ctrl_c(folder, tmp_path):
     process = subprocess.Popen(words, stdout=there, stderr=there, stdin=there, env=environment)
     os.close(there)
 
-    def read():
-        try:
-            return os.read(here, 4096)
-        except OSError:  # as Linux says that the other end is closed
-            return b""
-
     def wait_for(text):
         shown = ""
         while text not in shown:
-            more = read()
+            more = read(here)
             assert more, shown
             shown += more.decode(errors="replace")
 
@@ -456,7 +458,7 @@ def test_watching_shows_what_is_added_until_ctrl_c(folder, tmp_path):
             file.write(json.dumps(row) + "\n")
         wait_for("3/3")
         process.send_signal(signal.SIGINT)
-        while read():  # or it would wait for a terminal that is full
+        while read(here):  # or it would wait for a terminal that is full
             pass
         assert process.wait() == 0
     finally:
