@@ -593,3 +593,15 @@ def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("text", "message"), [("5x", "is no duration"), ("0", "is no duration"), ("soon", "is no duration")])
 def test_a_wrong_duration(text, message):
     assert message in fcnet("sweep", "digits", "--timeout", text, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "trials"),
+    [([], 30), (["--timeout", "1h"], 10_000), (["--timeout", "1h", "--trials", "7"], 7)],
+    ids=["neither", "time", "both"],
+)
+def test_where_only_the_time_is_limited_there_are_as_many_trials_as_it_allows(recipe, tmp_path, monkeypatch, options, trials):
+    planned = []
+    monkeypatch.setattr("fcnet.experiments.sweep.run.work", lambda study, todo, plan, *_: planned.append(plan.most_trials))
+    fcnet("sweep", "digits", "--recipe", recipe(), "--out", tmp_path / "study", *options, code=1)  # no trial is done
+    assert planned == [trials]

@@ -46,7 +46,12 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     metavar="KEY=VALUES",
     help="What to try, in place of the recipe's [sweep]: low:high, low:high:log or a,b,c; may be repeated.",
 )
-@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="So many trials, with those of before.  [default: 30]")
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="So many trials, with those of before.  [default: 30, or as many as --timeout allows]",
+)
 @click.option("--timeout", callback=_seconds, metavar="TIME", help="Begin no trial after this time: 300, 30m or 2h.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Trials at once.")
 @click.option("--sampler", help="Who draws values: tpe, random, grid or cmaes.  [default: tpe]")
@@ -87,7 +92,7 @@ def sweep(
     written as winner.toml. Ctrl-C stops it; --resume goes on.
     """
     from fcnet.cli.sweep_table import Board
-    from fcnet.experiments.sweep.plan import make_plan
+    from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, make_plan
     from fcnet.experiments.sweep.run import sweep as run_sweep
     from fcnet.experiments.sweep.storage import Database
 
@@ -95,6 +100,8 @@ def sweep(
     if resume and out is None:
         raise SettingError("--resume needs --out STUDY, the study to go on with.")
     own = {name: given.pop(name) for name in ("trials", "sampler", "pruner", "metric", "seeds", "winner_seeds")}
+    if own["trials"] is None and math.isfinite(timeout) and not resume and own["sampler"] != "grid":
+        own["trials"] = WHILE_THERE_IS_TIME
     folder, plan = make_plan(dataset, out, resume=resume, changes=changes, given=space, own=own, verify=not no_verify, **given)
     database = Database(study or plan.study_name, storage) if storage else None
     show_note(f"Sweeping {len(plan.space)} settings of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")

@@ -23,6 +23,7 @@ from fcnet.files import write_atomic
 Sampler = Literal["tpe", "random", "grid", "cmaes"]
 Pruner = Literal["median", "hyperband", "none"]
 Metric = Literal["val_accuracy", "val_loss"]
+WHILE_THERE_IS_TIME = 10_000  # trials, where only the time is limited
 OWN = ("fixed", "sampler", "pruner", "metric", "trials", "seeds", "winner_seeds")
 STAYS = ("sampler", "pruner", "metric", "seeds", "table")  # others may be changed in a study
 ONE_OF: dict[str, Any] = {"sampler": Sampler, "pruner": Pruner, "metric": Metric}
