@@ -71,7 +71,11 @@ def test_notebook_prints_the_published_numbers(tmp_path, monkeypatch):
     assert 0.34 < best < 0.40
 
     assert printed["sweep-code"].count("learning rate") == 7
+    trials = re.findall(r"^trial (\d+): .*: (?:validation (\S+)|pruned after epoch \d of 4)$", printed["library-sweep-code"], re.M)
+    assert [int(number) for number, _ in trials] == list(range(10))
+    assert 0.35 < max(float(accuracy) for _, accuracy in trials if accuracy) < 0.5
     assert float(re.search(r"^best validation accuracy: (\S+),", printed["best-code"], re.M)[1]) > 0.50
     assert float(re.search(r"^test accuracy: (\S+) ", printed["test-code"], re.M)[1]) > 0.45
-    for name in ("toy-training-code", "pictures-code", "debugging-code", "weights-code", "best-code", "best-weights-code"):
+    drawn = ("toy-training", "pictures", "debugging", "weights", "library-sweep-plot", "best", "best-weights")
+    for name in (f"{cell}-code" for cell in drawn):
         assert any("image/png" in output.get("data", {}) for output in outputs[name]), name

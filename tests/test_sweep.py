@@ -76,9 +76,8 @@ def recipe(tmp_path):
 
 
 def planned(folder, recipe, *, given=(), resume=False, changes=(), **own):
-    own = {"trials": 3, "winner_seeds": 1} | own
-    settings = {"recipe": recipe, "engine": "numpy", "threads": 1}
-    return make_plan("digits", folder, given=given, own=own, resume=resume, changes=changes, **settings)
+    settings = {"trials": 3, "winner_seeds": 1, "recipe": recipe, "engine": "numpy", "threads": 1} | own
+    return make_plan("digits", folder, space=given, resume=resume, changes=changes, **settings)
 
 
 def run_sweep(folder, recipe, *, tell=lambda now: None, jobs=1, timeout=np.inf, **settings):
@@ -162,21 +161,28 @@ def test_a_wrong_space_on_the_command_line(text):
         read_given(text)
 
 
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    """A sweep of five trials from the command line, and what it prints as JSON; and which part of the data was read when."""
-    folder, asked = tmp_path_factory.mktemp("swept"), []
+def asked_for(patch):
+    """Return a list that is filled with how many test rows of the digits were asked for, each time that they are read."""
+    from fcnet import data
+
+    asked = []
 
     def spy(*arguments, n_test=297, **settings):
         asked.append(n_test)
         return load_digits(*arguments, n_test=n_test, **settings)
 
-    from fcnet import data
+    patch.setitem(data.DATASETS, "digits", replace(data.DATASETS["digits"], load=spy))
+    return asked
 
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep of five trials from the command line, and what it prints as JSON; and which part of the data was read when."""
+    folder = tmp_path_factory.mktemp("swept")
     (folder / "mine.toml").write_text(RECIPE + KINDS)
     words = ["sweep", "digits", "--recipe", folder / "mine.toml", "--out", folder / "study", "--trials", 5, "--seeds", 2]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.DATASETS, "digits", replace(data.DATASETS["digits"], load=spy))
+        asked = asked_for(patch)
         result = fcnet(*words, "--winner-seeds", 2, "--engine", "numpy", "--threads", 1, "--json")
     return folder / "study", json.loads(result.stdout), asked
 
@@ -281,6 +287,22 @@ def test_a_finalist_that_diverges_is_left_out(recipe, tmp_path, monkeypatch):
     diverging.add("trial-1")
     with pytest.raises(FcnetError, match="The best trials diverge with other seeds"):
         run_sweep(tmp_path / "study", recipe(), trials=2, resume=True)
+
+
+def test_without_new_seeds_no_test_row_is_read(recipe, tmp_path, monkeypatch):
+    asked, study = asked_for(monkeypatch), tmp_path / "study"
+    words = ["sweep", "digits", "--out", study, "--trials", 2, "--engine", "numpy", "--threads", 1]
+    said = fcnet(*words, "--recipe", recipe(), "--winner-seeds", 0).stdout
+    assert set(asked) == {0}
+    found = json.loads((study / "sweep.json").read_text())
+    assert found["winner"] is None
+    assert f"Winner: trial {found['best']} of 2\n" in said
+    assert f"{study / 'winner.toml'}\n" in said
+    assert "No test row was read." in said
+    assert not list(study.glob("**/*.safetensors"))
+    best = json.loads((study / f"trials/{found['best']:04d}/metrics.json").read_text())["recipe"]
+    assert load_recipe(str(study / "winner.toml"), ["description="]) == Recipe.from_dict(best | {"description": ""}, "")
+    assert "Test accuracy" in fcnet(*words, "--resume", "--winner-seeds", 1).stdout
 
 
 def test_a_setting_counts_only_with_its_kind(swept):
@@ -527,8 +549,9 @@ def test_what_is_set_is_not_swept(recipe, tmp_path):
     assert [parameter.key for parameter in plan.space] == ["training.learning_rate"]
     _, plan = planned(tmp_path / "study", recipe(KINDS), changes=["update=adamw"])
     assert {parameter.name for parameter in plan.space} == {"training.learning_rate with adamw", "training.update.weight_decay"}
-    _, plan = planned(tmp_path / "study", recipe(), given=["l2=1e-6:1e-2:log"])
-    assert [parameter.key for parameter in plan.space] == ["training.l2"]
+    for given in (["l2=1e-6:1e-2:log"], {"l2": {"low": 1e-6, "high": 1e-2, "log": True}}):
+        _, plan = planned(tmp_path / "study", recipe(), given=given, changes=["l2=1e-4"])
+        assert [(parameter.key, parameter.low, parameter.log) for parameter in plan.space] == [("training.l2", 1e-6, True)]
 
 
 def test_a_study_is_not_mixed_with_another(recipe, tmp_path):

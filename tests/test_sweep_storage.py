@@ -114,8 +114,8 @@ def recipe(tmp_path):
 
 
 def run_sweep(folder, recipe, database=None, *, tell=lambda now: None, trials=4, jobs=1, **settings):
-    own = {"trials": trials, "winner_seeds": 1, "pruner": "none", "sampler": "random"}
-    plan = make_plan("digits", folder, recipe=recipe, own=own, engine="numpy", threads=1, **settings)
+    settings = {"pruner": "none", "sampler": "random", "engine": "numpy", "threads": 1} | settings
+    plan = make_plan("digits", folder, recipe=recipe, trials=trials, winner_seeds=1, **settings)
     return sweep(*plan, database=database, tell=tell, jobs=jobs)
 
 

@@ -59,7 +59,10 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option("--metric", help="What is to be best: val_accuracy or val_loss.  [default: val_accuracy]")
 @click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
 @click.option(
-    "--winner-seeds", type=click.IntRange(min=1), metavar="K", help="Train each finalist so often in the end.  [default: 3]"
+    "--winner-seeds",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help="Train each finalist so often in the end; with 0 no test row is read.  [default: 3]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="STUDY", help="The folder.  [default: sweeps/DATASET-RECIPE-TIME]"
@@ -99,10 +102,9 @@ def sweep(
     stop_once()
     if resume and out is None:
         raise SettingError("--resume needs --out STUDY, the study to go on with.")
-    own = {name: given.pop(name) for name in ("trials", "sampler", "pruner", "metric", "seeds", "winner_seeds")}
-    if own["trials"] is None and math.isfinite(timeout) and not resume and own["sampler"] != "grid":
-        own["trials"] = WHILE_THERE_IS_TIME
-    folder, plan = make_plan(dataset, out, resume=resume, changes=changes, given=space, own=own, verify=not no_verify, **given)
+    if given["trials"] is None and math.isfinite(timeout) and not resume and given["sampler"] != "grid":
+        given["trials"] = WHILE_THERE_IS_TIME
+    folder, plan = make_plan(dataset, out, resume=resume, changes=changes, space=space, verify=not no_verify, **given)
     database = Database(study or plan.study_name, storage) if storage else None
     show_note(f"Sweeping {len(plan.space)} settings of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
     try:
@@ -115,7 +117,7 @@ def sweep(
         show_error(f"Stopped. Go on with: {shlex.join(words)}")
         sys.exit(1)
     report = write_or_warn(folder, database)
-    if results["winner"] is not None:
+    if results["winner"] is not None or not plan.winner_seeds:
         _show(folder, plan, results, as_json)
     if report and not as_json:
         click.echo(f"Report:  {report}")
@@ -123,18 +125,33 @@ def sweep(
 
 def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) -> None:
     from fcnet.experiments.sweep.results import shown
+    from fcnet.experiments.sweep.winner import RECIPE
     from fcnet.words import setting_words
 
     winner = results["winner"]
-    write_or_warn(folder / winner["runs"][0])
-    for warning in winner["warnings"]:
+    if winner:
+        write_or_warn(folder / winner["runs"][0])
+    for warning in winner["warnings"] if winner else []:
         show_warning(warning)
     if as_json:
         click.echo(json.dumps(results))
         return
-    click.echo(f"Winner: trial {winner['trial']} of {results['n_trials']}")
-    for name, value in winner["params"].items():
+    number = winner["trial"] if winner else results["best"]
+    trial = next(trial for trial in results["trials"] if trial["number"] == number)
+    click.echo(f"Winner: trial {number} of {results['n_trials']}")
+    for name, value in trial["params"].items():
         click.echo(f"  {name} = {setting_words(value)}")
+    if winner:
+        _show_new_seeds(plan, winner)
+    else:
+        click.echo(f"In its trial it had {plan.metric} {shown(plan, trial['value'])}. No test row was read.")
+    click.echo(f"Recipe:  {folder / RECIPE}")
+    click.echo(f"Results: {folder / 'sweep.json'}")
+
+
+def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
+    from fcnet.experiments.sweep.results import shown
+
     new_seeds = "a new seed" if len(winner["seeds"]) == 1 else f"{len(winner['seeds'])} new seeds"
     for name, words in (("val_accuracy", "Validation"), ("test_accuracy", "Test")):
         std = winner[f"{name}_std"]
@@ -145,5 +162,3 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
         click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
     if winner["difference"] is not None:
         click.echo(f"Winner - plain recipe: {winner['difference']['words']}.")
-    click.echo(f"Recipe:  {folder / winner['recipe']}")
-    click.echo(f"Results: {folder / 'sweep.json'}")

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from fcnet.errors import FileFormatError, InputError, SettingError, unknown_name
@@ -48,7 +47,8 @@ class Plan:
     seeds : int
         A trial is the mean of so many trainings, with seeds from that of `config` on.
     winner_seeds : int
-        So often each finalist is trained again, each time with a seed that no trial had.
+        So often each finalist is trained again, each time with a seed that no trial had; with 0 there is no final, and no test
+        row is read.
     """
 
     config: Config
@@ -161,13 +161,12 @@ def _words(value: Any) -> str:
 
 def make_plan(
     dataset: str,
-    out: Path | None,
+    out: str | Path | None = None,
     *,
     resume: bool = False,
     recipe: str | None = None,
     changes: Sequence[str] = (),
-    given: Sequence[str] = (),
-    own: Mapping[str, Any] = MappingProxyType({}),
+    space: Mapping[str, Any] | Sequence[str] = (),
     **settings: Any,
 ) -> tuple[Path, Plan]:
     """Return the folder of a study, and its plan; of a study to resume, what is not given is as it was.
@@ -175,30 +174,37 @@ def make_plan(
     Parameters
     ----------
     dataset : str
-    out : Path, optional
+        ``digits``, ``cifar10``, or a path.
+    out : path, optional
+        The folder, which must not be there yet; by default one in ``sweeps``.
     resume : bool
-    recipe, changes
-        The plain recipe, as `configure` takes them; what is changed is not swept.
-    given : sequence of str
-        The search space, as ``--space`` has it; else it is that of the recipe.
-    own : dict
-        Of the other fields of `Plan` those that are given.
+        Go on with the study in `out`, if there is one.
+    recipe : str, optional
+        Name or file of the plain recipe.
+    changes : sequence of str
+        Settings of it, as ``--set`` has them; what is changed is not swept, unless `space` has it.
+    space : dict or sequence of str
+        What to try, as ``[sweep]`` of a recipe has it or, in texts, ``--space``; else it is that of the recipe.
     **settings
-        Further ones of `configure`.
+        Fields of `Plan`, such as `trials`, `sampler` or `winner_seeds`; `seed`, `engine` and `threads`; and what says how a table is
+        read, such as `target`.
 
     Raises
     ------
     FcnetError
         If something is unknown or cannot be used, or is not what the study was begun with.
     """
+    out = None if out is None else Path(out)
     old = Plan.read(out) if resume and out is not None and (out / STUDY).exists() else None
     if out is not None and out.exists() and old is None and not (out.is_dir() and _is_empty(out)):
         what = "Choose another --out, or --resume it." if (out / STUDY).exists() else "Choose another --out."
         raise InputError(f"{out} exists. {what}")
+    own = {name: settings.pop(name) for name in OWN if name in settings}
     run, config = configure(dataset, out, resume=resume, file=STUDY, recipe=recipe, changes=changes, **settings)
     fixed = [change.partition("=")[0].strip() for change in changes]
-    if given:
-        table, source, fixed = dict(map(read_given, given)), "--space", []
+    if space:
+        fixed = []
+        table, source = (dict(space), "space") if isinstance(space, Mapping) else (dict(map(read_given, space)), "--space")
     elif old is not None and recipe is None:
         table, source, fixed = old.table, str(out), old.fixed
     else:

@@ -15,7 +15,7 @@ from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_back, trials_of
-from fcnet.experiments.sweep.winner import WINNER, finish
+from fcnet.experiments.sweep.winner import WINNER, finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def sweep(
     folder : Path
         Of the study; it is made where there is none.
     plan : Plan
+        As `make_plan` returns it together with the folder.
     timeout : float
         Seconds, for the trials.
     jobs : int
@@ -81,9 +82,12 @@ def sweep(
             now = account(trials_of(study))
             results = results_of(plan, now)
             write_results(folder, results)
-            if not now.complete:
+            best = now.best(plan.sign)
+            if best is None:
                 raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
-            if database is None or _is_to_train(study, folder):
+            if not plan.winner_seeds:
+                write_recipe(folder, plan, best, best.value or 0.0)
+            elif database is None or _is_to_train(study, folder):
                 results["winner"] = finish(folder, plan, now, data_dir)
                 write_results(folder, results)
         shutil.rmtree(folder / PREPARED, ignore_errors=True)

@@ -83,8 +83,6 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     FcnetError
         If all of them diverge with the new seeds.
     """
-    import tomli_w
-
     final = [finalist for finalist in finalists(folder, plan, now) if _train(finalist, plan, data_dir)]
     if not final:
         raise FcnetError("The best trials diverge with other seeds: try lower learning rates.")
@@ -98,9 +96,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         difference = _difference(plan, plain, best, n_val)
         warnings += noise_words(difference)
     best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
-    found = f"Found by a sweep of {plan.config.recipe}: {plan.metric} {shown(plan, best.mean(plan.metric))}"
-    description = f"{plan.config.settings.description} {found} in trial {best.trial.number}.".lstrip()
-    write_atomic(folder / RECIPE, tomli_w.dumps(msgspec.structs.replace(best.recipe, description=description).to_dict()))
+    write_recipe(folder, plan, best.trial, best.mean(plan.metric))
     return {
         **best.said(folder, "val_accuracy", "val_loss", "test_accuracy"),
         "params": params,
@@ -113,6 +109,17 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         "n_test": best.metrics[0]["n_test"],
         "warnings": warnings,
     }
+
+
+def write_recipe(folder: Path, plan: Plan, trial: "FrozenTrial", value: float) -> None:
+    """Write the recipe of a trial, whose description says where it comes from and what it reached."""
+    import tomli_w
+
+    plain = plan.config.settings
+    found = f"Found by a sweep of {plan.config.recipe}: {plan.metric} {shown(plan, value)} in trial {trial.number}."
+    recipe = with_values(plain, values_of(trial.params, plan.space), plan.space)
+    recipe = msgspec.structs.replace(recipe, description=f"{plain.description} {found}".lstrip())
+    write_atomic(folder / RECIPE, tomli_w.dumps(recipe.to_dict()))
 
 
 def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
