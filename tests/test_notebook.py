@@ -71,7 +71,8 @@ def test_notebook_prints_the_published_numbers(tmp_path, monkeypatch):
     assert 0.34 < best < 0.40
 
     assert printed["sweep-code"].count("learning rate") == 7
-    trials = re.findall(r"^trial (\d+): .*: (?:validation (\S+)|pruned after epoch \d of 4)$", printed["library-sweep-code"], re.M)
+    trial = r"^trial (\d+): .*: (?:validation (\S+)|pruned after epoch \d of 4)$"
+    trials = re.findall(trial, printed["library-sweep-code"], re.M)
     assert [int(number) for number, _ in trials] == list(range(10))
     assert 0.35 < max(float(accuracy) for _, accuracy in trials if accuracy) < 0.5
     assert float(re.search(r"^best validation accuracy: (\S+),", printed["best-code"], re.M)[1]) > 0.50
