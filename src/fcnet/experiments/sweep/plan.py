@@ -186,8 +186,8 @@ def make_plan(
     space : dict or sequence of str
         What to try, as ``[sweep]`` of a recipe has it or, in texts, ``--space``; else it is that of the recipe.
     **settings
-        Fields of `Plan`, such as `trials`, `sampler` or `winner_seeds`; `seed`, `engine` and `threads`; and what says how a table
-        is read, such as `target`.
+        Fields of `Plan`, such as `trials`, `sampler` or `winner_seeds`; `seed`, `engine` and `threads`; and how a table is
+        read, such as `target`.
 
     Raises
     ------
