@@ -110,8 +110,10 @@ def test_a_sweep_writes_the_page_of_its_study(swept):
     for name in ("val_accuracy", "test_accuracy"):
         assert re.search(rf"{winner[name]:.2%}\s*± {winner[f'{name}_std']:.2%}", page.text)
     assert all(warning in page.text for warning in winner["warnings"])
-    plain = next(trial for trial in results["trials"] if trial["is_plain"])
-    assert f"{plain['value']:.2%}validation accuracy of the plain recipe, trial 0" in page.text
+    assert re.search(
+        rf"{winner['plain']:.2%}\s*± [\d.]+%validation accuracy of the plain recipe with the same seeds", page.text
+    )
+    assert winner["difference"] is None or winner["difference"]["words"] in page.text
     assert "What the first layer of the winner looks for" in page.text
     assert (study / winner["runs"][0] / "report.html").exists()
 
@@ -124,7 +126,7 @@ def test_what_charts_of_a_study_are_drawn_from(swept):
     best_first = sorted(trials, key=lambda trial: (trial["value"] is None, -(trial["value"] or 0)))
     assert [item["value"] for item in items] == [trial["value"] and float(f"{trial['value']:.5g}") for trial in best_first]
     assert [item["whole"] for item in items] == [trial["state"] == "finished" for trial in best_first]
-    assert [best_first[i]["number"] for i in page.data["picked"]] == [results["best"]]
+    assert [best_first[i]["number"] for i in page.data["picked"]] == [results["winner"]["trial"]]
     names = [axis["name"] for axis in page.data["axes"]]
     assert names == ["update", "hidden_sizes", "learning_rate with nesterov", "learning_rate with adamw", "dropout"]
     assert page.data["axes"][1]["choices"] == ["8", "4, 4"]
@@ -142,7 +144,7 @@ def test_what_charts_of_a_study_are_drawn_from(swept):
 def test_a_study_without_a_winner_says_how_to_go_on(swept, tmp_path):
     study = Path(shutil.copytree(swept[0], tmp_path / "study"))
     (study / "sweep.json").unlink()
-    shutil.rmtree(study / "winner")
+    shutil.rmtree(study / "finalists")
     page = Parts(Path(fcnet("report", study).stdout.strip()))
     assert f"{N_TRIALS} of {N_TRIALS} trials have ended. Go on with: fcnet sweep digits --out {study} --resume" in page.text
     assert "the best so far" in page.text
@@ -306,7 +308,7 @@ def test_every_chart_of_a_study_can_be_seen(browser, look, swept, width, theme):
     places = sum(place is not None for item in items for place in item["settings"] if item["value"] is not None)
     assert n(f"#slices :is({POINTS_SHOWN})") == places
     assert all(figure.accessible_name for figure in browser.find_elements("css selector", "[data-chart]"))
-    assert f"trial {results['best']}" in browser.find_element("css selector", "#curves .says").text
+    assert f"trial {results['winner']['trial']}" in browser.find_element("css selector", "#curves .says").text
 
 
 @pytest.mark.browser
@@ -343,7 +345,7 @@ def test_a_table_is_sorted_by_click_and_by_keyboard(browser, look, swept):
     assert column("dropout")[len(values) :] == [""] * (N_TRIALS - len(values))
 
     picks = find("css selector", ".pick[aria-pressed=true]")
-    assert [button.text.split(",")[0] for button in picks] == [str(results["best"])]
+    assert [button.text.split(",")[0] for button in picks] == [str(results["winner"]["trial"])]
     n_thick = len(find("css selector", "#curves path[stroke-width='3.5']"))
     other = find("css selector", ".pick[aria-pressed=false]")[0]
     other.send_keys(Keys.ENTER)

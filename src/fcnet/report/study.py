@@ -47,7 +47,8 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
     if not trials:
         known = f"the database has no study {database.name!r} with trials" if database else "there are none in the folder"
         raise FileFormatError(f"{study} has no trials yet: {known}. Of a study in a database give --storage and --study.")
-    best, winner = now.best(plan.sign), _winner(study, now, plan)
+    winner = _winner(study, now)
+    best = next((trial for trial in now.ended if winner and trial.number == winner["trial"]), now.best(plan.sign))
     names = short_names(p.name for p in plan.space)
     rows = [row_of(plan, trial) | {"trial": trial} for trial in trials]
     rows.sort(key=lambda row: (row["value"] is None, -plan.sign * (row["value"] or 0.0)))
@@ -76,6 +77,7 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         metric=METRICS[plan.metric],
         state=_state(study, plan, now, winner, database),
         numbers=_numbers(plan, now, winner, rows),
+        difference=winner["difference"]["words"] if winner and winner["difference"] else "",
         warnings=winner["warnings"] if winner else [],
         comparison=[_setting_row(plan, p, names[p.name], best) for p in plan.space],
         best="" if best is None else f"trial {best.number}" + (", the winner" if winner else ", the best so far"),
@@ -94,16 +96,16 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
     return out
 
 
-def _winner(study: Path, now: Account, plan: Plan) -> dict[str, Any] | None:
-    """Return what ``sweep.json`` has of the winner, if it is still the best trial."""
-    best = now.best(plan.sign)
+def _winner(study: Path, now: Account) -> dict[str, Any] | None:
+    """Return what ``sweep.json`` has of the winner, unless trials have ended since."""
     try:
-        winner: dict[str, Any] | None = json.loads((study / RESULTS).read_text(encoding="utf-8"))["winner"]
+        results = json.loads((study / RESULTS).read_text(encoding="utf-8"))
+        winner: dict[str, Any] | None = results["winner"] if results["n_trials"] == len(now.ended) else None
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{study / RESULTS} is damaged: {error!r}.") from None
-    return winner if winner and best is not None and winner["trial"] == best.number else None
+    return winner
 
 
 def _state(study: Path, plan: Plan, now: Account, winner: dict[str, Any] | None, database: Database | None) -> str:
@@ -132,15 +134,19 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
             n_rows = winner["n_test" if key == "test_accuracy" else "n_val"]
             numbers.append((mean, std if n > 1 else "", f"{words} of the winner on {n_rows:,} rows{over}"))
     plain = next((row for row in rows if row["is_plain"] and row["value"] is not None), None)
-    if plain:
+    if winner and winner["plain"] is not None:
+        spread = next(
+            (each[f"{plan.metric}_std"] for each in winner["finalists"] if plain and each["trial"] == plain["number"]), None
+        )
+        words = f"{METRICS[plan.metric]} of the plain recipe with the same seeds"
+        numbers.append((shown(plan, winner["plain"]), shown(plan, spread) if spread is not None else "", words))
+    elif plain:
         to = "" if plain["state"] == "finished" else f", {plain['state']}"
-        numbers.append(
-            (shown(plan, plain["value"]), "", f"{METRICS[plan.metric]} of the plain recipe, trial {plain['number']}{to}")
-        )
+        words = f"{METRICS[plan.metric]} of the plain recipe, trial {plain['number']}{to}"
+        numbers.append((shown(plan, plain["value"]), "", words))
     if best is not None and best.value is not None:
-        numbers.append(
-            (shown(plan, best.value), "", f"{METRICS[plan.metric]} of the best trial, {best.number}, which was partly lucky")
-        )
+        words = f"{METRICS[plan.metric]} of the best trial, {best.number}, which was partly lucky"
+        numbers.append((shown(plan, best.value), "", words))
     states = Counter(row["state"] for row in rows)
     seconds = duration_words(sum(row["seconds"] or 0.0 for row in rows))
     how = listed(f"{count} {state}" for state, count in states.most_common())
