@@ -628,3 +628,15 @@ def test_where_only_the_time_is_limited_there_are_as_many_trials_as_it_allows(re
     monkeypatch.setattr("fcnet.experiments.sweep.run.work", lambda study, todo, plan, *_: planned.append(plan.most_trials))
     fcnet("sweep", "digits", "--recipe", recipe(), "--out", tmp_path / "study", *options, code=1)  # no trial is done
     assert planned == [trials]
+
+
+def test_a_sweep_that_was_limited_by_time_alone_goes_on_with_a_limit(recipe, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcnet.experiments.sweep.run.work", stop)
+    words = ["sweep", "digits", "--out", tmp_path / "study", "--resume"]
+    result = fcnet(*words, "--recipe", recipe(), "--timeout", "5m", code=1)
+    assert f"Go on with: fcnet sweep digits --out {tmp_path / 'study'} --resume --timeout 300" in result.stderr
+    assert "give --timeout, or --trials" in fcnet(*words, code=2).stderr
+    assert "Go on with" in fcnet(*words, "--trials", 3, code=1).stderr

@@ -201,7 +201,6 @@ def test_a_database_that_stops_for_a_while_is_waited_for(server, recipe, tmp_pat
     for back in outages:
         back.join()
     assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", recipe))
-    assert found["winner"]["trial"] == found["best"]
     assert len(said()) == len(outages) > 0
     assert set(said()) == {"The database of --storage does not answer: waiting for it, at most 5 minutes"}
     assert "Traceback" not in "".join(capfd.readouterr())
@@ -244,15 +243,17 @@ def test_an_answer_that_is_lost_costs_and_doubles_no_trial(recipe, tmp_path, mon
     assert trials_in(found) == expected
 
 
-def test_ctrl_c_ends_the_wait_for_a_database(recipe, tmp_path, monkeypatch):
-    calls = []
+@pytest.mark.parametrize("n_calls", [1, 2])
+def test_ctrl_c_ends_the_wait_for_a_database(recipe, tmp_path, monkeypatch, n_calls):
+    calls, waits = [], []
 
     def commit(dialect, connection):
-        if len(calls) >= 2:
+        if len(calls) >= n_calls:
             raise sqlite3.OperationalError("the connection is lost")
         connection.commit()
 
     def stop(seconds):
+        waits.append(seconds)
         raise KeyboardInterrupt
 
     database = Database("stopped", f"sqlite:///{tmp_path / 'shared.db'}")
@@ -261,6 +262,7 @@ def test_ctrl_c_ends_the_wait_for_a_database(recipe, tmp_path, monkeypatch):
         patch.setattr(storage.time, "sleep", stop)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(tmp_path / "one", recipe, database, tell=calls.append)
+    assert len(waits) == 1
     monkeypatch.setattr(storage, "GRACE", 1)
     assert trials_in(run_sweep(tmp_path / "one", recipe, database, resume=True)) == trials_in(
         run_sweep(tmp_path / "unbroken", recipe)

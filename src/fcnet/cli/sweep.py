@@ -52,7 +52,7 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     metavar="N",
     help="So many trials, with those of before.  [default: 30, or as many as --timeout allows]",
 )
-@click.option("--timeout", callback=_seconds, metavar="TIME", help="Begin no trial after this time: 300, 30m or 2h.")
+@click.option("--timeout", callback=_seconds, metavar="TIME", help="End the trials after this time: 300, 30m or 2h.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Trials at once.")
 @click.option("--sampler", help="Who draws values: tpe, random, grid or cmaes.  [default: tpe]")
 @click.option("--pruner", help="Who ends bad trials early: median, hyperband or none.  [default: median]")
@@ -95,6 +95,7 @@ def sweep(
     written as winner.toml. Ctrl-C stops it; --resume goes on.
     """
     from fcnet.cli.sweep_table import Board
+    from fcnet.experiments.folder import STUDY
     from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, make_plan
     from fcnet.experiments.sweep.run import sweep as run_sweep
     from fcnet.experiments.sweep.storage import Database
@@ -102,9 +103,12 @@ def sweep(
     stop_once()
     if resume and out is None:
         raise SettingError("--resume needs --out STUDY, the study to go on with.")
-    if given["trials"] is None and math.isfinite(timeout) and not resume and given["sampler"] != "grid":
+    is_new = out is None or not (out / STUDY).exists()
+    if is_new and given["trials"] is None and math.isfinite(timeout) and given["sampler"] != "grid":
         given["trials"] = WHILE_THERE_IS_TIME
     folder, plan = make_plan(dataset, out, resume=resume, changes=changes, space=space, verify=not no_verify, **given)
+    if plan.trials == WHILE_THERE_IS_TIME and math.isinf(timeout):
+        raise SettingError("This sweep was begun with a limit of time alone: give --timeout, or --trials.")
     database = Database(study or plan.study_name, storage) if storage else None
     show_note(f"Sweeping {len(plan.space)} settings of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
     try:
@@ -114,6 +118,7 @@ def sweep(
             )
     except KeyboardInterrupt:
         words = ["fcnet", "sweep", dataset, "--out", str(folder), "--resume", *(["--data-dir", data_dir] if data_dir else [])]
+        words += ["--timeout", f"{timeout:g}"] if math.isfinite(timeout) else []
         show_error(f"Stopped. Go on with: {shlex.join(words)}")
         sys.exit(1)
     report = write_or_warn(folder, database)

@@ -86,8 +86,6 @@ class Board:
         from rich.table import Table
         from rich.text import Text
 
-        from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME
-
         now, plan = self._now, self.plan
         if now is None:
             return Group(Text("Reading the data"))
@@ -99,8 +97,7 @@ class Board:
         ranked = now.ranked(plan.sign)[:MOST_ROWS]
         for trial in [*ranked, *now.running]:
             self._add(table, trial, "best" if best is not None and trial.number == best.number else "")
-        of = f" of {plan.most_trials}" if plan.most_trials < WHILE_THERE_IS_TIME else ""
-        head = f"{len(now.ended)}{of} trials, {len(now.complete)} to the end{so_far}{about}"
+        head = f"{plan.counted(len(now.ended))}, {len(now.complete)} to the end{so_far}{about}"
         return Group(table, Text(head, style="bold"))
 
     def _add(self, table: Any, trial: "FrozenTrial", mark: str) -> None:

@@ -110,7 +110,7 @@ def _winner(study: Path, now: Account) -> dict[str, Any] | None:
 
 def _state(study: Path, plan: Plan, now: Account, winner: dict[str, Any] | None, database: Database | None) -> str:
     """Return how a sweep stands that has not come to its end, in words."""
-    done = f"{len(now.ended)} of {plan.most_trials} trials have ended"
+    done = f"{plan.counted(len(now.ended))} have ended"
     if owner(study):
         return f"The sweep is still running: {done}."
     if winner:

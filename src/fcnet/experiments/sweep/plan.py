@@ -103,6 +103,10 @@ class Plan:
         swept = [p for p in self.space if p.key == "training.epochs"]
         return max([self.config.settings.training.n_epochs, *(int(max(p.choices or [p.high])) for p in swept)])
 
+    def counted(self, n: int) -> str:
+        """Return how many trials of how many, in words."""
+        return f"{n} of {self.most_trials} trials" if self.most_trials < WHILE_THERE_IS_TIME else f"{n} trials"
+
     @property
     def new_seeds(self) -> range:
         """Those that the finalists are trained with, which no trial had."""
@@ -111,7 +115,7 @@ class Plan:
 
     @property
     def report_every(self) -> int:
-        """Every so many epochs a pruner sees a trial, about ten times: of a small network it costs more than an epoch."""
+        """Every so many epochs a pruner sees a trial, about ten times: which costs more than an epoch of a small network."""
         return max(1, self.epochs // 10)
 
     def to_dict(self) -> dict[str, Any]:

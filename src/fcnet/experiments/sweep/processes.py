@@ -41,6 +41,8 @@ def work_in_processes(study: "Study", todo: Work, tell: Tell) -> None:
                     worker.start()
     finally:
         for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
             worker.end()
     tell(account(trials_of(study)))
 

@@ -47,7 +47,7 @@ def row_of(plan: Plan, trial: "FrozenTrial") -> dict[str, Any]:
     said = trial.user_attrs
     state = trial.state.name.lower()
     state = {"complete": "finished", "fail": "failed"}.get(state, state)
-    reason = said.get(REASON)
+    reason = said.get(REASON) if state != "finished" else None  # a process may have died that had said one
     return {
         "number": trial.number,
         "state": "diverged" if (reason or "").startswith("diverged") else state,

@@ -15,13 +15,14 @@ from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_back, trials_of
-from fcnet.experiments.sweep.winner import WINNER, finish, write_recipe
+from fcnet.experiments.sweep.winner import finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
 CLAIM_SECONDS = 1.0
+WINNER = "winner"  # an attribute of a study: where its finalists are trained
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +103,7 @@ def _is_to_train(study: "Study", folder: Path) -> bool:
         time.sleep(CLAIM_SECONDS)  # of several at once the last to write is the one
     if study.user_attrs[WINNER] == me:
         return True
-    _log.info("The winner is trained in %s", study.user_attrs[WINNER])
+    _log.info("The finalists are trained in %s", study.user_attrs[WINNER])
     return False
 
 

@@ -68,11 +68,7 @@ class Storage(optuna.storages.RDBStorage):
         if not self._is_waiting:
             self._is_waiting = True
             _log.info("The database of --storage does not answer: waiting for it, at most %g minutes", self.patience / 60)
-        try:
-            time.sleep(pause)
-        except KeyboardInterrupt:
-            self.patience = 0.0
-            raise
+        time.sleep(pause)
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         """Return the trials whose worker is dead; none soon after the database was away, as nobody could say that it lives."""
@@ -127,7 +123,8 @@ def shared(url: str) -> Storage:
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
     # A server whose machine is gone says nothing at all: that, too, is noticed in time.
     limits = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": HEARTBEAT, "tcp_user_timeout": 1000 * GRACE // 2}
-    return _storage(url, {"pool_pre_ping": True, "connect_args": limits if url.startswith("postgresql") else {}})
+    ours = {name: value for name, value in limits.items() if url.startswith("postgresql+psycopg:") and f"{name}=" not in url}
+    return _storage(url, {"pool_pre_ping": True, "connect_args": ours})
 
 
 def _storage(url: str, engine: dict[str, Any]) -> Storage:
@@ -157,6 +154,11 @@ def plain_errors(folder: Path, database: Database | None) -> Iterator[None]:
 def storage_of(study: "Study") -> optuna.storages.RDBStorage:
     """Return where a study is kept; Optuna has no public way to give signs of life, nor to give back a trial."""
     return cast("optuna.storages.RDBStorage", study._storage)
+
+
+def stop_waiting(study: "Study") -> None:
+    """Let every further access to a database that is away be an error at once."""
+    cast("Any", study._storage)._backend.patience = 0.0  # Optuna's cache stands before it
 
 
 @contextmanager

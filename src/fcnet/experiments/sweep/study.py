@@ -3,7 +3,7 @@
 import json
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ AGAIN, ATTEMPT, PLAIN, REASON, SURPLUS, WORKER = "again", "attempt", "plain", "r
 def opened(folder: Path, plan: Plan, workers: int = 1, database: Database | None = None) -> "Iterator[Study]":
     """Open the study of a folder, or of a database, which is begun where there is none.
 
-    Who opens one that cannot be reached hears of it at once; later every access waits for a while.
+    A database that cannot be reached is an error at once. Later every access waits for it.
 
     Raises
     ------
@@ -160,18 +160,14 @@ class TrialSampler(optuna.samplers.BaseSampler):
         """As the inner one."""
         return self._inner.sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(self, study: "Study", trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """As the inner one."""
-        self._inner.after_trial(study, trial, state, values)
-
 
 def _pruner(plan: Plan) -> "optuna.pruners.BasePruner":
     epochs = plan.epochs
     if plan.pruner == "none" or epochs < 2:
         return optuna.pruners.NopPruner()
     if plan.pruner == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=plan.report_every)
-    return optuna.pruners.HyperbandPruner(min_resource=max(1, epochs // 9), max_resource=epochs, reduction_factor=3)
+        return optuna.pruners.MedianPruner(n_startup_trials=5)
+    return optuna.pruners.HyperbandPruner(min_resource=plan.report_every, max_resource=epochs, reduction_factor=3)
 
 
 @dataclass(frozen=True)
@@ -189,7 +185,9 @@ class Account:
 
     def ranked(self, sign: int) -> list[FrozenTrial]:
         """Return them, the best first; of those with equal accuracy the one with the least validation loss."""
-        return sorted(self.complete, key=lambda trial: (-sign * (trial.value or 0.0), trial.user_attrs.get("val_loss", 0.0)))
+        return sorted(
+            self.complete, key=lambda trial: (-sign * (trial.value or 0.0), trial.user_attrs.get("val_loss", math.inf))
+        )
 
     def best(self, sign: int) -> FrozenTrial | None:
         """Return the first of them."""
@@ -222,7 +220,7 @@ def is_surplus(trials: Iterable[FrozenTrial], number: int, most: int) -> bool:
 
 
 def last_reported(trial: FrozenTrial) -> float | None:
-    """Return the metric after the last epoch of a trial, if it had one that is a number."""
+    """Return the last metric that a trial has reported, if that is a number."""
     value = trial.intermediate_values.get(trial.last_step or 0, math.nan)
     return None if math.isnan(value) else value
 
@@ -239,12 +237,13 @@ def take_up_dead(study: "Study", seen: set[int]) -> None:
     A worker may die before the first one. A running trial that nobody has signed is given one here when it is `seen` first.
     """
     storage = storage_of(study)
-    for trial in account(trials_of(study)).running:
+    running = account(trials_of(study)).running  # before the stale ones are: who is put back by another is not dead again
+    for trial in running:
         if WORKER not in trial.user_attrs and trial.number not in seen:
             seen.add(trial.number)
             storage.record_heartbeat(trial._trial_id)
     stale = storage._get_stale_trial_ids(study._study_id)
-    put_back(study, [trial for trial in trials_of(study) if trial._trial_id in stale])
+    put_back(study, [trial for trial in running if trial._trial_id in stale])
 
 
 def put_back(study: "Study", trials: Iterable[FrozenTrial], *, has_died: bool = True) -> None:

@@ -71,22 +71,24 @@ class Trials:
             return TrialState.FAIL, None
         trial.set_user_attr(WORKER, worker_name(os.getpid()))
         began, run = time.monotonic(), trial_folder(self.folder, trial.number)
+        run.mkdir(parents=True, exist_ok=True)
+        (run / STATUS).unlink(missing_ok=True)  # of an attempt whose process died
         try:
-            run.mkdir(parents=True, exist_ok=True)
             found = self._train(trial, self._recipe(trial), run, there[trial.number].last_step or 0)
             value = float(found[self.plan.metric])
             if math.isnan(value):
                 raise DivergedError(f"{self.plan.metric} is not a number.", epoch=int(found["epochs"]))
         except (optuna.TrialPruned, DivergedError) as error:
-            diverged = f"diverged in epoch {error.epoch}: " if isinstance(error, DivergedError) else ""
-            _say_why(trial, run, f"{diverged}{error}")
+            diverged = ""
+            if isinstance(error, DivergedError):
+                trial.set_user_attr("epochs", error.epoch)
+                diverged = f"diverged in epoch {error.epoch}: "
+            _say_why(trial, run, began, f"{diverged}{error}")
             return TrialState.PRUNED, last_reported(trials_of(trial.study)[trial.number])
         except (FcnetError, MemoryError) as error:
-            _say_why(trial, run, str(error) or type(error).__name__)
+            _say_why(trial, run, began, str(error) or type(error).__name__)
             return TrialState.FAIL, None
-        finally:
-            seconds = round(time.monotonic() - began, 3)
-            trial.set_user_attr("seconds", seconds)
+        seconds = _keep_seconds(trial, began)
         said = {"number": trial.number, "params": values_of(trial.params, self.plan.space), **found, "seconds": seconds}
         write_atomic(run / METRICS, json.dumps(said, indent=2) + "\n")
         for name in ("std", "epochs", "best_epoch", "val_loss"):
@@ -106,7 +108,7 @@ class Trials:
         return with_values(plain, values_of(trial.params, space), space)
 
     def _train(self, trial: "optuna.Trial", recipe: Recipe, run: Path, before: int) -> dict[str, Any]:
-        """Train with every seed; what a pruner sees is the training with the first, and has seen `before` the epochs so far."""
+        """Train with every seed. A pruner sees the training with the first, of which it has seen the epochs up to `before`."""
         config, data = self.plan.config, self.prepared.data
         recipe.check(config.engine)
         recipe.check_data(data)
@@ -141,8 +143,16 @@ class Trials:
             self._told = time.monotonic()
 
 
-def _say_why(trial: "optuna.Trial", run: Path, reason: str) -> None:
+def _keep_seconds(trial: "optuna.Trial", began: float) -> float:
+    """Record how long a trial took."""
+    seconds = round(time.monotonic() - began, 3)
+    trial.set_user_attr("seconds", seconds)
+    return seconds
+
+
+def _say_why(trial: "optuna.Trial", run: Path, began: float, reason: str) -> None:
     """Record why a trial has no result."""
+    _keep_seconds(trial, began)
     trial.set_user_attr(REASON, reason)
     write_atomic(run / STATUS, json.dumps({"reason": reason}) + "\n")
 
@@ -160,7 +170,7 @@ def _draw(trial: "optuna.Trial", parameter: Parameter) -> None:
 class _Watch(Callback):
     """Reports some epochs to the pruner of a trial, if there is one, and ends a training whose time is up.
 
-    Of a trial that is done again the epochs `before` are reported, and judged but for the last.
+    A trial that is done again has reported its epochs up to `before`. They are not reported again, and only the last is judged.
     """
 
     def __init__(self, trials: Trials, trial: "optuna.Trial | None", before: int) -> None:
@@ -175,6 +185,11 @@ class _Watch(Callback):
         if epoch == state.n_epochs:
             return
         if trial is not None and epoch >= self.before and trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {epoch} of {state.n_epochs}")
+            self._end("pruned", state)
         if time.time() > self.trials.deadline:
-            raise optuna.TrialPruned(f"time was up after epoch {epoch} of {state.n_epochs}")
+            self._end("time was up", state)
+
+    def _end(self, why: str, state: TrainingState) -> None:
+        if self.trial is not None:
+            self.trial.set_user_attr("epochs", state.epoch)
+        raise optuna.TrialPruned(f"{why} after epoch {state.epoch} of {state.n_epochs}")

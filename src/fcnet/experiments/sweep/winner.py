@@ -23,7 +23,7 @@ from fcnet.files import write_atomic
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-WINNER, FINALISTS, RECIPE = "winner", "finalists", "winner.toml"
+FINALISTS, RECIPE = "finalists", "winner.toml"
 MOST_FINALISTS, TRIALS_OF_EACH = 5, 20
 _log = logging.getLogger(__name__)
 
@@ -93,8 +93,8 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     if best is plain:
         warnings.append("No trial was better than the plain recipe.")
     elif plain is not None:
-        difference = _difference(plan, plain, best, n_val)
-        warnings += noise_words(difference)
+        difference = _difference(plan, plain, best, n_val, data_dir)
+        warnings += noise_words(difference) if difference is not None else []
     best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
     write_recipe(folder, plan, best.trial, best.mean(plan.metric))
     return {
@@ -139,8 +139,11 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
     return True
 
 
-def _difference(plan: Plan, plain: Finalist, best: Finalist, n_val: int) -> Difference:
-    """Return the metric of the winner less that of the plain recipe: over seeds, or of one seed the accuracy over rows."""
+def _difference(plan: Plan, plain: Finalist, best: Finalist, n_val: int, data_dir: str | None) -> Difference | None:
+    """Return the metric of the winner less that of the plain recipe: over seeds, or of one seed the accuracy over rows.
+
+    Of the losses of one seed nothing can be said.
+    """
     if len(best.runs) == 1:
-        return compare_runs([plain.runs[0], best.runs[0]]).difference
+        return compare_runs([*plain.runs, *best.runs], data_dir).difference if plan.metric == "val_accuracy" else None
     return over_seeds(plain.values(plan.metric), best.values(plan.metric), n_val if plan.metric == "val_accuracy" else None)

@@ -22,7 +22,7 @@ import optuna
 from fcnet.data import Dataset
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
-from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating
+from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating, stop_waiting
 from fcnet.experiments.sweep.study import account, end, opened, put_back, take_up_dead, trials_of
 from fcnet.experiments.sweep.trial import Trials
 from fcnet.threads import use_threads
@@ -93,6 +93,7 @@ def _do_one(study: "Study", trials: Trials) -> None:
         except optuna.exceptions.UpdateFinishedTrialError:
             pass  # by another, who took this process for dead
         except KeyboardInterrupt:
+            stop_waiting(study)
             with suppress(*STORAGE_ERRORS):
                 put_back(study, [trials_of(study)[trial.number]], has_died=False)
             raise
