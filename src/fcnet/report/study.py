@@ -113,7 +113,7 @@ def _state(study: Path, plan: Plan, now: Account, winner: dict[str, Any] | None,
     done = f"{plan.counted(len(now.ended))} have ended"
     if owner(study):
         return f"The sweep is still running: {done}."
-    if winner:
+    if winner or (not plan.winner_seeds and len(now.ended) >= plan.most_trials):
         return ""
     command = ["fcnet", "sweep", plan.config.dataset, "--out", str(study), "--resume"]
     how = "the same command" if database else shlex.join(command)
