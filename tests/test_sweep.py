@@ -289,6 +289,18 @@ def test_a_finalist_that_diverges_is_left_out(recipe, tmp_path, monkeypatch):
         run_sweep(tmp_path / "study", recipe(), trials=2, resume=True)
 
 
+def test_of_equal_finalists_the_plain_recipe_is_the_winner(recipe, tmp_path, monkeypatch):
+    from fcnet.experiments.sweep import winner
+
+    monkeypatch.setattr(winner, "train", lambda *_, **__: {"val_accuracy": 0.9, "val_loss": next(losses), "n_val": 300})
+    monkeypatch.setattr(
+        winner, "evaluate", lambda *_, **__: {"val_accuracy": 0.9, "val_loss": 0.3, "test_accuracy": 0.9, "n_test": 9}
+    )
+    losses = iter([0.3, 0.3, 0.3, 0.2, 0.2, 0.2])
+    found = run_sweep(tmp_path / "study", recipe(), trials=2)["winner"]
+    assert (found["trial"], len(found["finalists"])) == (0, 2)
+
+
 def test_without_new_seeds_no_test_row_is_read(recipe, tmp_path, monkeypatch):
     asked, study = asked_for(monkeypatch), tmp_path / "study"
     words = ["sweep", "digits", "--out", study, "--trials", 2, "--engine", "numpy", "--threads", 1]
@@ -443,7 +455,7 @@ def test_a_trial_that_diverges_or_does_not_fit_is_not_the_end(recipe, tmp_path):
             told = json.loads((tmp_path / f"study/trials/{trial['number']:04d}/status.json").read_text())
             assert told == {"reason": trial["reason"]}
     assert found["best"] == found["plain"] == 0
-    assert found["winner"]["warnings"] == ["No trial was better than the plain recipe."]
+    assert found["winner"]["warnings"] == ["With new seeds no finalist was better than the plain recipe."]
 
 
 def test_a_trial_that_diverges_is_a_short_line(recipe, tmp_path):

@@ -110,7 +110,8 @@ def sweep(
     if plan.trials == WHILE_THERE_IS_TIME and math.isinf(timeout):
         raise SettingError("This sweep was begun with a limit of time alone: give --timeout, or --trials.")
     database = Database(study or plan.study_name, storage) if storage else None
-    show_note(f"Sweeping {len(plan.space)} settings of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
+    settings = f"{len(plan.space)} setting{'s' * (len(plan.space) != 1)}"
+    show_note(f"Sweeping {settings} of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
     try:
         with Board(plan, timeout, jobs) as board:
             results = run_sweep(
@@ -158,11 +159,13 @@ def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
     from fcnet.experiments.sweep.results import shown
 
     new_seeds = "a new seed" if len(winner["seeds"]) == 1 else f"{len(winner['seeds'])} new seeds"
-    for name, words in (("val_accuracy", "Validation"), ("test_accuracy", "Test")):
-        std = winner[f"{name}_std"]
-        spread = f" ± {std:.2%}" if std is not None else ""
-        over = f"mean ± standard deviation over {new_seeds}" if spread else new_seeds
-        click.echo(f"{words} accuracy {winner[name]:.2%}{spread} ({over})")
+    for name in dict.fromkeys(("val_accuracy", plan.metric, "test_accuracy")):
+        mean, spread, over = winner[name], winner[f"{name}_std"], new_seeds
+        number = ("{:.4f}" if name == "val_loss" else "{:.2%}").format
+        if spread is not None:
+            over = f"mean ± standard deviation over {new_seeds}"
+        words = name.replace("val_", "validation ").replace("_", " ").capitalize()
+        click.echo(f"{words} {number(mean)}{f' ± {number(spread)}' if spread is not None else ''} ({over})")
     if winner["plain"] is not None:
         click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
     if winner["difference"] is not None:

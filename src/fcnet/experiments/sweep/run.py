@@ -15,6 +15,7 @@ from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_back, trials_of
+from fcnet.experiments.sweep.trial import OUT_OF_TIME
 from fcnet.experiments.sweep.winner import finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
@@ -110,6 +111,6 @@ def _is_to_train(study: "Study", folder: Path) -> bool:
 def _reasons(now: Account) -> str:
     """Return what the first trial has failed of, and how to mend it."""
     reasons = [trial.user_attrs[REASON] for trial in now.ended if REASON in trial.user_attrs]
-    if not reasons:
+    if all(reason.startswith(OUT_OF_TIME) for reason in reasons):
         return "Give it more time: --timeout."
     return f"{len(reasons)} ended before, the first like this: {reasons[0]}"

@@ -28,6 +28,7 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 
 TELL_SECONDS = 0.5
+OUT_OF_TIME = "time was up"
 
 
 def trial_folder(study: Path, number: int) -> Path:
@@ -187,7 +188,7 @@ class _Watch(Callback):
         if trial is not None and epoch >= self.before and trial.should_prune():
             self._end("pruned", state)
         if time.time() > self.trials.deadline:
-            self._end("time was up", state)
+            self._end(OUT_OF_TIME, state)
 
     def _end(self, why: str, state: TrainingState) -> None:
         if self.trial is not None:

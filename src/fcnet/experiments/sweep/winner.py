@@ -86,12 +86,12 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     final = [finalist for finalist in finalists(folder, plan, now) if _train(finalist, plan, data_dir)]
     if not final:
         raise FcnetError("The best trials diverge with other seeds: try lower learning rates.")
-    best = max(final, key=lambda finalist: (plan.sign * finalist.mean(plan.metric), -finalist.mean("val_loss")))
+    best = max(final, key=lambda one: (plan.sign * one.mean(plan.metric), one.is_plain, -one.mean("val_loss")))
     plain = next((finalist for finalist in final if finalist.is_plain), None)
     params, n_val = values_of(best.trial.params, plan.space), best.metrics[0]["n_val"]
     warnings, difference = border_words(plan.space, params), None
     if best is plain:
-        warnings.append("No trial was better than the plain recipe.")
+        warnings.append("With new seeds no finalist was better than the plain recipe.")
     elif plain is not None:
         difference = _difference(plan, plain, best, n_val, data_dir)
         warnings += noise_words(difference) if difference is not None else []
