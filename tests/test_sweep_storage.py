@@ -235,7 +235,7 @@ def test_an_answer_that_is_lost_costs_and_doubles_no_trial(recipe, tmp_path, mon
     def commit(dialect, connection):
         connection.commit()
         commits.append(connection)
-        if calls and len(commits) % 4 == 0 and len(commits) < 200:
+        if calls and len(commits) % 4 == 0 and len(commits) < 80:
             raise sqlite3.OperationalError("the connection is lost")
 
     monkeypatch.setattr(DefaultDialect, "do_commit", commit)
