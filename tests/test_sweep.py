@@ -652,3 +652,12 @@ def test_a_sweep_that_was_limited_by_time_alone_goes_on_with_a_limit(recipe, tmp
     assert f"Go on with: fcnet sweep digits --out {tmp_path / 'study'} --resume --timeout 300" in result.stderr
     assert "give --timeout, or --trials" in fcnet(*words, code=2).stderr
     assert "Go on with" in fcnet(*words, "--trials", 3, code=1).stderr
+
+
+def test_notes_on_the_data_are_shown_once(tmp_path):
+    rows = [f"{n},{'ab'[n % 2]},{'yes' if n % 3 else 'no'}" for n in range(60)]
+    (tmp_path / "shop.csv").write_text("\n".join(["price,kind,bought", *rows]) + "\n")
+    words = ["sweep", tmp_path / "shop.csv", "--trials", 2, "--set", "epochs=2", "--set", "hidden_sizes=[4]", "--threads", 1]
+    said = fcnet(*words, "--out", tmp_path / "study").stderr.splitlines()
+    assert sum(line.startswith("Training the finalist") for line in said) > 1
+    assert sum("Learning the column 'bought'" in line for line in said) == 1

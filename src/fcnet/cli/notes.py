@@ -33,10 +33,19 @@ def shown_notes() -> Iterator[None]:
 
 
 class NotesHandler(logging.Handler):
-    """Shows notes on a terminal by rich, with the time; elsewhere as plain lines."""
+    """Shows notes on a terminal by rich, with the time; elsewhere as plain lines. Those marked `once` are not repeated."""
+
+    def __init__(self) -> None:
+        """Begin with nothing shown."""
+        super().__init__()
+        self._shown: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show `record`."""
+        if getattr(record, "once", False):
+            if record.getMessage() in self._shown:
+                return
+            self._shown.add(record.getMessage())
         if console := terminal():
             _rich_handler(console).emit(record)
         else:

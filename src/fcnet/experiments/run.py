@@ -120,7 +120,7 @@ def train(
     data = config.load(data_dir, n_test=0)
     recipe.check_data(data)
     for note in data.notes:
-        _log.info("%s", note)
+        _log.info("%s", note, extra={"once": True})
     with owned(run, "train"):
         if _check_folder(run, config, force, resume):  # once more: another process may have been here meanwhile
             return read_metrics(run)

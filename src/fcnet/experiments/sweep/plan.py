@@ -115,7 +115,7 @@ class Plan:
 
     @property
     def report_every(self) -> int:
-        """Every so many epochs a pruner sees a trial, about ten times: which costs more than an epoch of a small network."""
+        """A pruner sees a trial every so many epochs, about ten times. Each costs more than an epoch of a small network."""
         return max(1, self.epochs // 10)
 
     def to_dict(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def sweep(
     data = config.load(data_dir, n_test=0)
     config.settings.check_data(data)
     for note in data.notes:
-        _log.info("%s", note)
+        _log.info("%s", note, extra={"once": True})
     with owned(folder, "sweep"), plain_errors(folder, database):
         plan.write(folder)
         with opened(folder, plan, jobs, database) as study:
