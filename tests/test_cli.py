@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_line import fcnet
 from PIL import Image
 from rich.console import Console
 
@@ -32,13 +33,6 @@ from fcnet.nn.layers import ACTIVATIONS
 from fcnet.training.history import History
 
 QUICK = ["--set", "epochs=3"]
-
-
-def fcnet(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    assert "Traceback" not in result.output
-    return result
 
 
 @pytest.fixture(scope="module")

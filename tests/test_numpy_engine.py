@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import fcnet
 
 from fcnet import FCNetClassifier, FCNetRegressor, load
-from fcnet.cli import main
 from fcnet.engine import default_engine
 from fcnet.experiments.results import read_history
 from fcnet.experiments.run import Config
@@ -21,12 +20,6 @@ TABLE = Path(__file__).parent / "fixtures" / "runs-0.1.0" / "table.csv"
 # at most twice what those before it erred by, and mostly little more than once: 128 · 1e-16 · 60 · 1e3 is below 1e-9.
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 SETTINGS = ["hidden=[12,8]", "activation=tanh", "dtype=float64", "normalisation=layer", "epochs=6", "batch_size=8"]
-
-
-def fcnet(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result
 
 
 def no_numba(*_):

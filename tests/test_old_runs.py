@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import fcnet
 from msgspec import structs
 
 from fcnet import load
-from fcnet.cli import main
 from fcnet.experiments.recipe import load_recipe, recipe_names
 from fcnet.experiments.results import read_history
 from fcnet.experiments.run import Config
@@ -32,12 +31,6 @@ PATCHES = ["patches", "stacked", "kernel"]
 # k · eps · Σ|a||b| = 76 · 6e-8 · 33 = 1.5e-4 at most; the preprocessing adds as much. Weights behind a unit sum to 10, so
 # a logit moves by 4e-3 at most, and a probability by a quarter of that.
 CLOSE = 1e-3
-
-
-def fcnet(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result
 
 
 def given(name):

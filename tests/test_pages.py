@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from click.testing import CliRunner
+from command_line import fcnet
 
-from fcnet.cli import main
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
 from fcnet.report.comparison import write_comparison
 from fcnet.report.page import DIGITS, POINTS, Cell, curve, span, table
@@ -74,13 +73,6 @@ class Parts(HTMLParser):
             self.text += data
         if self.in_cell:
             self.cells[-1] += data
-
-
-def fcnet(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    assert "Traceback" not in result.output
-    return result
 
 
 @pytest.fixture(scope="module")

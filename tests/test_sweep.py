@@ -8,17 +8,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 import tomllib
 from dataclasses import replace
 
 import numpy as np
 import optuna
 import pytest
-from click.testing import CliRunner
+from command_line import fcnet
+from sweeps import kill_self, trials_in
 
-from fcnet.cli import main
 from fcnet.data import load_digits
 from fcnet.errors import DivergedError, FcnetError, InputError, SettingError
 from fcnet.experiments.config import Config
@@ -82,13 +80,6 @@ def planned(folder, recipe, *, given=(), resume=False, changes=(), **own):
 
 def run_sweep(folder, recipe, *, tell=lambda now: None, jobs=1, timeout=np.inf, **settings):
     return sweep(*planned(folder, recipe, **settings), tell=tell, jobs=jobs, timeout=timeout)
-
-
-def fcnet(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    assert "Traceback" not in result.output
-    return result
 
 
 @pytest.mark.parametrize(
@@ -339,7 +330,7 @@ def test_the_study_can_be_repeated(swept, tmp_path):
     plan = Plan.read(study)
     assert tomllib.loads((study / "study.toml").read_text())["sweep"]["space"] == tomllib.loads(KINDS)["sweep"]
     again = sweep(tmp_path / "again", plan)
-    assert same_trials(again, said)
+    assert trials_in(again) == trials_in(said)
 
 
 def test_a_finished_study_takes_more_trials(swept, tmp_path):
@@ -349,11 +340,6 @@ def test_a_finished_study_takes_more_trials(swept, tmp_path):
     now = json.loads(result.stdout)
     assert now["n_trials"] == 6
     assert now["trials"][:5] == said["trials"]
-
-
-def same_trials(one, other):
-    """Return whether the trials of two sweeps are the same but for their times."""
-    return [trial | {"seconds": 0} for trial in one["trials"]] == [trial | {"seconds": 0} for trial in other["trials"]]
 
 
 def stop_at(call):
@@ -379,7 +365,7 @@ def test_a_study_that_is_stopped_goes_on(recipe, tmp_path, monkeypatch):
     found = run_sweep(folder, file, trials=4, resume=True)
     assert [trial["number"] for trial in found["trials"]] == [0, 1, 2, 3]
     assert found["trials"][2]["params"] == results.row_of(Plan.read(folder), before.waiting[0])["params"]
-    assert same_trials(found, run_sweep(tmp_path / "unbroken", file, trials=4))
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", file, trials=4))
 
 
 @forks
@@ -406,7 +392,7 @@ def test_a_study_that_is_killed_goes_on(recipe, tmp_path, monkeypatch):
     found = run_sweep(folder, file, trials=5, resume=True)
     assert found["n_trials"] == 5
     assert {trial["state"] for trial in found["trials"]} == {"finished"}
-    assert same_trials(found, run_sweep(tmp_path / "unbroken", file, trials=5))
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", file, trials=5))
 
 
 @forks
@@ -417,16 +403,7 @@ def test_two_hundred_trials_killed_five_times_are_those_of_an_unbroken_sweep(rec
     file, folder, rng = recipe(KINDS), tmp_path / "study", np.random.default_rng(0)
 
     def killed(resume, at, seconds):
-        calls = []
-
-        def tell(now):
-            calls.append(now)
-            if len(calls) == at:
-                threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            if len(calls) > at + 20:
-                time.sleep(3600)
-
-        run_sweep(folder, file, trials=200, resume=resume, tell=tell)
+        run_sweep(folder, file, trials=200, resume=resume, tell=kill_self(at, seconds, 20))
 
     for life in range(5):
         context = multiprocessing.get_context("fork")
@@ -437,7 +414,7 @@ def test_two_hundred_trials_killed_five_times_are_those_of_an_unbroken_sweep(rec
     found = run_sweep(folder, file, trials=200, resume=True)
     assert [trial["number"] for trial in found["trials"]] == list(range(200))
     assert len({str(trial["params"]) for trial in found["trials"]}) == 200
-    assert same_trials(found, run_sweep(tmp_path / "unbroken", file, trials=200))
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", file, trials=200))
 
 
 def test_a_trial_that_diverges_or_does_not_fit_is_not_the_end(recipe, tmp_path):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from sqlalchemy.engine.default import DefaultDialect
+from sweeps import kill_self, trials_in
 
 from fcnet.cli import main
 from fcnet.errors import FcnetError, SettingError
@@ -117,11 +118,6 @@ def run_sweep(folder, recipe, database=None, *, tell=lambda now: None, trials=4,
     settings = {"pruner": "none", "sampler": "random", "engine": "numpy", "threads": 1} | settings
     plan = make_plan("digits", folder, recipe=recipe, trials=trials, winner_seeds=1, **settings)
     return sweep(*plan, database=database, tell=tell, jobs=jobs)
-
-
-def trials_in(found):
-    """Return the trials of a sweep without their times."""
-    return [trial | {"seconds": 0} for trial in found["trials"]]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -287,16 +283,7 @@ def test_one_of_two_machines_killed_at_ten_random_moments(url, recipe, tmp_path,
     kills = context.Value("i", 0)
 
     def killed(at, seconds):
-        calls = []
-
-        def tell(now):
-            calls.append(now)
-            if len(calls) == at:
-                threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            if len(calls) > at + 6:
-                time.sleep(3600)  # the timer is late
-
-        run_sweep(tmp_path / "one", recipe, database, tell=tell, trials=100, resume=True)
+        run_sweep(tmp_path / "one", recipe, database, tell=kill_self(at, seconds, 6), trials=100, resume=True)
 
     def other():
         def tell(now):

@@ -22,7 +22,7 @@ from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.space import Parameter
 from fcnet.experiments.sweep.study import PLAIN, REASON, SURPLUS, WORKER, is_surplus, last_reported, trials_of
-from fcnet.experiments.sweep.values import plain_params, values_of, with_values
+from fcnet.experiments.sweep.values import plain_params, recipe_of, values_of
 from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
@@ -105,8 +105,8 @@ class Trials:
             if parameter.counts(recipe.to_dict()) and (own is None or parameter.name in own):
                 _draw(trial, parameter)
                 if parameter.is_part:
-                    recipe = with_values(plain, values_of(trial.params, space), space)
-        return with_values(plain, values_of(trial.params, space), space)
+                    recipe = recipe_of(plain, trial.params, space)
+        return recipe_of(plain, trial.params, space)
 
     def _train(self, trial: "optuna.Trial", recipe: Recipe, run: Path, before: int) -> dict[str, Any]:
         """Train with every seed. A pruner sees the training with the first, of which it has seen the epochs up to `before`."""

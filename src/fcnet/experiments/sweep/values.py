@@ -43,6 +43,11 @@ def values_of(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
     return {p.name: _value_of(p, params[p.name]) for p in space if p.name in params}
 
 
+def recipe_of(plain: Recipe, params: Mapping[str, Any], space: Space) -> Recipe:
+    """Return the plain recipe with what a study holds of a trial."""
+    return with_values(plain, values_of(params, space), space)
+
+
 def _value_of(parameter: Parameter, value: Any) -> Any:
     if parameter.choices:
         return json.loads(value)

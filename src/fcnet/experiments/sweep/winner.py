@@ -17,7 +17,7 @@ from fcnet.experiments.run import evaluate, is_begun, train
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.results import border_words, noise_words, plain_of, shown
 from fcnet.experiments.sweep.study import PLAIN, Account
-from fcnet.experiments.sweep.values import values_of, with_values
+from fcnet.experiments.sweep.values import recipe_of, values_of
 from fcnet.files import write_atomic
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def finalists(folder: Path, plan: Plan, now: Account) -> list[Finalist]:
     most = min(MOST_FINALISTS, max(1, len(now.ended) // TRIALS_OF_EACH))
     found: list[Finalist] = []
     for trial in filter(None, [plain_of(now), *now.ranked(plan.sign)]):
-        recipe = with_values(plan.config.settings, values_of(trial.params, plan.space), plan.space)
+        recipe = recipe_of(plan.config.settings, trial.params, plan.space)
         if all(recipe != other.recipe for other in found):
             runs = [folder / FINALISTS / f"{trial.number:04d}" / f"seed-{seed}" for seed in plan.new_seeds]
             found.append(Finalist(trial, recipe, runs))
@@ -117,7 +117,7 @@ def write_recipe(folder: Path, plan: Plan, trial: "FrozenTrial", value: float) -
 
     plain = plan.config.settings
     found = f"Found by a sweep of {plan.config.recipe}: {plan.metric} {shown(plan, value)} in trial {trial.number}."
-    recipe = with_values(plain, values_of(trial.params, plan.space), plan.space)
+    recipe = recipe_of(plain, trial.params, plan.space)
     recipe = msgspec.structs.replace(recipe, description=f"{plain.description} {found}".lstrip())
     write_atomic(folder / RECIPE, tomli_w.dumps(recipe.to_dict()))
 
