@@ -304,3 +304,24 @@ def test_one_of_two_machines_killed_at_ten_random_moments(url, recipe, tmp_path,
     second.join()
     assert second.exitcode == 0
     assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", recipe, trials=100))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_machines_that_begin_at_once_in_an_empty_database_make_its_tables_once(server, tmp_path):
+    import psycopg
+
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE empty")
+    context, url = multiprocessing.get_context("fork"), server.url.replace("/postgres", "/empty")
+    together = context.Barrier(4)
+
+    def begin():
+        together.wait()
+        studies.read_account(tmp_path, Database("none", url))
+
+    machines = [context.Process(target=begin) for _ in range(4)]
+    for machine in machines:
+        machine.start()
+    for machine in machines:
+        machine.join()
+    assert [machine.exitcode for machine in machines] == [0] * 4

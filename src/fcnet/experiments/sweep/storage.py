@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, cast
 import optuna
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import event
-from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from fcnet.errors import FcnetError, MissingPackageError, install_extra
 
@@ -28,6 +35,7 @@ HEARTBEAT, GRACE = 15, 60  # seconds between signs of life of a worker, and afte
 PATIENCE = 300.0  # seconds for which a database may be away
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 CONNECT_SECONDS = 10
+MAKERS = 5  # machines that may make the tables of an empty database at once
 STORAGE_ERRORS = (StorageInternalError, SQLAlchemyError, sqlite3.Error)
 _AWAY = (OperationalError, InterfaceError, PendingRollbackError)
 _log = logging.getLogger(__name__)
@@ -128,6 +136,9 @@ def shared(url: str) -> Storage:
 
 
 def _storage(url: str, engine: dict[str, Any]) -> Storage:
+    for _ in range(MAKERS):
+        with suppress(IntegrityError, ProgrammingError):  # another machine makes the tables at the same moment
+            return Storage(url, engine_kwargs=engine, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
     return Storage(url, engine_kwargs=engine, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
 
 
