@@ -338,6 +338,44 @@ def test_of_a_sweep_the_trainings_of_the_winner_are_listed(folder, tmp_path):
     assert [row.run for row in Runs(tmp_path).rows()] == [study / "winner" / "seed-1"]
 
 
+def test_a_trial_of_a_sweep_is_no_run(folder, tmp_path, monkeypatch):
+    """It keeps no model; every command that takes a run says so, and names the one that shows it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder / "a", "study/finalists/0003/seed-1")
+    shutil.copytree(folder / "no-config", "study/trials/0003/seed-1")  # as with two seeds
+    for name in ("history.jsonl", "metrics.json"):
+        shutil.copy(folder / "a" / name, "study/trials/0003")
+    Path("study/study.toml").write_text("")
+    said = "of a sweep. Trials are no runs and keep no model: fcnet report study shows them."
+    trial, trials, study = (
+        f"study/trials/0003 is a trial {said}",
+        f"study/trials is the folder of the trials {said}",
+        f"study is the study {said}",
+    )
+    for words in (
+        ["report", "study/trials/0003"],
+        ["report", "study/finalists", "study/trials/0003"],
+        ["evaluate", "study/trials/0003"],
+        ["predict", "study/trials/0003", "x.png"],
+        ["export", "study/trials/0003", "--to", "x.onnx"],
+        ["compare", "study/finalists", "study/trials/0003"],
+        ["train", "digits", "--resume", "--out", "study/trials/0003"],
+    ):
+        result = CliRunner().invoke(main, words)
+        assert (result.exit_code, result.output[: len(trial) + 7]) == (1, f"Error: {trial}")
+    for place, message in (("study/trials/0003", trial), ("study/trials", trials)):
+        assert fcnet(place) == f"There are no runs below {place}.\n{message}\n"
+        assert Runs(place).rows() == []
+    listed = fcnet("study").splitlines()
+    assert (len(listed), listed[-1]) == (3, study)
+    assert len(json.loads(fcnet("study", "--json"))) == 1
+    assert CliRunner().invoke(main, ["evaluate", "study"]).output == f"Error: {study}\n"
+    monkeypatch.chdir("study/trials/0003")
+    assert f"fcnet report {tmp_path / 'study'} shows" in fcnet(".")
+    Path("../../study.toml").unlink()
+    assert "damaged" in fcnet(".")
+
+
 def test_a_run_is_running_as_long_as_its_folder_is_owned(folder, tmp_path):
     run = Path(shutil.copytree(folder / "killed", tmp_path / "run"))
     listing = Runs(tmp_path)

@@ -52,6 +52,7 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
       fcnet runs --filter state=finished --filter 'learning_rate<0.1'
       fcnet runs experiments/ --watch
     """  # noqa: D301  # click's sign for lines that stay as they are
+    from fcnet.experiments.folder import sweep_words
     from fcnet.experiments.run_selection import as_table, chosen, to_csv
     from fcnet.experiments.runs import Runs
 
@@ -66,9 +67,11 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
     rows = chosen(listing.rows(), filters, sort)
     if as_json:
         click.echo(json.dumps(as_table(rows)))
-    elif as_csv:
+        return
+    if as_csv:
         click.echo(to_csv(rows), nl=False)
-    elif not rows:
+        return
+    if not rows:
         click.echo(f"There are no {'such ' if filters else ''}runs below {folder}.")
     else:
         from rich.console import Console
@@ -77,6 +80,8 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
         with console.capture() as shown:
             console.print(_table(folder, rows, console.width))
         click.echo("\n".join(line.rstrip() for line in shown.get().splitlines()))
+    if words := sweep_words(folder):
+        click.echo(words, err=True)
 
 
 def _watch(table: Callable[[int], Any]) -> None:

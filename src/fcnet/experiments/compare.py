@@ -13,7 +13,7 @@ import numpy as np
 from fcnet.data.table_file import stem
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import METRICS, PREDICTIONS
+from fcnet.experiments.folder import METRICS, PREDICTIONS, sweep_words
 from fcnet.experiments.paired import Difference, over_rows, over_seeds
 from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics, read_state
@@ -90,8 +90,8 @@ def compare_runs(paths: Sequence[str | Path], data_dir: str | None = None) -> Co
     found = {path: list(run_folders(path)) for path in map(Path, paths)}
     for path, runs in found.items():
         if not runs:
-            what = f"{path} is not a run folder, and holds none." if path.exists() else f"There is no folder {path}."
-            raise FileFormatError(f"{what} To compare recipes add --on DATASET.")
+            none = f"{path} is not a run folder, and holds none." if path.exists() else f"There is no folder {path}."
+            raise FileFormatError(f"{sweep_words(path) or none} To compare recipes add --on DATASET.")
     groups = list(found.values()) if len(found) == 2 else _by_recipe([run for runs in found.values() for run in runs])
     if len(groups) != 2:
         raise InputError(f"Runs of two recipes can be compared, and these are of {len(groups)}: name two folders.")

@@ -15,7 +15,7 @@ from fcnet.data.table import TableOptions
 from fcnet.data.table_file import is_table
 from fcnet.engine import default_engine
 from fcnet.errors import FcnetError, FileFormatError
-from fcnet.experiments.folder import CONFIG
+from fcnet.experiments.folder import CONFIG, sweep_words
 from fcnet.experiments.recipe import SWEEP, Recipe
 from fcnet.experiments.tree import leaves
 from fcnet.files import write_atomic
@@ -103,7 +103,7 @@ class Config:
             return cls(**(values | {"settings": Recipe.from_dict(values, str(path))}))
         except (FileNotFoundError, NotADirectoryError):
             what = "it is a file" if run.is_file() else f"it has no {file}"
-            raise FileFormatError(f"{run} is not a run folder: {what}.") from None
+            raise FileFormatError(sweep_words(run) or f"{run} is not a run folder: {what}.") from None
         except FcnetError as error:  # names the file
             raise FileFormatError(str(error)) from None
         except (OSError, ValueError, KeyError, TypeError) as error:

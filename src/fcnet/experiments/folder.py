@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import shlex
 import socket
 import time
 import warnings
@@ -139,6 +140,26 @@ def read_status(run: Path) -> dict[str, Any]:
         return dict(json.loads((run / STATUS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}
+
+
+def trials_around(folder: Path) -> Path | None:
+    """Return the folder of the trials of a sweep that a folder is, or lies in; None where it is in none."""
+    here = folder.resolve()
+    return next((path for path in (here, *here.parents) if path.name == TRIALS and (path.parent / STUDY).is_file()), None)
+
+
+def sweep_words(folder: Path) -> str:
+    """Return what a folder that is no run is in a sweep, and which command shows the trials; no words outside of sweeps."""
+    is_study = (folder / STUDY).is_file()
+    trials = trials_around(folder / TRIALS if is_study else folder)
+    if trials is None:
+        return ""
+    study = trials.parent
+    with suppress(ValueError):
+        study = study.relative_to(Path.cwd())
+    what = "the study" if is_study else "the folder of the trials" if trials == folder.resolve() else "a trial"
+    command = shlex.join(["fcnet", "report", str(study)])
+    return f"{folder} is {what} of a sweep. Trials are no runs and keep no model: {command} shows them."
 
 
 def holds_nothing_else(run: Path) -> bool:

@@ -21,6 +21,7 @@ from fcnet.experiments.folder import (
     holds_nothing_else,
     owned,
     refuse_if_owned,
+    sweep_words,
 )
 from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.predictions import labels_checksum, save_predictions
@@ -60,7 +61,7 @@ def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
     if is_run and not force:
         raise InputError(f"{run} exists. Choose another --out, --resume it, or pass --force to replace it.")
     if run.exists() and not is_run and not (run.is_dir() and holds_nothing_else(run)):
-        raise InputError(f"{run} exists and is not a run folder. Choose another --out.")
+        raise InputError(f"{sweep_words(run) or f'{run} exists and is not a run folder.'} Choose another --out.")
     return False
 
 

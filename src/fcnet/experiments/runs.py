@@ -23,6 +23,7 @@ from fcnet.experiments.folder import (
     moment,
     owner,
     read_status,
+    trials_around,
 )
 from fcnet.experiments.history_end import HistoryEnd
 from fcnet.experiments.recipe import Recipe
@@ -105,7 +106,8 @@ class Runs:
 def run_folders(folder: Path) -> Iterator[Path]:
     """Yield the run folders below a folder, or the folder itself if it is one; each once, links to folders after the others.
 
-    A folder whose configuration is missing or damaged is one if it has a history and results, and holds no runs.
+    A folder whose configuration is missing or damaged is one if it has a history and results, holds no runs, and is not the
+    trial of a sweep.
     """
     seen, waiting = set[tuple[int, int]](), [folder]
     while waiting:
@@ -133,7 +135,8 @@ def _run_folders(folder: Path, seen: set[tuple[int, int]], links: list[Path]) ->
     links += [folder / entry.name for entry in folders if entry.is_symlink()]
     below = [run for entry in folders if not entry.is_symlink() for run in _run_folders(folder / entry.name, seen, links)]
     yield from below
-    if not below and HISTORY in files and files & {METRICS, CHECKPOINT, PREDICTIONS}:
+    is_run = not below and HISTORY in files and files & {METRICS, CHECKPOINT, PREDICTIONS}
+    if is_run and trials_around(folder) is None:
         yield folder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.errors import FcnetError, FileFormatError
-from fcnet.experiments.folder import MODEL
+from fcnet.experiments.folder import MODEL, sweep_words
 from fcnet.experiments.results import read_history
 from fcnet.experiments.runs import RunRow, Runs, differing
 from fcnet.files import write_atomic
@@ -78,7 +78,8 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
 def _runs_of(folder: Path) -> list[RunRow]:
     rows = Runs(folder).rows()
     if not rows:
-        raise FileFormatError(f"{folder} is neither a run nor the study of a sweep, and there are no runs below it.")
+        none = f"{folder} is neither a run nor the study of a sweep, and there are no runs below it."
+        raise FileFormatError(sweep_words(folder) or none)
     return rows
 
 
