@@ -456,7 +456,7 @@ def test_a_pruner_sees_a_trial_ten_times(recipe, tmp_path):
         assert list(trials_of(study)[0].intermediate_values) == list(range(2, 21, 2))
 
 
-@pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
+@pytest.mark.parametrize("pruner", ["median", "halving", "hyperband", "none"])
 @pytest.mark.parametrize("metric", ["val_accuracy", "val_loss"])
 def test_every_pruner_and_metric(recipe, tmp_path, pruner, metric):
     found = run_sweep(tmp_path / "study", recipe(), pruner=pruner, metric=metric, sampler="random")

@@ -55,7 +55,7 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option("--timeout", callback=_seconds, metavar="TIME", help="End the trials after this time: 300, 30m or 2h.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Trials at once.")
 @click.option("--sampler", help="Who draws values: tpe, random, grid or cmaes.  [default: tpe]")
-@click.option("--pruner", help="Who ends bad trials early: median, hyperband or none.  [default: median]")
+@click.option("--pruner", help="Who ends bad trials early: median, halving, hyperband or none.  [default: median]")
 @click.option("--metric", help="What is to be best: val_accuracy or val_loss.  [default: val_accuracy]")
 @click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
 @click.option(

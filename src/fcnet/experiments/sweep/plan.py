@@ -20,7 +20,7 @@ from fcnet.experiments.sweep.values import grid, plain_params
 from fcnet.files import write_atomic
 
 Sampler = Literal["tpe", "random", "grid", "cmaes"]
-Pruner = Literal["median", "hyperband", "none"]
+Pruner = Literal["median", "halving", "hyperband", "none"]
 Metric = Literal["val_accuracy", "val_loss"]
 WHILE_THERE_IS_TIME = 10_000  # trials, where only the time is limited
 OWN = ("fixed", "sampler", "pruner", "metric", "trials", "seeds", "winner_seeds")

@@ -167,6 +167,8 @@ def _pruner(plan: Plan) -> "optuna.pruners.BasePruner":
         return optuna.pruners.NopPruner()
     if plan.pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5)
+    if plan.pruner == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=plan.report_every, reduction_factor=4)
     return optuna.pruners.HyperbandPruner(min_resource=plan.report_every, max_resource=epochs, reduction_factor=3)
 
 
