@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from dataclasses import replace
 
@@ -28,7 +29,7 @@ from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.space import make_space
-from fcnet.experiments.sweep.study import account, opened, trials_of
+from fcnet.experiments.sweep.study import account, opened, read_account, trials_of
 from fcnet.experiments.sweep.values import plain_params
 from fcnet.experiments.sweep.winner import finalists
 
@@ -358,7 +359,7 @@ def test_a_study_that_is_stopped_goes_on(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)  # after every epoch
     file, folder = recipe(), tmp_path / "study"
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(folder, file, trials=4, tell=stop_at(7))  # in the third trial: each has two epochs and an end
+        run_sweep(folder, file, trials=4, tell=stop_at(8))  # in the third trial: after the beginning, each has two epochs and an end
     with opened(folder, Plan.read(folder)) as study:
         before = account(trials_of(study))
     assert (len(before.ended), len(before.waiting)) == (2, 1)
@@ -366,6 +367,22 @@ def test_a_study_that_is_stopped_goes_on(recipe, tmp_path, monkeypatch):
     assert [trial["number"] for trial in found["trials"]] == [0, 1, 2, 3]
     assert found["trials"][2]["params"] == results.row_of(Plan.read(folder), before.waiting[0])["params"]
     assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", file, trials=4))
+
+
+def test_a_trial_that_time_cuts_short_is_done_again(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)  # after every epoch
+    file, folder, calls, now = recipe(), tmp_path / "study", [], time.time
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now() + (1e6 if len(calls) > 7 else 0))  # in the third trial
+        found = run_sweep(folder, file, trials=4, tell=calls.append, timeout=1e5)
+    assert [(trial["number"], trial["state"]) for trial in found["trials"]] == [(0, "finished"), (1, "finished")]
+    assert found["n_trials"] == 2
+    assert found["winner"] is not None
+    assert not (folder / "trials/0002/status.json").exists()
+    with opened(folder, Plan.read(folder)) as study:
+        assert [trial.number for trial in account(trials_of(study)).waiting] == [2]
+    again = run_sweep(folder, file, trials=4, resume=True)
+    assert trials_in(again) == trials_in(run_sweep(tmp_path / "unbroken", file, trials=4))
 
 
 @forks
@@ -384,7 +401,7 @@ def test_a_study_that_is_killed_goes_on(recipe, tmp_path, monkeypatch):
 
         run_sweep(folder, file, trials=5, resume=resume, tell=tell)
 
-    for resume, at in ((False, 4), (True, 1), (True, 5)):  # in an epoch, in the same trial again, and two trials later
+    for resume, at in ((False, 5), (True, 2), (True, 6)):  # in an epoch, in the same trial again, and two trials later
         process = multiprocessing.get_context("fork").Process(target=killed, args=(resume, at))
         process.start()
         process.join()
@@ -442,6 +459,16 @@ def test_a_trial_that_diverges_is_a_short_line(recipe, tmp_path):
     assert re.search(r"^trial 1: diverged in epoch 1; best so far [\d.]+% \(trial 0\)$", told, re.M)
 
 
+def test_of_trials_of_before_only_their_number_is_told(recipe, tmp_path):
+    words = ["sweep", "digits", "--out", tmp_path / "study", "--winner-seeds", 0, "--engine", "numpy", "--threads", 1]
+    told = fcnet(*words, "--recipe", recipe(), "--trials", 2).stderr
+    assert re.findall(r"^trial (\d):", told, re.M) == ["0", "1"]
+    assert "before" not in told
+    told = fcnet(*words, "--resume", "--trials", 3).stderr
+    assert re.findall(r"^trial (\d):", told, re.M) == ["2"]
+    assert len(re.findall(r"^2 of 3 trials had ended before; best so far [\d.]+% \(trial \d\)$", told, re.M)) == 1
+
+
 def test_a_trial_is_pruned(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(optuna.Trial, "should_prune", lambda trial: trial.number == 1)
     found = run_sweep(tmp_path / "study", recipe())
@@ -490,8 +517,8 @@ def test_preprocessing_is_fitted_once_for_all_trials_that_share_it(recipe, tmp_p
     assert len(made) == 2
 
 
-# A worker that is killed in the first epoch of the second trial, where none was before.
-DIES_ONCE = """
+# A worker that is killed in the first epoch of the second trial, unless so many were before.
+DIES = """
 import os, runpy, signal
 from pathlib import Path
 import optuna
@@ -500,8 +527,8 @@ own, died = optuna.Trial.report, Path({!r})
 
 def report(trial, value, step):
     own(trial, value, step)
-    if trial.number == 1 and not died.exists():
-        died.touch()
+    if trial.number == 1 and len(list(died.iterdir())) < {}:
+        (died / str(os.getpid())).touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
 optuna.Trial.report = report
@@ -510,9 +537,11 @@ runpy.run_module("fcnet.experiments.sweep.work", run_name="__main__")
 
 
 @forks
-def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("deaths", "state", "reason"), [(1, "finished", None), (3, "failed", "its process died 3 times")])
+def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path, monkeypatch, deaths, state, reason):
     died, worker, begin = tmp_path / "died", tmp_path / "worker.py", subprocess.Popen
-    worker.write_text(DIES_ONCE.format(str(died)))
+    died.mkdir()
+    worker.write_text(DIES.format(str(died), deaths))
 
     def begin_such(words, **settings):
         return begin([sys.executable, str(worker)] if "fcnet.experiments.sweep.work" in words else words, **settings)
@@ -520,10 +549,37 @@ def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path, monke
     monkeypatch.setattr(subprocess, "Popen", begin_such)
     file = recipe("[sweep]\nl2 = {low = 1e-6, high = 1e-2, log = true}\n")
     found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, pruner="none")
-    assert died.exists()
+    assert len(list(died.iterdir())) == deaths
     assert found["n_trials"] == 4
-    assert {trial["state"] for trial in found["trials"]} == {"finished"}
+    assert [trial["state"] for trial in found["trials"]] == ["finished", state, "finished", "finished"]
+    assert found["trials"][1]["reason"] == reason
     assert len({str(trial["params"]) for trial in found["trials"]}) == 4
+
+
+@forks
+def test_ctrl_c_ends_all_processes_of_a_study_that_goes_on(recipe, tmp_path):
+    folder, file = tmp_path / "study", recipe()
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from fcnet.cli import main; main()"
+    words = ["sweep", "digits", "--recipe", file, "--out", folder, "--trials", 9999, "--jobs", 2, "--sampler", "random"]
+    words += ["--winner-seeds", 0, "--engine", "numpy", "--threads", 1]
+    sweeping = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    said = ""
+    while "trial 1:" not in said:
+        line = sweeping.stderr.readline()
+        assert line, said
+        said += line
+    os.killpg(sweeping.pid, signal.SIGINT)  # as a terminal sends it: to all processes
+    said += sweeping.communicate()[1]
+    assert sweeping.returncode == 1, said
+    assert f"Stopped. Go on with: fcnet sweep digits --out {folder} --resume" in said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(sweeping.pid, 0)
+    assert not (folder / "prepared").exists()
+    n = len(read_account(folder).ended) + 2
+    found = run_sweep(folder, file, trials=n, winner_seeds=0, sampler="random", resume=True)
+    assert [trial["number"] for trial in found["trials"]] == list(range(n))
 
 
 def test_time_may_be_up(recipe, tmp_path):

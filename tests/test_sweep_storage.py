@@ -132,7 +132,7 @@ def test_a_machine_dies_and_another_takes_up_its_trial(url, recipe, tmp_path, mo
 
         def tell(now):
             calls.append(now)
-            if len(calls) == 4:  # in the second trial
+            if len(calls) == 5:  # in the second trial
                 os.kill(os.getpid(), signal.SIGKILL)
 
         run_sweep(tmp_path / "one", recipe, database, tell=tell)
@@ -208,7 +208,7 @@ def test_a_database_that_stays_away_is_one_clear_line(server, recipe, tmp_path, 
 
     def tell(now):
         calls.append(now)
-        if len(calls) == 4:
+        if len(calls) == 5:
             server.stop()
 
     with pytest.raises(FcnetError, match=r"The database of --storage cannot be used: .*give the same command again"):
@@ -239,7 +239,7 @@ def test_an_answer_that_is_lost_costs_and_doubles_no_trial(recipe, tmp_path, mon
     assert trials_in(found) == expected
 
 
-@pytest.mark.parametrize("n_calls", [1, 2])
+@pytest.mark.parametrize("n_calls", [2, 3])
 def test_ctrl_c_ends_the_wait_for_a_database(recipe, tmp_path, monkeypatch, n_calls):
     calls, waits = [], []
 

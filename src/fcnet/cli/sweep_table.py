@@ -47,18 +47,22 @@ class Board:
         """Show these trials."""
         if self._before is None:
             self._before = len(now.ended)
-            self._told = {trial.number for trial in now.ended[:-1]} if self._before > 1 else set()
+            self._told = {trial.number for trial in now.ended}
+            if self._before and self._live is None:
+                click.echo(f"{self.plan.counted(self._before)} had ended before{self._so_far(now)}", err=True)
         self._now = now
         if self._live is None:
             self._print_new(now)
 
     def _print_new(self, now: "Account") -> None:
-        best = now.best(self.plan.sign)
         for trial in now.ended:
             if trial.number not in self._told:
                 self._told.add(trial.number)
-                so_far = "" if best is None else f"; best so far {self._value(best)} (trial {best.number})"
-                click.echo(f"trial {trial.number}: {self._outcome(trial)}{so_far}", err=True)
+                click.echo(f"trial {trial.number}: {self._outcome(trial)}{self._so_far(now)}", err=True)
+
+    def _so_far(self, now: "Account") -> str:
+        best = now.best(self.plan.sign)
+        return "" if best is None else f"; best so far {self._value(best)} (trial {best.number})"
 
     def _value(self, trial: "FrozenTrial") -> str:
         from fcnet.experiments.sweep.results import shown

@@ -5,6 +5,7 @@ import math
 import shutil
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_back, trials_of
-from fcnet.experiments.sweep.trial import OUT_OF_TIME
 from fcnet.experiments.sweep.winner import finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
@@ -57,7 +57,7 @@ def sweep(
     database : Database, optional
         Where other machines work at the same study; without one it is in the folder.
     tell : callable
-        Is called with the trials whenever they may have changed.
+        Is called with the trials at the beginning, and whenever they may have changed.
 
     Raises
     ------
@@ -70,9 +70,11 @@ def sweep(
     config.settings.check_data(data)
     for note in data.notes:
         _log.info("%s", note, extra={"once": True})
-    with owned(folder, "sweep"), plain_errors(folder, database):
+    with owned(folder, "sweep"), plain_errors(folder, database), ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder / PREPARED, ignore_errors=True)
         plan.write(folder)
         with opened(folder, plan, jobs, database) as study:
+            tell(account(trials_of(study)))
             if database is None:  # nobody else is here
                 put_back(study, account(trials_of(study)).running)
             threads = max(1, (config.threads or 1) // jobs)
@@ -92,7 +94,6 @@ def sweep(
             elif database is None or _is_to_train(study, folder):
                 results["winner"] = finish(folder, plan, now, data_dir)
                 write_results(folder, results)
-        shutil.rmtree(folder / PREPARED, ignore_errors=True)
     return results
 
 
@@ -111,6 +112,6 @@ def _is_to_train(study: "Study", folder: Path) -> bool:
 def _reasons(now: Account) -> str:
     """Return what the first trial has failed of, and how to mend it."""
     reasons = [trial.user_attrs[REASON] for trial in now.ended if REASON in trial.user_attrs]
-    if all(reason.startswith(OUT_OF_TIME) for reason in reasons):
+    if not reasons:
         return "Give it more time: --timeout."
     return f"{len(reasons)} ended before, the first like this: {reasons[0]}"

@@ -28,7 +28,10 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 
 TELL_SECONDS = 0.5
-OUT_OF_TIME = "time was up"
+
+
+class TimeUpError(Exception):
+    """The time of a sweep is up in the midst of a trial, which is done again if the sweep goes on."""
 
 
 def trial_folder(study: Path, number: int) -> Path:
@@ -52,7 +55,7 @@ class Trials:
     plan : Plan
     prepared : PreparedData
     deadline : float
-        The time after which a trial ends at the end of its epoch.
+        The time after which a trial is broken off at the end of its epoch.
     tell : callable
         Is called after an epoch, unless it was less than half a second ago: it reads the study.
     """
@@ -65,7 +68,13 @@ class Trials:
     _told: float = -math.inf
 
     def __call__(self, trial: "optuna.Trial") -> tuple[TrialState, float | None]:
-        """Return how a trial has ended, and its metric; where it has none, the reason is among its attributes."""
+        """Return how a trial has ended, and its metric; where it has none, the reason is among its attributes.
+
+        Raises
+        ------
+        TimeUpError
+            If the time was up before its end.
+        """
         there = trials_of(trial.study)
         if is_surplus(there, trial.number, self.plan.most_trials):
             trial.set_user_attr(SURPLUS, True)
@@ -169,7 +178,7 @@ def _draw(trial: "optuna.Trial", parameter: Parameter) -> None:
 
 
 class _Watch(Callback):
-    """Reports some epochs to the pruner of a trial, if there is one, and ends a training whose time is up.
+    """Reports some epochs to the pruner of a trial, if there is one, and breaks off a training whose time is up.
 
     A trial that is done again has reported its epochs up to `before`. They are not reported again, and only the last is judged.
     """
@@ -186,11 +195,7 @@ class _Watch(Callback):
         if epoch == state.n_epochs:
             return
         if trial is not None and epoch >= self.before and trial.should_prune():
-            self._end("pruned", state)
+            trial.set_user_attr("epochs", epoch)
+            raise optuna.TrialPruned(f"pruned after epoch {epoch} of {state.n_epochs}")
         if time.time() > self.trials.deadline:
-            self._end(OUT_OF_TIME, state)
-
-    def _end(self, why: str, state: TrainingState) -> None:
-        if self.trial is not None:
-            self.trial.set_user_attr("epochs", state.epoch)
-        raise optuna.TrialPruned(f"{why} after epoch {state.epoch} of {state.n_epochs}")
+            raise TimeUpError

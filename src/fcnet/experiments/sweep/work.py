@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
@@ -24,7 +24,7 @@ from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating, stop_waiting
 from fcnet.experiments.sweep.study import account, end, opened, put_back, take_up_dead, trials_of
-from fcnet.experiments.sweep.trial import Trials
+from fcnet.experiments.sweep.trial import TimeUpError, Trials
 from fcnet.threads import use_threads
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def _do_one(study: "Study", trials: Trials) -> None:
             end(study, trial, *trials(trial))
         except optuna.exceptions.UpdateFinishedTrialError:
             pass  # by another, who took this process for dead
+        except TimeUpError:
+            put_back(study, [trials_of(study)[trial.number]], has_died=False)
         except KeyboardInterrupt:
             stop_waiting(study)
             with suppress(*STORAGE_ERRORS):
@@ -104,7 +106,8 @@ def _main() -> None:
     said = json.loads(sys.stdin.readline())
     todo = Work(**said | {"database": Database(**said["database"]) if said["database"] else None})
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a trial that is stopped is taken up again
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began it, which then ends this one
+    signal.signal(signal.SIGTERM, _stop)
     plan = Plan.read(Path(todo.folder))
     try:
         data = plan.config.load(todo.data_dir, n_test=0)
@@ -112,6 +115,11 @@ def _main() -> None:
             work(study, todo, plan, data)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _stop(number: int, frame: Any) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a trial that is stopped is put back without being stopped in that, too
+    raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:
