@@ -359,7 +359,7 @@ def test_a_study_that_is_stopped_goes_on(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)  # after every epoch
     file, folder = recipe(), tmp_path / "study"
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(folder, file, trials=4, tell=stop_at(8))  # in the third trial: after the beginning, each has two epochs and an end
+        run_sweep(folder, file, trials=4, tell=stop_at(8))  # in the third trial: each has two epochs and an end
     with opened(folder, Plan.read(folder)) as study:
         before = account(trials_of(study))
     assert (len(before.ended), len(before.waiting)) == (2, 1)
@@ -506,6 +506,21 @@ def test_a_grid_has_every_combination_once(recipe, tmp_path):
     found = run_sweep(tmp_path / "study", recipe(space), trials=50, sampler="grid", pruner="none")
     combinations = {tuple(sorted(trial["params"].items())) for trial in found["trials"]}
     assert len(combinations) == found["n_trials"] == 6
+
+
+@pytest.mark.parametrize(("sampler", "trials", "n"), [("tpe", 30, 6), ("random", 5, 5)])
+def test_no_combination_of_a_small_space_is_tried_twice(recipe, tmp_path, monkeypatch, caplog, sampler, trials, n):
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)
+    caplog.set_level("INFO", "fcnet")
+    file, settings = recipe("[sweep]\nbatch_size = {low = 299, high = 301}\nhidden_sizes = [[8], [4, 4]]\n"), {"pruner": "none"}
+    settings |= {"sampler": sampler, "trials": trials, "winner_seeds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(tmp_path / "study", file, tell=stop_at(12), **settings)
+    found = run_sweep(tmp_path / "study", file, resume=True, **settings)
+    assert found["n_trials"] == len({str(trial["params"]) for trial in found["trials"]}) == n
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", file, **settings))
+    assert len(list((tmp_path / "unbroken/trials").iterdir())) == n
+    assert ("All combinations of values have been tried, in 6 trials" in caplog.messages) == (n == 6)
 
 
 def test_preprocessing_is_fitted_once_for_all_trials_that_share_it(recipe, tmp_path, monkeypatch):

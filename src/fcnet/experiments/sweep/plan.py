@@ -82,20 +82,25 @@ class Plan:
         return f"{Path(self.config.dataset).stem}-{self.config.recipe}"
 
     @cached_property
-    def cells(self) -> list[dict[str, Any]]:
-        """The combinations of a grid in random order, without that of the plain recipe; of other samplers none."""
-        if self.sampler != "grid":
-            return []
+    def cells(self) -> list[dict[str, Any]] | None:
+        """All combinations of values in random order, without that of the plain recipe; None where they cannot be listed."""
+        if not all(parameter.choices or parameter.whole for parameter in self.space):
+            return None
         recipe = self.config.settings
         plain = plain_params(recipe, self.space)
-        cells = [cell for cell in grid(recipe, self.space) if cell != plain]
+        try:
+            cells = [cell for cell in grid(recipe, self.space) if cell != plain]
+        except SettingError:
+            if self.sampler == "grid":
+                raise
+            return None
         random.Random(self.config.seed).shuffle(cells)
         return cells
 
     @property
     def most_trials(self) -> int:
-        """How many trials there can be: of a grid no more than it has, and the plain recipe."""
-        return self.trials if self.sampler != "grid" else min(self.trials, 1 + len(self.cells))
+        """How many trials there can be: no more than there are combinations of values, and the plain recipe."""
+        return self.trials if self.cells is None else min(self.trials, 1 + len(self.cells))
 
     @property
     def epochs(self) -> int:

@@ -84,6 +84,8 @@ def sweep(
             else:
                 work_in_processes(study, todo, tell)
             now = account(trials_of(study))
+            if len(now.ended) >= plan.most_trials < plan.trials:
+                _log.info("All combinations of values have been tried, in %d trials", len(now.ended))
             results = results_of(plan, now)
             write_results(folder, results)
             best = now.best(plan.sign)

@@ -89,7 +89,8 @@ def _begun(storage: Storage, plan: Plan, workers: int, database: Database | None
     there = {trial.user_attrs.get(AGAIN) for trial in trials_of(study)}
     if PLAIN not in there:
         study.enqueue_trial(plain_params(plan.config.settings, plan.space), user_attrs={PLAIN: True, AGAIN: PLAIN})
-    for number, cell in enumerate(plan.cells[: plan.most_trials - 1]):
+    cells = plan.cells if plan.sampler == "grid" else None
+    for number, cell in enumerate((cells or [])[: plan.most_trials - 1]):
         if f"cell {number}" not in there:
             study.enqueue_trial(cell, user_attrs={AGAIN: f"cell {number}"})
     return study

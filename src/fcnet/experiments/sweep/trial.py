@@ -21,7 +21,7 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.space import Parameter
-from fcnet.experiments.sweep.study import PLAIN, REASON, SURPLUS, WORKER, is_surplus, last_reported, trials_of
+from fcnet.experiments.sweep.study import PLAIN, REASON, SURPLUS, WORKER, account, is_surplus, last_reported, trials_of
 from fcnet.experiments.sweep.values import plain_params, recipe_of, values_of
 from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
@@ -81,10 +81,13 @@ class Trials:
             return TrialState.FAIL, None
         trial.set_user_attr(WORKER, worker_name(os.getpid()))
         began, run = time.monotonic(), trial_folder(self.folder, trial.number)
-        run.mkdir(parents=True, exist_ok=True)
         (run / STATUS).unlink(missing_ok=True)  # of an attempt whose process died
         try:
-            found = self._train(trial, self._recipe(trial), run, there[trial.number].last_step or 0)
+            recipe = self._recipe(trial)
+            if self._is_tried(trial):
+                trial.set_user_attr(SURPLUS, True)
+                return TrialState.FAIL, None
+            found = self._train(trial, recipe, run, there[trial.number].last_step or 0)
             value = float(found[self.plan.metric])
             if math.isnan(value):
                 raise DivergedError(f"{self.plan.metric} is not a number.", epoch=int(found["epochs"]))
@@ -117,6 +120,16 @@ class Trials:
                     recipe = recipe_of(plain, trial.params, space)
         return recipe_of(plain, trial.params, space)
 
+    def _is_tried(self, trial: "optuna.Trial") -> bool:
+        """Return whether an earlier trial has its values, in a space that can be listed; then an untried one is enqueued."""
+        now, cells = account(trials_of(trial.study)[: trial.number]), self.plan.cells
+        tried = [other.params for other in (*now.ended, *now.running, *now.waiting)]
+        if cells is None or trial.params not in tried:
+            return False
+        for cell in [cell for cell in cells if cell not in tried][:1]:
+            trial.study.enqueue_trial(cell)
+        return True
+
     def _train(self, trial: "optuna.Trial", recipe: Recipe, run: Path, before: int) -> dict[str, Any]:
         """Train with every seed. A pruner sees the training with the first, of which it has seen the epochs up to `before`."""
         config, data = self.plan.config, self.prepared.data
@@ -127,7 +140,7 @@ class Trials:
         for seed in range(config.seed, config.seed + self.plan.seeds):
             is_first = seed == config.seed
             folder = run if is_first else run / f"seed-{seed}"
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             watch = _Watch(self, trial if is_first else None, before)
             job = Job(recipe, data, prepared, X_val, seed, config.engine, folder, callbacks=[watch], keep_model=False)
             results.append(self._measured(recipe.training.train(job)))
@@ -164,6 +177,7 @@ def _say_why(trial: "optuna.Trial", run: Path, began: float, reason: str) -> Non
     """Record why a trial has no result."""
     _keep_seconds(trial, began)
     trial.set_user_attr(REASON, reason)
+    run.mkdir(parents=True, exist_ok=True)
     write_atomic(run / STATUS, json.dumps({"reason": reason}) + "\n")
 
 

@@ -13,12 +13,6 @@ from fcnet.experiments.tree import KIND
 MOST_CELLS = 10_000
 
 
-def with_values(recipe: Recipe, values: Mapping[str, Any], space: Space) -> Recipe:
-    """Return a recipe with the values of parameters, by their names, in place of its own."""
-    changes = [(parameter.key, values[parameter.name]) for parameter in space if parameter.name in values]
-    return Recipe.from_dict(changed(Recipe, recipe.to_dict(), changes), "trial") if changes else recipe
-
-
 def plain_params(recipe: Recipe, space: Space) -> dict[str, Any]:
     """Return, as a study holds them, the recipe's own values of the parameters that may have them."""
     tree, params = recipe.to_dict(), {}
@@ -45,7 +39,8 @@ def values_of(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
 
 def recipe_of(plain: Recipe, params: Mapping[str, Any], space: Space) -> Recipe:
     """Return the plain recipe with what a study holds of a trial."""
-    return with_values(plain, values_of(params, space), space)
+    changes = [(p.key, _value_of(p, params[p.name])) for p in space if p.name in params]
+    return Recipe.from_dict(changed(Recipe, plain.to_dict(), changes), "trial") if changes else plain
 
 
 def _value_of(parameter: Parameter, value: Any) -> Any:
@@ -56,7 +51,7 @@ def _value_of(parameter: Parameter, value: Any) -> Any:
 
 
 def grid(recipe: Recipe, space: Space) -> list[dict[str, Any]]:
-    """Return, as a study holds them, all combinations of the values of parameters that have choices.
+    """Return, as a study holds them, all combinations of the values of parameters: choices and whole numbers.
 
     Raises
     ------
@@ -70,13 +65,13 @@ def grid(recipe: Recipe, space: Space) -> list[dict[str, Any]]:
             if not parameter.counts(made.to_dict()):
                 more.append((params, made))
                 continue
-            for choice in parameter.choices:
-                chosen = {parameter.name: choice}
-                one = with_values(made, chosen, space) if parameter.is_part else made
-                more.append((params | {parameter.name: json.dumps(choice)}, one))
-        if len(more) > MOST_CELLS:
-            raise SettingError(
-                f"The grid has more than {MOST_CELLS:,} combinations: choose fewer values, or the sampler random."
-            )
+            numbers = range(int(parameter.low), int(parameter.high) + 1, int(parameter.step or 1))
+            for value in map(json.dumps, parameter.choices) if parameter.choices else numbers:
+                one = recipe_of(made, {parameter.name: value}, space) if parameter.is_part else made
+                more.append((params | {parameter.name: value}, one))
+                if len(more) > MOST_CELLS:
+                    raise SettingError(
+                        f"The grid has more than {MOST_CELLS:,} combinations: choose fewer values, or the sampler random."
+                    )
         found = more
     return [params for params, _ in found]
