@@ -120,6 +120,36 @@ def test_a_wrong_space_is_one_clear_line(recipe, tmp_path, table, message):
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--study", "mine"], "--study is the name of a study in a database: give its --storage, too."),
+        (["--storage", "db.example.org/mine"], "--storage is not the address of a database: write it as postgresql://USER:"),
+        (["--storage", "postgresql://me:s3cret@db:port/mine"], "--storage is not the address of a database"),
+        (["--storage", "postgresql://me:p@s3cret@db/mine"], "with %40 for an @ in the password"),
+        (["--storage", "elephant://me:s3cret@db/mine"], "--storage is not the address of a database"),
+    ],
+)
+def test_a_database_that_is_named_wrongly_is_one_clear_line(recipe, swept, tmp_path, options, message):
+    sweeping = ["sweep", "digits", "--recipe", recipe(), "--out", tmp_path / "study"]
+    for words in (sweeping, ["report", swept[0], "--out", tmp_path / "study"]):
+        result = fcnet(*words, *options, code=2)
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert "s3cret" not in result.output
+        assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("words", [["sweep", "digits", "--out"], ["train", "digits", "--out"], ["report", "STUDY", "--out"]])
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(swept, tmp_path, words):
+    (tmp_path / "file").touch()
+    words = [swept[0] if word == "STUDY" else word for word in words]
+    for place in ("file", "none") if "report" in words else ("file",):
+        said = fcnet(*words, tmp_path / place / "result", code=1).stderr
+        assert f"{tmp_path / place / 'result'}'" in said
+        assert ".tmp" not in said
+
+
 def test_a_recipe_without_a_space_says_what_to_do(recipe, tmp_path):
     result = fcnet("sweep", "digits", "--recipe", recipe(""), code=2)
     assert "has no table [sweep]" in result.stderr

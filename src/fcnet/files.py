@@ -27,7 +27,7 @@ def write_atomic(path: str | Path, *parts: bytes | memoryview | str) -> None:
     """Write a file of these parts under a temporary name of its own, flush it to the disk, and rename it into place.
 
     So writers do not disturb one another: of those at once the last one to be done has its file in place. Where it cannot be
-    written, as on a full disk, OSError is raised, and a file that was there before is unharmed.
+    written, as on a full disk, OSError is raised, which names `path`, and a file that was there before is unharmed.
     """
     path = Path(path)
     remove_left_overs(path, older_than=LEFT_OVER_SECONDS)
@@ -40,8 +40,11 @@ def write_atomic(path: str | Path, *parts: bytes | memoryview | str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
         _flush_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # not a name that nobody has given
         raise
 
 

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from fcnet.errors import SettingError
+
+if TYPE_CHECKING:
+    from fcnet.experiments.sweep.plan import Plan
+    from fcnet.experiments.sweep.storage import Database
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -93,3 +99,12 @@ def configuration_options(command: Function) -> Function:
     for option in reversed(_CONFIGURATION):
         command = option(command)
     return command
+
+
+def database_of(storage: str | None, study: str | None, plan: "Plan") -> "Database | None":
+    """Return the database that --storage and --study name; None where the study is in its folder."""
+    from fcnet.experiments.sweep.storage import Database
+
+    if study and not storage:
+        raise SettingError("--study is the name of a study in a database: give its --storage, too.")
+    return Database(study or plan.study_name, storage) if storage else None

@@ -9,7 +9,7 @@ import click
 
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error, show_warning
-from fcnet.cli.options import storage_option, study_option
+from fcnet.cli.options import database_of, storage_option, study_option
 from fcnet.errors import FcnetError, SettingError
 
 if TYPE_CHECKING:
@@ -54,13 +54,11 @@ def _write(folders: Sequence[Path], out: Path | None, storage: str | None, name:
     folder = folders[0]
     if len(folders) == 1 and (folder / STUDY).is_file():
         from fcnet.experiments.sweep.plan import Plan
-        from fcnet.experiments.sweep.storage import Database
         from fcnet.experiments.sweep.study import DATABASE
         from fcnet.report.study import write_study_report
 
-        is_shared = storage and not (folder / DATABASE).exists()
-        database = Database(name or Plan.read(folder).study_name, storage) if is_shared and storage else None
-        return write_study_report(folder, database, out)
+        database = database_of(storage, name, Plan.read(folder))
+        return write_study_report(folder, None if (folder / DATABASE).exists() else database, out)
     if len(folders) == 1 and ((folder / CONFIG).is_file() or not folder.is_dir()):
         from fcnet.report import write_report
 

@@ -13,7 +13,7 @@ import click
 
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error, show_note, show_warning
-from fcnet.cli.options import configuration_options, data_dir_option, json_option, storage_option, study_option
+from fcnet.cli.options import configuration_options, data_dir_option, database_of, json_option, storage_option, study_option
 from fcnet.cli.report import write_or_warn
 from fcnet.cli.stopping import stop_once
 from fcnet.errors import SettingError
@@ -98,7 +98,6 @@ def sweep(
     from fcnet.experiments.folder import STUDY
     from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, make_plan
     from fcnet.experiments.sweep.run import sweep as run_sweep
-    from fcnet.experiments.sweep.storage import Database
 
     stop_once()
     if resume and out is None:
@@ -109,7 +108,7 @@ def sweep(
     folder, plan = make_plan(dataset, out, resume=resume, changes=changes, space=space, verify=not no_verify, **given)
     if plan.trials == WHILE_THERE_IS_TIME and math.isinf(timeout):
         raise SettingError("This sweep was begun with a limit of time alone: give --timeout, or --trials.")
-    database = Database(study or plan.study_name, storage) if storage else None
+    database = database_of(storage, study, plan)
     settings = f"{len(plan.space)} setting{'s' * (len(plan.space) != 1)}"
     show_note(f"Sweeping {settings} of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
     try:

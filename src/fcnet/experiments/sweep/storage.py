@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.exc import (
+    ArgumentError,
     IntegrityError,
     InterfaceError,
     OperationalError,
@@ -26,7 +27,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from fcnet.errors import FcnetError, MissingPackageError, install_extra
+from fcnet.errors import FcnetError, MissingPackageError, SettingError, install_extra
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -44,10 +45,29 @@ _thread = threading.local()
 
 @dataclass(frozen=True)
 class Database:
-    """Where several machines share a study: the name of the study, and the address, which may hold a password."""
+    """Where several machines share a study: the name of the study, and the address, which may hold a password.
+
+    Raises
+    ------
+    SettingError
+        If the address is none.
+    """
 
     name: str
     url: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", self.url)
+        object.__setattr__(self, "url", url)
+        try:
+            parsed = make_url(url)
+            parsed.get_dialect()
+            is_address = "@" not in (parsed.host or "")
+        except (ArgumentError, ValueError):  # which may name the password
+            is_address = False
+        if not is_address:
+            form = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for an @ in the password"
+            raise SettingError(f"--storage is not the address of a database: write it as {form}.")
 
     def redacted(self, text: str) -> str:
         """Return a text without the password of the address."""
@@ -128,7 +148,6 @@ def embedded(path: Path) -> Storage:
 
 def shared(url: str) -> Storage:
     """Return a database as storage."""
-    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
     # A server whose machine is gone says nothing at all: that, too, is noticed in time.
     limits = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": HEARTBEAT, "tcp_user_timeout": 1000 * GRACE // 2}
     ours = {name: value for name, value in limits.items() if url.startswith("postgresql+psycopg:") and f"{name}=" not in url}
