@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import tomllib
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -373,6 +375,30 @@ def test_a_finished_study_takes_more_trials(swept, tmp_path):
     assert now["trials"][:5] == said["trials"]
 
 
+def test_who_reads_a_study_writes_nothing(swept, tmp_path):
+    study = shutil.copytree(swept[0], tmp_path / "study")
+    with closing(sqlite3.connect(study / "study.db")) as database:
+        assert database.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+
+    def files():
+        return {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
+
+    before = files()
+    fcnet("report", study, "--out", tmp_path / "page.html")
+    fcnet("runs", tmp_path)
+    assert files() == before
+    (study / "study.db").write_bytes(b"")
+    assert "has no trials yet" in fcnet("report", study, code=1).stderr
+    assert (study / "study.db").read_bytes() == b""
+
+
+def test_a_study_is_read_while_another_writes(swept, tmp_path):
+    study = shutil.copytree(swept[0], tmp_path / "study")
+    with opened(study, Plan.read(study)) as writing:
+        writing.enqueue_trial({})
+        assert [trial.number for trial in read_account(study).waiting] == [5]
+
+
 def stop_at(call):
     """Return a function that raises KeyboardInterrupt when it is called that many times."""
     calls = []
@@ -493,7 +519,7 @@ def test_of_trials_of_before_only_their_number_is_told(recipe, tmp_path):
     words = ["sweep", "digits", "--out", tmp_path / "study", "--winner-seeds", 0, "--engine", "numpy", "--threads", 1]
     told = fcnet(*words, "--recipe", recipe(), "--trials", 2).stderr
     assert re.findall(r"^trial (\d):", told, re.M) == ["0", "1"]
-    assert "before" not in told
+    assert "had ended before" not in told
     told = fcnet(*words, "--resume", "--trials", 3).stderr
     assert re.findall(r"^trial (\d):", told, re.M) == ["2"]
     assert len(re.findall(r"^2 of 3 trials had ended before; best so far [\d.]+% \(trial \d\)$", told, re.M)) == 1
@@ -593,7 +619,7 @@ def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path, monke
 
     monkeypatch.setattr(subprocess, "Popen", begin_such)
     file = recipe("[sweep]\nl2 = {low = 1e-6, high = 1e-2, log = true}\n")
-    found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, pruner="none")
+    found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, pruner="none", changes=["epochs=4"])
     assert len(list(died.iterdir())) == deaths
     assert found["n_trials"] == 4
     assert [trial["state"] for trial in found["trials"]] == ["finished", state, "finished", "finished"]

@@ -308,17 +308,21 @@ def test_one_of_two_machines_killed_at_ten_random_moments(url, recipe, tmp_path,
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_machines_that_begin_at_once_in_an_empty_database_make_its_tables_once(server, tmp_path):
+def test_machines_that_begin_at_once_in_an_empty_database_make_its_tables_once(server, recipe, tmp_path):
     import psycopg
 
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE empty")
     context, url = multiprocessing.get_context("fork"), server.url.replace("/postgres", "/empty")
-    together = context.Barrier(4)
+    together, (_, plan) = context.Barrier(4), make_plan("digits", tmp_path / "one", recipe=recipe)
+    assert studies.read_account(tmp_path, Database("none", url)) == account([])
+    with psycopg.connect(url) as connection:  # who reads has made no tables
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
 
     def begin():
         together.wait()
-        studies.read_account(tmp_path, Database("none", url))
+        with opened(tmp_path, plan, database=Database("none", url)):
+            pass
 
     machines = [context.Process(target=begin) for _ in range(4)]
     for machine in machines:
@@ -326,3 +330,4 @@ def test_machines_that_begin_at_once_in_an_empty_database_make_its_tables_once(s
     for machine in machines:
         machine.join()
     assert [machine.exitcode for machine in machines] == [0] * 4
+    assert len(studies.read_account(tmp_path, Database("none", url)).waiting) == 1

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from sqlalchemy import event, make_url
+from sqlalchemy import create_engine, event, inspect, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     IntegrityError,
@@ -146,19 +146,36 @@ def embedded(path: Path) -> Storage:
     return storage
 
 
-def shared(url: str) -> Storage:
-    """Return a database as storage."""
+def embedded_to_read(path: Path) -> Storage:
+    """Return a file as storage that is only read, and whose folder may not be written."""
+    # Where SQLite has no log, nobody is at work. It would make one to read the file, and leave it there.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    file = f"{path.resolve().as_uri()}?{how}"
+    return _storage("sqlite://", {"creator": lambda: sqlite3.connect(file, uri=True, timeout=60)}, is_read=True)
+
+
+def shared(url: str, *, is_read: bool = False) -> Storage:
+    """Return a database as storage, in which tables are made where there are none, unless it is only read."""
     # A server whose machine is gone says nothing at all: that, too, is noticed in time.
     limits = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": HEARTBEAT, "tcp_user_timeout": 1000 * GRACE // 2}
     ours = {name: value for name, value in limits.items() if url.startswith("postgresql+psycopg:") and f"{name}=" not in url}
-    return _storage(url, {"pool_pre_ping": True, "connect_args": ours})
+    return _storage(url, {"pool_pre_ping": True, "connect_args": ours}, is_read=is_read)
 
 
-def _storage(url: str, engine: dict[str, Any]) -> Storage:
+def _storage(url: str, engine: dict[str, Any], *, is_read: bool = False) -> Storage:
+    make = partial(Storage, url, engine_kwargs=engine, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+    if is_read:
+        reader = create_engine(url, **engine)
+        try:
+            if not inspect(reader).has_table("alembic_version"):  # the last that Optuna makes; without it, it would go on
+                raise KeyError("there is no study yet")
+        finally:
+            reader.dispose()
+        return make(skip_table_creation=True)
     for _ in range(MAKERS):
         with suppress(IntegrityError, ProgrammingError):  # another machine makes the tables at the same moment
-            return Storage(url, engine_kwargs=engine, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
-    return Storage(url, engine_kwargs=engine, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+            return make()
+    return make()
 
 
 @contextmanager

@@ -14,7 +14,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fcnet.errors import SettingError
 from fcnet.experiments.sweep.plan import Plan
-from fcnet.experiments.sweep.storage import PATIENCE, Database, Storage, embedded, plain_errors, shared, storage_of
+from fcnet.experiments.sweep.storage import (
+    PATIENCE,
+    Database,
+    Storage,
+    embedded,
+    embedded_to_read,
+    plain_errors,
+    shared,
+    storage_of,
+)
 from fcnet.experiments.sweep.values import plain_params
 from fcnet.experiments.tree import leaves
 
@@ -45,12 +54,13 @@ def opened(folder: Path, plan: Plan, workers: int = 1, database: Database | None
 
 
 def read_account(folder: Path, database: Database | None = None) -> "Account":
-    """Return the trials of a study as they are now, and begin nothing; none where there is no study yet."""
+    """Return the trials of a study as they are now, and write nothing; none where there is no study yet."""
     if database is None and not (folder / DATABASE).exists():
         return account([])
-    with plain_errors(folder, database), _connected(folder, database) as storage:
+    with plain_errors(folder, database):
         try:
-            return account(trials_of(optuna.load_study(study_name=_name(database), storage=storage)))
+            with _connected(folder, database, is_read=True) as storage:
+                return account(trials_of(optuna.load_study(study_name=_name(database), storage=storage)))
         except KeyError:
             return account([])
 
@@ -60,11 +70,14 @@ def _name(database: Database | None) -> str:
 
 
 @contextmanager
-def _connected(folder: Path, database: Database | None) -> Iterator[Storage]:
+def _connected(folder: Path, database: Database | None, *, is_read: bool = False) -> Iterator[Storage]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = embedded(folder / DATABASE) if database is None else shared(database.url)
+        if database is None:
+            storage = (embedded_to_read if is_read else embedded)(folder / DATABASE)
+        else:
+            storage = shared(database.url, is_read=is_read)
     try:
         yield storage
     finally:
