@@ -35,7 +35,9 @@ COLUMNS = {
 
 
 def seconds_of(study: Path) -> float:
-    """Return in how many seconds at least one trial of a study was trained."""
+    """Return in how many seconds at least one trial of a study was trained, none of one that has not begun."""
+    if not (study / "study.db").exists():
+        return 0.0
     trials = optuna.load_study(study_name="sweep", storage=f"sqlite:///{study / 'study.db'}").trials
     spans = sorted((trial.datetime_start, trial.datetime_complete) for trial in trials if trial.datetime_complete)
     seconds, until = 0.0, datetime.min
@@ -76,7 +78,8 @@ def sweep_tuned(seed: int, options: argparse.Namespace) -> None:
     """Sweep the space of `tuned` by the defaults, then at random."""
     trials = ["--trials", str(options.trials)]
     default = run("tuned", "tuned", seed, trials, options)
-    budget = ["--trials", "10000", "--timeout", f"{default['seconds']:.0f}s"]
+    left = default["seconds"] - seconds_of(options.runs / f"tuned-random-{seed}")  # of a sweep that was stopped
+    budget = ["--trials", "10000", "--timeout", f"{max(left, 1):.0f}s"]
     run("tuned-random", "tuned", seed, [*RANDOM, *budget], options)
     if options.random_trials:
         run("tuned-random-trials", "tuned", seed, [*RANDOM, *trials], options)
@@ -118,6 +121,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=RUNS, help="where runs and results are kept")
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
+    if unknown := set(options.what) - {"tuned", "exercise"}:
+        parser.error(f"there is no sweep {', '.join(sorted(unknown))}")
     for seed in range(0 if options.report_only else options.seeds):
         if "tuned" in (options.what or ["tuned"]):
             sweep_tuned(seed, options)

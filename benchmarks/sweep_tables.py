@@ -15,6 +15,7 @@ over the test rows of all seeds, or over the seeds. Needs two packages of tables
 
 import argparse
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,16 @@ def run(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     now, folder = commit(), options.runs / f"{name.replace(' ', '-')}-{seed}"
     data = folder / "table.csv"
     n_rows = write_table(name, data, seed, options.rows)
-    common = [str(data), "--target", "target", "--threads", str(options.threads), "--resume"]
+    common = [str(data), "--target", "target", "--threads", str(options.threads)]
     own = ["--trials", str(options.trials), "--timeout", options.timeout, "--winner-seeds", str(options.winner_seeds)]
-    swept = call("sweep", *common, "--seed", str(seed), "--out", str(folder / "sweep"), *own, *options.sweep)
+    study = folder / "sweep"
+    swept = json.loads((study / "sweep.json").read_text(encoding="utf-8")) if (study / "sweep.json").exists() else {}
+    if not swept.get("winner"):  # if it was stopped it begins anew: resumed it would have its whole time again
+        shutil.rmtree(study, ignore_errors=True)
+        swept = call("sweep", *common, "--seed", str(seed), "--out", str(study), *own, *options.sweep)
     defaults = [folder / "default" / f"seed-{n}" for n in swept["winner"]["seeds"]]
     for n, default in zip(swept["winner"]["seeds"], defaults, strict=True):
-        call("train", *common, "--seed", str(n), "--out", str(default))
+        call("train", *common, "--seed", str(n), "--out", str(default), "--resume")
         call("evaluate", str(default))
     return {
         "table": name,
@@ -87,7 +92,7 @@ def run(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         "timeout": options.timeout,
         "trials": swept["n_trials"],
         "params": swept["winner"]["params"],
-        "sweep": measured([folder / "sweep" / path for path in swept["winner"]["runs"]]),
+        "sweep": measured([study / path for path in swept["winner"]["runs"]]),
         "default": measured(defaults),
     }
 
@@ -156,6 +161,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=RUNS, help="where runs and results are kept")
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
+    if unknown := set(options.names) - {*of_classes(CHOOSE), *of_classes(STATE)}:
+        parser.error(f"there is no table {', '.join(sorted(unknown))} with classes")
     names = options.names or (of_classes(CHOOSE) if options.choose else of_classes(STATE)[:10])
     options.rows = options.rows or (3_000 if options.choose else 10_000)
     results = options.runs / RESULTS

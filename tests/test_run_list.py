@@ -5,10 +5,12 @@ import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -483,8 +485,10 @@ def test_watching_shows_what_is_added_until_ctrl_c(folder, tmp_path):
     os.close(there)
 
     def wait_for(text):
-        shown = ""
+        shown, until = "", time.monotonic() + 600
         while text not in shown:
+            assert time.monotonic() < until, shown
+            assert select.select([here], [], [], 600)[0], shown
             more = read(here)
             assert more, shown
             shown += more.decode(errors="replace")
