@@ -193,7 +193,8 @@ def real_cifar10():
 
 
 @pytest.mark.cifar10
-@pytest.mark.parametrize("engine_name", ["numpy"], indirect=True)  # by numba the notebook trains so
+@pytest.mark.slow  # the notebook trains so, with numba
+@pytest.mark.parametrize("engine_name", ["numpy"], indirect=True)
 def test_cifar10_shapes_and_training_in_float64(real_cifar10, capsys):
     np.random.seed(0)  # noqa: NPY002
     _, losses, _, val_accuracies = ClassifierTrainer().train(

@@ -193,16 +193,15 @@ def test_relative_error_is_that_of_the_exercise():
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_right_gradients_pass_whatever_the_seed(activation):
+def test_right_gradients_pass_at_kinks_and_small_slopes(activation):
     """Kinks between two points of a difference, and slopes too small for one step, are no errors."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 20)).astype(np.float32)
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    for seed in (4, 5):  # without other steps, 4 fails for relu
-        net = FullyConnectedNet([20, 64, 2], activation=activation, dropout=0.1, seed=seed)
-        for method in ("entries", "projections"):
-            errors = gradient_check(net, X, y, l2=1e-3, method=method)
-            assert max(errors.values()) < 1e-5, (seed, method, errors)
+    net = FullyConnectedNet([20, 64, 2], activation=activation, dropout=0.1, seed=4)  # for relu it needs other steps
+    for method in ("entries", "projections"):
+        errors = gradient_check(net, X, y, l2=1e-3, method=method)
+        assert max(errors.values()) < 1e-5, (method, errors)
 
 
 def test_gradient_check_leaves_the_network_as_it_is():

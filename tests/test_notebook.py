@@ -35,11 +35,25 @@ def test_notebook_is_valid_and_stored_without_outputs(name):
             assert cell.execution_count is None, cell.id
 
 
+# Where few pictures have to do, what is tuned after the published training has fewer, and is worth less.
+FEW = {
+    "standardise-code": ("std = ", "X_train, y_train = X_train[:10000].copy(), y_train[:10000]\nstd = "),
+    "library-sweep-code": ("8000", "3000"),
+    "best-code": ("> 0.50", "> 0.40"),
+    "test-code": ("> 0.45", "> 0.37"),
+}
+
+
 @pytest.mark.cifar10
-def test_notebook_prints_the_published_numbers(tmp_path, monkeypatch):
+@pytest.mark.parametrize("few", [FEW, pytest.param({}, marks=pytest.mark.slow)], ids=["few to tune", "all"])
+def test_notebook_prints_the_published_numbers(tmp_path, monkeypatch, few):
     monkeypatch.setenv("FCNET_DATA", str(find_cifar10()))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     nb = nbformat.read(NOTEBOOK, as_version=4)
+    for cell in nb.cells:
+        words, instead = few.get(cell.id, ("", ""))
+        assert words in cell.source
+        cell.source = cell.source.replace(words, instead)
     NotebookClient(
         nb,
         kernel_name="python3",
@@ -74,9 +88,9 @@ def test_notebook_prints_the_published_numbers(tmp_path, monkeypatch):
     trial = r"^trial (\d+): .*: (?:validation (\S+)|pruned after epoch \d of 4)$"
     trials = re.findall(trial, printed["library-sweep-code"], re.M)
     assert [int(number) for number, _ in trials] == list(range(10))
-    assert 0.35 < max(float(accuracy) for _, accuracy in trials if accuracy) < 0.5
-    assert float(re.search(r"^best validation accuracy: (\S+),", printed["best-code"], re.M)[1]) > 0.50
-    assert float(re.search(r"^test accuracy: (\S+) ", printed["test-code"], re.M)[1]) > 0.45
+    assert (0.3 if few else 0.35) < max(float(accuracy) for _, accuracy in trials if accuracy) < 0.5
+    assert float(re.search(r"^best validation accuracy: (\S+),", printed["best-code"], re.M)[1]) > (0.40 if few else 0.50)
+    assert float(re.search(r"^test accuracy: (\S+) ", printed["test-code"], re.M)[1]) > (0.37 if few else 0.45)
     drawn = ("toy-training", "pictures", "debugging", "weights", "library-sweep-plot", "best", "best-weights")
     for name in (f"{cell}-code" for cell in drawn):
         assert any("image/png" in output.get("data", {}) for output in outputs[name]), name

@@ -27,6 +27,8 @@ from fcnet.model import load, save
 from fcnet.report import write_report
 from fcnet.training.history import History
 
+pytestmark = pytest.mark.charts
+
 CHARTS = ["Loss by iteration", "Accuracy by epoch", "Loss by epoch", "Learning rate"]
 N_HIDDEN = 20
 N_TILES = 12  # that are shown of units without structure

@@ -293,6 +293,7 @@ def test_a_history_grows_with_every_epoch(tmp_path, whole):
     assert seen == [lines(whole)[:n] for n in range(EPOCHS)]
 
 
+@pytest.mark.charts
 def test_the_report_of_a_run_says_how_it_stands(tmp_path):
     run = tmp_path / "run"
     stop(run)
