@@ -3,13 +3,13 @@
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pytest
 from command_line import fcnet
+from pages import Parts
 
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
 from fcnet.report.comparison import write_comparison
@@ -44,35 +44,6 @@ N_TRIALS = 9
 HOSTILE = "<img src=x onerror=alert(1)>"
 LINES = "path[stroke-width='1.2'], path[stroke-width='1.8'], path[stroke-width='3.5']"  # of trials or runs
 POINTS_SHOWN = "path[stroke='#3b82c4'], path[stroke='#d9722e']"
-
-
-class Parts(HTMLParser):
-    """The scripts, tags and texts of a page."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.tags, self.attributes, self.scripts, self.cells, self.text, self.in_cell = [], [], [], [], "", False
-        self.source = path.read_text(encoding="utf-8")
-        self.feed(self.source)
-        self.data = json.loads(self.scripts[0])
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        self.in_cell = self.in_cell or tag == "td"
-        if tag == "td":
-            self.cells.append("")
-
-    def handle_endtag(self, tag):
-        self.in_cell = self.in_cell and tag != "td"
-
-    def handle_data(self, data):
-        if self.cdata_elem == "script":
-            self.scripts.append(data)
-        elif "body" in self.tags:
-            self.text += data
-        if self.in_cell:
-            self.cells[-1] += data
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +99,7 @@ def test_what_charts_of_a_study_are_drawn_from(swept):
         rows = [json.loads(text) for text in history]  # of pruned ones, too
         assert line == [[row["epoch"], float(f"{row['val_accuracy']:.5g}")] for row in rows]
         kind = trial["params"].get("training.update")  # that of the plain recipe is another one
-        assert item["settings"][0] == {"nesterov": 0, "adamw": 1}.get(kind)
+        assert item["settings"][0] == {"nesterov": 0, "adamw": 1}.get(kind, 2)
         assert [place is None for place in item["settings"][2:4]] == [kind != "nesterov", kind != "adamw"]
         assert item["says"].startswith(f"trial {trial['number']}")
 
@@ -301,6 +272,8 @@ def test_every_chart_of_a_study_can_be_seen(browser, look, swept, width, theme):
     assert n(f"#slices :is({POINTS_SHOWN})") == places
     assert all(figure.accessible_name for figure in browser.find_elements("css selector", "[data-chart]"))
     assert f"trial {results['winner']['trial']}" in browser.find_element("css selector", "#curves .says").text
+    parallel = browser.find_element("css selector", "[data-chart=parallel] svg")
+    assert parallel.size["height"] > (80 * 6 if width < 600 else 0)  # room between the axes, which lie below each other there
 
 
 @pytest.mark.browser

@@ -186,7 +186,11 @@ def test_runs_are_filtered_and_sorted(folder, words, names):
         (["--filter", "seed=[[["], "seed is a number; got '[[['"),
         (["--filter", "epochs>half"], "epochs is a number; got 'half'"),
         (["--filter", "epochs>50%"], "epochs is a number; got '50%'"),
-        (["--filter", "validation>50"], "validation is a share, of 1 or 100% at most; got '50'"),
+        (["--filter", "validation>50"], "validation is a share, of 1 or 100% at most; got '50'. For per cent write 50%."),
+        (
+            ["--filter", "validaton>50%"],
+            "Unknown column or setting 'validaton'. Did you mean 'validation'? Columns: run, state,",
+        ),
         (["--filter", "mirror=maybe"], "mirror is yes or no; got 'maybe'"),
         (["--filter", "hidden_sizes=wide"], "hidden_sizes is a list, such as 128,64; got 'wide'"),
         (["--filter", "kind=adam"], "training.kind or training.schedule.kind or training.update.kind: give"),

@@ -56,7 +56,9 @@ def _path_of(rows: Sequence[RunRow], key: str) -> str:
     meant = ".".join(path_meant(Recipe, key))
     found = [meant] if meant in paths_by_name else [name for name in paths_by_name if name.endswith(f".{meant}")]
     if not found:
-        raise unknown_name("column or setting", key, {*COLUMNS, *(path.rpartition(".")[2] for path in paths)})
+        known = {*COLUMNS, *HEADINGS, *(path.rpartition(".")[2] for path in paths)}
+        listing = f"Columns: {', '.join(COLUMNS)}; also a setting of these runs, as after --set."
+        raise unknown_name("column or setting", key, known, listing=listing)
     if len(found) > 1:
         raise SettingError(f"{key} may be {listed(found, sign=' or ')}: give more of the path.")
     return paths_by_name[found[0]]
@@ -112,8 +114,10 @@ def _check(key: str, path: str, written: str, values: Collection[Any]) -> None:
     read = [_read(written, value) for value in values]
     if read and all(value is None for value in read):
         raise SettingError(f"{key} is {TYPES[type(next(iter(values)))][1]}; got {written!r}.")
-    if path.endswith("_accuracy") and any(isinstance(share, float) and share > 1 for share in read):
-        raise SettingError(f"{key} is a share, of 1 or 100% at most; got {written!r}.")
+    high = max((share for share in read if isinstance(share, float)), default=0.0)
+    if path.endswith("_accuracy") and high > 1:
+        meant = f" For per cent write {written}%." if high <= 100 and not written.endswith("%") else ""
+        raise SettingError(f"{key} is a share, of 1 or 100% at most; got {written!r}.{meant}")
 
 
 def _read(written: str, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The page that compares runs."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +38,8 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
         If a folder is no run and has none below it.
     """
     rows = list({row.run.resolve(): row for folder in folders for row in _runs_of(folder)}.values())
+    names_of = _dataset_names(rows)
+    rows.sort(key=lambda row: list(names_of).index(row.dataset))
     histories = [History()] * len(rows)
     for i, row in enumerate(rows):
         try:
@@ -46,28 +49,33 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
     above = Path(os.path.commonpath([row.run.resolve().parent for row in rows]))
     names = [str(row.run.resolve().relative_to(above)) for row in rows]
     settings = differing(rows)
-    has_one_dataset = len({row.dataset for row in rows}) == 1
     paths = short_names(dict.fromkeys(path for row in rows for path in settings[row.run]))
     cells = [
-        _cells(name, row, {paths[p]: v for p, v in settings[row.run].items()}, has_one_dataset)
+        _cells(name, row, {paths[p]: v for p, v in settings[row.run].items()}, names_of[row.dataset])
         for name, row in zip(names, rows, strict=True)
     ]
-    curves = {key: [curve([(r["epoch"], r.get(key)) for r in history]) for history in histories] for key in CURVES}
-    shown = [key for key, lines in curves.items() if any(lines)]
+    charts = [
+        _chart(key, dataset, rows, histories) | {"title": f"{CURVES[key]} by epoch{f', {name}' if name else ''}"}
+        for dataset, name in names_of.items()
+        for key in CURVES
+    ]
+    charts = [chart for chart in charts if any(chart["lines"])]
+    ranges = {dataset: span(row.val_accuracy for row in rows if row.dataset == dataset) for dataset in names_of}
     html = page(
         "runs.html",
         {
-            "items": [_item(name, row, cell) for name, row, cell in zip(names, rows, cells, strict=True)],
-            "curves": [
-                {"lines": curves[key], "percent": key == "val_accuracy", "range": _range(key, curves[key])} for key in shown
+            "items": [
+                _item(name, row, cell) | {"range": ranges[row.dataset]}
+                for name, row, cell in zip(names, rows, cells, strict=True)
             ],
-            "range": span(row.val_accuracy for row in rows),
+            "curves": charts,
             "sign": 1,
             "picked": [],
         },
         title=f"{len(rows)} runs" if len(rows) > 1 else names[0],
         folder=above,
-        curves=[CURVES[key] for key in shown],
+        curves=[chart["title"] for chart in charts],
+        n_datasets=len(names_of),
         table=table(cells),
         grids=_grids(names, rows),
     )
@@ -83,18 +91,36 @@ def _runs_of(folder: Path) -> list[RunRow]:
     return rows
 
 
+def _dataset_names(rows: Sequence[RunRow]) -> dict[str | None, str]:
+    """Return the data sets of runs, and what each is called on the page; no name where there is one alone."""
+    paths = dict.fromkeys(row.dataset for row in rows)
+    names = {path: Path(path or "unknown data").name for path in paths}
+    if len(set(names.values())) < len(names):
+        names = {path: path or "unknown data" for path in paths}
+    return names if len(names) > 1 else dict.fromkeys(paths, "")
+
+
+def _chart(key: str, dataset: str | None, rows: Sequence[RunRow], histories: Sequence[History]) -> dict[str, Any]:
+    """Return the learning curves of the runs on a data set; the others have none there."""
+    lines = [
+        curve([(r["epoch"], r.get(key)) for r in history]) if row.dataset == dataset else []
+        for row, history in zip(rows, histories, strict=True)
+    ]
+    return {"lines": lines, "percent": key == "val_accuracy", "range": _range(key, lines)}
+
+
 def _range(key: str, lines: Sequence[Sequence[tuple[int, float]]]) -> list[float] | None:
     """Return the range of a chart: the first epochs of accuracies and the worst losses are not what is looked at."""
     values = [value for line in lines for _, value in line]
     return span(values, high=False) if key == "val_accuracy" else span(values, low=False)
 
 
-def _cells(name: str, row: RunRow, settings: dict[str, Any], has_one_dataset: bool) -> dict[str, Cell]:
+def _cells(name: str, row: RunRow, settings: dict[str, Any], dataset: str) -> dict[str, Cell]:
     """Return the row of a table."""
     return {
         "run": Cell(name),
         "state": Cell(row.state),
-        "data": Cell("" if has_one_dataset else Path(row.dataset or "").name),
+        "data": Cell(dataset),
         "validation accuracy": share(row.val_accuracy),
         "test accuracy": share(row.test_accuracy),
         **{path: setting(value) for path, value in settings.items()},
@@ -117,10 +143,14 @@ def _item(name: str, row: RunRow, cells: dict[str, Cell]) -> dict[str, Any]:
 
 
 def _grids(names: Sequence[str], rows: Sequence[RunRow]) -> list[dict[str, Any]]:
-    """Return the weights of the best runs, as far as pictures can show them."""
-    best = sorted(zip(names, rows, strict=True), key=lambda pair: -(pair[1].val_accuracy or 0.0))[:GRIDS]
-    grids = []
+    """Return the weights of the best runs, of each data set as many, as far as pictures can show them."""
+    best, ranks = sorted(zip(names, rows, strict=True), key=lambda pair: -(pair[1].val_accuracy or 0.0)), Counter[str | None]()
+    ranked = []
     for name, row in best:
+        ranked.append((ranks[row.dataset], name, row))
+        ranks[row.dataset] += 1
+    grids = []
+    for _, name, row in sorted(ranked, key=lambda each: each[0])[:GRIDS]:
         with suppress(FcnetError, OSError):  # of a run that has no model yet, or a damaged one, which its row says
             model = load(row.run / MODEL)
             if weights := first_layer(model):

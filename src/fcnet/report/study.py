@@ -4,7 +4,7 @@ import json
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fcnet.errors import FileFormatError
 from fcnet.experiments.folder import MODEL, REPORT, owner
@@ -12,17 +12,13 @@ from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
 from fcnet.experiments.sweep.plan import OWN, Plan
 from fcnet.experiments.sweep.results import RESULTS, row_of, shown
 from fcnet.experiments.sweep.storage import Database
-from fcnet.experiments.sweep.study import Account, read_account
+from fcnet.experiments.sweep.study import PLAIN, Account, read_account
 from fcnet.files import write_atomic
 from fcnet.model import load
+from fcnet.report.axes import Axis, axes_of, notes_on
 from fcnet.report.page import Cell, curve, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
 from fcnet.words import duration_words, listed, setting_words, without_credentials
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
-    from fcnet.experiments.sweep.space import Parameter
 
 METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
@@ -49,23 +45,31 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         raise FileFormatError(f"{study} has no trials yet: {known}. Of a study in a database give --storage and --study.")
     winner = _winner(study, now)
     best = next((trial for trial in now.ended if winner and trial.number == winner["trial"]), now.best(plan.sign))
-    names = short_names(p.name for p in plan.space)
+    axes = axes_of(plan, short_names(p.name for p in plan.space))
     rows = [row_of(plan, trial) | {"trial": trial} for trial in trials]
+    for row in rows:
+        if row["is_plain"]:  # also where that is outside of the space
+            row["params"] = {axis.parameter.name: axis.plain for axis in axes if axis.plain is not None}
     rows.sort(key=lambda row: (row["value"] is None, -plan.sign * (row["value"] or 0.0)))
-    cells = [_cells(plan, row, names) for row in rows]
-    drawn = [p for p in plan.space if len(p.choices) > 1 or p.low < p.high]
+    cells = [_cells(plan, row, axes) for row in rows]
+    drawn = [axis for axis in axes if axis.is_drawn]
+    items = [_item(row, cell, drawn) for row, cell in zip(rows, cells, strict=True)]
     ends = [row["value"] for row in rows if row["state"] == "finished"]
     lines = [curve(sorted(row["trial"].intermediate_values.items())) for row in rows]
     values = [value for line in lines for _, value in line]
     reaches = {"low": plan.sign > 0, "high": plan.sign < 0}  # the bad end may be cut off
+    is_inside = all(axis.is_tried for axis in axes)  # or the plain recipe has too few settings to be compared
+    compared = [trial for trial in now.complete if is_inside or not trial.user_attrs.get(PLAIN)]
+    shares = importances(compared)
+    by_share = sorted((axis for axis in drawn if axis.parameter.name in shares), key=lambda axis: -shares[axis.parameter.name])
     model_file = study / winner["runs"][0] / MODEL if winner else None
     model = load(model_file) if model_file and model_file.exists() else None
     html = page(
         "study.html",
         {
-            "items": [_item(plan, row, cell, drawn) for row, cell in zip(rows, cells, strict=True)],
+            "items": items,
             "curves": [{"lines": lines, "percent": plan.metric == "val_accuracy", "range": span(values, **reaches)}],
-            "axes": [_axis(p, names[p.name]) for p in drawn],
+            "axes": [axis.to_dict() for axis in drawn],
             "metric": METRICS[plan.metric],
             "percent": plan.metric == "val_accuracy",
             "range": span(ends if len(ends) >= LEAST_TRIALS else [row["value"] for row in rows], **reaches),
@@ -79,12 +83,19 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         numbers=_numbers(plan, now, winner, rows),
         difference=winner["difference"]["words"] if winner and winner["difference"] else "",
         warnings=winner["warnings"] if winner else [],
-        comparison=[_setting_row(plan, p, names[p.name], best) for p in plan.space],
+        comparison=[_setting_row(axis, next((row for row in rows if row["trial"] is best), None)) for axis in axes],
         best="" if best is None else f"trial {best.number}" + (", the winner" if winner else ", the best so far"),
-        importances={names[name]: share for name, share in importances(now.complete).items()},
-        n_complete=len(now.complete),
+        importances={axis.name: shares[axis.parameter.name] for axis in by_share},
+        not_known=[axis.name for axis in drawn if axis not in by_share],
+        n_compared=len(compared),
+        is_inside=is_inside,
         least=LEAST_TRIALS,
-        axes=[names[p.name] for p in drawn],
+        axes=[axis.name for axis in drawn],
+        has_points=[
+            any(item["value"] is not None and item["settings"][k] is not None for item in items) for k in range(len(drawn))
+        ],
+        has_curves=any(lines),
+        notes=_notes(plan, rows, axes),
         table=table(cells, (METRICS[plan.metric], "descending" if plan.sign > 0 else "ascending")),
         weights=first_layer(model) if model else None,
         averaged=model is not None and averages_channels(model),
@@ -154,7 +165,17 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
     return numbers
 
 
-def _cells(plan: Plan, row: dict[str, Any], names: dict[str, str]) -> dict[str, Cell]:
+def _notes(plan: Plan, rows: list[dict[str, Any]], axes: list[Axis]) -> list[str]:
+    """Return what the charts do not show, in words."""
+    notes = notes_on(axes)
+    without = Counter(row["state"] for row in rows if row["value"] is None and row["state"] != "running")
+    if without:
+        how = listed(f"{count} {state}" for state, count in without.most_common())
+        notes.append(f"Trials without a {METRICS[plan.metric]}: {how}. The table says why.")
+    return notes
+
+
+def _cells(plan: Plan, row: dict[str, Any], axes: list[Axis]) -> dict[str, Cell]:
     """Return the row of a table."""
     value, std, seconds = row["value"], row["std"], row["seconds"]
     reason = "" if row["state"] in ("finished", "pruned", "running") else row["reason"] or ""
@@ -165,12 +186,12 @@ def _cells(plan: Plan, row: dict[str, Any], names: dict[str, str]) -> dict[str, 
         "±": Cell() if std is None else Cell(shown(plan, std), rounded(std)),
         "epochs done": Cell(f"{row['epochs'] or 0:g}", row["epochs"] or 0),
         "time": Cell() if seconds is None else Cell(duration_words(seconds), rounded(seconds)),
-        **{names[name]: setting(value) for name, value in row["params"].items()},
+        **{axis.name: setting(row["params"].get(axis.parameter.name)) for axis in axes},
         "what is wrong": Cell(without_credentials(reason)),
     }
 
 
-def _item(plan: Plan, row: dict[str, Any], cells: dict[str, Cell], drawn: "list[Parameter]") -> dict[str, Any]:
+def _item(row: dict[str, Any], cells: dict[str, Cell], drawn: list[Axis]) -> dict[str, Any]:
     """Return what charts have of a trial; what they say of it is its row."""
     settings = [f"{name} {cell.text}" for name, cell in cells.items() if cell.text and name not in ("trial", "state")]
     return {
@@ -178,37 +199,13 @@ def _item(plan: Plan, row: dict[str, Any], cells: dict[str, Cell], drawn: "list[
         "value": rounded(row["value"]),
         "whole": row["state"] == "finished",
         "plain": row["is_plain"],
-        "settings": [_place(p, row["params"].get(p.name)) for p in drawn],
+        "settings": [axis.place(row["params"].get(axis.parameter.name)) for axis in drawn],
     }
 
 
-def _place(parameter: "Parameter", value: Any) -> float | None:
-    """Return where a value is on an axis: of choices, which one."""
-    if value is None:
-        return None
-    return parameter.choices.index(value) if parameter.choices else rounded(value)
-
-
-def _axis(parameter: "Parameter", name: str) -> dict[str, Any]:
-    if parameter.choices:
-        return {"name": name, "choices": [setting_words(choice) for choice in parameter.choices]}
-    return {"name": name, "low": rounded(parameter.low), "high": rounded(parameter.high), "log": parameter.log}
-
-
-def _setting_row(plan: Plan, parameter: "Parameter", name: str, best: "FrozenTrial | None") -> dict[str, str]:
-    """Return a setting: what was tried, and its values in the plain recipe and in the best trial."""
-    low, high = setting_words(parameter.low), setting_words(parameter.high)
-    tried = f"{low} to {high}" + (
-        ", logarithmic" if parameter.log else f", in steps of {parameter.step:g}" if parameter.step else ""
-    )
-    if parameter.choices:
-        tried = " | ".join(map(setting_words, parameter.choices))
-    counts = parameter.counts(plan.config.settings.to_dict())
-    plain = plan.config.by_path().get(parameter.key) if counts else None
-    own = {} if best is None else row_of(plan, best)["params"]
-    return {
-        "name": name,
-        "tried": tried,
-        "plain": "–" if plain is None else setting_words(plain),
-        "best": setting_words(own[parameter.name]) if parameter.name in own else "–",
+def _setting_row(axis: Axis, best: dict[str, Any] | None) -> dict[str, str]:
+    """Return a setting: what was tried, and its values in the plain recipe and in the row of the best trial."""
+    values = {"plain": axis.plain, "best": best and best["params"].get(axis.parameter.name)}
+    return {"name": axis.name, "tried": axis.tried()} | {
+        what: "–" if value is None else setting_words(value) for what, value in values.items()
     }

@@ -6,7 +6,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const picked = new Set(data.picked);
 const FEW = 8; // lines that have a colour each; more are coloured by their value
 const PALETTE = ["#3b82c4", "#d9722e", "#2a9d74", "#b3589a", "#8a6fd1", "#a98600", "#3ea3b8", "#8a8f98"];
-const NARROW = 560; // pixels
+const NARROW = 560, BETWEEN = 88; // pixels, and between the axes of parallel coordinates at least
 
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const clamp = (value, [low, high]) => Math.min(high, Math.max(low, value));
@@ -21,9 +21,10 @@ function numberWords(value, percent) {
 function colourOf(item, index) {
   if (isFew()) return PALETTE[index % PALETTE.length];
   if (picked.has(index)) return css("--picked");
-  if (item.value === null || !data.range) return css("--faint");
-  const [low, high] = data.range;
-  const share = (clamp(item.value, data.range) - low) / (high - low);
+  const range = item.range ?? data.range; // of runs that compare with it
+  if (item.value === null || !range) return css("--faint");
+  const [low, high] = range;
+  const share = (clamp(item.value, range) - low) / (high - low);
   const place = 2 * (data.sign < 0 ? 1 - share : share);
   const [from, to] = [css(["--low", "--middle"][+(place > 1)]), css(["--middle", "--high"][+(place > 1)])];
   return `rgb(${from.split(" ").map((v, i) => Math.round(+v + (place % 1 || +(place === 2)) * (to.split(" ")[i] - v)))})`;
@@ -85,17 +86,20 @@ const broken = (name, most) => name.split(/(?<=[_ .])/).reduce((lines, word) => 
 }, []).join("\n");
 
 function parallel(figure) {
-  const isNarrow = figure.clientWidth < NARROW;
   const axes = [...data.axes, { name: data.metric, low: data.range[0], high: data.range[1], percent: data.percent }];
+  const isNarrow = figure.clientWidth < Math.max(NARROW, BETWEEN * axes.length);
+  figure.style.height = isNarrow ? `${BETWEEN * axes.length}px` : "";
   const value = i => [...data.items[i].settings, data.items[i].value === null ? null : clamp(data.items[i].value, data.range)];
   const rows = order().map(i => ({ name: `${i}`, value: value(i).map(v => v ?? "-"),
     lineStyle: { color: colourOf(data.items[i], i), width: widthOf(i), type: dashOf(data.items[i]), opacity: picked.has(i) ? 1 : 0.8 } }));
-  const ink = { color: css("--ink"), fontFamily: "system-ui, sans-serif", lineHeight: 15 };
+  const behind = isNarrow ? { backgroundColor: css("--card"), padding: [1, 4] } : {}; // the lines cross the words there
+  const ink = { color: css("--ink"), fontFamily: "system-ui, sans-serif", lineHeight: 15, ...behind };
+  const tight = n => isNarrow && n && { interval: 0, hideOverlap: false, fontSize: 11, lineHeight: 12, formatter: v => v.replaceAll(", ", "\n"), width: (figure.clientWidth - 56) / n - 8, overflow: "truncate" };
   return {
-    parallel: { left: isNarrow ? 16 : 60, right: isNarrow ? 24 : 60, top: isNarrow ? 40 : 48, bottom: isNarrow ? 24 : 28, layout: isNarrow ? "vertical" : "horizontal" },
+    parallel: { left: isNarrow ? 28 : 60, right: isNarrow ? 28 : 60, top: isNarrow ? 40 : 48, bottom: isNarrow ? 24 : 28, layout: isNarrow ? "vertical" : "horizontal" },
     parallelAxis: axes.map((setting, dim) => ({
       ...settingAxis(setting, { name: isNarrow ? setting.name : broken(setting.name, 14), splitLine: { show: false },
-        axisLabel: { formatter: v => typeof v === "string" ? v : numberWords(v, setting.percent) } }),
+        axisLabel: { formatter: v => typeof v === "string" ? v : numberWords(v, setting.percent), ...behind, ...tight(setting.choices?.length) } }),
       dim, nameTextStyle: ink, ...(isNarrow ? { nameLocation: "middle", nameGap: -22 } : { nameLocation: "end", nameGap: 12 }),
       areaSelectStyle: { color: css("--picked"), borderColor: css("--picked"), opacity: 0.25 },
     })),
@@ -108,7 +112,11 @@ const pickedWords = () => (picked.size === 1 ? data.items[[...picked][0]].says :
 const KINDS = { parallel, slice, curves };
 const charts = [...document.querySelectorAll("[data-chart]")].map(figure => {
   const chart = echarts.init(figure, null, { renderer: "svg" });
-  const draw = () => chart.setOption({ animation: false, ...KINDS[figure.dataset.chart](figure) }, true);
+  const draw = () => {
+    const option = KINDS[figure.dataset.chart](figure);
+    if (chart.getHeight() !== figure.clientHeight) chart.resize();
+    chart.setOption({ animation: false, ...option }, true);
+  };
   const says = figure.closest("section").querySelector(".says");
   const indexOf = event => +(event.seriesType === "line" ? event.seriesName : event.name);
   chart.on("mouseover", event => { says.textContent = data.items[indexOf(event)].says; });
