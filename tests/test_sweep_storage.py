@@ -1,5 +1,6 @@
 """Sweeps of several machines on one database: a real PostgreSQL, in a folder and on a port of its own."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -20,7 +21,7 @@ from sweeps import kill_self, trials_in
 
 from fcnet.cli import main
 from fcnet.errors import FcnetError, SettingError
-from fcnet.experiments.sweep import storage
+from fcnet.experiments.sweep import claim, storage, winner
 from fcnet.experiments.sweep import study as studies
 from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.run import sweep
@@ -150,6 +151,42 @@ def test_a_machine_dies_and_another_takes_up_its_trial(url, recipe, tmp_path, mo
     assert trials[1].user_attrs["attempt"] == 2
     assert found["winner"]["seeds"] == [1]
     assert run_sweep(tmp_path / "three", recipe, database)["winner"] is None  # the second machine has trained it
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_machine_waits_for_the_one_that_trains_the_finalists_and_follows_it_if_it_dies(
+    url, recipe, tmp_path, monkeypatch, caplog, dies
+):
+    context, database = multiprocessing.get_context("fork"), Database(f"finalists {dies}", url)
+    trains, is_waited_for = context.Event(), context.Event()
+    monkeypatch.setattr(claim, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(claim, "GRACE", 1 if dies else 3600)
+
+    def first():
+        def train(*run, train=winner.train, **settings):
+            trains.set()
+            is_waited_for.wait()
+            if dies:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return train(*run, **settings)
+
+        winner.train = train
+        run_sweep(tmp_path / "one", recipe, database)
+
+    machine = context.Process(target=first)
+    machine.start()
+    trains.wait()
+    caplog.set_level("INFO", "fcnet")
+    monkeypatch.setattr(claim.time, "sleep", lambda seconds, sleep=time.sleep: (is_waited_for.set(), sleep(seconds)))
+    found = run_sweep(tmp_path / "two", recipe, database)
+    machine.join()
+    assert machine.exitcode == (-signal.SIGKILL if dies else 0)
+    assert "The finalists are being trained in" in caplog.text
+    assert (found["winner"] is None) == (not dies)
+    assert (f"The finalists were trained in {socket.gethostname()}:{tmp_path / 'one'}" in caplog.text) == (not dies)
+    assert dies or json.loads((tmp_path / "one/sweep.json").read_text())["winner"] is not None
+    assert run_sweep(tmp_path / "three", recipe, database)["winner"] is None
 
 
 def test_a_study_of_another_plan_is_refused(url, recipe, tmp_path):

@@ -3,14 +3,14 @@
 import logging
 import math
 import shutil
-import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fcnet.errors import FcnetError
 from fcnet.experiments.folder import owned
+from fcnet.experiments.sweep.claim import claimed
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
@@ -19,11 +19,6 @@ from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_
 from fcnet.experiments.sweep.winner import finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
-if TYPE_CHECKING:
-    from optuna.study import Study
-
-CLAIM_SECONDS = 1.0
-WINNER = "winner"  # an attribute of a study: where its finalists are trained
 _log = logging.getLogger(__name__)
 
 
@@ -93,22 +88,12 @@ def sweep(
                 raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
             if not plan.winner_seeds:
                 write_recipe(folder, plan, best, best.value or 0.0)
-            elif database is None or _is_to_train(study, folder):
-                results["winner"] = finish(folder, plan, now, data_dir)
-                write_results(folder, results)
+            else:
+                with nullcontext(True) if database is None else claimed(study, folder) as is_mine:
+                    if is_mine:
+                        results["winner"] = finish(folder, plan, now, data_dir)
+                        write_results(folder, results)
     return results
-
-
-def _is_to_train(study: "Study", folder: Path) -> bool:
-    """Return whether this is the one of several machines that trains the winner; which one, the study says."""
-    me = f"{socket.gethostname()}:{folder.resolve()}"
-    if WINNER not in study.user_attrs:
-        study.set_user_attr(WINNER, me)
-        time.sleep(CLAIM_SECONDS)  # of several at once the last to write is the one
-    if study.user_attrs[WINNER] == me:
-        return True
-    _log.info("The finalists are trained in %s", study.user_attrs[WINNER])
-    return False
 
 
 def _reasons(now: Account) -> str:

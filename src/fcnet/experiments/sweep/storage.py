@@ -209,16 +209,16 @@ def stop_waiting(study: "Study") -> None:
 
 
 @contextmanager
-def beating(trial: "optuna.Trial") -> Iterator[None]:
-    """Give signs of life of a trial, the first at once, in the body of a ``with``."""
-    storage, ended = storage_of(trial.study), threading.Event()
+def beating(sign: Callable[[], None]) -> Iterator[None]:
+    """Give signs of life, the first at once, in the body of a ``with``."""
+    ended = threading.Event()
 
     def go_on() -> None:
         while not ended.wait(HEARTBEAT):
             with suppress(*STORAGE_ERRORS):  # who needs the database will say so
-                storage.record_heartbeat(trial._trial_id)
+                sign()
 
-    storage.record_heartbeat(trial._trial_id)
+    sign()
     thread = threading.Thread(target=go_on, daemon=True)
     thread.start()
     try:

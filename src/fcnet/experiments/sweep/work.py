@@ -22,7 +22,7 @@ import optuna
 from fcnet.data import Dataset
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
-from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating, stop_waiting
+from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating, stop_waiting, storage_of
 from fcnet.experiments.sweep.study import account, end, opened, put_back, take_up_dead, trials_of
 from fcnet.experiments.sweep.trial import TimeUpError, Trials
 from fcnet.threads import use_threads
@@ -87,7 +87,7 @@ def work(study: "Study", todo: Work, plan: Plan, data: Dataset, tell: Callable[[
 def _do_one(study: "Study", trials: Trials) -> None:
     """Do a trial: one that waits, else a new one."""
     trial = study.ask()
-    with beating(trial):
+    with beating(lambda: storage_of(study).record_heartbeat(trial._trial_id)):
         try:
             end(study, trial, *trials(trial))
         except optuna.exceptions.UpdateFinishedTrialError:
