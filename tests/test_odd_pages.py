@@ -71,6 +71,7 @@ def test_a_plain_recipe_outside_of_the_space_is_in_the_charts(outside):
     assert places["learning_rate with adamw"] is None
     assert "epochs 1, " in plain["says"]
     for note in (
+        "A trial that lacks a setting goes straight past its axis.",
         "epochs has no chart: it is 2 in every trial but the plain recipe, which has 1.",
         "The plain recipe lies outside of the search space: update = momentum, dropout = 0, hidden_sizes = 4.",
         "the 6 trials that were trained to the end, without the plain recipe, by fANOVA",

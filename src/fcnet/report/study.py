@@ -95,6 +95,7 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
             any(item["value"] is not None and item["settings"][k] is not None for item in items) for k in range(len(drawn))
         ],
         has_curves=any(lines),
+        has_gaps=any(None in item["settings"] for item in items),
         notes=_notes(plan, rows, axes),
         table=table(cells, (METRICS[plan.metric], "descending" if plan.sign > 0 else "ascending")),
         weights=first_layer(model) if model else None,
