@@ -121,6 +121,7 @@ def fcnet(*arguments):
     return result.output
 
 
+@pytest.mark.charts
 def test_a_run(tmp_path):
     run, digits = tmp_path / "run", load_digits()
     changes = [word for setting in SETTINGS for word in ("--set", setting)]

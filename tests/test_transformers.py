@@ -333,8 +333,8 @@ assert "sklearn" in sys.modules
 
 @pytest.mark.cifar10
 def test_patches_say_more_than_pixels_of_real_images():
-    data = load_cifar10()
-    train, test = (data.X_train[:800], data.y_train[:800]), (data.X_test[:500], data.y_test[:500])
+    data = load_cifar10(n_train=800, n_val=0, n_test=500)
+    train, test = (data.X_train, data.y_train), (data.X_test, data.y_test)
     patches = PatchTransformer(n_filters=40, n_components=100, random_state=0)
     of_patches = make_pipeline(patches, RidgeClassifier(alpha=100)).fit(*train).score(*test)
     of_pixels = [make_pipeline(StandardScaler(), RidgeClassifier(alpha=10.0**i)).fit(*train).score(*test) for i in range(7)]
