@@ -105,6 +105,31 @@ def test_settings_of_which_the_importance_is_not_known_are_named(outside):
     assert any("learning_rate" in name for name in not_known)  # as six trials have two kinds between them
 
 
+def test_a_study_that_is_limited_by_time_alone_goes_on_with_more_of_it(outside, tmp_path):
+    study = Path(shutil.copytree(outside, tmp_path / "study"))
+    text = (study / "study.toml").read_text()
+    (study / "study.toml").write_text(re.sub("^trials = 7$", "trials = 10000", text, flags=re.M))
+    page = Parts(write_study_report(study))
+    assert "Go on with" not in page.text  # it has come to its end, and without new seeds the best trial is the winner
+    (study / "sweep.json").unlink()  # it was stopped
+    page = Parts(write_study_report(study))
+    command = f"fcnet sweep digits --out {study} --resume --timeout TIME"
+    assert f"The sweep has no winner yet: 7 trials have ended. Go on with: {command}" in page.text
+
+
+def test_a_study_without_a_result_has_nothing_to_go_on_with(diverged):
+    text = Parts(write_study_report(diverged)).text
+    assert "The sweep has no winner: 3 of 3 trials have ended, none with a result. The table says why." in text
+    assert "Go on with" not in text
+
+
+def test_a_study_whose_only_result_lies_on_no_axis_says_so_in_place_of_charts(tmp_path):
+    space = ["--space", "learning_rate=1e8:1e9:log", "--set", "learning_rate=0.05", "--set", "epochs=1"]
+    fcnet("sweep", "digits", "--out", tmp_path / "study", "--trials", 2, *space, *NEVER_PRUNED)
+    text = Parts(tmp_path / "study/report.html").text
+    assert "There is nothing to draw: only the plain recipe has a validation accuracy, and it lies on no axis." in text
+
+
 @pytest.mark.browser
 def test_a_study_without_a_result_says_so_in_place_of_charts(browser, look, diverged):
     page = write_study_report(diverged)

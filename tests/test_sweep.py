@@ -150,6 +150,14 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_given(swept, tmp_path
         said = fcnet(*words, tmp_path / place / "result", code=1).stderr
         assert f"{tmp_path / place / 'result'}'" in said
         assert ".tmp" not in said
+        assert "->" not in said  # a second name
+
+
+@pytest.mark.parametrize("place", ["", "trials/0003"])
+def test_a_study_or_a_trial_given_as_a_recipe_says_which_file_is_one(swept, tmp_path, place):
+    said = fcnet("train", "digits", "--recipe", swept[0] / place, "--out", tmp_path / "run", code=2).stderr
+    assert f"{swept[0] / place} is {'a trial' if place else 'the study'} of a sweep." in said
+    assert said.endswith(" The recipe of the winner is winner.toml in the folder of the study.\n")
 
 
 def test_a_recipe_without_a_space_says_what_to_do(recipe, tmp_path):
@@ -332,7 +340,7 @@ def test_without_new_seeds_no_test_row_is_read(recipe, tmp_path, monkeypatch):
     assert set(asked) == {0}
     found = json.loads((study / "sweep.json").read_text())
     assert found["winner"] is None
-    assert f"Winner: trial {found['best']} of 2\n" in said
+    assert f"Winner: trial {found['best']}, one of 2\n" in said
     assert f"{study / 'winner.toml'}\n" in said
     assert "No test row was read." in said
     assert not list(study.glob("**/*.safetensors"))
@@ -725,8 +733,13 @@ def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fcnet.experiments.sweep.run.work", stop)
-    result = fcnet("sweep", "digits", "--recipe", recipe(), "--out", tmp_path / "my study", code=1)
-    assert f"Go on with: fcnet sweep digits --out '{tmp_path / 'my study'}' --resume" in result.stderr
+    words = ["sweep", "digits", "--recipe", recipe(), "--out"]
+    result = fcnet(*words, tmp_path / "my study", code=1)
+    assert result.stderr.endswith(f"Go on with: fcnet sweep digits --out '{tmp_path / 'my study'}' --resume\n")
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    said = fcnet(*words, tmp_path / "study", "--storage", url, "--study", "our own", "--timeout", "2000h", code=1).stderr
+    assert said.endswith("--resume --timeout 7200000 --study 'our own', and the same --storage or FCNET_STORAGE\n")
+    assert url not in said
 
 
 @pytest.mark.parametrize(("text", "message"), [("5x", "is no duration"), ("0", "is no duration"), ("soon", "is no duration")])

@@ -211,6 +211,12 @@ def test_a_password_is_kept_out_of_files_and_messages(url, recipe, tmp_path):
         assert PASSWORD not in result.output
 
 
+def test_an_address_with_an_empty_password_leaves_messages_as_they_are(recipe, tmp_path):
+    with pytest.raises(FcnetError, match="The database of --storage cannot be used: connection failed") as caught:
+        run_sweep(tmp_path / "one", recipe, Database("a", "postgresql://fcnet:@127.0.0.1:1/a"))
+    assert "*" not in str(caught.value)
+
+
 def test_a_kind_of_database_without_a_driver_is_named(recipe, tmp_path):
     with pytest.raises(FcnetError, match="--storage needs a driver for this kind of database"):
         run_sweep(tmp_path / "one", recipe, Database("a", f"mysql://me:{PASSWORD}@127.0.0.1:1/a"))

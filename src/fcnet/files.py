@@ -44,7 +44,8 @@ def write_atomic(path: str | Path, *parts: bytes | memoryview | str) -> None:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # not a name that nobody has given
+            error.filename = str(path)  # not a name that nobody has given
+            del error.filename2  # which as None would be shown
         raise
 
 

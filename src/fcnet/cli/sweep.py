@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,7 +95,7 @@ def sweep(
     """
     from fcnet.cli.sweep_table import Board
     from fcnet.experiments.folder import STUDY
-    from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, make_plan
+    from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, how_to_go_on, make_plan
     from fcnet.experiments.sweep.run import sweep as run_sweep
 
     stop_once()
@@ -117,12 +116,10 @@ def sweep(
                 *(folder, plan), timeout=timeout, jobs=jobs, data_dir=data_dir, database=database, tell=board.show
             )
     except KeyboardInterrupt:
-        words = ["fcnet", "sweep", dataset, "--out", str(folder), "--resume", *(["--data-dir", data_dir] if data_dir else [])]
-        words += ["--timeout", f"{timeout:g}"] if math.isfinite(timeout) else []
-        show_error(f"Stopped. Go on with: {shlex.join(words)}")
+        show_error(f"Stopped. {how_to_go_on(plan, folder, database, timeout=timeout, data_dir=data_dir)}")
         sys.exit(1)
     report = write_or_warn(folder, database)
-    if results["winner"] is not None or not plan.winner_seeds:
+    if as_json or results["winner"] is not None or not plan.winner_seeds:
         _show(folder, plan, results, as_json)
     if report and not as_json:
         click.echo(f"Report:  {report}")
@@ -143,7 +140,7 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
         return
     number = winner["trial"] if winner else results["best"]
     trial = next(trial for trial in results["trials"] if trial["number"] == number)
-    click.echo(f"Winner: trial {number} of {results['n_trials']}")
+    click.echo(f"Winner: trial {number}, one of {results['n_trials']}")
     for name, value in trial["params"].items():
         click.echo(f"  {name} = {setting_words(value)}")
     if winner:

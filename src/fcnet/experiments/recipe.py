@@ -13,7 +13,7 @@ from fcnet.data import Dataset
 from fcnet.errors import FileFormatError, SettingError, unknown_name
 from fcnet.experiments import tree
 from fcnet.experiments.changes import changed, read_change
-from fcnet.experiments.folder import CONFIG
+from fcnet.experiments.folder import CONFIG, sweep_words
 from fcnet.experiments.gradient import GradientDescent
 from fcnet.experiments.kernel import KernelRegression
 from fcnet.experiments.network import Network
@@ -156,9 +156,11 @@ def recipe_text(name_or_file: str) -> str:
     """
     if name_or_file in recipe_names():
         return (resources.files("fcnet.recipes") / f"{name_or_file}.toml").read_text(encoding="utf-8")
-    path = Path(name_or_file)
-    path = path / CONFIG if path.is_dir() else path  # of a run
+    folder = Path(name_or_file)
+    path = folder / CONFIG if folder.is_dir() else folder  # of a run
     if not path.exists():
+        if folder.is_dir() and (words := sweep_words(folder)):
+            raise SettingError(f"{words} The recipe of the winner is winner.toml in the folder of the study.")
         raise SettingError(f"{unknown_name('recipe', name_or_file, recipe_names())} Nor is there a file of that name.")
     try:
         return path.read_text(encoding="utf-8")

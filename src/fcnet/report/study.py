@@ -1,7 +1,6 @@
 """The page of a sweep's study."""
 
 import json
-import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from fcnet.errors import FileFormatError
 from fcnet.experiments.folder import MODEL, REPORT, owner
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
-from fcnet.experiments.sweep.plan import OWN, Plan
+from fcnet.experiments.sweep.plan import OWN, Plan, how_to_go_on
 from fcnet.experiments.sweep.results import RESULTS, row_of, shown
 from fcnet.experiments.sweep.storage import Database
 from fcnet.experiments.sweep.study import PLAIN, Account, read_account
@@ -43,7 +42,8 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
     if not trials:
         known = f"the database has no study {database.name!r} with trials" if database else "there are none in the folder"
         raise FileFormatError(f"{study} has no trials yet: {known}. Of a study in a database give --storage and --study.")
-    winner = _winner(study, now)
+    results = _results(study, now)
+    winner = results.get("winner")
     best = next((trial for trial in now.ended if winner and trial.number == winner["trial"]), now.best(plan.sign))
     axes = axes_of(plan, short_names(p.name for p in plan.space))
     rows = [row_of(plan, trial) | {"trial": trial} for trial in trials]
@@ -79,7 +79,7 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         title=study.resolve().name,
         plan=plan,
         metric=METRICS[plan.metric],
-        state=_state(study, plan, now, winner, database),
+        state=_state(study, plan, now, results, database),
         numbers=_numbers(plan, now, winner, rows),
         difference=winner["difference"]["words"] if winner and winner["difference"] else "",
         warnings=winner["warnings"] if winner else [],
@@ -94,6 +94,7 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         has_points=[
             any(item["value"] is not None and item["settings"][k] is not None for item in items) for k in range(len(drawn))
         ],
+        has_values=any(item["value"] is not None for item in items),
         has_curves=any(lines),
         has_gaps=any(None in item["settings"] for item in items),
         notes=_notes(plan, rows, axes),
@@ -108,28 +109,28 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
     return out
 
 
-def _winner(study: Path, now: Account) -> dict[str, Any] | None:
-    """Return what ``sweep.json`` has of the winner, unless trials have ended since."""
+def _results(study: Path, now: Account) -> dict[str, Any]:
+    """Return what ``sweep.json`` has, unless trials have ended since."""
     try:
-        results = json.loads((study / RESULTS).read_text(encoding="utf-8"))
-        winner: dict[str, Any] | None = results["winner"] if results["n_trials"] == len(now.ended) else None
+        results: dict[str, Any] = json.loads((study / RESULTS).read_text(encoding="utf-8"))
+        return results if results["n_trials"] == len(now.ended) else {}
     except FileNotFoundError:
-        return None
+        return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{study / RESULTS} is damaged: {error!r}.") from None
-    return winner
 
 
-def _state(study: Path, plan: Plan, now: Account, winner: dict[str, Any] | None, database: Database | None) -> str:
+def _state(study: Path, plan: Plan, now: Account, results: dict[str, Any], database: Database | None) -> str:
     """Return how a sweep stands that has not come to its end, in words."""
-    done = f"{plan.counted(len(now.ended))} have ended"
+    none = ", none with a result" if now.ended and not now.complete else ""
+    done = f"{plan.counted(len(now.ended))} have ended{none}"
     if owner(study):
         return f"The sweep is still running: {done}."
-    if winner or (not plan.winner_seeds and len(now.ended) >= plan.most_trials):
+    if results.get("winner") or (results.get("best") is not None and not plan.winner_seeds):
         return ""
-    command = ["fcnet", "sweep", plan.config.dataset, "--out", str(study), "--resume"]
-    how = "the same command" if database else shlex.join(command)
-    return f"The sweep has no winner yet: {done}. Go on with: {how}"
+    if none and len(now.ended) >= plan.most_trials:
+        return f"The sweep has no winner: {done}. The table says why."
+    return f"The sweep has no winner yet: {done}. {how_to_go_on(plan, study, database)}"
 
 
 def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

@@ -1,13 +1,15 @@
 """The plan of a sweep: all that is needed to repeat it, in the ``study.toml`` of its folder."""
 
 import json
+import math
 import random
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fcnet.errors import FileFormatError, InputError, SettingError, unknown_name
 from fcnet.experiments.config import Config
@@ -18,6 +20,9 @@ from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.space import Space, make_space
 from fcnet.experiments.sweep.values import grid, plain_params
 from fcnet.files import write_atomic
+
+if TYPE_CHECKING:
+    from fcnet.experiments.sweep.storage import Database
 
 Sampler = Literal["tpe", "random", "grid", "cmaes"]
 Pruner = Literal["median", "halving", "hyperband", "none"]
@@ -225,6 +230,21 @@ def make_plan(
     if old is not None and (differs := old.differences(plan)):
         raise SettingError(f"{out} was begun with other settings: {differs}. Resume it with those, or choose another --out.")
     return out or Path("sweeps") / run.name, plan
+
+
+def how_to_go_on(
+    plan: Plan, folder: Path, database: "Database | None", *, timeout: float = math.inf, data_dir: str | None = None
+) -> str:
+    """Return the command that goes on with a study; the address of a database, which may have a password, is not in it."""
+    words = ["fcnet", "sweep", plan.config.dataset, "--out", str(folder), "--resume"]
+    words += ["--data-dir", data_dir] if data_dir else []
+    if math.isfinite(timeout):
+        words += ["--timeout", f"{timeout:.15g}"]
+    elif plan.trials == WHILE_THERE_IS_TIME:
+        words += ["--timeout", "TIME"]
+    if database is None:
+        return f"Go on with: {shlex.join(words)}"
+    return f"Go on with: {shlex.join([*words, '--study', database.name])}, and the same --storage or FCNET_STORAGE"
 
 
 def _is_empty(folder: Path) -> bool:

@@ -71,7 +71,7 @@ class Database:
 
     def redacted(self, text: str) -> str:
         """Return a text without the password of the address."""
-        password = re.search(r"//[^/@]*?:([^/]*)@", self.url)
+        password = re.search(r"//[^/@]*?:([^/]+)@", self.url)
         return text.replace(password[1], "***") if password else text
 
 
