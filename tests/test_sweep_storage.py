@@ -14,8 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 from click.testing import CliRunner
+from command_line import fcnet
 from sqlalchemy.engine.default import DefaultDialect
 from sweeps import kill_self, trials_in
 
@@ -166,7 +168,7 @@ def test_a_machine_waits_for_the_one_that_trains_the_finalists_and_follows_it_if
     def first():
         def train(*run, train=winner.train, **settings):
             trains.set()
-            is_waited_for.wait()
+            assert is_waited_for.wait(600)
             if dies:
                 os.kill(os.getpid(), signal.SIGKILL)
             return train(*run, **settings)
@@ -174,9 +176,9 @@ def test_a_machine_waits_for_the_one_that_trains_the_finalists_and_follows_it_if
         winner.train = train
         run_sweep(tmp_path / "one", recipe, database)
 
-    machine = context.Process(target=first)
+    machine = context.Process(target=first, daemon=True)
     machine.start()
-    trains.wait()
+    assert trains.wait(600)
     caplog.set_level("INFO", "fcnet")
     monkeypatch.setattr(claim.time, "sleep", lambda seconds, sleep=time.sleep: (is_waited_for.set(), sleep(seconds)))
     found = run_sweep(tmp_path / "two", recipe, database)
@@ -187,6 +189,65 @@ def test_a_machine_waits_for_the_one_that_trains_the_finalists_and_follows_it_if
     assert (f"The finalists were trained in {socket.gethostname()}:{tmp_path / 'one'}" in caplog.text) == (not dies)
     assert dies or json.loads((tmp_path / "one/sweep.json").read_text())["winner"] is not None
     assert run_sweep(tmp_path / "three", recipe, database)["winner"] is None
+
+
+def test_a_machine_that_has_ended_more_trials_trains_the_finalists_again(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(claim, "CLAIM_SECONDS", 0)
+    database = Database("more", f"sqlite:///{tmp_path / 'shared.db'}")
+    assert run_sweep(tmp_path / "one", recipe, database, trials=1)["winner"]["trial"] == 0
+    found = run_sweep(tmp_path / "two", recipe, database)
+    assert len(found["winner"]["finalists"]) == 2
+    for folder, settings in (("three", {}), ("one", {"resume": True})):
+        assert run_sweep(tmp_path / folder, recipe, database, **settings)["winner"] is None
+
+
+def test_trials_that_end_while_a_machine_waits_are_those_of_its_final(recipe, tmp_path, monkeypatch):
+    database, waits = Database("meanwhile", f"sqlite:///{tmp_path / 'shared.db'}"), []
+
+    def say(said, trials=()):
+        with opened(tmp_path, Plan.read(tmp_path / "one"), database=database) as study:
+            study.set_user_attr(claim.FINAL, {"in": "another", **said})
+            study.add_trials(trials)
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 1:
+            say({"ended": 0}, [optuna.trial.create_trial(value=0.5)])
+
+    monkeypatch.setattr(claim.time, "sleep", wait)
+    found = run_sweep(tmp_path / "one", recipe, database, trials=1, tell=lambda now: now.ended or say({"at": 0.0}))
+    assert found["n_trials"] == 2
+    assert found["winner"]["trial"] == 0
+    assert waits == [claim.HEARTBEAT, claim.CLAIM_SECONDS]
+
+
+def test_a_study_does_not_move_between_its_folder_and_a_database(recipe, tmp_path, monkeypatch):
+    words = ["sweep", "digits", "--recipe", recipe, "--trials", 1, "--winner-seeds", 0, "--engine", "numpy", "--out"]
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    fcnet(*words, tmp_path / "here")
+    fcnet(*words, tmp_path / "there", "--storage", url)
+    before = [(tmp_path / name / "sweep.json").read_text() for name in ("here", "there")]
+    said = fcnet(*words, tmp_path / "there", "--resume", code=2).stderr
+    assert f"The trials of {tmp_path / 'there'} are in a database: give --storage or FCNET_STORAGE" in said
+    assert not (tmp_path / "there" / "study.db").exists()
+    monkeypatch.setenv("FCNET_STORAGE", url)
+    said = fcnet(*words, tmp_path / "here", "--resume", code=2).stderr
+    assert f"The trials of {tmp_path / 'here'} are in its study.db: leave out --storage, and unset FCNET_STORAGE" in said
+    assert [(tmp_path / name / "sweep.json").read_text() for name in ("here", "there")] == before
+
+
+def test_a_machine_that_is_stopped_leaves_a_trial_that_another_has_taken_up(recipe, tmp_path):
+    database = Database("taken up", f"sqlite:///{tmp_path / 'shared.db'}")
+
+    def tell(now):
+        if now.running:
+            with opened(tmp_path, Plan.read(tmp_path / "one"), database=database) as study:
+                study._storage.set_trial_user_attr(now.running[0]._trial_id, "worker", "another")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(tmp_path / "one", recipe, database, tell=tell)
+    assert [trial.user_attrs["worker"] for trial in studies.read_account(tmp_path, database).running] == ["another"]
 
 
 def test_a_study_of_another_plan_is_refused(url, recipe, tmp_path):

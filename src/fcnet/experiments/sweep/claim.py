@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fcnet.experiments.sweep.storage import GRACE, HEARTBEAT, beating
+from fcnet.experiments.sweep.study import Account, account, trials_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-WINNER = "winner"  # an attribute of a study: where its finalists were trained; until then that, and the last sign of life
+# An attribute of a study: where its finalists were trained, and after how many trials; until then the last sign of life there.
+FINAL = "final"
 CLAIM_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def claimed(study: "Study", folder: Path) -> Iterator[bool]:
-    """Give whether this machine is to train the finalists, in the body of a ``with``, which does.
+def claimed(study: "Study", folder: Path, now: Account) -> Iterator[Account | None]:
+    """Give the trials whose finalists this machine is to train, in the body of a ``with``, which does.
+
+    They are those of `now`, and what has ended since. None if another machine has trained the finalists of so many trials.
 
     If another one is at it, wait for its end. If it gives no sign of life for a minute, this one takes its place. Two that take
     each other for dead do no harm: both train the same, each in a folder of its own.
@@ -28,28 +32,29 @@ def claimed(study: "Study", folder: Path) -> Iterator[bool]:
     me = f"{socket.gethostname()}:{folder.resolve()}"
 
     def sign() -> None:
-        study.set_user_attr(WINNER, [me, time.time()])
+        study.set_user_attr(FINAL, {"in": me, "at": time.time()})
 
-    while (there := _waited_for(study, me)) is None:
+    while (there := _waited_for(study, me, len(now.ended))) is None:
         sign()
         time.sleep(CLAIM_SECONDS)  # of several at once the last to write is the one
-        if study.user_attrs[WINNER][0] == me:
+        if study.user_attrs[FINAL]["in"] == me:
+            now = account(trials_of(study))
             with beating(sign):
-                yield True
-            study.set_user_attr(WINNER, me)
+                yield now
+            study.set_user_attr(FINAL, {"in": me, "ended": len(now.ended)})
             return
     _log.info("The finalists were trained in %s", there)
-    yield False
+    yield None
 
 
-def _waited_for(study: "Study", me: str) -> str | None:
-    """Return where the finalists were trained by another machine, as soon as it has done that; None if this one may begin."""
+def _waited_for(study: "Study", me: str, n_ended: int) -> str | None:
+    """Return where another machine has trained the finalists of `n_ended` trials, when it has; None if this one may begin."""
     seen, n_same = None, 0
-    while (claim := study.user_attrs.get(WINNER)) is not None and me not in (claim, claim[0]):
-        if isinstance(claim, str):
-            return claim
+    while (claim := study.user_attrs.get(FINAL)) is not None and claim["in"] != me:
+        if "ended" in claim:
+            return str(claim["in"]) if claim["ended"] >= n_ended else None
         if seen is None:
-            _log.info("The finalists are being trained in %s: waiting for their end", claim[0])
+            _log.info("The finalists are being trained in %s: waiting for their end", claim["in"])
         n_same = n_same + 1 if claim == seen else 0
         if n_same >= GRACE / HEARTBEAT:  # counted, as the database may be away for longer
             return None

@@ -8,14 +8,14 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
-from fcnet.errors import FcnetError
-from fcnet.experiments.folder import owned
+from fcnet.errors import FcnetError, SettingError
+from fcnet.experiments.folder import TRIALS, owned
 from fcnet.experiments.sweep.claim import claimed
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
-from fcnet.experiments.sweep.study import REASON, Account, account, opened, put_back, trials_of
+from fcnet.experiments.sweep.study import DATABASE, REASON, Account, account, opened, put_back, trials_of
 from fcnet.experiments.sweep.winner import finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
@@ -57,8 +57,10 @@ def sweep(
     Raises
     ------
     FcnetError
-        If the settings do not fit the data, another process owns the folder, or no trial could be trained.
+        If the settings do not fit the data, the trials of the folder are not in `database`, another process owns the folder, or
+        no trial could be trained.
     """
+    _check_place(folder, database)
     config = plan.config
     config.settings.check(config.engine)
     data = config.load(data_dir, n_test=0)
@@ -89,11 +91,20 @@ def sweep(
             if not plan.winner_seeds:
                 write_recipe(folder, plan, best, best.value or 0.0)
             else:
-                with nullcontext(True) if database is None else claimed(study, folder) as is_mine:
-                    if is_mine:
-                        results["winner"] = finish(folder, plan, now, data_dir)
+                with nullcontext(now) if database is None else claimed(study, folder, now) as mine:
+                    if mine is not None:
+                        results = results_of(plan, mine) | {"winner": finish(folder, plan, mine, data_dir)}
                         write_results(folder, results)
     return results
+
+
+def _check_place(folder: Path, database: Database | None) -> None:
+    """Raise SettingError if the study of a folder was begun where it is not now: in the folder, or in a database."""
+    is_here = (folder / DATABASE).exists()
+    if database is not None and is_here:
+        raise SettingError(f"The trials of {folder} are in its {DATABASE}: leave out --storage, and unset FCNET_STORAGE.")
+    if database is None and not is_here and (folder / TRIALS).exists():
+        raise SettingError(f"The trials of {folder} are in a database: give --storage or FCNET_STORAGE, and its --study.")
 
 
 def _reasons(now: Account) -> str:

@@ -23,8 +23,8 @@ from fcnet.data import Dataset
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating, stop_waiting, storage_of
-from fcnet.experiments.sweep.study import account, end, opened, put_back, take_up_dead, trials_of
-from fcnet.experiments.sweep.trial import TimeUpError, Trials
+from fcnet.experiments.sweep.study import WORKER, account, end, opened, put_back, take_up_dead, trials_of
+from fcnet.experiments.sweep.trial import TimeUpError, Trials, worker_name
 from fcnet.threads import use_threads
 
 if TYPE_CHECKING:
@@ -93,12 +93,19 @@ def _do_one(study: "Study", trials: Trials) -> None:
         except optuna.exceptions.UpdateFinishedTrialError:
             pass  # by another, who took this process for dead
         except TimeUpError:
-            put_back(study, [trials_of(study)[trial.number]], has_died=False)
+            _give_back(study, trial.number)
         except KeyboardInterrupt:
             stop_waiting(study)
             with suppress(*STORAGE_ERRORS):
-                put_back(study, [trials_of(study)[trial.number]], has_died=False)
+                _give_back(study, trial.number)
             raise
+
+
+def _give_back(study: "Study", number: int) -> None:
+    """Put back the trial of this process, unless another, which took it for dead, is at work on it."""
+    trial = trials_of(study)[number]
+    if trial.user_attrs.get(WORKER) in (None, worker_name(os.getpid())):
+        put_back(study, [trial], has_died=False)
 
 
 def _main() -> None:
