@@ -29,9 +29,11 @@ from fcnet.experiments.results import read_metrics
 from fcnet.experiments.sweep import prepared, results
 from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.plan import Plan, make_plan
+from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.space import make_space
-from fcnet.experiments.sweep.study import account, opened, read_account, trials_of
+from fcnet.experiments.sweep.study import account, end, opened, read_account, trials_of
+from fcnet.experiments.sweep.trial import Trials
 from fcnet.experiments.sweep.values import plain_params
 from fcnet.experiments.sweep.winner import finalists
 
@@ -587,6 +589,25 @@ def test_no_combination_of_a_small_space_is_tried_twice(recipe, tmp_path, monkey
     assert ("All combinations of values have been tried, in 6 trials" in caplog.messages) == (n == 6)
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
+def test_workers_that_draw_the_same_train_it_once(recipe, tmp_path):
+    file = recipe("[sweep]\nhidden_sizes = [[8], [4], [5], [4, 4]]\n")
+    folder, plan = planned(tmp_path / "study", file, trials=4, winner_seeds=0, pruner="none")
+    folder.mkdir()
+    trials = Trials(folder, plan, PreparedData(plan.config, load_digits(), folder))
+    with opened(folder, plan, workers=3) as study:
+        for _ in range(3):
+            study.enqueue_trial({plan.space[0].name: "[4]"})
+        asked = [study.ask() for _ in range(4)]
+        for number in (2, 0, 3, 1):  # not in the order in which they were begun
+            end(study, asked[number], *trials(asked[number]))
+        now = account(trials_of(study))
+    assert [trial.number for trial in now.ended] == [0, 2]
+    assert [trial.number for trial in now.waiting] == [4]  # in place of both that gave way
+    found = sweep(folder, plan)
+    assert found["n_trials"] == len({str(trial["params"]) for trial in found["trials"]}) == 4
+
+
 def test_preprocessing_is_fitted_once_for_all_trials_that_share_it(recipe, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(prepared, "prepare", lambda *given, make=prepared.prepare: made.append(given) or make(*given))
@@ -626,8 +647,21 @@ def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path, monke
         return begin([sys.executable, str(worker)] if "fcnet.experiments.sweep.work" in words else words, **settings)
 
     monkeypatch.setattr(subprocess, "Popen", begin_such)
+    calls = []
+
+    def tell(now):
+        calls.append(now)
+        if len(calls) == 2:  # with what was read before the first one died
+            until = time.monotonic() + 600
+            while not (pids := list(died.iterdir())) and time.monotonic() < until:
+                time.sleep(0.01)
+            os.waitid(os.P_PID, int(pids[0].name), os.WEXITED | os.WNOWAIT)
+
     file = recipe("[sweep]\nl2 = {low = 1e-6, high = 1e-2, log = true}\n")
-    found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, pruner="none", changes=["epochs=4"])
+    found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, pruner="none", changes=["epochs=4"], tell=tell)
+    now = calls[3]  # the third was told before its trial was put back
+    taken_up = next(trial for trial in (*now.ended, *now.running, *now.waiting) if trial.number == 1)
+    assert taken_up.user_attrs["attempt"] > 1
     assert len(list(died.iterdir())) == deaths
     assert found["n_trials"] == 4
     assert [trial["state"] for trial in found["trials"]] == ["finished", state, "finished", "finished"]

@@ -26,19 +26,19 @@ def work_in_processes(study: "Study", todo: Work, tell: Tell) -> None:
     workers = [_Worker(todo, n + 1) for n in range(todo.workers)]
     deaths, n_ended = 0, -1
     try:
-        while any(worker.process.poll() is None for worker in workers):
+        while any(worker.process.poll() != 0 for worker in workers):  # one that has died is not at its end
             time.sleep(POLL)
-            now = account(trials_of(study))
+            dead = [worker for worker in workers if worker.process.poll() not in (None, 0)]
+            now = account(trials_of(study))  # read after that: with all that the dead have begun
             tell(now)
             deaths, n_ended = (0, len(now.ended)) if len(now.ended) > n_ended else (deaths, n_ended)
-            for worker in workers:
-                if worker.process.poll() not in (None, 0):
-                    put_back(study, worker.trials(now))
-                    worker.end()
-                    deaths += 1
-                    if deaths > MOST_DEATHS * todo.workers:
-                        raise FcnetError(f"The processes of the sweep end before their trials: {worker.last_words}")
-                    worker.start()
+            for worker in dead:
+                put_back(study, worker.trials(now))
+                worker.end()
+                deaths += 1
+                if deaths > MOST_DEATHS * todo.workers:
+                    raise FcnetError(f"The processes of the sweep end before their trials: {worker.last_words}")
+                worker.start()
     finally:
         for worker in workers:
             worker.process.terminate()

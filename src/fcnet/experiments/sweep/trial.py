@@ -21,7 +21,7 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.space import Parameter
-from fcnet.experiments.sweep.study import PLAIN, REASON, SURPLUS, WORKER, account, is_surplus, last_reported, trials_of
+from fcnet.experiments.sweep.study import AGAIN, PLAIN, REASON, SURPLUS, WORKER, account, is_surplus, last_reported, trials_of
 from fcnet.experiments.sweep.values import plain_params, recipe_of, values_of
 from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
@@ -121,13 +121,20 @@ class Trials:
         return recipe_of(plain, trial.params, space)
 
     def _is_tried(self, trial: "optuna.Trial") -> bool:
-        """Return whether an earlier trial has its values, in a space that can be listed; then an untried one is enqueued."""
-        now, cells = account(trials_of(trial.study)[: trial.number]), self.plan.cells
-        tried = [other.params for other in (*now.ended, *now.running, *now.waiting)]
-        if cells is None or trial.params not in tried:
+        """Return whether another trial has its values, in a space that can be listed; then an untried one is enqueued.
+
+        The plain recipe gives way to none. Of two that draw the same at once both may give way, and neither counts.
+        """
+        if (cells := self.plan.cells) is None or trial.user_attrs.get(PLAIN):
             return False
-        for cell in [cell for cell in cells if cell not in tried][:1]:
-            trial.study.enqueue_trial(cell)
+        now = account(trials_of(trial.study))
+        tried = [plain_params(self.plan.config.settings, self.plan.space)]
+        tried += [other.params for other in (*now.ended, *now.running, *now.waiting) if other.number != trial.number]
+        if trial.params not in tried:
+            return False
+        cell = next((cell for cell in cells if cell not in tried), None)
+        if cell is not None:  # once, however many find it untried
+            trial.study.enqueue_trial(cell, user_attrs={AGAIN: json.dumps(cell)})
         return True
 
     def _train(self, trial: "optuna.Trial", recipe: Recipe, run: Path, before: int) -> dict[str, Any]:
