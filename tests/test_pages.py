@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,12 @@ def test_a_study_in_a_database(tmp_path):
     assert str(tmp_path / "shared.db") not in (study / "report.html").read_text()
     assert "give --storage" in fcnet("report", study, code=1).stderr
     assert "no study 'other'" in fcnet("report", study, *where, "--study", "other", code=1).stderr
+    other, there = tmp_path / "other", f"{socket.gethostname()}:{study.resolve()}"
+    said = json.loads(fcnet(*words, "--threads", 1, "--out", other, *where, "--study", "ours", "--json").stdout)
+    assert (said["n_trials"], said["winner"], said["winner_in"]) == (2, None, there)
+    text = Parts(other / "report.html").text
+    assert f"The finalists were trained in {there}: the winner is there." in text
+    assert "Go on with" not in text
 
 
 def test_what_several_runs_differ_in(trained, tmp_path):

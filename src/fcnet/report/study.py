@@ -128,6 +128,8 @@ def _state(study: Path, plan: Plan, now: Account, results: dict[str, Any], datab
         return f"The sweep is still running: {done}."
     if results.get("winner") or (results.get("best") is not None and not plan.winner_seeds):
         return ""
+    if there := results.get("winner_in"):
+        return f"The finalists were trained in {there}: the winner is there."
     if none and len(now.ended) >= plan.most_trials:
         return f"The sweep has no winner: {done}. The table says why."
     return f"The sweep has no winner yet: {done}. {how_to_go_on(plan, study, database)}"

@@ -39,6 +39,7 @@ def results_of(plan: Plan, now: Account) -> dict[str, Any]:
         "plain": None if plain is None else plain.number,
         "trials": [row_of(plan, trial) for trial in now.ended],
         "winner": None,
+        "winner_in": None,  # where another machine has trained the finalists
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fcnet.errors import FcnetError, SettingError
 from fcnet.experiments.folder import TRIALS, owned
-from fcnet.experiments.sweep.claim import claimed
+from fcnet.experiments.sweep.claim import FINAL, claimed
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
@@ -94,7 +94,10 @@ def sweep(
                 with nullcontext(now) if database is None else claimed(study, folder, now) as mine:
                     if mine is not None:
                         results = results_of(plan, mine) | {"winner": finish(folder, plan, mine, data_dir)}
-                        write_results(folder, results)
+                    else:
+                        now = account(trials_of(study))
+                        results = results_of(plan, now) | {"winner_in": study.user_attrs[FINAL]["in"]}
+                    write_results(folder, results)
     return results
 
 
