@@ -31,7 +31,7 @@ from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.run import sweep
-from fcnet.experiments.sweep.space import make_space
+from fcnet.experiments.sweep.space import make_space, table_of
 from fcnet.experiments.sweep.study import account, end, opened, read_account, trials_of
 from fcnet.experiments.sweep.trial import Trials
 from fcnet.experiments.sweep.values import plain_params
@@ -172,6 +172,7 @@ def test_a_recipe_without_a_space_says_what_to_do(recipe, tmp_path):
 def test_a_shipped_recipe_has_a_space_around_its_own_values(name):
     recipe = load_recipe(name)
     space = make_space(recipe, read_space(recipe_text(name), name), name)
+    assert make_space(recipe, table_of(space), name) == space
     assert len(plain_params(recipe, space)) == len(space) >= 2
 
 
@@ -253,6 +254,30 @@ def test_the_winner_is_a_recipe_with_runs_that_are_evaluated_once(swept):
     assert recipe == Config.read(study / winner["runs"][0]).settings
     best = json.loads((study / f"trials/{winner['trial']:04d}/metrics.json").read_text())
     assert recipe == Recipe.from_dict(best["recipe"] | {"description": ""}, "")
+    said = f"Found by a sweep of mine in trial {winner['trial']}: val_accuracy {winner['val_accuracy']:.2%} with 2 new seeds."
+    assert load_recipe(str(study / "winner.toml")).description == said
+
+
+@pytest.mark.parametrize("set_by_hand", [[], ["--set", "update=adamw"]])
+def test_a_sweep_goes_on_around_the_winner_of_another(recipe, tmp_path, monkeypatch, set_by_hand):
+    words = ["sweep", "digits", "--trials", 4, "--winner-seeds", 0, "--sampler", "grid", "--engine", "numpy", "--threads", 1]
+    fcnet(
+        *words,
+        "--recipe",
+        recipe(KINDS + "[sweep.network]\ndropout = {choices = [0.0, 0.1]}\n"),
+        *set_by_hand,
+        "--out",
+        tmp_path / "a",
+    )
+    fcnet(*words, "--recipe", tmp_path / "a/winner.toml", "--out", tmp_path / "b")
+    first, second = (
+        {(one.key, one.choices, one.low, one.high, one.log) for one in Plan.read(tmp_path / name).space} for name in "ab"
+    )
+    assert first == second
+    assert len(first) == (3 if set_by_hand else 6)
+    ranges = [one for one in read_space((tmp_path / "b/winner.toml").read_text(), "b").values() if "low" in one]
+    assert len(ranges) == (2 if set_by_hand else 0)  # of each kind by itself, else
+    assert (tmp_path / "b/winner.toml").read_text().count("Found by a sweep") == 1
 
 
 def test_the_winner_is_the_best_of_the_finalists_with_new_seeds(swept):
@@ -342,7 +367,8 @@ def test_without_new_seeds_no_test_row_is_read(recipe, tmp_path, monkeypatch):
     assert set(asked) == {0}
     found = json.loads((study / "sweep.json").read_text())
     assert found["winner"] is None
-    assert f"Winner: trial {found['best']}, one of 2\n" in said
+    assert f"Winner: {'the plain recipe, ' if not found['best'] else ''}trial {found['best']}, one of 2\n" in said
+    assert [type(trial["epochs"]) for trial in found["trials"]] == [int, int]
     assert f"{study / 'winner.toml'}\n" in said
     assert "No test row was read." in said
     assert not list(study.glob("**/*.safetensors"))

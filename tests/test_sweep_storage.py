@@ -255,6 +255,7 @@ def test_a_study_of_another_plan_is_refused(url, recipe, tmp_path):
     run_sweep(tmp_path / "one", recipe, database, trials=1)
     with pytest.raises(SettingError, match="'refused' was begun with another settings.training.epochs: choose another --study"):
         run_sweep(tmp_path / "two", recipe, database, changes=["epochs=3"])
+    assert not (tmp_path / "two").exists()
 
 
 def test_a_password_is_kept_out_of_files_and_messages(url, recipe, tmp_path):
@@ -276,11 +277,13 @@ def test_an_address_with_an_empty_password_leaves_messages_as_they_are(recipe, t
     with pytest.raises(FcnetError, match="The database of --storage cannot be used: connection failed") as caught:
         run_sweep(tmp_path / "one", recipe, Database("a", "postgresql://fcnet:@127.0.0.1:1/a"))
     assert "*" not in str(caught.value)
+    assert not (tmp_path / "one").exists()
 
 
 def test_a_kind_of_database_without_a_driver_is_named(recipe, tmp_path):
     with pytest.raises(FcnetError, match="--storage needs a driver for this kind of database"):
         run_sweep(tmp_path / "one", recipe, Database("a", f"mysql://me:{PASSWORD}@127.0.0.1:1/a"))
+    assert not (tmp_path / "one").exists()
     assert PASSWORD not in repr(Database("a", f"mysql://me:{PASSWORD}@127.0.0.1:1/a"))
 
 

@@ -85,7 +85,7 @@ _CONFIGURATION = (
     ),
     encoding_option,
     click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: found out]"),
-    click.option("--seed", type=click.IntRange(min=0), help="Seed of every random draw.  [default: 0]"),
+    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of every random draw.  [default: 0]"),
     click.option(
         "--engine", metavar="NAME", help="The engine: numba, numpy or bfloat16.  [default: numba where it can be used]"
     ),

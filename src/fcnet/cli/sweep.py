@@ -49,13 +49,15 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     "--trials",
     type=click.IntRange(min=1),
     metavar="N",
-    help="So many trials, with those of before.  [default: 30, or as many as --timeout allows]",
+    help="How many trials in all, with those before --resume.  [default: 30, or as many as --timeout allows]",
 )
-@click.option("--timeout", callback=_seconds, metavar="TIME", help="End the trials after this time: 300, 30m or 2h.")
+@click.option("--timeout", callback=_seconds, metavar="TIME", help="End the trials after this time: 300 (seconds), 30m or 2h.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Trials at once.")
-@click.option("--sampler", help="Who draws values: tpe, random, grid or cmaes.  [default: tpe]")
-@click.option("--pruner", help="Who ends bad trials early: median, halving, hyperband or none.  [default: median]")
-@click.option("--metric", help="What is to be best: val_accuracy or val_loss.  [default: val_accuracy]")
+@click.option("--sampler", metavar="NAME", help="Who draws values: tpe, random, grid or cmaes.  [default: tpe]")
+@click.option(
+    "--pruner", metavar="NAME", help="Who ends bad trials early: median, halving, hyperband or none.  [default: median]"
+)
+@click.option("--metric", metavar="NAME", help="What is to be best: val_accuracy or val_loss.  [default: val_accuracy]")
 @click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
 @click.option(
     "--winner-seeds",
@@ -140,7 +142,7 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
         return
     number = winner["trial"] if winner else results["best"]
     trial = next(trial for trial in results["trials"] if trial["number"] == number)
-    click.echo(f"Winner: trial {number}, one of {results['n_trials']}")
+    click.echo(f"Winner: {'the plain recipe, ' if trial['is_plain'] else ''}trial {number}, one of {results['n_trials']}")
     for name, value in trial["params"].items():
         click.echo(f"  {name} = {setting_words(value)}")
     if winner:
@@ -152,9 +154,9 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
 
 
 def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
-    from fcnet.experiments.sweep.results import shown
+    from fcnet.experiments.sweep.results import seeds_words, shown
 
-    new_seeds = "a new seed" if len(winner["seeds"]) == 1 else f"{len(winner['seeds'])} new seeds"
+    new_seeds = seeds_words(len(winner["seeds"]))
     for name in dict.fromkeys(("val_accuracy", plan.metric, "test_accuracy")):
         mean, spread, over = winner[name], winner[f"{name}_std"], new_seeds
         number = ("{:.4f}" if name == "val_loss" else "{:.2%}").format
@@ -163,6 +165,7 @@ def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
         words = name.replace("val_", "validation ").replace("_", " ").capitalize()
         click.echo(f"{words} {number(mean)}{f' ± {number(spread)}' if spread is not None else ''} ({over})")
     if winner["plain"] is not None:
-        click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}.")
+        spread = "" if winner["plain_std"] is None else f" ± {shown(plan, winner['plain_std'])}"
+        click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}{spread}.")
     if winner["difference"] is not None:
         click.echo(f"Winner - plain recipe: {winner['difference']['words']}.")

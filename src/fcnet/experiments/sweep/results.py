@@ -48,6 +48,7 @@ def row_of(plan: Plan, trial: "FrozenTrial") -> dict[str, Any]:
     said = trial.user_attrs
     state = trial.state.name.lower()
     state = {"complete": "finished", "fail": "failed"}.get(state, state)
+    epochs = said.get("epochs", trial.last_step)  # a mean over seeds may be no whole number
     reason = said.get(REASON) if state != "finished" else None  # a process may have died that had said one
     return {
         "number": trial.number,
@@ -56,7 +57,7 @@ def row_of(plan: Plan, trial: "FrozenTrial") -> dict[str, Any]:
         "std": said.get("std"),
         "params": values_of(trial.params, plan.space),
         "is_plain": bool(said.get(PLAIN)),
-        "epochs": said.get("epochs", trial.last_step),
+        "epochs": epochs if epochs is None or epochs % 1 else int(epochs),
         "seconds": said.get("seconds"),
         "reason": reason,
     }
@@ -108,6 +109,11 @@ def noise_words(difference: Difference) -> list[str]:
         return []
     said = "The winner is not better than the plain recipe beyond noise"
     return [f"{said}: {difference.words}. Try more trials, or a wider space."]
+
+
+def seeds_words(n: int) -> str:
+    """Return how many new seeds there are."""
+    return "a new seed" if n == 1 else f"{n} new seeds"
 
 
 def shown(plan: Plan, value: float) -> str:

@@ -67,6 +67,9 @@ def sweep(
     config.settings.check_data(data)
     for note in data.notes:
         _log.info("%s", note, extra={"once": True})
+    if database is not None:
+        with plain_errors(folder, database), opened(folder, plan, jobs, database):
+            pass  # or no folder is made
     with owned(folder, "sweep"), plain_errors(folder, database), ExitStack() as stack:
         stack.callback(shutil.rmtree, folder / PREPARED, ignore_errors=True)
         plan.write(folder)

@@ -130,6 +130,26 @@ def make_space(recipe: Recipe, table: Mapping[str, Any], source: str, fixed: Seq
         raise SettingError(f"{source}: {error}") from None
 
 
+def table_of(space: Space, only_with: Mapping[Path, str] | None = None) -> dict[str, Any]:
+    """Return the table of a space, or of what it has `only_with` some kinds of parts that it chooses."""
+    chosen, table = [parameter.path for parameter in space if parameter.is_part], dict[str, Any]()
+    for one in space:
+        within = {path: kind for path, kind in one.only_with.items() if path in chosen}
+        if within != (only_with or {}):
+            continue
+        short = one.path[-1]
+        key = short if {place.name for place in find(Recipe, short)} == {one.key} else one.key
+        if one.is_part:
+            kinds = [{KIND: kind, **table_of(space, {**within, one.path: kind})} for kind in one.choices]
+            table[key] = kinds if any(len(kind) > 1 for kind in kinds) else list(one.choices)
+        elif one.choices:
+            table[key] = list(one.choices)
+        else:
+            said = {name: getattr(one, name) for name in RANGE}
+            table[key] = {name: value for name, value in said.items() if value is not None and value is not False}
+    return table
+
+
 def _parameters(table: Mapping[str, Any], only_with: Mapping[Path, str], tree: Plain, above: str = "") -> Iterator[Parameter]:
     for name, said in table.items():
         key = f"{above}{name}"

@@ -189,7 +189,8 @@ def plain_errors(folder: Path, database: Database | None) -> Iterator[None]:
         if database is None:
             advice = "Mend that, and go on with --resume: nothing is lost."
             raise FcnetError(f"The study in {folder} cannot be read or written: {words}. {advice}") from None
-        words, advice = database.redacted(words).rstrip("."), "When it can, give the same command again: nothing is lost."
+        words = database.redacted(words).rstrip(".")
+        advice = "When it can, give the same command again, a sweep with --out also --resume: nothing is lost."
         raise FcnetError(f"The database of --storage cannot be used: {words}. {advice}") from None
     except ImportError:
         if database is None:

@@ -10,12 +10,13 @@ import numpy as np
 
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.compare import compare_runs
-from fcnet.experiments.folder import CONFIG
+from fcnet.experiments.folder import CONFIG, METRICS, STUDY
 from fcnet.experiments.paired import Difference, over_seeds
-from fcnet.experiments.recipe import Recipe
+from fcnet.experiments.recipe import SWEEP, Recipe
 from fcnet.experiments.run import evaluate, is_begun, train
 from fcnet.experiments.sweep.plan import Plan
-from fcnet.experiments.sweep.results import border_words, noise_words, plain_of, shown
+from fcnet.experiments.sweep.results import border_words, noise_words, plain_of, seeds_words, shown
+from fcnet.experiments.sweep.space import make_space, table_of
 from fcnet.experiments.sweep.study import PLAIN, Account
 from fcnet.experiments.sweep.values import recipe_of, values_of
 from fcnet.files import write_atomic
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FINALISTS, RECIPE = "finalists", "winner.toml"
+FOUND = "Found by a sweep"
 MOST_FINALISTS, TRIALS_OF_EACH = 5, 20
 _log = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         "recipe": RECIPE,
         "seeds": list(plan.new_seeds),
         "plain": None if plain is None else plain.mean(plan.metric),
+        "plain_std": None if plain is None else plain.said(folder, plan.metric)[f"{plan.metric}_std"],
         "difference": None if difference is None else asdict(difference) | {"words": difference.words},
         "finalists": [finalist.said(folder, "val_accuracy", "val_loss") for finalist in final],
         "n_val": n_val,
@@ -112,14 +115,17 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
 
 
 def write_recipe(folder: Path, plan: Plan, trial: "FrozenTrial", value: float) -> None:
-    """Write the recipe of a trial, whose description says where it comes from and what it reached."""
+    """Write the recipe of a trial, whose description says where it comes from and what it reached, and the space around it."""
     import tomli_w
 
     plain = plan.config.settings
-    found = f"Found by a sweep of {plan.config.recipe}: {plan.metric} {shown(plan, value)} in trial {trial.number}."
+    over = f" with {seeds_words(len(plan.new_seeds))}" if plan.winner_seeds else ""
+    found = f"{FOUND} of {plan.config.recipe} in trial {trial.number}: {plan.metric} {shown(plan, value)}{over}."
+    before = plain.description.partition(FOUND)[0].rstrip()
     recipe = recipe_of(plain, trial.params, plan.space)
-    recipe = msgspec.structs.replace(recipe, description=f"{plain.description} {found}".lstrip())
-    write_atomic(folder / RECIPE, tomli_w.dumps(recipe.to_dict()))
+    recipe = msgspec.structs.replace(recipe, description=f"{before} {found}".lstrip())
+    space = make_space(plain, plan.table, STUDY, plan.fixed)  # in which ranges are not those of a grid
+    write_atomic(folder / RECIPE, tomli_w.dumps(recipe.to_dict() | {SWEEP: table_of(space)}))
 
 
 def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
@@ -130,7 +136,8 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
         begun = is_begun(run, config)
         if (run / CONFIG).exists() and not begun:
             _log.info("%s was trained by another recipe: it is trained again", run)
-        _log.info("Training the finalist %s with seed %d", name, seed)
+        if not (begun and (run / METRICS).exists()):
+            _log.info("Training the finalist %s with seed %d", name, seed)
         try:
             finalist.metrics.append(train(run, config, data_dir=data_dir, resume=begun, force=not begun))
         except DivergedError as error:
