@@ -317,7 +317,9 @@ def test_a_full_disk_is_said_and_the_run_resumes(tmp_path, room, kind):
     code, said = here.recv()
     process.join()
     assert code == (kind == "Error")
-    assert re.search(rf"{kind}: .*\[Errno 27\] File too large", said)
+    assert re.search(
+        {"Error": "Error: .* cannot be written: ", "Warning": r"Warning: .*\[Errno 27\] "}[kind] + "File too large", said
+    )
     assert "Traceback" not in said
     assert not list(run.glob(".*.tmp"))
     fcnet(*words, "--resume")
@@ -405,11 +407,11 @@ def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arg
     ("arguments", "message"),
     [
         (["evaluate", "none"], "none is not a run folder"),
-        (["report", "none"], "none is not a run folder"),
         (["predict", "none", "x.png"], "none is not a run folder"),
         (["predict", "file", "none"], "file is not a run folder: it is a file"),
+        (["report", "none"], "none is not a run folder: there is no such folder."),
+        (["train", "digits", "--out", "file/run"], "file/run cannot be written: Not a directory. Choose another --out."),
         (["train", "cifar10", "--data-dir", "damaged"], "data_batch_1 has the MD5 sum"),
-        (["train", "digits", "--out", "file/run"], "Not a directory"),
     ],
 )
 def test_work_that_fails_exits_with_1(tmp_path, monkeypatch, arguments, message):

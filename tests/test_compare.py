@@ -279,6 +279,7 @@ def test_what_cannot_be_compared_is_refused(trained, tmp_path):
     assert "have the same seed, 0" in fcnet(a, a.parent, code=1)
     assert "differ in training.learning_rate" in fcnet(a / "seed-0", _mixed(tmp_path, a, b), code=1)
     assert "these are of 1: name two folders" in fcnet(a, code=1)
+    assert "seed-0 is named twice: there is nothing to compare." in fcnet(a / "seed-0", a / "seed-0", code=1)
     assert "fewer than two are in common: A has 0, 1, 2 and B has 0" in fcnet(a, b / "seed-0", code=1)
     assert "There is no folder" in fcnet(a, tmp_path / "none", code=1)
     assert "There is no folder digits. To compare recipes add --on DATASET." in fcnet("digits", "digits", code=1)
@@ -304,6 +305,7 @@ def _mixed(tmp_path, a, b):
             "A and B have the same settings: change one of them, as by --set-b learning_rate=0.05.",
         ),
         (["digits", "digits", "--on", "digits"], 2, "as by --set-b learning_rate"),
+        (["digits", "--on", "digits", "--set-b", "dropuot=0.1"], 2, "Error: --set-b: Unknown setting 'dropuot'."),
         (["digist", "--on", "digits"], 2, "Did you mean 'digits'"),
         (["digits", "--on", "digist"], 2, "Did you mean 'digits'"),
     ],

@@ -114,7 +114,7 @@ def test_a_study_without_a_winner_says_how_to_go_on(swept, tmp_path):
     assert "the best so far" in page.text
     assert "What the first layer" not in page.text
     (study / "study.db").unlink()
-    assert "has no trials yet" in fcnet("report", study, code=1).stderr
+    assert f"The trials of {study} are in a database: give --storage" in fcnet("report", study, code=2).stderr
     assert not (study / "study.db").exists()
 
 
@@ -127,7 +127,7 @@ def test_a_study_in_a_database(tmp_path):
     before = Parts(study / "report.html").data
     assert Parts(Path(fcnet("report", study, *where, "--study", "ours").stdout.strip())).data == before
     assert str(tmp_path / "shared.db") not in (study / "report.html").read_text()
-    assert "give --storage" in fcnet("report", study, code=1).stderr
+    assert f"The trials of {study} are in a database: give --storage" in fcnet("report", study, code=2).stderr
     assert "no study 'other'" in fcnet("report", study, *where, "--study", "other", code=1).stderr
     other, there = tmp_path / "other", f"{socket.gethostname()}:{study.resolve()}"
     said = json.loads(fcnet(*words, "--threads", 1, "--out", other, *where, "--study", "ours", "--json").stdout)
@@ -166,7 +166,7 @@ def test_which_page_is_written_where(trained, tmp_path, monkeypatch):
     Path("empty").mkdir()
     for words, message in (
         (["empty"], "empty is neither a run nor the study of a sweep, and there are no runs below it."),
-        (["nothing"], "nothing is not a run folder: it has no config.toml."),
+        (["nothing"], "nothing is not a run folder: there is no such folder."),
         ([first, "nothing"], "There is no folder nothing."),
     ):
         assert fcnet("report", *words, code=1).stderr == f"Error: {message}\n"

@@ -97,6 +97,7 @@ def run_sweep(folder, recipe, *, tell=lambda now: None, jobs=1, timeout=np.inf, 
         ("learning_rate = { low = -1, high = 1 }", "low of learning_rate must be a finite number of at least 0, got -1"),
         ("epochs = { low = 1.5, high = 3 }", "low of epochs must be a whole number of at least 1, got 1.5"),
         ("epochs = { low = 1, high = 3, step = 0 }", "step of epochs must be a whole number above 0"),
+        ("epochs = { low = 1, high = 3, step = 9 }", "step of epochs is 9, longer than its range from 1 to 3"),
         ("learning_rate = { low = 0.1 }", "learning_rate needs both low and high"),
         ("learning_rate = { log = true }", "learning_rate needs low and high, or choices"),
         ("learning_rate = { low = 0.1, high = 1.0, base = 2 }", "learning_rate has base; a range has low, high, log, step"),
@@ -150,7 +151,8 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_given(swept, tmp_path
     words = [swept[0] if word == "STUDY" else word for word in words]
     for place in ("file", "none") if "report" in words else ("file",):
         said = fcnet(*words, tmp_path / place / "result", code=1).stderr
-        assert f"{tmp_path / place / 'result'}'" in said
+        assert f"Error: {tmp_path / place / 'result'} cannot be written: " in said
+        assert said.endswith("Choose another --out.\n")
         assert ".tmp" not in said
         assert "->" not in said  # a second name
 
@@ -738,6 +740,12 @@ def test_what_is_set_is_not_swept(recipe, tmp_path):
         assert [(parameter.key, parameter.low, parameter.log) for parameter in plan.space] == [("training.l2", 1e-6, True)]
 
 
+def test_a_range_ends_with_its_last_step(recipe, tmp_path):
+    given = {"batch_size": {"low": 32, "high": 120, "step": 32}, "dropout": {"low": 0.1, "high": 0.3, "step": 0.1}}
+    _, plan = planned(tmp_path / "study", recipe(), given=given)
+    assert [(parameter.high, parameter.step) for parameter in plan.space] == [(96, 32), (0.3, 0.1)]
+
+
 def test_a_study_is_not_mixed_with_another(recipe, tmp_path):
     file, folder = recipe(), tmp_path / "study"
     run_sweep(folder, file, trials=1)
@@ -745,7 +753,7 @@ def test_a_study_is_not_mixed_with_another(recipe, tmp_path):
         ({}, "exists. Choose another --out, or --resume it."),
         ({"resume": True, "sampler": "random"}, "was begun with other settings: sampler was 'tpe', now 'random'"),
         ({"resume": True, "changes": ["epochs=3"]}, "training.epochs was 2, now 3"),
-        ({"resume": True, "given": ["l2=1e-6:1e-2:log"]}, "table was"),
+        ({"resume": True, "given": ["l2=1e-6:1e-2:log"]}, 'the space of l2 was none, now {"low": 1e-06'),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             planned(folder, file, **settings)

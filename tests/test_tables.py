@@ -273,7 +273,7 @@ def test_a_changed_file_is_noticed(trained, table):
     table.write_text(table.read_text() + "1,red,true,1,yes\n")
     result = run("evaluate", trained)
     assert result.exit_code == 1
-    assert "has changed since the run was begun" in result.stderr
+    assert "has changed since it was first read: train or sweep anew" in result.stderr
 
 
 def test_a_file_that_has_moved_is_told_from_one_that_changed(trained, table, tmp_path):
@@ -322,7 +322,7 @@ def test_a_file_that_changes_before_a_run_goes_on_is_noticed(table, tmp_path):
     table.write_text(table.read_text() + "1,red,true,1,yes\n")
     result = run("train", table, "--out", tmp_path / "run", "--resume")
     assert result.exit_code == 1
-    assert "has changed since the run was begun" in result.stderr
+    assert "has changed since it was first read: train or sweep anew" in result.stderr
 
 
 def test_balanced_classes_find_more_of_the_rare_one(tmp_path):

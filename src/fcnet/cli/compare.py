@@ -95,10 +95,16 @@ def _train(
     if len(sides) > 2:
         raise SettingError(f"With --on two recipes are compared, and these are {len(sides)}.")
     stop_once()
-    a, b = (
-        configure(dataset, None, recipe=recipe, changes=[*changes, *own], verify=not no_verify, **settings)[1]
-        for recipe, own in ((sides[0], changes_a), (sides[-1], changes_b))
-    )
+    configs = []
+    for recipe, option, own in ((sides[0], "--set-a", changes_a), (sides[-1], "--set-b", changes_b)):
+        try:
+            configs.append(
+                configure(dataset, None, recipe=recipe, changes=[*changes, *own], verify=not no_verify, **settings)[1]
+            )
+        except SettingError as error:
+            options = " or ".join(["--set"] * bool(changes or not own) + [option] * bool(own))
+            raise SettingError(str(error).replace("--set:", f"{options}:", 1)) from None
+    a, b = configs
     seeds, callbacks = range(seed or 0, (seed or 0) + n_seeds), [Progress(console=terminal())]
     try:
         return compare_recipes(a, b, out, seeds, data_dir=data_dir, callbacks=callbacks)

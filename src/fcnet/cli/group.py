@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fcnet.cli.messages import show_error
+from fcnet.cli.messages import plain_words, show_error
 from fcnet.errors import FcnetError, SettingError, unknown_name
 
 
@@ -29,7 +29,16 @@ class Commands(click.Group):
 
 
 class Command(click.Command):
-    """A command whose summary is not cut off in the list of commands."""
+    """A command whose summary is not cut off in the list of commands, and that says which file the system has refused."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if not error.filename:
+                raise
+            raise FcnetError(plain_words(error) + " Choose another --out." * ("out" in ctx.params)) from error
 
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return the first sentence of the help."""

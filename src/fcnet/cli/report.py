@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import show_error, show_warning
+from fcnet.cli.messages import plain_words, show_error, show_warning
 from fcnet.cli.options import database_of, storage_option, study_option
 from fcnet.errors import FcnetError, SettingError
 
@@ -43,7 +43,7 @@ def report(folders: Sequence[Path], out: Path | None, each: bool, storage: str |
         except (FcnetError, OSError) as error:
             if not each:
                 raise
-            show_error(error)
+            show_error(plain_words(error))
             failed += 1
     sys.exit(1 if failed else 0)
 
@@ -81,5 +81,5 @@ def write_or_warn(folder: Path, database: "Database | None" = None) -> Path | No
 
         return write_report(folder)
     except (FcnetError, OSError) as error:
-        show_warning(f"no report: {error}")
+        show_warning(f"no report: {plain_words(error)}")
         return None

@@ -43,7 +43,8 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     "--space",
     multiple=True,
     metavar="KEY=VALUES",
-    help="What to try, in place of the recipe's [sweep]: low:high, low:high:log or a,b,c; may be repeated.",
+    help="What to try, in place of the recipe's [sweep]: low:high, low:high:log, a,b,c, or of layers [[64],[128,64]]; may "
+    "be repeated.",
 )
 @click.option(
     "--trials",

@@ -92,6 +92,8 @@ def compare_runs(paths: Sequence[str | Path], data_dir: str | None = None) -> Co
         if not runs:
             none = f"{path} is not a run folder, and holds none." if path.exists() else f"There is no folder {path}."
             raise FileFormatError(f"{sweep_words(path) or none} To compare recipes add --on DATASET.")
+    if len(found) == 1 < len(paths):
+        raise InputError(f"{paths[0]} is named twice: there is nothing to compare.")
     groups = list(found.values()) if len(found) == 2 else _by_recipe([run for runs in found.values() for run in runs])
     if len(groups) != 2:
         raise InputError(f"Runs of two recipes can be compared, and these are of {len(groups)}: name two folders.")

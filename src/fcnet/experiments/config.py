@@ -61,7 +61,7 @@ class Config:
                     f"There is no file or folder {self.dataset}, which the run was trained on: put it back, or write its new "
                     f"place as `dataset` into the {CONFIG} of the run."
                 )
-            raise FileFormatError(f"{self.dataset} has changed since the run was begun: train anew.")
+            raise FileFormatError(f"{self.dataset} has changed since it was first read: train or sweep anew.")
         table: TableOptions = {
             "target": self.target,
             "drop": self.drop,
@@ -102,7 +102,7 @@ class Config:
             values.pop(SWEEP, None)
             return cls(**(values | {"settings": Recipe.from_dict(values, str(path))}))
         except (FileNotFoundError, NotADirectoryError):
-            what = "it is a file" if run.is_file() else f"it has no {file}"
+            what = "it is a file" if run.is_file() else f"it has no {file}" if run.exists() else "there is no such folder"
             raise FileFormatError(sweep_words(run) or f"{run} is not a run folder: {what}.") from None
         except FcnetError as error:  # names the file
             raise FileFormatError(str(error)) from None

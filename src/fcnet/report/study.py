@@ -10,6 +10,7 @@ from fcnet.experiments.folder import MODEL, REPORT, owner
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
 from fcnet.experiments.sweep.plan import OWN, Plan, how_to_go_on
 from fcnet.experiments.sweep.results import RESULTS, row_of, shown
+from fcnet.experiments.sweep.run import check_place
 from fcnet.experiments.sweep.storage import Database
 from fcnet.experiments.sweep.study import PLAIN, Account, read_account
 from fcnet.files import write_atomic
@@ -40,6 +41,7 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
     plan, now = Plan.read(study), read_account(study, database)
     trials = [*now.ended, *(trial for trial in now.running if trial.params)]
     if not trials:
+        check_place(study, database)
         known = f"the database has no study {database.name!r} with trials" if database else "there are none in the folder"
         raise FileFormatError(f"{study} has no trials yet: {known}. Of a study in a database give --storage and --study.")
     results = _results(study, now)

@@ -29,7 +29,7 @@ Pruner = Literal["median", "halving", "hyperband", "none"]
 Metric = Literal["val_accuracy", "val_loss"]
 WHILE_THERE_IS_TIME = 10_000  # trials, where only the time is limited
 OWN = ("fixed", "sampler", "pruner", "metric", "trials", "seeds", "winner_seeds")
-STAYS = ("sampler", "pruner", "metric", "seeds", "table")  # others may be changed in a study
+STAYS = ("sampler", "pruner", "metric", "seeds")  # others may be changed in a study
 ONE_OF: dict[str, Any] = {"sampler": Sampler, "pruner": Pruner, "metric": Metric}
 
 
@@ -161,16 +161,14 @@ class Plan:
 
     def differences(self, now: "Plan") -> str:
         """Return what is different in another plan, in words, but for what may be changed in a study."""
-        own = [
-            f"{name} was {_words(getattr(self, name))}, now {_words(getattr(now, name))}"
-            for name in STAYS
-            if getattr(self, name) != getattr(now, name)
-        ]
-        return ", ".join(filter(None, [self.config.differences(now.config), *own]))
+        own = [(name, getattr(self, name), getattr(now, name)) for name in STAYS]
+        space = [(f"the space of {key}", self.table.get(key), now.table.get(key)) for key in self.table | now.table]
+        said = [f"{what} was {_words(old)}, now {_words(new)}" for what, old, new in (*own, *space) if old != new]
+        return ", ".join(filter(None, [self.config.differences(now.config), *said]))
 
 
 def _words(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict) else repr(value)
+    return "none" if value is None else json.dumps(value) if isinstance(value, dict) else repr(value)
 
 
 def make_plan(

@@ -60,7 +60,7 @@ def sweep(
         If the settings do not fit the data, the trials of the folder are not in `database`, another process owns the folder, or
         no trial could be trained.
     """
-    _check_place(folder, database)
+    check_place(folder, database)
     config = plan.config
     config.settings.check(config.engine)
     data = config.load(data_dir, n_test=0)
@@ -104,7 +104,7 @@ def sweep(
     return results
 
 
-def _check_place(folder: Path, database: Database | None) -> None:
+def check_place(folder: Path, database: Database | None) -> None:
     """Raise SettingError if the study of a folder was begun where it is not now: in the folder, or in a database."""
     is_here = (folder / DATABASE).exists()
     if database is not None and is_here:

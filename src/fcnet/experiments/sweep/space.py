@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, get_args, get_origin
 
 from fcnet.errors import SettingError, unknown_name
@@ -226,8 +227,12 @@ def _range(key: str, said: Mapping[str, Any], places: tuple[Entry, ...], only_wi
         kind = "a whole number" if whole else "a number"
         raise SettingError(f"step of {key} must be {kind} above 0, without log, got {step!r}.")
     number = int if whole else float
-    places_step = None if step is None else number(step)
-    return Parameter(places[0].name, places, (), number(low), number(high), log, places_step, whole=whole, only_with=only_with)
+    if step is not None:
+        if step > high - low > 0:
+            raise SettingError(f"step of {key} is {step:g}, longer than its range from {low:g} to {high:g}.")
+        first, last, each = (Decimal(str(value)) for value in (low, high, step))
+        high, step = first + (last - first) // each * each, number(step)  # the last step may end before
+    return Parameter(places[0].name, places, (), number(low), number(high), log, step, whole=whole, only_with=only_with)
 
 
 def _checked(places: Sequence[Entry], key: str, value: Any) -> Any:
