@@ -20,6 +20,7 @@ import pytest
 from command_line import fcnet
 from sweeps import kill_self, trials_in
 
+from fcnet.cli.sweep_table import Board
 from fcnet.data import load_digits
 from fcnet.errors import DivergedError, FcnetError, InputError, SettingError
 from fcnet.experiments.config import Config
@@ -32,7 +33,7 @@ from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.space import make_space, table_of
-from fcnet.experiments.sweep.study import account, end, opened, read_account, trials_of
+from fcnet.experiments.sweep.study import Account, account, end, opened, read_account, trials_of
 from fcnet.experiments.sweep.trial import Trials
 from fcnet.experiments.sweep.values import plain_params
 from fcnet.experiments.sweep.winner import finalists
@@ -561,6 +562,30 @@ def test_of_trials_of_before_only_their_number_is_told(recipe, tmp_path):
     told = fcnet(*words, "--resume", "--trials", 3).stderr
     assert re.findall(r"^trial (\d):", told, re.M) == ["2"]
     assert len(re.findall(r"^2 of 3 trials had ended before; best so far [\d.]+% \(trial \d\)$", told, re.M)) == 1
+
+
+def test_a_study_whose_trials_have_ended_shows_its_result_again(recipe, tmp_path):
+    words = ["sweep", "digits", "--out", tmp_path / "study", "--resume", "--engine", "numpy", "--threads", 1]
+    space = ["--space", "hidden_sizes=[[4],[8]]", "--winner-seeds", 2]
+    first = fcnet(*words, "--recipe", recipe(), *space, "--timeout", "1h")  # which two trials do not need
+    winner = json.loads((tmp_path / "study/sweep.json").read_text())["winner"]
+    plain = f"plain recipe has val_accuracy {winner['plain']:.2%} ± {winner['plain_std']:.2%}."
+    assert plain in first.stdout
+    assert first.stderr.count("Training the finalist") == 4
+    for options, before in (([], "2 of 2 trials"), (["--trials", 1], "2 trials")):
+        again = fcnet(*words, *options)
+        assert again.stdout == first.stdout
+        assert "Training the finalist" not in again.stderr
+        assert f"\n{before} had ended before" in again.stderr
+
+
+def test_the_time_left_is_also_that_of_the_finalists(swept):
+    study, said, _ = swept
+    board = Board(Plan.read(study), timeout=np.inf, jobs=1)
+    board.show(Account([], [], []))
+    seconds = [trial["seconds"] for trial in said["trials"]]
+    final = sum(seconds[finalist["trial"]] for finalist in said["winner"]["finalists"])  # of two seeds, as two they will have
+    assert board.time_left(read_account(study)) == pytest.approx(final)
 
 
 def test_a_trial_is_pruned(recipe, tmp_path, monkeypatch):

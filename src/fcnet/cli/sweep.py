@@ -99,6 +99,7 @@ def sweep(
     from fcnet.cli.sweep_table import Board
     from fcnet.experiments.folder import STUDY
     from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, how_to_go_on, make_plan
+    from fcnet.experiments.sweep.results import RESULTS
     from fcnet.experiments.sweep.run import sweep as run_sweep
 
     stop_once()
@@ -109,7 +110,9 @@ def sweep(
         given["trials"] = WHILE_THERE_IS_TIME
     folder, plan = make_plan(dataset, out, resume=resume, changes=changes, space=space, verify=not no_verify, **given)
     if plan.trials == WHILE_THERE_IS_TIME and math.isinf(timeout):
-        raise SettingError("This sweep was begun with a limit of time alone: give --timeout, or --trials.")
+        if not (folder / RESULTS).exists():
+            raise SettingError("This sweep was begun with a limit of time alone: give --timeout, or --trials.")
+        timeout = -math.inf  # the time for trials was up
     database = database_of(storage, study, plan)
     settings = f"{len(plan.space)} setting{'s' * (len(plan.space) != 1)}"
     show_note(f"Sweeping {settings} of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")

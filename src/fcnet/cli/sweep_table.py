@@ -2,6 +2,7 @@
 
 import math
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ class Board:
         self.plan, self.timeout, self.jobs = plan, timeout, jobs
         self.began = time.monotonic()
         self._now: Account | None = None
+        self._end = math.inf  # when it may be done
         self._told: set[int] = set()
         self._before: int | None = None  # how many had ended when this began
         self._live: Any = None
@@ -53,6 +55,8 @@ class Board:
         self._now = now
         if self._live is None:
             self._print_new(now)
+        else:
+            self._end = time.monotonic() + self.time_left(now)
 
     def _print_new(self, now: "Account") -> None:
         for trial in now.ended:
@@ -79,11 +83,18 @@ class Board:
         return reason.partition(":")[0] if row["state"] == "diverged" else shortened(reason)
 
     def time_left(self, now: "Account") -> float:
-        """Return about how many seconds are left, by how long trials have taken so far; infinity where none has ended."""
+        """Return about how many seconds are left, by how long trials have taken so far; infinity where none has ended.
+
+        The training of the finalists is among them, of those that there would be now.
+        """
+        from fcnet.experiments.sweep.winner import finalists
+
+        final: float = sum(one.trial.user_attrs["seconds"] for one in finalists(Path(), self.plan, now)) / self.plan.seeds
         passed = time.monotonic() - self.began
         done = len(now.ended) - (self._before or 0)
         left = self.plan.most_trials - len(now.ended)
-        return min(self.timeout - passed, passed / done * left if done > 0 else math.inf)
+        trials = min(self.timeout - passed, passed / done * left if done > 0 else math.inf)
+        return max(0.0, trials) + final * self.plan.winner_seeds
 
     def _render(self) -> "Group":
         from rich.console import Group
@@ -93,8 +104,8 @@ class Board:
         now, plan = self._now, self.plan
         if now is None:
             return Group(Text("Reading the data"))
-        left = self.time_left(now)
-        about = f", about {duration_words(max(0.0, left))} left" if math.isfinite(left) else ""
+        left = self._end - time.monotonic()
+        about = f", about {duration_words(left)} left" if math.isfinite(left) and left > 0 else ""
         best = now.best(plan.sign)
         so_far = "" if best is None else f", best {plan.metric} {self._value(best)}"
         table = Table("trial", "state", "epochs", plan.metric, "settings", expand=False, box=None, pad_edge=False)

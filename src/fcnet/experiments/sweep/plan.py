@@ -114,8 +114,8 @@ class Plan:
         return max([self.config.settings.training.n_epochs, *(int(max(p.choices or [p.high])) for p in swept)])
 
     def counted(self, n: int) -> str:
-        """Return how many trials of how many, in words."""
-        return f"{n} of {self.most_trials} trials" if self.most_trials < WHILE_THERE_IS_TIME else f"{n} trials"
+        """Return how many trials of how many, in words; only how many, if there are more, or time alone is limited."""
+        return f"{n} of {self.most_trials} trials" if n <= self.most_trials < WHILE_THERE_IS_TIME else f"{n} trials"
 
     @property
     def new_seeds(self) -> range:
