@@ -177,7 +177,9 @@ def test_a_shipped_recipe_has_a_space_around_its_own_values(name):
     space = make_space(recipe, read_space(recipe_text(name), name), name)
     again = make_space(recipe, table_of(space), name)
     assert {one.name: one for one in again} == {one.name: one for one in space}
-    assert len(plain_params(recipe, space)) == len(space) >= 2
+    assert len(space) >= 2
+    if name != "exercise":  # whose own settings are only where its sweep starts
+        assert len(plain_params(recipe, space)) == len(space)
 
 
 @pytest.mark.parametrize(
