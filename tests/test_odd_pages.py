@@ -1,5 +1,6 @@
 """The pages of studies and runs that are not as most: what their charts cannot show is said in words."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -111,10 +112,18 @@ def test_a_study_that_is_limited_by_time_alone_goes_on_with_more_of_it(outside, 
     (study / "study.toml").write_text(re.sub("^trials = 7$", "trials = 10000", text, flags=re.M))
     page = Parts(write_study_report(study))
     assert "Go on with" not in page.text  # it has come to its end, and without new seeds the best trial is the winner
+    assert ", the winner" in page.text
     (study / "sweep.json").unlink()  # it was stopped
     page = Parts(write_study_report(study))
     command = f"fcnet sweep digits --out {study} --resume --timeout TIME"
     assert f"The sweep has no winner yet: 7 trials have ended. Go on with: {command}" in page.text
+    for status, ended in (
+        ({"pid": 1}, "It was killed."),
+        ({"pid": 1, "ended": "stopped", "reason": "KeyboardInterrupt"}, "It was stopped."),
+        ({"pid": 1, "ended": "failed", "reason": "No space left."}, "It failed: No space left."),
+    ):
+        (study / "status.json").write_text(json.dumps(status))
+        assert f"7 trials have ended. {ended} Go on with: {command}" in Parts(write_study_report(study)).text
 
 
 def test_a_study_without_a_result_has_nothing_to_go_on_with(diverged):

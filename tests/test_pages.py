@@ -284,6 +284,20 @@ def test_every_chart_of_a_study_can_be_seen(browser, look, swept, width, theme):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_axis_of_the_metric_ends_at_trials_or_says_that_others_lie_beyond(browser, look, swept, tmp_path, width):
+    page = Parts(write_study_report(swept[0], out=tmp_path / "page.html"))
+    values = sorted(item["value"] for item in page.data["items"] if item["value"] is not None)
+    middle = (values[0] + values[-1]) / 2
+    for low, end in ((0, f"{100 * values[0]:.4g}%"), (middle, f"≤ {100 * middle:.4g}%")):
+        data = json.dumps(page.data | {"range": [low, 1]})
+        (tmp_path / "page.html").write_text(page.source.replace(page.scripts[0], data), encoding="utf-8")
+        look(tmp_path / "page.html", width, "light")
+        words = [text.text for text in browser.find_elements("css selector", "#parallel svg text")]
+        assert {end, f"{100 * values[-1]:.4g}%"} <= set(words)
+
+
+@pytest.mark.browser
 def test_a_table_is_sorted_by_click_and_by_keyboard(browser, look, swept):
     from selenium.webdriver.common.keys import Keys
 

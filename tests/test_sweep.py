@@ -743,6 +743,8 @@ def test_ctrl_c_ends_all_processes_of_a_study_that_goes_on(recipe, tmp_path):
     said += sweeping.communicate()[1]
     assert sweeping.returncode == 1, said
     assert f"Stopped. Go on with: fcnet sweep digits --out {folder} --resume" in said
+    assert said.endswith(f"Report: {folder / 'report.html'}\n")
+    assert "It was stopped. Go on with: " in (folder / "report.html").read_text()
     with pytest.raises(ProcessLookupError):
         os.killpg(sweeping.pid, 0)
     assert not (folder / "prepared").exists()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import plain_words, show_error, show_warning
+from fcnet.cli.messages import plain_words, show_error, show_note, show_warning
 from fcnet.cli.options import database_of, storage_option, study_option
 from fcnet.errors import FcnetError, SettingError
 
@@ -83,3 +83,9 @@ def write_or_warn(folder: Path, database: "Database | None" = None) -> Path | No
     except (FcnetError, OSError) as error:
         show_warning(f"no report: {plain_words(error)}")
         return None
+
+
+def report_early_end(folder: Path, database: "Database | None" = None) -> None:
+    """Write the report of a run or a study that has not come to its end, and say where it is."""
+    if report := write_or_warn(folder, database):
+        show_note(f"Report: {report}")

@@ -13,7 +13,7 @@ import click
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error, show_note, show_warning
 from fcnet.cli.options import configuration_options, data_dir_option, database_of, json_option, storage_option, study_option
-from fcnet.cli.report import write_or_warn
+from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
 from fcnet.errors import SettingError
 
@@ -97,7 +97,7 @@ def sweep(
     written as winner.toml. Ctrl-C stops it; --resume goes on.
     """
     from fcnet.cli.sweep_table import Board
-    from fcnet.experiments.folder import STUDY
+    from fcnet.experiments.folder import METRICS, STUDY, TRIALS
     from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, how_to_go_on, make_plan
     from fcnet.experiments.sweep.results import RESULTS
     from fcnet.experiments.sweep.run import sweep as run_sweep
@@ -123,6 +123,8 @@ def sweep(
             )
     except KeyboardInterrupt:
         show_error(f"Stopped. {how_to_go_on(plan, folder, database, timeout=timeout, data_dir=data_dir)}")
+        if any((folder / TRIALS).glob(f"*/{METRICS}")):
+            report_early_end(folder, database)
         sys.exit(1)
     report = write_or_warn(folder, database)
     if as_json or results["winner"] is not None or not plan.winner_seeds:

@@ -13,7 +13,7 @@ import click
 from fcnet.cli.group import Command
 from fcnet.cli.messages import show_error, show_note
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
-from fcnet.cli.report import write_or_warn
+from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
 from fcnet.errors import DivergedError, FcnetError, SettingError
 
@@ -100,7 +100,7 @@ def train(
                 callbacks=[Progress(console=terminal()), *loggers],
             )
         except DivergedError:
-            _report_early_end(run)
+            report_early_end(run)
             log_files(loggers, run)
             raise
         except KeyboardInterrupt:
@@ -108,7 +108,7 @@ def train(
                 raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
             where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
             show_error(f"{read_state(run).words}{where}")
-            _report_early_end(run)
+            report_early_end(run)
             log_files(loggers, run)
             sys.exit(1)
     report = write_or_warn(run)
@@ -124,8 +124,3 @@ def train(
     click.echo(f"Run folder: {run}")
     if report:
         click.echo(f"Report:     {report}")
-
-
-def _report_early_end(run: Path) -> None:
-    if report := write_or_warn(run):
-        show_note(f"Report: {report}")

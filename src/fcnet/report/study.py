@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.errors import FileFormatError
-from fcnet.experiments.folder import MODEL, REPORT, owner
+from fcnet.experiments.folder import MODEL, REPORT, owner, read_status
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
 from fcnet.experiments.sweep.plan import OWN, Plan, how_to_go_on
 from fcnet.experiments.sweep.results import RESULTS, row_of, shown
@@ -86,7 +86,9 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         difference=winner["difference"]["words"] if winner and winner["difference"] else "",
         warnings=winner["warnings"] if winner else [],
         comparison=[_setting_row(axis, next((row for row in rows if row["trial"] is best), None)) for axis in axes],
-        best="" if best is None else f"trial {best.number}" + (", the winner" if winner else ", the best so far"),
+        best=""
+        if best is None
+        else f"trial {best.number}" + (", the winner" if _has_winner(plan, results) else ", the best so far"),
         importances={axis.name: shares[axis.parameter.name] for axis in by_share},
         not_known=[axis.name for axis in drawn if axis not in by_share],
         n_compared=len(compared),
@@ -122,19 +124,28 @@ def _results(study: Path, now: Account) -> dict[str, Any]:
         raise FileFormatError(f"{study / RESULTS} is damaged: {error!r}.") from None
 
 
+def _has_winner(plan: Plan, results: dict[str, Any]) -> bool:
+    """Return whether a sweep has come to its end; without new seeds the best trial is then the winner."""
+    return bool(results.get("winner")) or (results.get("best") is not None and not plan.winner_seeds)
+
+
 def _state(study: Path, plan: Plan, now: Account, results: dict[str, Any], database: Database | None) -> str:
     """Return how a sweep stands that has not come to its end, in words."""
     none = ", none with a result" if now.ended and not now.complete else ""
     done = f"{plan.counted(len(now.ended))} have ended{none}"
     if owner(study):
         return f"The sweep is still running: {done}."
-    if results.get("winner") or (results.get("best") is not None and not plan.winner_seeds):
+    if _has_winner(plan, results):
         return ""
     if there := results.get("winner_in"):
         return f"The finalists were trained in {there}: the winner is there."
     if none and len(now.ended) >= plan.most_trials:
         return f"The sweep has no winner: {done}. The table says why."
-    return f"The sweep has no winner yet: {done}. {how_to_go_on(plan, study, database)}"
+    status = read_status(study)  # none where time was up
+    reason = without_credentials(status.get("reason", "")).rstrip(".")
+    ends = {"stopped": " It was stopped.", "failed": f" It failed: {reason}."}
+    ended = ends.get(status.get("ended", ""), " It was killed." if status else "")
+    return f"The sweep has no winner yet: {done}.{ended} {how_to_go_on(plan, study, database)}"
 
 
 def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

@@ -85,21 +85,29 @@ const broken = (name, most) => name.split(/(?<=[_ .])/).reduce((lines, word) => 
   return lines;
 }, []).join("\n");
 
+// The ends of the axis of the metric are values of trials. A sign says where others lie beyond.
+function metricEnds() {
+  const values = data.items.map(item => item.value).filter(value => value !== null);
+  const least = Math.min(...values), most = Math.max(...values);
+  const [low, high] = least < most ? [clamp(least, data.range), clamp(most, data.range)] : data.range;
+  return { low, high, words: value => (value === low && least < low ? "≤ " : value === high && most > high ? "≥ " : "") + numberWords(value, data.percent) };
+}
+
 function parallel(figure) {
-  const axes = [...data.axes, { name: data.metric, low: data.range[0], high: data.range[1], percent: data.percent }];
+  const metric = metricEnds(), axes = [...data.axes, { name: data.metric, ...metric }];
   const isNarrow = figure.clientWidth < Math.max(NARROW, BETWEEN * axes.length);
   figure.style.height = isNarrow ? `${BETWEEN * axes.length}px` : "";
-  const value = i => [...data.items[i].settings, data.items[i].value === null ? null : clamp(data.items[i].value, data.range)];
+  const value = i => [...data.items[i].settings, data.items[i].value === null ? null : clamp(data.items[i].value, [metric.low, metric.high])];
   const rows = order().map(i => ({ name: `${i}`, value: value(i).map(v => v ?? "-"),
     lineStyle: { color: colourOf(data.items[i], i), width: widthOf(i), type: dashOf(data.items[i]), opacity: picked.has(i) ? 1 : 0.8 } }));
-  const behind = isNarrow ? { backgroundColor: css("--card"), padding: [1, 4] } : {}; // the lines cross the words there
-  const ink = { color: css("--ink"), fontFamily: "system-ui, sans-serif", lineHeight: 15, ...behind };
-  const tight = n => isNarrow && n && { interval: 0, hideOverlap: false, fontSize: 11, lineHeight: 12, formatter: v => v.replaceAll(", ", "\n"), width: (figure.clientWidth - 56) / n - 8, overflow: "truncate" };
+  const behind = { backgroundColor: css("--card"), padding: isNarrow ? [1, 4] : 1 }; // lines cross the words
+  const ink = { color: css("--ink"), fontFamily: "system-ui, sans-serif", lineHeight: 15, ...(isNarrow && behind) };
+  const tight = n => isNarrow && n && { interval: 0, hideOverlap: false, fontSize: 11, lineHeight: 12, formatter: v => v.replaceAll(", ", "\n"), width: (figure.clientWidth - 72) / n - 8, overflow: "truncate" };
   return {
-    parallel: { left: isNarrow ? 28 : 60, right: isNarrow ? 28 : 60, top: isNarrow ? 40 : 48, bottom: isNarrow ? 24 : 28, layout: isNarrow ? "vertical" : "horizontal" },
+    parallel: { left: isNarrow ? 36 : 60, right: isNarrow ? 36 : 76, top: isNarrow ? 40 : 48, bottom: isNarrow ? 24 : 28, layout: isNarrow ? "vertical" : "horizontal" },
     parallelAxis: axes.map((setting, dim) => ({
       ...settingAxis(setting, { name: isNarrow ? setting.name : broken(setting.name, 14), splitLine: { show: false },
-        axisLabel: { formatter: v => typeof v === "string" ? v : numberWords(v, setting.percent), ...behind, ...tight(setting.choices?.length) } }),
+        axisLabel: { formatter: v => typeof v === "string" ? v : (setting.words ?? numberWords)(v), ...(setting.words && { showMinLabel: true, showMaxLabel: true }), ...behind, ...tight(setting.choices?.length) } }),
       dim, nameTextStyle: ink, ...(isNarrow ? { nameLocation: "middle", nameGap: -22 } : { nameLocation: "end", nameGap: 12 }),
       areaSelectStyle: { color: css("--picked"), borderColor: css("--picked"), opacity: 0.25 },
     })),
