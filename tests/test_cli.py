@@ -344,6 +344,21 @@ def test_a_folder_without_rights_is_named(tmp_path, monkeypatch):
             os.seteuid(0)
 
 
+@pytest.mark.parametrize(
+    ("readable", "words"), [(True, "written: Permission denied. Choose another --out."), (False, "read: ")]
+)
+def test_what_the_system_refuses_is_named(tmp_path, monkeypatch, readable, words):
+    def refuse(config, *_, **__):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "there" / ".lock"))
+
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr(Config, "load", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: readable)
+    said = fcnet("train", "digits", "--out", tmp_path / "run", code=1).stderr
+    assert f"Error: {tmp_path / 'there'} cannot be {words}" in said
+    assert ("--out" in said) == readable
+
+
 def test_a_diverging_run_keeps_its_best_weights_and_says_what_to_do(tmp_path):
     run = tmp_path / "run"
     output = fcnet("train", "digits", "--out", run, "--set", "learning_rate=1e6", "--set", "schedule=constant", code=1).output

@@ -1,5 +1,7 @@
 """Messages to people, on standard error."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,12 +17,19 @@ def show_warning(message: object, *_: Any, **__: Any) -> None:
     click.echo(f"Warning: {message}", err=True)
 
 
-def plain_words(error: Exception) -> str:
-    """Return an error in words; one of the system with what it is about, and without a number."""
+def plain_words(error: Exception, *, has_out: bool = False) -> str:
+    """Return an error in words: of one of the system what cannot be read or written, and without a number.
+
+    Where a command has an --out, that is what to do about what cannot be written.
+    """
     if not isinstance(error, OSError) or not error.filename:
         return str(error)
-    what = "read or written" if isinstance(error, PermissionError) else "written"  # what is missing has words of its own
-    return f"{error.filename} cannot be {what}: {error.strerror}."
+    place = Path(error.filename)
+    place = place.parent if place.name.startswith(".") else place  # nobody has named a lock
+    there = next((path for path in (place, *place.parents) if os.access(path, os.F_OK)), Path())
+    if not os.access(there, os.R_OK):
+        return f"{place} cannot be read: {error.strerror}."
+    return f"{place} cannot be written: {error.strerror}.{' Choose another --out.' if has_out else ''}"
 
 
 def show_note(note: object) -> None:
