@@ -55,7 +55,7 @@ def run(name: str, recipe: str, seed: int, own: list[str], options: argparse.Nam
     now, study = commit(), options.runs / f"{name}-{seed}"
     words = ["cifar10", "--recipe", recipe, "--seed", str(seed), "--out", str(study), "--resume", "--jobs", str(options.jobs)]
     words += ["--winner-seeds", str(options.winner_seeds), *(["--threads", str(options.threads)] if options.threads else [])]
-    said = call("sweep", *words, *own, *options.sweep)
+    said = call("sweep", *words, *options.sweep, *own)
     winner = said["winner"]
     row = {
         "sweep": name,
