@@ -54,7 +54,7 @@ def take_study(driver: Any, study: Path) -> None:
         height = driver.execute_script("return document.documentElement.scrollHeight")
         show(driver, (study / "report.html").resolve(), 1100, theme, height=height)
         time.sleep(2)  # until the charts have come to rest
-        for part in ("parallel", "importance", "slices", "curves"):
+        for part in ("parallel", "slices", "curves"):
             keep(driver.find_element("id", part).screenshot_as_png, f"sweep-{part}-{theme}")
 
 
