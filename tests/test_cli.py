@@ -320,6 +320,8 @@ def test_a_full_disk_is_said_and_the_run_resumes(tmp_path, room, kind):
     assert re.search(
         {"Error": "Error: .* cannot be written: ", "Warning": r"Warning: .*\[Errno 27\] "}[kind] + "File too large", said
     )
+    assert ("File too large. Mend that, and go on with --resume.\n" in said) == (kind == "Error")
+    assert "another --out" not in said
     assert "Traceback" not in said
     assert not list(run.glob(".*.tmp"))
     fcnet(*words, "--resume")
@@ -344,19 +346,18 @@ def test_a_folder_without_rights_is_named(tmp_path, monkeypatch):
             os.seteuid(0)
 
 
-@pytest.mark.parametrize(
-    ("readable", "words"), [(True, "written: Permission denied. Choose another --out."), (False, "read: ")]
-)
-def test_what_the_system_refuses_is_named(tmp_path, monkeypatch, readable, words):
-    def refuse(config, *_, **__):
-        raise PermissionError(13, "Permission denied", str(tmp_path / "there" / ".lock"))
+def test_only_what_cannot_be_written_is_mended_by_another_place(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "run/.lock"))
 
-    (tmp_path / "there").mkdir()
-    monkeypatch.setattr(Config, "load", refuse)
-    monkeypatch.setattr(os, "access", lambda path, mode: readable)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     said = fcnet("train", "digits", "--out", tmp_path / "run", code=1).stderr
-    assert f"Error: {tmp_path / 'there'} cannot be {words}" in said
-    assert ("--out" in said) == readable
+    assert said.endswith(f"Error: {tmp_path / 'run'} cannot be written: Permission denied. Choose another --out.\n")
+    picture = tmp_path / "pictures/a/1.png"
+    picture.parent.mkdir(parents=True)
+    picture.symlink_to(tmp_path / "gone.png")
+    said = fcnet("train", tmp_path / "pictures", "--out", tmp_path / "other", code=1).stderr
+    assert said.endswith(f"Error: {picture}: No such file or directory.\n")
 
 
 def test_a_diverging_run_keeps_its_best_weights_and_says_what_to_do(tmp_path):

@@ -1,5 +1,6 @@
 """Files in and out: written whole or not at all, and read without pickle."""
 
+import errno
 import glob
 import json
 import mmap
@@ -7,8 +8,8 @@ import os
 import secrets
 import time
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from fcnet.errors import FileFormatError
 from fcnet.types import Array
 
 LEFT_OVER_SECONDS = 3600  # no write takes so long
+
+NOT_WRITTEN = "It cannot be written."  # a note on an error of the system
 
 NO_CHECKSUM = "00000000"  # stands in the place of a checksum while it is computed
 BEFORE_CHECKSUM = rb"{\"checksum\": \""  # as it is in a file, where JSON is a string within JSON
@@ -32,20 +35,32 @@ def write_atomic(path: str | Path, *parts: bytes | memoryview | str) -> None:
     path = Path(path)
     remove_left_overs(path, older_than=LEFT_OVER_SECONDS)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with writing(path):
+        try:
+            with temporary.open("xb") as file:
+                for part in parts:
+                    file.write(part.encode() if isinstance(part, str) else part)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _flush_folder(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Let an error of the system in the body of a ``with`` name `path`, and note on it that this cannot be written."""
     try:
-        with temporary.open("xb") as file:
-            for part in parts:
-                file.write(part.encode() if isinstance(part, str) else part)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            error.filename = str(path)  # not a name that nobody has given
-            del error.filename2  # which as None would be shown
+        yield
+    except OSError as error:
+        if error.errno is None:  # as NumPy says that not all was written
+            error.errno, error.strerror = errno.ENOSPC, os.strerror(errno.ENOSPC)
+        error.filename = str(path)  # not a name that nobody has given
+        del error.filename2  # which as None would be shown
+        error.add_note(NOT_WRITTEN)
         raise
 
 
@@ -115,15 +130,15 @@ def load_tensors(path: str | Path, format: str) -> tuple[dict[str, Array], dict[
     Where it is missing, damaged, or of another format, FileFormatError is raised.
     """
     while True:
-        before = _identity(path)
+        before = identity(path)
         try:
             return _read_tensors(path, format)
         except FileFormatError:
-            if _identity(path) == before:
+            if identity(path) == before:
                 raise
 
 
-def _identity(path: str | Path) -> tuple[int, ...] | None:
+def identity(path: str | Path) -> tuple[int, ...] | None:
     """Return what differs between a file and one that replaces it; None where there is no file."""
     try:
         status = Path(path).stat()

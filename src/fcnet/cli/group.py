@@ -38,7 +38,7 @@ class Command(click.Command):
         except OSError as error:
             if not error.filename:
                 raise
-            raise FcnetError(plain_words(error, has_out="out" in ctx.params)) from error
+            raise FcnetError(plain_words(error, ctx.params)) from error
 
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return the first sentence of the help."""

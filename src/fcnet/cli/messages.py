@@ -1,10 +1,13 @@
 """Messages to people, on standard error."""
 
-import os
-from pathlib import Path
+import errno
+from collections.abc import Container
 from typing import Any
 
 import click
+
+# What ends the work in its midst, and what to do about it.
+BROKE_OFF = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room") | dict.fromkeys((errno.EFBIG, errno.EIO), "Mend that")
 
 
 def show_error(error: object) -> None:
@@ -17,19 +20,20 @@ def show_warning(message: object, *_: Any, **__: Any) -> None:
     click.echo(f"Warning: {message}", err=True)
 
 
-def plain_words(error: Exception, *, has_out: bool = False) -> str:
-    """Return an error in words: of one of the system what cannot be read or written, and without a number.
+def plain_words(error: Exception, options: Container[str] = ()) -> str:
+    """Return an error in words, without the number of one of the system.
 
-    Where a command has an --out, that is what to do about what cannot be written.
+    What to do about what cannot be written depends on the `options` of the command.
     """
+    from fcnet.files import NOT_WRITTEN
+
     if not isinstance(error, OSError) or not error.filename:
         return str(error)
-    place = Path(error.filename)
-    place = place.parent if place.name.startswith(".") else place  # nobody has named a lock
-    there = next((path for path in (place, *place.parents) if os.access(path, os.F_OK)), Path())
-    if not os.access(there, os.R_OK):
-        return f"{place} cannot be read: {error.strerror}."
-    return f"{place} cannot be written: {error.strerror}.{' Choose another --out.' if has_out else ''}"
+    is_write = NOT_WRITTEN in getattr(error, "__notes__", ())
+    said = f"{error.filename}{' cannot be written' if is_write else ''}: {error.strerror}."
+    if error.errno in BROKE_OFF and "resume" in options:
+        return f"{said} {BROKE_OFF[error.errno]}, and go on with --resume."
+    return f"{said} Choose another --out." if is_write and "out" in options else said
 
 
 def show_note(note: object) -> None:

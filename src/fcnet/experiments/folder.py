@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.errors import DivergedError, InputError
-from fcnet.files import left_overs, remove_left_overs, write_atomic
+from fcnet.files import left_overs, remove_left_overs, write_atomic, writing
 
 CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "config.toml",
@@ -44,7 +44,8 @@ def owned(run: Path, command: str) -> Iterator[None]:
     InputError
         If another process owns it, which is named.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
     with _locked(run):
         for name in {*RUN_FILES, STATUS} - {REPORT}:  # who writes a report owns nothing
             remove_left_overs(run / name)
@@ -71,7 +72,8 @@ def _locked(run: Path) -> AbstractContextManager[Any]:
         raise _in_use(run, _owner_words(run)) from None
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno not in NO_LOCKS:
-            raise
+            with writing(run):
+                raise
         warnings.warn(
             f"{run} is on a file system without locks: see to it that no other process uses this run.",
             RuntimeWarning,
@@ -173,11 +175,9 @@ def claimed(run: Path) -> Iterator[Path]:
     """Make a folder that nobody else has, of this name or with a number behind it; if it stays empty, remove it again."""
     for n in itertools.count(1):
         folder = run if n == 1 else run.with_name(f"{run.name}-{n}")
-        try:
+        with suppress(FileExistsError), writing(folder):
             folder.mkdir(parents=True)
             break
-        except FileExistsError:
-            continue
     try:
         yield folder
     finally:

@@ -14,7 +14,7 @@ from fcnet.data import Dataset
 from fcnet.experiments.config import Config
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.run import prepare
-from fcnet.files import load_tensors, save_tensors
+from fcnet.files import load_tensors, save_tensors, writing
 from fcnet.preprocessing import Prepared, preprocessor_from
 from fcnet.types import Array
 
@@ -78,6 +78,8 @@ class PreparedData:
         half.mkdir()
         said = {"kind": preprocessor.kind, "config": preprocessor.get_config(), "seconds": prepared.seconds}
         save_tensors(half / PREPROCESSOR, preprocessor.arrays(), said, FORMAT)
-        np.save(half / ROWS, prepared.rows)
-        np.save(half / VAL_ROWS, preprocessor.transform(self.data.X_val, recipe.dtype))
+        val_rows = preprocessor.transform(self.data.X_val, recipe.dtype)
+        with writing(folder):
+            np.save(half / ROWS, prepared.rows)
+            np.save(half / VAL_ROWS, val_rows)
         half.rename(folder)
