@@ -135,6 +135,27 @@ def test_a_study_in_a_database(tmp_path):
     text = Parts(other / "report.html").text
     assert f"The finalists were trained in {there}: the winner is there." in text
     assert "Go on with" not in text
+    said = json.loads(
+        fcnet(*words, "--threads", 1, "--out", other, *where, "--study", "ours", "--json", "--resume", "--trials", 3).stdout
+    )
+    assert said["winner"]["runs"]
+    where += ["--study", "ours"]
+    page = Parts(Path(fcnet("report", study, *where).stdout.strip()))
+    winner = json.loads((study / "sweep.json").read_text())["winner"]["trial"]
+    assert f"The winner of the first 2 trials is trial {winner}; 1 has ended since." in page.text
+    assert "Go on with" not in page.text
+    said = json.loads(fcnet(*words, "--threads", 1, "--out", study, *where, "--json", "--resume", "--trials", 3).stdout)
+    assert said["winner_in"].endswith(str(other))
+    assert not (study / "winner.toml").exists()
+
+
+def test_a_study_that_was_stopped_after_its_winner_says_so(swept, tmp_path):
+    study = Path(shutil.copytree(swept[0], tmp_path / "study"))
+    (study / "sweep.json").write_text(json.dumps(swept[2] | {"n_trials": N_TRIALS - 2}))
+    (study / "status.json").write_text('{"ended": "stopped"}')
+    words = f"The winner of the first {N_TRIALS - 2} trials is trial {swept[2]['winner']['trial']}; 2 have ended since."
+    page = Parts(Path(fcnet("report", study).stdout.strip()))
+    assert f"{words} It was stopped. Go on with: fcnet sweep digits --out {study} --resume" in page.text
 
 
 def test_what_several_runs_differ_in(trained, tmp_path):

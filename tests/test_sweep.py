@@ -838,6 +838,49 @@ def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):
     said = fcnet(*words, tmp_path / "study", "--storage", url, "--study", "our own", "--timeout", "2000h", code=1).stderr
     assert said.endswith("--resume --timeout 7200000 --study 'our own', and the same --storage or FCNET_STORAGE\n")
     assert url not in said
+    monkeypatch.setattr("fcnet.experiments.sweep.run.work_in_processes", stop)
+    assert fcnet(*words, tmp_path / "third", "--jobs", 2, code=1).stderr.endswith(f"{tmp_path / 'third'} --resume --jobs 2\n")
+
+
+@pytest.mark.parametrize(
+    ("limits", "rest"), [(["--timeout", "1h"], ""), (["--timeout", "1h", "--trials", 9], " --trials 1")], ids=["time", "both"]
+)
+def test_a_sweep_stopped_in_its_final_goes_on_without_new_trials(recipe, tmp_path, monkeypatch, limits, rest):
+    """The time is up after the first trial, and Ctrl-C comes while the finalists train."""
+    from fcnet.experiments.sweep import run, work
+
+    def one_trial(study, todo, plan, *rest):
+        work.work(study, todo, replace(plan, trials=1), *rest)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    words = ["sweep", "digits", "--recipe", recipe(), "--out", tmp_path / "study"]
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "work", one_trial)
+        patched.setattr(run, "finish", stop)
+        result = fcnet(*words, *limits, code=1)
+    command = f"Go on with: fcnet sweep digits --out {tmp_path / 'study'} --resume{rest}"
+    assert f"Stopped. {command}\n" in result.stderr
+    assert f"It was stopped. {command}<" in (tmp_path / "study/report.html").read_text()
+    given = ["--winner-seeds", 1, "--json", *rest.split()]
+    said = json.loads(fcnet(*words[:2], *words[4:], "--resume", *given).stdout)
+    assert (said["n_trials"], said["winner"]["trial"]) == (1, 0)
+    monkeypatch.setattr(run, "work", stop)  # in further trials
+    assert (
+        fcnet(*words, "--resume", *limits, code=1)
+        .stderr.partition("Stopped. ")[2]
+        .startswith(f"Go on with: fcnet sweep digits --out {tmp_path / 'study'} --resume --timeout 3600\n")
+    )
+
+
+def test_a_full_disk_in_preprocessing_says_how_to_go_on(recipe, tmp_path, monkeypatch):
+    def write_less(*_):
+        raise OSError("76800 requested and 1000 written")  # as NumPy says it
+
+    monkeypatch.setattr(np, "save", write_less)
+    said = fcnet("sweep", "digits", "--recipe", recipe(), "--out", tmp_path / "study", code=1).stderr
+    assert re.search(r"Error: \S+/prepared/\w+ cannot be written: No space left on device. Make room, and go on with", said)
 
 
 @pytest.mark.parametrize(("text", "message"), [("5x", "is no duration"), ("0", "is no duration"), ("soon", "is no duration")])

@@ -101,6 +101,7 @@ def sweep(
     from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, how_to_go_on, make_plan
     from fcnet.experiments.sweep.results import RESULTS
     from fcnet.experiments.sweep.run import sweep as run_sweep
+    from fcnet.files import identity
 
     stop_once()
     if resume and out is None:
@@ -114,6 +115,7 @@ def sweep(
             raise SettingError("This sweep was begun with a limit of time alone: give --timeout, or --trials.")
         timeout = -math.inf  # the time for trials was up
     database = database_of(storage, study, plan)
+    results_before = identity(folder / RESULTS)
     settings = f"{len(plan.space)} setting{'s' * (len(plan.space) != 1)}"
     show_note(f"Sweeping {settings} of {plan.config.recipe} on {plan.config.dataset}; the study is {folder}")
     try:
@@ -122,7 +124,10 @@ def sweep(
                 *(folder, plan), timeout=timeout, jobs=jobs, data_dir=data_dir, database=database, tell=board.show
             )
     except KeyboardInterrupt:
-        show_error(f"Stopped. {how_to_go_on(plan, folder, database, timeout=timeout, data_dir=data_dir)}")
+        is_done = identity(folder / RESULTS) != results_before  # they are written when the last trial has ended
+        n_done = json.loads((folder / RESULTS).read_bytes())["n_trials"] if is_done else None
+        how = how_to_go_on(plan, folder, database, n_done=n_done, timeout=timeout, jobs=jobs, data_dir=data_dir)
+        show_error(f"Stopped. {how}")
         if any((folder / TRIALS).glob(f"*/{METRICS}")):
             report_early_end(folder, database)
         sys.exit(1)

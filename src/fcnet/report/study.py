@@ -44,7 +44,8 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         check_place(study, database)
         known = f"the database has no study {database.name!r} with trials" if database else "there are none in the folder"
         raise FileFormatError(f"{study} has no trials yet: {known}. Of a study in a database give --storage and --study.")
-    results = _results(study, now)
+    said = _results(study)
+    results = said if said.get("n_trials") == len(now.ended) else {}  # trials may have ended since
     winner = results.get("winner")
     best = next((trial for trial in now.ended if winner and trial.number == winner["trial"]), now.best(plan.sign))
     axes = axes_of(plan, short_names(p.name for p in plan.space))
@@ -81,7 +82,7 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         title=study.resolve().name,
         plan=plan,
         metric=METRICS[plan.metric],
-        state=_state(study, plan, now, results, database),
+        state=_state(study, plan, now, said, database),
         numbers=_numbers(plan, now, winner, rows),
         difference=winner["difference"]["words"] if winner and winner["difference"] else "",
         warnings=winner["warnings"] if winner else [],
@@ -113,11 +114,11 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
     return out
 
 
-def _results(study: Path, now: Account) -> dict[str, Any]:
-    """Return what ``sweep.json`` has, unless trials have ended since."""
+def _results(study: Path) -> dict[str, Any]:
+    """Return what ``sweep.json`` has; nothing where there is none yet."""
     try:
         results: dict[str, Any] = json.loads((study / RESULTS).read_text(encoding="utf-8"))
-        return results if results["n_trials"] == len(now.ended) else {}
+        return results if results["n_trials"] else {}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -129,15 +130,16 @@ def _has_winner(plan: Plan, results: dict[str, Any]) -> bool:
     return bool(results.get("winner")) or (results.get("best") is not None and not plan.winner_seeds)
 
 
-def _state(study: Path, plan: Plan, now: Account, results: dict[str, Any], database: Database | None) -> str:
-    """Return how a sweep stands that has not come to its end, in words."""
+def _state(study: Path, plan: Plan, now: Account, said: dict[str, Any], database: Database | None) -> str:
+    """Return how a sweep stands that has not come to its end, in words. `said` is what ``sweep.json`` has."""
     none = ", none with a result" if now.ended and not now.complete else ""
     done = f"{plan.counted(len(now.ended))} have ended{none}"
     if owner(study):
         return f"The sweep is still running: {done}."
-    if _has_winner(plan, results):
+    since, there = len(now.ended) - said.get("n_trials", 0), said.get("winner_in")
+    if _has_winner(plan, said) and not since:
         return ""
-    if there := results.get("winner_in"):
+    if there and not since:
         return f"The finalists were trained in {there}: the winner is there."
     if none and len(now.ended) >= plan.most_trials:
         return f"The sweep has no winner: {done}. The table says why."
@@ -145,7 +147,14 @@ def _state(study: Path, plan: Plan, now: Account, results: dict[str, Any], datab
     reason = without_credentials(status.get("reason", "")).rstrip(".")
     ends = {"stopped": " It was stopped.", "failed": f" It failed: {reason}."}
     ended = ends.get(status.get("ended", ""), " It was killed." if status else "")
-    return f"The sweep has no winner yet: {done}.{ended} {how_to_go_on(plan, study, database)}"
+    n_done = said["n_trials"] if said.get("best") is not None and not since else None
+    go_on = f"{ended} {how_to_go_on(plan, study, database, n_done=n_done)}"
+    if there or _has_winner(plan, said):
+        winner = f"in {there}" if there else f"trial {said['winner']['trial'] if said['winner'] else said['best']}"
+        later = f"{since} {'has' if since == 1 else 'have'} ended since."
+        words = f"The winner of the first {said['n_trials']} trials is {winner}; {later}"
+        return words + go_on if status else words  # else another machine has gone on
+    return f"The sweep has no winner yet: {done}.{go_on}"
 
 
 def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

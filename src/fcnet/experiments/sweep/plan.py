@@ -231,12 +231,25 @@ def make_plan(
 
 
 def how_to_go_on(
-    plan: Plan, folder: Path, database: "Database | None", *, timeout: float = math.inf, data_dir: str | None = None
+    plan: Plan,
+    folder: Path,
+    database: "Database | None",
+    *,
+    n_done: int | None = None,
+    timeout: float = math.inf,
+    jobs: int = 1,
+    data_dir: str | None = None,
 ) -> str:
-    """Return the command that goes on with a study; the address of a database, which may have a password, is not in it."""
+    """Return the command that goes on with a study; the address of a database, which may have a password, is not in it.
+
+    Where trials have come to their end, `n_done` of them, it draws no more: the finalists are what is left.
+    """
     words = ["fcnet", "sweep", plan.config.dataset, "--out", str(folder), "--resume"]
     words += ["--data-dir", data_dir] if data_dir else []
-    if math.isfinite(timeout):
+    words += ["--jobs", str(jobs)] if jobs > 1 else []
+    if n_done is not None:
+        words += ["--trials", str(n_done)] if n_done < plan.most_trials and plan.trials < WHILE_THERE_IS_TIME else []
+    elif math.isfinite(timeout):
         words += ["--timeout", f"{timeout:.15g}"]
     elif plan.trials == WHILE_THERE_IS_TIME:
         words += ["--timeout", "TIME"]
