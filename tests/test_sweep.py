@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -711,7 +711,8 @@ def test_several_processes_share_a_study_and_one_may_die(recipe, tmp_path, monke
             until = time.monotonic() + 600
             while not (pids := list(died.iterdir())) and time.monotonic() < until:
                 time.sleep(0.01)
-            os.waitid(os.P_PID, int(pids[0].name), os.WEXITED | os.WNOWAIT)
+            with suppress(ChildProcessError):  # if its end was seen in the meantime
+                os.waitid(os.P_PID, int(pids[0].name), os.WEXITED | os.WNOWAIT)
 
     file = recipe("[sweep]\nl2 = {low = 1e-6, high = 1e-2, log = true}\n")
     found = run_sweep(tmp_path / "study", file, trials=4, jobs=2, pruner="none", changes=["epochs=4"], tell=tell)
@@ -771,9 +772,13 @@ def test_what_is_set_is_not_swept(recipe, tmp_path):
 
 
 def test_a_range_ends_with_its_last_step(recipe, tmp_path):
-    given = {"batch_size": {"low": 32, "high": 120, "step": 32}, "dropout": {"low": 0.1, "high": 0.3, "step": 0.1}}
+    given = {
+        "batch_size": {"low": 32, "high": 120, "step": 32},
+        "dropout": {"low": 0.1, "high": 0.3, "step": 0.1},
+        "input_dropout": {"low": 0.1, "high": 0.3, "step": 0.2},
+    }
     _, plan = planned(tmp_path / "study", recipe(), given=given)
-    assert [(parameter.high, parameter.step) for parameter in plan.space] == [(96, 32), (0.3, 0.1)]
+    assert [(parameter.high, parameter.step) for parameter in plan.space] == [(96, 32), (0.3, 0.1), (0.3, 0.2)]
 
 
 def test_a_study_is_not_mixed_with_another(recipe, tmp_path):
@@ -783,6 +788,10 @@ def test_a_study_is_not_mixed_with_another(recipe, tmp_path):
         ({}, "exists. Choose another --out, or --resume it."),
         ({"resume": True, "sampler": "random"}, "was begun with other settings: sampler was 'tpe', now 'random'"),
         ({"resume": True, "changes": ["epochs=3"]}, "training.epochs was 2, now 3"),
+        (
+            {"resume": True, "changes": ["hidden_sizes=[8]"]},  # as it is, but no longer swept
+            "swept was ['network.hidden_sizes', 'training.learning_rate'], now ['training.learning_rate']",
+        ),
         ({"resume": True, "given": ["l2=1e-6:1e-2:log"]}, 'the space of l2 was none, now {"low": 1e-06'),
     ):
         with pytest.raises(InputError, match=re.escape(message)):

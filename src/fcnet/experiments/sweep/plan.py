@@ -86,6 +86,11 @@ class Plan:
         """What the study is called in a database, unless it is given a name."""
         return f"{Path(self.config.dataset).stem}-{self.config.recipe}"
 
+    @property
+    def swept(self) -> list[str]:
+        """The names of what is swept: of the table, what was not set by hand."""
+        return sorted(parameter.name for parameter in self.space)
+
     @cached_property
     def cells(self) -> list[dict[str, Any]] | None:
         """All combinations of values in random order, without that of the plain recipe; None where they cannot be listed."""
@@ -161,7 +166,7 @@ class Plan:
 
     def differences(self, now: "Plan") -> str:
         """Return what is different in another plan, in words, but for what may be changed in a study."""
-        own = [(name, getattr(self, name), getattr(now, name)) for name in STAYS]
+        own = [(name, getattr(self, name), getattr(now, name)) for name in (*STAYS, "swept")]
         space = [(f"the space of {key}", self.table.get(key), now.table.get(key)) for key in self.table | now.table]
         said = [f"{what} was {_words(old)}, now {_words(new)}" for what, old, new in (*own, *space) if old != new]
         return ", ".join(filter(None, [self.config.differences(now.config), *said]))

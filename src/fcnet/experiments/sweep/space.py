@@ -228,9 +228,9 @@ def _range(key: str, said: Mapping[str, Any], places: tuple[Entry, ...], only_wi
         raise SettingError(f"step of {key} must be {kind} above 0, without log, got {step!r}.")
     number = int if whole else float
     if step is not None:
-        if step > high - low > 0:
-            raise SettingError(f"step of {key} is {step:g}, longer than its range from {low:g} to {high:g}.")
         first, last, each = (Decimal(str(value)) for value in (low, high, step))
+        if each > last - first > 0:
+            raise SettingError(f"step of {key} is {step:g}, longer than its range from {low:g} to {high:g}.")
         high, step = first + (last - first) // each * each, number(step)  # the last step may end before
     return Parameter(places[0].name, places, (), number(low), number(high), log, step, whole=whole, only_with=only_with)
 

@@ -114,6 +114,7 @@ def _check_plan(study: "Study", plan: Plan, name: str) -> None:
     same = json.loads(json.dumps(plan.to_dict()))
     del same["dataset"], same["threads"], same["fcnet"], same["settings"]["description"]
     del same["sweep"]["trials"], same["sweep"]["winner_seeds"], same["sweep"]["fixed"]
+    same["sweep"]["swept"] = plan.swept
     there = study.user_attrs.get(PLAN)
     if there is None:
         study.set_user_attr(PLAN, same)
