@@ -52,10 +52,13 @@ class Finalist:
         """Return the mean of a metric over seeds."""
         return float(np.mean(self.values(name)))
 
+    def std(self, name: str) -> float | None:
+        """Return the standard deviation of a metric over seeds; None with one seed."""
+        return float(np.std(self.values(name), ddof=1)) if len(self.metrics) > 1 else None
+
     def said(self, folder: Path, *names: str) -> dict[str, Any]:
         """Return what ``sweep.json`` has of it."""
-        several = len(self.metrics) > 1
-        std = {f"{name}_std": float(np.std(self.values(name), ddof=1)) if several else None for name in names}
+        std = {f"{name}_std": self.std(name) for name in names}
         runs = [str(run.relative_to(folder)) for run in self.runs]
         return {"trial": self.trial.number, "runs": runs, **{name: self.mean(name) for name in names}, **std}
 
@@ -105,7 +108,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         "recipe": RECIPE,
         "seeds": list(plan.new_seeds),
         "plain": None if plain is None else plain.mean(plan.metric),
-        "plain_std": None if plain is None else plain.said(folder, plan.metric)[f"{plan.metric}_std"],
+        "plain_std": None if plain is None else plain.std(plan.metric),
         "difference": None if difference is None else asdict(difference) | {"words": difference.words},
         "finalists": [finalist.said(folder, "val_accuracy", "val_loss") for finalist in final],
         "n_val": n_val,
