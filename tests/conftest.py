@@ -235,6 +235,14 @@ def look(browser):
     return lambda page, width, theme: look_at(browser, page, width, theme)
 
 
+# Charts are drawn when a frame has told their size, in the next one.
+DRAWN = """
+const done = arguments[0];
+const after = n => n ? requestAnimationFrame(() => after(n - 1)) : done();
+after(4);
+"""
+
+
 def look_at(browser, report, width, theme):
     """Open a page on a screen of that width, and check what holds for every page."""
     screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -242,6 +250,7 @@ def look_at(browser, report, width, theme):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
     browser.get_log("performance")  # only what comes from here on
     browser.get(report.as_uri())
+    browser.execute_async_script(DRAWN)
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     requests = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
     # The first page that Chromium opens is one of its own, whose requests may come late.
