@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ class Model:
             self.preprocessor = vars(self).pop("scaling")
 
     @property
+    def members(self) -> "Sequence[Model]":
+        """The models whose predictions are averaged: this one alone."""
+        return [self]
+
+    @property
     def n_inputs(self) -> int:
         """Values of a raw input."""
         n_inputs = self.preprocessor.n_inputs
@@ -116,6 +122,54 @@ class Model:
         return check_results(self.network.loss.predict(self.logits(X)))
 
 
+class Ensemble(Model):
+    """Models of the same data that predict together, by the mean of their probabilities, or values.
+
+    Its other attributes are those of the first one.
+
+    Parameters
+    ----------
+    members : sequence of Model
+
+    Raises
+    ------
+    InputError
+        If there are none, or they differ in what they take or predict.
+    """
+
+    def __init__(self, members: Sequence[Model]) -> None:
+        self._members = [one for member in members for one in member.members]
+        if not self._members:
+            raise InputError("An ensemble needs a model or more.")
+        first = self._members[0]
+        if any(_interface(member) != _interface(first) for member in self._members):
+            raise InputError("The models of an ensemble must have the same inputs, classes, loss and dtype.")
+        views = (first.average_mirror, first.average_shift)
+        super().__init__(first.network, first.preprocessor, first.classes, first.image_shape, first.max_value, *views)
+
+    @property
+    def members(self) -> Sequence[Model]:
+        """The models whose predictions are averaged."""
+        return self._members
+
+    def logits(self, X: Any) -> Array:
+        """Return the logits (n, n_classes) that give the mean of the members' probabilities, for raw inputs (n, n_inputs).
+
+        Of two classes or more these are the logarithms of the probabilities. What is taken and raised is that of `Model`.
+        """
+        return self.averaged([member.logits(X) for member in self.members])
+
+    def averaged(self, logits: Sequence[Array]) -> Array:
+        """Return the logits of the ensemble by those of its members."""
+        return check_results(self.network.loss.averaged(np.stack(logits)))
+
+
+def _interface(model: Model) -> tuple[Any, ...]:
+    columns = [(name, categories) for name, categories in model.preprocessor.columns]
+    network = model.network
+    return network.loss.name, network.dtype, model.n_inputs, columns, model.classes, model.image_shape, model.max_value
+
+
 def as_model(model: Any) -> Model:
     """Return a model as it is, and a model of a bare network; raise InputError if it is neither."""
     if isinstance(model, Model):
@@ -142,6 +196,21 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
         If it cannot be written; an older file at `path` is then unharmed.
     """
     model = as_model(model)
+    if isinstance(model, Ensemble):
+        contents = [_contents(member) for member in model.members]
+        tensors = {f"{i}.{name}": tensor for i, (tensors, _) in enumerate(contents) for name, tensor in tensors.items()}
+        metadata: dict[str, Any] = {"members": [metadata for _, metadata in contents]}
+    else:
+        tensors, metadata = _contents(model)
+    try:
+        _model_of(tensors, json.loads(json.dumps(metadata, default=plain)))
+    except FcnetError as error:
+        raise InputError(f"The model could not be read again, and was not saved: {error}") from None
+    save_tensors(path, tensors, metadata, MODEL_FORMAT)
+
+
+def _contents(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the tensors and the metadata of a model."""
     network = model.network.get_config()
     if callable(network["activation"]):
         raise InputError(
@@ -155,15 +224,10 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
         "max_value": model.max_value,
         "average_mirror": model.average_mirror,
         "average_shift": model.average_shift,
+        "scaling": {"kind": model.preprocessor.kind, **model.preprocessor.get_config()},
     }
-    metadata["scaling"] = {"kind": model.preprocessor.kind, **model.preprocessor.get_config()}
     arrays = {f"scaling.{name}": array for name, array in model.preprocessor.arrays().items()}
-    tensors = {name: np.asarray(tensor) for name, tensor in (model.network.params | arrays).items()}
-    try:
-        _model_of(tensors, json.loads(json.dumps(metadata, default=plain)))
-    except FcnetError as error:
-        raise InputError(f"The model could not be read again, and was not saved: {error}") from None
-    save_tensors(path, tensors, metadata, MODEL_FORMAT)
+    return {name: np.asarray(tensor) for name, tensor in (model.network.params | arrays).items()}, metadata
 
 
 def load(path: str | Path) -> Model:
@@ -182,6 +246,8 @@ def load(path: str | Path) -> Model:
 
 def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
     """Make a model of the contents of a file, or raise InputError if they are damaged or do not fit one another."""
+    if "members" in metadata:
+        return Ensemble(_members_of(tensors, metadata["members"]))
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise InputError(f"its tensor {name!r} holds NaN or infinite values.")
@@ -206,6 +272,18 @@ def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
     except (FcnetError, KeyError, IndexError, OverflowError, TypeError, ValueError) as error:
         raise InputError(str(error) if isinstance(error, FcnetError) else repr(error)) from None
     return model
+
+
+def _members_of(tensors: dict[str, Array], members: Any) -> list[Model]:
+    parts: dict[str, dict[str, Array]] = {}
+    for name, tensor in tensors.items():
+        number, _, own = name.partition(".")
+        parts.setdefault(number, {})[own] = tensor
+    if not isinstance(members, list) or parts.keys() != {str(i) for i in range(len(members))}:
+        raise InputError("the tensors of its members do not fit their descriptions.")
+    if any(not isinstance(member, dict) or "members" in member for member in members):
+        raise InputError("its members are no models.")
+    return [_model_of(parts[str(i)], member) for i, member in enumerate(members)]
 
 
 def _check(model: Model) -> None:

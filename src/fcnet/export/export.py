@@ -55,13 +55,9 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     """
     model = as_model(model)
     network = model.network
-    preprocessor, views = model.preprocessor, model.views
-    graph = Graph(taken=[name for name, _ in preprocessor.columns])
-    raw = preprocessor.onnx_inputs(graph, network.dtype, model.n_inputs)
-    logits = network.to_onnx(graph, preprocessor.to_onnx(graph, raw, network.dtype, views))
-    if views:
-        logits = graph.add("ReduceMean", logits, axes=[1], keepdims=0)
-    _add_outputs(graph, model, logits)
+    graph = Graph(taken=[name for name, _ in model.preprocessor.columns])
+    logits = [_add_member(graph, member) for member in model.members]
+    _add_outputs(graph, model, _averaged(graph, model, logits) if len(logits) > 1 else logits[0])
     metadata = {
         "loss": network.loss.name,
         "classes": json.dumps(model.classes, ensure_ascii=False),
@@ -72,6 +68,20 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     difference = _check(content, model, tolerance)
     write_atomic(path, content)
     return difference
+
+
+def _add_member(graph: Graph, model: Model) -> str:
+    """Add the nodes that compute the logits of a model from raw inputs, and return their name."""
+    network, preprocessor, views = model.network, model.preprocessor, model.views
+    raw = preprocessor.onnx_inputs(graph, network.dtype, model.n_inputs)
+    logits = network.to_onnx(graph, preprocessor.to_onnx(graph, raw, network.dtype, views))
+    return graph.add("ReduceMean", logits, axes=[1], keepdims=0) if views else logits
+
+
+def _averaged(graph: Graph, model: Model, logits: list[str]) -> str:
+    network = model.network
+    together = graph.add("Concat", *(graph.add("Unsqueeze", one, np.array([1])) for one in logits), axis=1)
+    return network.loss.averaged_to_onnx(graph, together, network.dtype.type, len(logits))
 
 
 def _add_outputs(graph: Graph, model: Model, logits: str) -> None:

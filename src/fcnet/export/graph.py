@@ -30,8 +30,9 @@ class Graph:
         self.constants: dict[str, Array] = {}
 
     def input(self, name: str, dtype: DTypeLike, n_columns: int) -> str:
-        """Add an input of any number of rows, and return its name."""
-        self.inputs.append(_value(name, dtype, ["rows", n_columns]))
+        """Add an input of any number of rows, unless there is one of that name, and return its name."""
+        if all(known.name != name for known in self.inputs):
+            self.inputs.append(_value(name, dtype, ["rows", n_columns]))
         return name
 
     def add(self, op: str, *inputs: str | Array | np.generic, output: str = "", domain: str = "", **attributes: Any) -> str:

@@ -4,6 +4,7 @@ The last affine layer gives the logits s (n, k); a loss says what they mean. Wit
 ``Σ_i w_i ℓ_i / Σ_i w_i``.
 """
 
+import math
 from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -36,6 +37,17 @@ def sigmoid(logits: Array, xp: ModuleType = np) -> Array:
     out *= 0.5
     out += 0.5
     return out
+
+
+def log_mean(logarithms: Array) -> Array:
+    """Return the logarithm of the mean over the first axis of what these are the logarithms of; none of it may overflow."""
+    return np.asarray(np.logaddexp.reduce(logarithms, axis=0) - math.log(len(logarithms)))
+
+
+def log_mean_to_onnx(graph: "Graph", logarithms: str, number: Number, n: int) -> str:
+    """Add `log_mean` over the second axis, which has `n` entries, to an ONNX graph, and return the name of its result."""
+    total = graph.add("ReduceLogSumExp", logarithms, axes=[1], keepdims=0)
+    return graph.add("Sub", total, number(math.log(n)))
 
 
 def weighted_mean(values: Array, weights: Array | None) -> float:
@@ -92,6 +104,14 @@ class Loss(ABC):
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
         """Return the logits (n_outputs,) with the least loss where all rows have the same."""
 
+    @abstractmethod
+    def averaged(self, logits: Array) -> Array:
+        """Return the logits (n, k) whose `mean` is the mean of those of several networks, (n_networks, n, k)."""
+
+    @abstractmethod
+    def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
+        """Add `averaged` to an ONNX graph, of logits (n, n_networks, k), and return the name of its result."""
+
     def value(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean loss."""
         return weighted_mean(self.losses(logits, y), weights)
@@ -128,6 +148,12 @@ class CrossEntropy(Loss):
 
     def label_to_onnx(self, graph: "Graph", logits: str, number: Number) -> str:
         return graph.add("ArgMax", logits, axis=1, keepdims=0)
+
+    def averaged(self, logits: Array) -> Array:
+        return log_mean(logits - np.logaddexp.reduce(logits, axis=2, keepdims=True))
+
+    def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
+        return log_mean_to_onnx(graph, graph.add("LogSoftmax", logits, axis=2), number, n_networks)
 
     def predict(self, logits: Array) -> Array:
         return np.asarray(logits.argmax(axis=1))
@@ -184,6 +210,14 @@ class BinaryCrossEntropy(_Elementwise):
     def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
         return graph.add("Sigmoid", logits)
 
+    def averaged(self, logits: Array) -> Array:
+        zero = np.zeros_like(logits)
+        return np.asarray(log_mean(-np.logaddexp(zero, -logits)) - log_mean(-np.logaddexp(zero, logits)))
+
+    def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
+        of_one, of_zero = (graph.add("Neg", graph.add("Softplus", s)) for s in (graph.add("Neg", logits), logits))
+        return graph.add("Sub", *(log_mean_to_onnx(graph, p, number, n_networks) for p in (of_one, of_zero)))
+
     def predict(self, logits: Array) -> Array:
         return np.asarray(logits > 0).astype(np.int64)
 
@@ -213,6 +247,12 @@ class SquaredLoss(_Elementwise):
 
     def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
         return logits
+
+    def averaged(self, logits: Array) -> Array:
+        return np.asarray(logits.mean(axis=0))
+
+    def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
+        return graph.add("ReduceMean", logits, axes=[1], keepdims=0)
 
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return ``1 - Σ (y - ŷ)² / Σ (y - ȳ)²``, averaged over outputs; 1 where a constant is met, 0 where it is not."""
@@ -246,6 +286,12 @@ class PoissonLoss(SquaredLoss):
         with np.errstate(over="ignore"):  # what is not finite is found by its value
             mean: Array = xp.exp(logits)
         return mean
+
+    def averaged(self, logits: Array) -> Array:
+        return log_mean(logits)
+
+    def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
+        return log_mean_to_onnx(graph, logits, number, n_networks)
 
     def mean_to_onnx(self, graph: "Graph", logits: str) -> str:
         return graph.add("Exp", logits)
