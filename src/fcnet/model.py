@@ -66,9 +66,13 @@ class Model:
             self.preprocessor = vars(self).pop("scaling")
 
     @property
-    def members(self) -> "Sequence[Model]":
+    def members(self) -> Sequence["Model"]:
         """The models whose predictions are averaged: this one alone."""
         return [self]
+
+    def averaged(self, logits: Sequence[Array]) -> Array:
+        """Return the logits of the whole by those of its members."""
+        return logits[0]
 
     @property
     def n_inputs(self) -> int:
@@ -160,7 +164,7 @@ class Ensemble(Model):
         return self.averaged([member.logits(X) for member in self.members])
 
     def averaged(self, logits: Sequence[Array]) -> Array:
-        """Return the logits of the ensemble by those of its members."""
+        """Return the logits of the whole by those of its members."""
         return check_results(self.network.loss.averaged(np.stack(logits)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fcnet.data import DATASETS
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
+from fcnet.experiments.members import how_trained
 from fcnet.experiments.results import read_metrics
 from fcnet.model import Model, load
 from fcnet.preprocessing import Preprocessor
@@ -111,9 +112,10 @@ def _network(metrics: dict[str, Any], model: Model) -> list[str]:
     sizes = " → ".join(f"{size:,}" for size in network.layer_sizes)
     kinds = [name for name, used in (("mirrored", model.average_mirror), ("translated", model.average_shift)) if used]
     views = f"; logits are averaged over {' and '.join(kinds)} views" if kinds else ""
-    parameters = metrics.get("n_parameters", network.n_parameters)
+    parameters = metrics.get("n_parameters", network.n_parameters)  # of all networks
+    of = f"An ensemble of {len(model.members)} networks, with layers as" if len(model.members) > 1 else "Layers"
     return [
-        f"Layers {sizes}, activation {network.activation}, normalisation {network.normalisation}: {parameters:,} "
+        f"{of} {sizes}, activation {network.activation}, normalisation {network.normalisation}: {parameters:,} "
         f"parameters of {network.dtype}. Its inputs are {model.preprocessor.description}{views}."
     ]
 
@@ -121,7 +123,7 @@ def _network(metrics: dict[str, Any], model: Model) -> list[str]:
 def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     times = {"training": "fit_seconds", "preparing the inputs": "feature_seconds"}
     took = " and ".join(f"{duration_words(metrics[key])} of {what}" for what, key in times.items())
-    how = config.settings.training.how(metrics)
+    how, members = how_trained(config, metrics), metrics.get("members")
     rows = (
         [part, f"`{name}`", _plain(setting_words(value))]
         for part, values in config.settings.grouped().items()
@@ -129,7 +131,7 @@ def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     )
     texts = [
         config.settings.description,
-        f"It took {took} on the engine {config.engine}. {how} The seed was {config.seed}.",
+        f"It took {took} on the engine {config.engine}. {how}{'' if members else f' The seed was {config.seed}.'}",
         _table(["part", "setting", "value"], rows),
     ]
     return [text for text in texts if text]

@@ -17,6 +17,7 @@ from fcnet.cli.report import write_or_warn
 @json_option
 def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
     """Evaluate RUN on the test rows, once, and record the accuracy."""
+    from fcnet.experiments.members import over_members
     from fcnet.experiments.run import evaluate as evaluate_run
 
     metrics = evaluate_run(run, data_dir=data_dir)
@@ -25,3 +26,6 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
         click.echo(json.dumps(metrics))
     else:
         click.echo(f"Test accuracy {metrics['test_accuracy']:.2%} on {metrics['n_test']:,} rows.")
+        if metrics.get("members"):
+            mean, std = over_members(metrics, "test_accuracy")
+            click.echo(f"Its {len(metrics['members'])} networks, each by itself: {100 * mean:.2f} ± {100 * std:.2f} %.")

@@ -30,6 +30,18 @@ from fcnet.errors import DivergedError, FcnetError, SettingError
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
 @configuration_options
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train N networks, with the seeds from --seed on; the model is their ensemble.  [default: 1]",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Cross-validate: train N networks, each on all but one of N folds; the model is their ensemble.",
+)
 @click.option("--resume", is_flag=True, help="Continue the run in --out, with its own settings.")
 @click.option("--force", is_flag=True, help="Replace an existing run.")
 @click.option(
@@ -72,9 +84,10 @@ def train(
     from fcnet.cli.notes import terminal
     from fcnet.experiments.configure import configure
     from fcnet.experiments.folder import CHECKPOINT, claimed
+    from fcnet.experiments.members import members_words, train_members
     from fcnet.experiments.results import read_state
     from fcnet.experiments.run import check_run, is_begun
-    from fcnet.experiments.run import train as train_run
+    from fcnet.experiments.run import train as train_one
     from fcnet.experiments.run_loggers import log_files, run_loggers
     from fcnet.training.callbacks import Progress
 
@@ -82,6 +95,8 @@ def train(
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     run, config = configure(dataset, out, resume=resume, verify=not no_verify, **settings)
+    if logs and config.members():
+        raise SettingError("--log is for a single training: leave it out, or --seeds and --folds.")
     finished = check_run(run, config, force=force, resume=resume)
     with nullcontext(run) if out else claimed(run) as run:
         loggers = [] if finished else run_loggers(logs, run, config)
@@ -91,7 +106,7 @@ def train(
             verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
             show_note(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}")
         try:
-            metrics = train_run(
+            metrics = (train_members if config.members() else train_one)(
                 *(run, config),
                 data_dir=data_dir,
                 force=force,
@@ -116,9 +131,9 @@ def train(
     if as_json:
         click.echo(json.dumps(metrics))
         return
-    epoch = config.settings.training.epoch_words(metrics)
+    of_what = members_words(config, metrics) or config.settings.training.epoch_words(metrics)
     click.echo(
-        f"Validation accuracy {metrics['val_accuracy']:.2%}{epoch}, "
+        f"Validation accuracy {metrics['val_accuracy']:.2%}{of_what}, "
         f"training accuracy {metrics['train_accuracy']:.2%}, {metrics['fit_seconds']:.1f} s of training."
     )
     click.echo(f"Run folder: {run}")

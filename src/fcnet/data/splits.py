@@ -1,13 +1,15 @@
 """A split of own data that is the same every time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fcnet.data.dataset import Dataset
 from fcnet.errors import FileFormatError, InputError
-from fcnet.types import Array
+from fcnet.types import Array, is_frame
 from fcnet.words import listed
 
 VAL_SHARE, TEST_SHARE = 0.15, 0.15
@@ -38,6 +40,33 @@ def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test
             part.append(piece)
     train_rows, val_rows, test_rows = (np.sort(np.concatenate(part)) for part in pieces)
     return train_rows, val_rows, test_rows
+
+
+def of_fold(data: Dataset, fold: int, folds: int) -> Dataset:
+    """Return data of which one of several folds, counted from 1, is to validate, and the others are to train.
+
+    The rows to train and to validate are dealt out to the folds, each class as evenly as can be, in the same way every time.
+    Where there are fewer rows than folds, InputError is raised.
+    """
+    X, y = joined(data.X_train, data.X_val), np.concatenate([data.y_train, data.y_val])
+    if len(y) < folds:
+        raise InputError(f"{data.name} has {len(y):,} rows to train and to validate: too few for {folds} folds.")
+    rng = np.random.default_rng(0)
+    by_class = np.argsort(y, kind="stable")
+    shuffled = np.concatenate([rng.permutation(rows) for rows in np.split(by_class, np.flatnonzero(np.diff(y[by_class])) + 1)])
+    fold_of = np.empty(len(y), int)
+    fold_of[shuffled] = np.arange(len(y)) % folds + 1
+    train, val = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+    return replace(data, X_train=X[train], y_train=y[train], X_val=X[val], y_val=y[val])
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Return rows, and behind them others: of two arrays, or two data frames."""
+    if not is_frame(first):
+        return np.concatenate([first, second])
+    import polars as pl
+
+    return pl.concat([first, second])
 
 
 def of_few_rows(y: Array, classes: Sequence[str], parts: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.data.own import is_unchanged
+from fcnet.data.splits import of_fold
 from fcnet.data.table import TableOptions
 from fcnet.data.table_file import is_table
 from fcnet.engine import default_engine
@@ -24,7 +25,10 @@ from fcnet.preprocessing import for_data
 
 @dataclass(frozen=True)
 class Config:
-    """All that is needed to repeat a run; those from `target` to `checksum` are for own data."""
+    """All that is needed to repeat a run; those from `target` to `checksum` are for own data.
+
+    A run of several `seeds`, or `folds`, is an ensemble. A member of one with folds has the number of its `fold`, from 1.
+    """
 
     dataset: str
     recipe: str
@@ -40,12 +44,22 @@ class Config:
     decimal: str = ""
     checksum: str = ""
     threads: int = 0  # as many as there are cores, in runs from before there was a number
+    seeds: int = 1
+    folds: int = 0
+    fold: int = 0
     fcnet: str = __version__
 
     def __post_init__(self) -> None:
         preprocessing = for_data(self.settings.preprocessing, is_table=is_table(Path(self.dataset)))
         if preprocessing != self.settings.preprocessing:
             object.__setattr__(self, "settings", msgspec.structs.replace(self.settings, preprocessing=preprocessing))
+
+    def members(self) -> list["Config"]:
+        """Return the configurations of the runs that an ensemble is of, each with a seed of its own; none of a single run."""
+        n = self.folds or self.seeds
+        if n == 1 or self.fold:
+            return []
+        return [replace(self, seeds=1, seed=self.seed + i, fold=i + 1 if self.folds else 0) for i in range(n)]
 
     def load(self, data_dir: str | None = None, n_test: int | None = None, known: Collection[str] = ()) -> Dataset:
         """Load the data; with an `n_test` of 0 its test part is not read. Of a table all columns that are `known` are kept.
@@ -71,7 +85,8 @@ class Config:
             "decimal": self.decimal,
             "known": known,
         }
-        return load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
+        data = load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
+        return of_fold(data, self.fold, self.folds) if self.fold else data
 
     def options(self) -> dict[str, Any]:
         """Return all but the settings."""

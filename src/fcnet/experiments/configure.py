@@ -27,6 +27,8 @@ def configure(
     recipe: str | None = None,
     changes: Iterable[str] = (),
     seed: int | None = None,
+    seeds: int | None = None,
+    folds: int | None = None,
     engine: str | None = None,
     threads: int | None = None,
     verify: bool = True,
@@ -37,7 +39,8 @@ def configure(
     Raises
     ------
     SettingError
-        If there is no such data set, recipe or setting, or columns are named and the data is no table.
+        If there is no such data set, recipe or setting, columns are named and the data is no table, or there are `seeds` and
+        `folds`.
     FileFormatError
         If a new run is of a path where nothing is.
     """
@@ -46,10 +49,20 @@ def configure(
         raise SettingError(f"{unknown_name('data set', dataset, DATASETS)} Nor is there a folder of that name.")
     if any(columns.values()) and not own:
         raise SettingError(f"{options_given(columns)} for tables.")
+    if (seeds or 1) > 1 and folds:
+        raise SettingError("--seeds and --folds each make an ensemble: give one of them. Each fold has a seed of its own.")
     name_of_data = stem(dataset)
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and out is not None and (out / file).exists():
-        named = {**columns, "seed": seed, "engine": engine, "threads": threads, "recipe": Path(recipe).stem if recipe else None}
+        named = {
+            **columns,
+            "seed": seed,
+            "seeds": seeds,
+            "folds": folds,
+            "engine": engine,
+            "threads": threads,
+            "recipe": Path(recipe).stem if recipe else None,
+        }
         named["verify"] = None if verify else False
         given = {name: value for name, value in named.items() if value not in (None, "", [])}
         settings = load_recipe(recipe or str(out / file), changes)
@@ -59,7 +72,12 @@ def configure(
     recipe = recipe or default_recipe(dataset)
     name = Path(recipe).stem
     run = out or Path("runs") / f"{name_of_data}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    computed: dict[str, Any] = {"threads": threads or default_threads(), "checksum": checksum(dataset) if own else ""}
+    computed: dict[str, Any] = {
+        "threads": threads or default_threads(),
+        "checksum": checksum(dataset) if own else "",
+        "seeds": seeds or 1,
+        "folds": folds or 0,
+    }
     settings = load_recipe(recipe, changes)
     return run, Config(dataset, name, settings, seed or 0, engine or default_engine(), verify, **columns, **computed)
 

@@ -26,6 +26,7 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"
+MEMBERS = "members"  # the folder with the runs that an ensemble is of
 STUDY, TRIALS = "study.toml", "trials"  # the folder of a sweep has these
 TIME = "%Y-%m-%d %H:%M:%S"
 PATIENCE, PATIENCE_TO_ASK = 1.0, 0.2  # seconds: who only asks whether a folder is owned holds its lock for a moment

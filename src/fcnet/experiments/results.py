@@ -35,7 +35,7 @@ def read_metrics(run: Path) -> dict[str, Any]:
 def read_state(run: Path) -> RunState:
     """Return whether a run is finished or running, or how it ended; raise FileFormatError where it is no run, or damaged."""
     config = Config.read(run)
-    return state_of(run, config.dataset, config.settings.training.n_epochs)
+    return state_of(run, config.dataset, config.settings.training.n_epochs, len(config.members()))
 
 
 def read_history(run: Path) -> History:

@@ -1,6 +1,7 @@
 """A run: one recipe trained on one data set, with all that came of it in one folder."""
 
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.data import Dataset
+from fcnet.data.splits import joined
 from fcnet.engine import ENGINES
 from fcnet.errors import InputError, SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import (
     CONFIG,
+    MEMBERS,
     METRICS,
     MODEL,
     PREDICTIONS,
@@ -27,9 +30,11 @@ from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.model import Model, load
+from fcnet.nn.losses import Loss
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
+from fcnet.types import Array
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +51,11 @@ def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = 
     """
     config.settings.check(config.engine)
     refuse_if_owned(run)
-    return _check_folder(run, config, force, resume)
+    return check_folder(run, config, force, resume)
 
 
-def _check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
+def check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
+    """Check a folder as `check_run` does, but not the settings, nor who owns it."""
     is_run = (run / CONFIG).exists()
     if resume and is_run:
         is_finished = (run / METRICS).exists()
@@ -70,10 +76,12 @@ def is_begun(run: Path, config: Config) -> bool:
     return (run / CONFIG).exists() and not Config.read(run).differences(config)
 
 
-def _begin(run: Path, config: Config, resume: bool) -> None:
+def begin(run: Path, config: Config, resume: bool) -> None:
     """Make the folder and its configuration, unless there is one to resume; of an older run nothing is left."""
     if resume and (run / CONFIG).exists():
         return
+    if (run / CONFIG).exists():
+        shutil.rmtree(run / MEMBERS, ignore_errors=True)
     for name in reversed(RUN_FILES):  # the configuration last: what has it is a run folder
         (run / name).unlink(missing_ok=True)
     run.mkdir(parents=True, exist_ok=True)
@@ -123,9 +131,9 @@ def train(
     for note in data.notes:
         _log.info("%s", note, extra={"once": True})
     with owned(run, "train"):
-        if _check_folder(run, config, force, resume):  # once more: another process may have been here meanwhile
+        if check_folder(run, config, force, resume):  # once more: another process may have been here meanwhile
             return read_metrics(run)
-        _begin(run, config, resume)
+        begin(run, config, resume)
         with use_threads(config.threads or None):
             prepared = prepare(config, data)
             X_val = prepared.preprocessor.transform(data.X_val, recipe.dtype)
@@ -136,10 +144,13 @@ def train(
 
 
 def prepare(config: Config, data: Dataset) -> Prepared:
-    """Fit the preprocessing of a run on the training part, and preprocess that."""
-    recipe = config.settings
+    """Fit the preprocessing of a run on the training part, and preprocess that.
+
+    With folds it is fitted on the rows of all folds, so that all members of the ensemble take the same inputs.
+    """
+    recipe, n = config.settings, len(data.X_train)
     rows = TrainingRows(
-        data.X_train,
+        joined(data.X_train, data.X_val) if config.fold else data.X_train,
         image_shape=data.image_shape,
         max_value=data.max_value,
         dialect=data.dialect,
@@ -150,7 +161,11 @@ def prepare(config: Config, data: Dataset) -> Prepared:
         seed=config.seed,
         matmul=ENGINES[config.engine].matmul,
     )
-    return recipe.preprocessing.fit(rows)
+    prepared = recipe.preprocessing.fit(rows)
+    if not config.fold:
+        return prepared
+    views = prepared.rows.reshape(-1, len(rows.X), prepared.rows.shape[1])
+    return replace(prepared, rows=views[:, :n].reshape(-1, prepared.rows.shape[1]))
 
 
 def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[str, Any]:
@@ -164,8 +179,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "engine": config.engine,
         "dtype": str(network.dtype),
         "train_accuracy": trained.train_accuracy,
-        "val_accuracy": network.loss.score(trained.val_logits, data.y_val),
-        "val_loss": network.loss.value(trained.val_logits, data.y_val),
+        **measured("val", network.loss, trained.val_logits, data.y_val),
         "test_accuracy": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
@@ -187,10 +201,16 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     return metrics
 
 
+def measured(part: str, loss: Loss, logits: Array, y: Array) -> dict[str, float]:
+    """Return the metrics of a part of the data by its logits."""
+    return {f"{part}_accuracy": loss.score(logits, y), f"{part}_loss": loss.value(logits, y)}
+
+
 def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
     """Measure a run on all test rows, once: record the accuracy in its metrics, and return them.
 
-    A run that has a test accuracy already keeps it, and the test part is not read again.
+    A run that has a test accuracy already keeps it, and the test part is not read again. Of an ensemble those of its members
+    are recorded, too.
 
     Raises
     ------
@@ -205,8 +225,11 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         if metrics["test_accuracy"] is not None:
             return metrics
         model, data = model_and_data(run, config, metrics, data_dir)
-        logits = model.logits(data.X_test)
-        metrics["test_accuracy"] = model.network.loss.score(logits, data.y_test)
+        loss, each = model.network.loss, [member.logits(data.X_test) for member in model.members]
+        logits = model.averaged(each)
+        for member, own in zip(metrics.get("members", []), each, strict=False):
+            member["test_accuracy"] = loss.score(own, data.y_test)
+        metrics["test_accuracy"] = loss.score(logits, data.y_test)
         metrics["n_test"] = len(data.X_test)
         save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fcnet.experiments.folder import CHECKPOINT, HISTORY, METRICS, owner, read_status
+from fcnet.experiments.folder import CHECKPOINT, HISTORY, MEMBERS, METRICS, owner, read_status
 from fcnet.training.checkpoint import epoch_of
 
 Kind = Literal["finished", "running", "stopped", "killed", "diverged", "failed", "unfinished"]
@@ -32,8 +32,8 @@ def kind_of(run: Path, status: dict[str, Any], *, is_owned: bool) -> Kind:
     return ended or ("killed" if status else "unfinished")
 
 
-def state_of(run: Path, dataset: str, n_epochs: int) -> RunState:
-    """Return the state of a run on this data set, that is to be trained for so many epochs.
+def state_of(run: Path, dataset: str, n_epochs: int, n_members: int = 0) -> RunState:
+    """Return the state of a run on this data set, that is to be trained for so many epochs, or of an ensemble of so many.
 
     The words of a run that was killed, or whose folder is of an older version, tell how to go on with it; those of one that has
     diverged do not, since it would again.
@@ -44,6 +44,8 @@ def state_of(run: Path, dataset: str, n_epochs: int) -> RunState:
         return RunState(kind)
     done, reason = _n_rows(run / HISTORY), status.get("reason", "")
     so_far = f"after epoch {done} of {n_epochs}" if done else "before the first epoch was through"
+    if n_members:
+        so_far = f"after {len(list((run / MEMBERS).glob(f'*/{METRICS}')))} of {n_members} networks"
     if kind == "running":
         return RunState(kind, f"It is still running, {so_far}: {words}.")
     if kind == "diverged":

@@ -9,6 +9,7 @@ import numpy as np
 from fcnet import plots
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
+from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
 from fcnet.files import write_atomic
@@ -46,12 +47,12 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         config=config,
         state=state,
         metrics=metrics,
-        so_far=_so_far(history, config.settings.training.n_epochs),
+        so_far={} if config.members() else _so_far(history, config.settings.training.n_epochs),
         timings=_timings(metrics) if metrics else {},
         settings={"run": config.options()} | config.settings.grouped(),
         charts=charts,
         sample=TRAIN_ROWS,
-        how=config.settings.training.how(metrics) if metrics else "",
+        how=how_trained(config, metrics) if metrics else "",
         weights=first_layer(model) if model else None,
         averaged=model is not None and averages_channels(model),
         part=part,

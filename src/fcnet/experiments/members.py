@@ -1,0 +1,133 @@
+"""A run of several trainings, one for each seed or fold, and the ensemble of their networks."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcnet.data import Dataset
+from fcnet.data.splits import joined, of_fold
+from fcnet.experiments.config import Config
+from fcnet.experiments.folder import MEMBERS, MODEL, PREDICTIONS, owned
+from fcnet.experiments.predictions import labels_checksum, save_predictions
+from fcnet.experiments.results import read_metrics, write_metrics
+from fcnet.experiments.run import begin, check_folder, check_run, is_begun, measured, peak_memory_mb, train
+from fcnet.model import Ensemble, load, save
+from fcnet.training.callbacks import Callback
+
+OF_A_MEMBER = ("seed", "train_accuracy", "val_accuracy", "val_loss", "test_accuracy", "epochs", "best_epoch", "fit_seconds")
+_log = logging.getLogger(__name__)
+
+
+def train_members(
+    run: Path,
+    config: Config,
+    *,
+    data_dir: str | None = None,
+    force: bool = False,
+    resume: bool = False,
+    checkpoint_seconds: float = 10.0,
+    callbacks: Iterable[Callback] = (),
+) -> dict[str, Any]:
+    """Train the members of an ensemble, each in a run folder below `run`, and fill `run`; return the metrics of the ensemble.
+
+    The parameters, and what is raised, are those of `fcnet.experiments.run.train`.
+    """
+    if check_run(run, config, force=force, resume=resume):
+        return read_metrics(run)
+    began, members = time.monotonic(), config.members()
+    data = config.load(data_dir, n_test=0)
+    config.settings.check_data(of_fold(data, 1, config.folds) if config.folds else data)
+    with owned(run, "train"):
+        if check_folder(run, config, force, resume):
+            return read_metrics(run)
+        begin(run, config, resume)
+        folders = [run / MEMBERS / str(number) for number in range(1, len(members) + 1)]
+        for number, (folder, member) in enumerate(zip(folders, members, strict=True), 1):
+            _log.info("Network %d of %d, with seed %d", number, len(members), member.seed)
+            begun = is_begun(folder, member)
+            train(
+                *(folder, member),
+                data_dir=data_dir,
+                force=not begun,
+                resume=begun,
+                checkpoint_seconds=checkpoint_seconds,
+                callbacks=callbacks,
+            )
+        return record(run, config, folders, data, began)
+
+
+def record(run: Path, config: Config, folders: Sequence[Path], data: Dataset, began: float) -> dict[str, Any]:
+    """Write the ensemble of finished runs, its predictions and its metrics, and return these.
+
+    With folds the prediction for each row is that of the one network that has not seen it.
+    """
+    each, model = [read_metrics(folder) for folder in folders], Ensemble([load(folder / MODEL) for folder in folders])
+    if config.folds:
+        parts = [of_fold(data, fold, config.folds) for fold in range(1, config.folds + 1)]
+        logits = np.concatenate([one.logits(part.X_val) for one, part in zip(model.members, parts, strict=True)])
+        y_val = np.concatenate([part.y_val for part in parts])
+        X_val = parts[0].X_val
+        for part in parts[1:]:
+            X_val = joined(X_val, part.X_val)
+    else:
+        logits, X_val, y_val = model.logits(data.X_val), data.X_val, data.y_val
+    save(run / MODEL, model)
+    metrics = each[0] | {
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "train_accuracy": float(np.mean([one["train_accuracy"] for one in each])),
+        **measured("val", model.network.loss, logits, y_val),
+        "n_val": len(y_val),
+        "val_labels": labels_checksum(y_val),
+        "test_accuracy": None,
+        "n_test": None,
+        **{name: sum(one[name] for one in each) for name in ("n_parameters", "fit_seconds", "feature_seconds")},
+        "epochs": max(one["epochs"] for one in each),
+        "best_epoch": None,
+        "stop_reason": None,
+        "total_seconds": round(time.monotonic() - began, 3),
+        "peak_memory_mb": peak_memory_mb(),
+        "members": [
+            {"run": os.path.relpath(folder, run), **{name: one[name] for name in OF_A_MEMBER}}
+            for folder, one in zip(folders, each, strict=True)
+        ],
+    }
+    save_predictions(run / PREDICTIONS, "validation", logits, model.preprocessor.encode(X_val), y_val)
+    write_metrics(run, metrics)
+    return metrics
+
+
+def over_members(metrics: dict[str, Any], name: str) -> tuple[float, float]:
+    """Return the mean of a metric over the members of an ensemble, and its standard deviation."""
+    values = [member[name] for member in metrics["members"]]
+    return float(np.mean(values)), float(np.std(values, ddof=1))
+
+
+def members_words(config: Config, metrics: dict[str, Any]) -> str:
+    """Return what the validation accuracy of an ensemble is of, in a few words; nothing of a single network."""
+    if not config.members():
+        return ""
+    mean, std = (100 * value for value in over_members(metrics, "val_accuracy"))
+    if config.folds:
+        return f" (over {config.folds} folds, ± {std:.2f} %)"
+    return f" (the ensemble; its {config.seeds} networks by themselves {mean:.2f} ± {std:.2f} %)"
+
+
+def how_trained(config: Config, metrics: dict[str, Any]) -> str:
+    """Return a sentence that says how a finished run was trained."""
+    members = metrics.get("members")
+    if not members:
+        return config.settings.training.how(metrics)
+    seeds = f"the seeds {members[0]['seed']} to {members[-1]['seed']}"
+    if not config.folds:
+        return f"{len(members)} networks were trained, with {seeds}; the prediction is the mean of their probabilities."
+    return (
+        f"{len(members)} networks were trained, with {seeds}, each on all but one of {len(members)} folds of the rows to train "
+        "and to validate. A row is validated by the network that has not seen it; the prediction for new rows is the mean of "
+        "their probabilities."
+    )
