@@ -174,9 +174,7 @@ def test_each_row_is_validated_by_the_network_that_has_not_seen_it(tmp_path, tab
     for part in parts:
         train = set(map(tuple, part.X_train.with_columns(y=part.y_train).rows()))
         assert train == set.union(*rows) - set(map(tuple, part.X_val.with_columns(y=part.y_val).rows()))
-        assert np.bincount(part.y_val) / len(part.y_val) == pytest.approx(
-            np.bincount(whole.y_train) / len(whole.y_train), abs=0.03
-        )
+        assert np.bincount(part.y_val) / len(part.y_val) == pytest.approx(shares, abs=0.03)
     metrics, model = metrics_of(run), fcnet.load(run / "model.safetensors")
     right = sum((one.predict(part.X_val) == part.y_val).sum() for one, part in zip(model.members, parts, strict=True))
     assert metrics["n_val"] == n

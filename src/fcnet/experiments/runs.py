@@ -186,6 +186,8 @@ class _Reader:
         if state == "finished":
             metrics = read_metrics(self.run)
             values |= {name: metrics[name] for name in FROM_METRICS} | {"seconds": metrics["fit_seconds"]}
+            if metrics.get("members"):
+                values["epochs"] = metrics["epochs"]
         reason = status.get("reason", "") if state in ("diverged", "failed") else ""
         known = {"dataset": self._settings["dataset"], "n_epochs": self._n_epochs, "settings": self._settings}
         return RunRow(self.run, state, reason, **known, **values, began=began)

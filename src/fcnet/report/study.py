@@ -171,6 +171,9 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
             n_rows = winner["n_test" if key == "test_accuracy" else "n_val"]
             numbers.append((mean, std if n > 1 else "", f"{words} of the winner on {n_rows:,} rows{over}"))
     plain = next((row for row in rows if row["is_plain"] and row["value"] is not None), None)
+    if winner and (ensemble := winner.get("ensemble")):
+        words = f"test accuracy of the ensemble of the winner's {len(winner['seeds'])} networks"
+        numbers.append((f"{ensemble['test_accuracy']:.2%}", "", words))
     if winner and winner["plain"] is not None:
         spread = next(
             (each[f"{plan.metric}_std"] for each in winner["finalists"] if plain and each["trial"] == plain["number"]), None

@@ -1,6 +1,7 @@
 """The winner of a sweep: the best of a few finalists, evaluated once on the test rows, and written as a recipe."""
 
 import logging
+import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ import numpy as np
 
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.compare import compare_runs
-from fcnet.experiments.folder import CONFIG, METRICS, STUDY
+from fcnet.experiments.folder import CONFIG, METRICS, STUDY, owned
+from fcnet.experiments.members import record
 from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import SWEEP, Recipe
-from fcnet.experiments.run import evaluate, is_begun, train
+from fcnet.experiments.run import begin, evaluate, is_begun, train
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.results import border_words, noise_words, plain_of, seeds_words, shown
 from fcnet.experiments.sweep.space import make_space, table_of
@@ -24,7 +26,7 @@ from fcnet.files import write_atomic
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-FINALISTS, RECIPE = "finalists", "winner.toml"
+FINALISTS, WINNER, RECIPE = "finalists", "winner", "winner.toml"
 FOUND = "Found by a sweep"
 MOST_FINALISTS, TRIALS_OF_EACH = 5, 20
 _log = logging.getLogger(__name__)
@@ -43,6 +45,10 @@ class Finalist:
     def is_plain(self) -> bool:
         """Whether it is the plain recipe."""
         return bool(self.trial.user_attrs.get(PLAIN))
+
+    def name(self, plan: Plan) -> str:
+        """Return what its runs call the recipe."""
+        return plan.config.recipe if self.is_plain else f"trial-{self.trial.number}"
 
     def values(self, name: str) -> list[float]:
         """Return a metric with each seed."""
@@ -101,11 +107,17 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         difference = _difference(plan, plain, best, n_val, data_dir)
         warnings += noise_words(difference) if difference is not None else []
     best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
+    run, ensemble = best.runs[0], None
+    if len(best.runs) > 1:
+        run = folder / WINNER
+        ensemble = _ensemble(run, best, plan, data_dir)
     write_recipe(folder, plan, best.trial, best.mean(plan.metric))
     return {
         **best.said(folder, "val_accuracy", "val_loss", "test_accuracy"),
         "params": params,
         "recipe": RECIPE,
+        "run": str(run.relative_to(folder)),
+        "ensemble": ensemble and {name: ensemble[name] for name in ("val_accuracy", "val_loss", "test_accuracy")},
         "seeds": list(plan.new_seeds),
         "plain": None if plain is None else plain.mean(plan.metric),
         "plain_std": None if plain is None else plain.std(plan.metric),
@@ -133,7 +145,7 @@ def write_recipe(folder: Path, plan: Plan, trial: "FrozenTrial", value: float) -
 
 def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
     """Train a finalist with each of the new seeds, and return whether it did not diverge."""
-    name = plan.config.recipe if finalist.is_plain else f"trial-{finalist.trial.number}"
+    name = finalist.name(plan)
     for seed, run in zip(plan.new_seeds, finalist.runs, strict=True):
         config = replace(plan.config, recipe=name, settings=finalist.recipe, seed=seed)
         begun = is_begun(run, config)
@@ -147,6 +159,18 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
             _log.info("It diverged: %s", error)
             return False
     return True
+
+
+def _ensemble(run: Path, best: Finalist, plan: Plan, data_dir: str | None) -> dict[str, Any]:
+    """Make a run of the ensemble of the winner's networks, unless there is one, evaluate it, and return its metrics."""
+    seeds = plan.new_seeds
+    config = replace(plan.config, recipe=best.name(plan), settings=best.recipe, seed=seeds[0], seeds=len(seeds))
+    if not (is_begun(run, config) and (run / METRICS).exists()):
+        began, data = time.monotonic(), config.load(data_dir, n_test=0)
+        with owned(run, "sweep"):
+            begin(run, config, resume=False)
+            record(run, config, best.runs, data, began)
+    return evaluate(run, data_dir=data_dir)
 
 
 def _difference(plan: Plan, plain: Finalist, best: Finalist, n_val: int, data_dir: str | None) -> Difference | None:
