@@ -20,6 +20,7 @@ import pytest
 from command_line import fcnet
 from sweeps import kill_self, trials_in
 
+from fcnet import load
 from fcnet.cli.sweep_table import Board
 from fcnet.data import load_digits
 from fcnet.errors import DivergedError, FcnetError, InputError, SettingError
@@ -248,7 +249,7 @@ def test_a_sweep_goes_from_nothing_to_a_winner(swept):
 def test_the_winner_is_a_recipe_with_runs_that_are_evaluated_once(swept):
     study, said, asked = swept
     winner = said["winner"]
-    assert asked.count(0) == len(asked) - 2  # the test part is read for the two runs of the winner alone
+    assert asked.count(0) == len(asked) - 3  # the test part is read for the two runs of the winner and their ensemble alone
     assert asked[-1] != 0
     assert winner["seeds"] == [2, 3]  # no trial had these
     metrics = [read_metrics(study / run) for run in winner["runs"]]
@@ -256,6 +257,16 @@ def test_the_winner_is_a_recipe_with_runs_that_are_evaluated_once(swept):
     assert winner["test_accuracy"] == np.mean(accuracies)
     assert winner["test_accuracy_std"] == np.std(accuracies, ddof=1)
     assert winner["val_loss"] == np.mean([each["val_loss"] for each in metrics])
+    ensemble, networks = (
+        read_metrics(study / winner["run"]),
+        [load(study / run / "model.safetensors") for run in winner["runs"]],
+    )
+    assert winner["run"] == "winner"
+    assert winner["ensemble"] == {name: ensemble[name] for name in ("val_accuracy", "val_loss", "test_accuracy")}
+    assert [one["test_accuracy"] for one in ensemble["members"]] == accuracies
+    X = load_digits().X_test
+    mean = np.mean([network.predict_proba(X) for network in networks], axis=0)
+    assert load(study / "winner" / "model.safetensors").predict_proba(X) == pytest.approx(mean, abs=1e-6)
     recipe = load_recipe(str(study / "winner.toml"), ["description="])
     assert recipe == Config.read(study / winner["runs"][0]).settings
     best = json.loads((study / f"trials/{winner['trial']:04d}/metrics.json").read_text())
