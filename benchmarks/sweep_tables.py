@@ -7,7 +7,8 @@
 
 The ten are the first in alphabetical order of the tables with classes in `tables.STATE`, 10,000 rows at most. Each seed orders
 the rows anew, and so has a split of its own: fcnet takes 70 % to train, 15 % to validate and 15 % to test. The winner of the
-sweep and the default are trained with the same new seeds, and each of these networks is evaluated on the test rows once.
+sweep and the default are trained with the same new seeds, and each of these networks is evaluated on the test rows once, and so
+is the model that the sweep leaves, the ensemble of the winner's networks. Both are compared with the default.
 
 A table is better or worse if the mean over all its networks is. It is so beyond noise if Student's paired t-test says so at 5 %
 over the test rows of all seeds, or over the seeds. Needs two packages of tables: pip install --group bench.
@@ -30,6 +31,7 @@ from fcnet.experiments.predictions import read_predictions
 RUNS = Path(__file__).parent.parent / "runs" / "sweep-tables"
 RESULTS = "results.jsonl"
 KEYS = ("table", "seed")
+WHAT = {"sweep": "The winner's networks are", "ensemble": "Their ensemble is"}
 COLUMNS = (
     *("table", "rows", "trials", "default", "sweep", "difference", "over test rows", "over seeds"),
     *("log-loss of the default", "of the sweep"),
@@ -93,6 +95,7 @@ def run(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         "trials": swept["n_trials"],
         "params": swept["winner"]["params"],
         "sweep": measured([study / path for path in swept["winner"]["runs"]]),
+        "ensemble": measured([study / swept["winner"]["run"]]),
         "default": measured(defaults),
     }
 
@@ -103,15 +106,15 @@ def verdict(difference: Difference) -> str:
     return f"{100 * difference.low:+.2f} to {100 * difference.high:+.2f}{word}"
 
 
-def line_of(rows: list[dict[str, Any]]) -> tuple[str, float, list[Difference]]:
+def line_of(rows: list[dict[str, Any]], what: str) -> tuple[str, float, list[Difference]]:
     """Return a row of the table, the mean difference, and the tests of it."""
-    accuracy = {who: [float(np.mean(row[who]["test_accuracy"])) for row in rows] for who in ("default", "sweep")}
-    n = len(rows[0]["sweep"]["test_accuracy"])
-    right = {who: np.concatenate([row[who]["right"] for row in rows]) / n for who in accuracy}
-    tests = [over_seeds(right["default"].tolist(), right["sweep"].tolist(), n)]
+    accuracy = {who: [float(np.mean(row[who]["test_accuracy"])) for row in rows] for who in ("default", what)}
+    n = {who: len(rows[0][who]["test_accuracy"]) for who in accuracy}
+    right = {who: np.concatenate([row[who]["right"] for row in rows]) / n[who] for who in accuracy}
+    tests = [over_seeds(right["default"].tolist(), right[what].tolist(), n[what])]
     if len(rows) > 1:
-        tests.append(over_seeds(accuracy["default"], accuracy["sweep"], n * len(rows[0]["sweep"]["right"])))
-    mean = float(np.mean(accuracy["sweep"]) - np.mean(accuracy["default"]))
+        tests.append(over_seeds(accuracy["default"], accuracy[what], n[what] * len(rows[0][what]["right"])))
+    mean = float(np.mean(accuracy[what]) - np.mean(accuracy["default"]))
     cells = [
         *(rows[0]["table"], f"{rows[0]['rows']:,}", f"{np.mean([row['trials'] for row in rows]):.0f}"),
         *(_spread(accuracy[who]) for who in accuracy),
@@ -125,17 +128,17 @@ def _spread(values: list[float]) -> str:
     return f"{100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=len(values) > 1):.2f} %"
 
 
-def table(found: dict[tuple[Any, ...], dict[str, Any]], names: list[str]) -> str:
-    """Return the results as a Markdown table, and what they come to."""
+def table(found: dict[tuple[Any, ...], dict[str, Any]], names: list[str], what: str) -> str:
+    """Return the results of the sweep's networks, or of their ensemble, as a Markdown table, and what they come to."""
     lines, means, tests = [], [], []
     for name in names:
         rows = [row for (table, _), row in sorted(found.items()) if table == name]
         if rows:
-            line, mean, of_table = line_of(rows)
+            line, mean, of_table = line_of(rows, what)
             lines, means, tests = [*lines, line], [*means, mean], [*tests, of_table]
     better = f"better on {np.sum(np.array(means) > 0)} of {len(means)}, beyond noise on {_beyond(tests, 1)}"
     head = f"| {' | '.join(COLUMNS)} |\n| {' | '.join('---' for _ in COLUMNS)} |\n"
-    words = f"The sweep is {better}; worse beyond noise on {_beyond(tests, -1)}; {100 * np.mean(means):+.2f} points on average."
+    words = f"{WHAT[what]} {better}; worse beyond noise on {_beyond(tests, -1)}; {100 * np.mean(means):+.2f} points on average."
     return head + "\n".join(lines) + f"\n\n{words}"
 
 
@@ -172,13 +175,14 @@ def main() -> None:
     def one(job: tuple[str, int]) -> None:
         row = run(*job, options)
         add(results, row)
-        default, swept = (100 * np.mean(row[who]["test_accuracy"]) for who in ("default", "sweep"))
-        print(f"{job[0]}, seed {job[1]}: default {default:.2f} %, sweep {swept:.2f} %, {row['trials']} trials", flush=True)
+        words = ", ".join(f"{who} {100 * np.mean(row[who]['test_accuracy']):.2f} %" for who in ("default", *WHAT))
+        print(f"{job[0]}, seed {job[1]}: {words}, {row['trials']} trials", flush=True)
 
     if todo and not options.report_only:
         with ThreadPoolExecutor(options.jobs) as pool:
             list(pool.map(one, todo))
-    print(table(read(results, *KEYS), names))
+    for what in WHAT:
+        print(table(read(results, *KEYS), names, what))
 
 
 if __name__ == "__main__":
