@@ -340,7 +340,7 @@ def test_a_folder_without_rights_is_named(tmp_path, monkeypatch):
         os.seteuid(65534)
     try:
         with pytest.raises(PermissionError, match=str(closed / "run")):
-            runs._begin(closed / "run", config, resume=False)
+            runs.begin(closed / "run", config, resume=False)
     finally:
         if root:
             os.seteuid(0)
