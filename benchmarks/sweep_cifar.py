@@ -23,6 +23,7 @@ from lines import add, call, commit, read
 RUNS = Path(__file__).parent.parent / "runs" / "sweep-cifar"
 RESULTS, KEYS = "results.jsonl", ("sweep", "seed")
 RANDOM = ("--sampler", "random", "--pruner", "none")
+OF_WINNER = ("val_accuracy", "val_accuracy_std", "test_accuracy", "test_accuracy_std", "plain")
 COLUMNS = {
     "trials": "trials",
     "to_the_end": "to the end",
@@ -56,15 +57,16 @@ def run(name: str, recipe: str, seed: int, own: list[str], options: argparse.Nam
     words = ["cifar10", "--recipe", recipe, "--seed", str(seed), "--out", str(study), "--resume", "--jobs", str(options.jobs)]
     words += ["--winner-seeds", str(options.winner_seeds), *(["--threads", str(options.threads)] if options.threads else [])]
     said = call("sweep", *words, *options.sweep, *own)
-    winner = said["winner"]
+    best = said["trials"][said["best"]]
+    winner = said["winner"] or dict.fromkeys(OF_WINNER) | {"params": best["params"]}
     row = {
         "sweep": name,
         "seed": seed,
         "commit": now,
         "jobs": options.jobs,
         "params": winner["params"],
-        **{key: winner[key] for key in ("val_accuracy", "val_accuracy_std", "test_accuracy", "test_accuracy_std", "plain")},
-        "best": said["trials"][said["best"]]["value"],
+        **{key: winner[key] for key in OF_WINNER},
+        "best": best["value"],
         "trials": said["n_trials"],
         "to_the_end": sum(trial["state"] == "finished" for trial in said["trials"]),
         "seconds": seconds_of(study),
@@ -112,7 +114,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="seeds of each sweep, from 0 on")
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--random-trials", action="store_true", help="as many trials of random search, too, however long")
-    parser.add_argument("--winner-seeds", type=int, default=3, help="trainings of each finalist")
+    parser.add_argument("--winner-seeds", type=int, default=3, help="trainings of each finalist; with 0 the best trial is all")
     parser.add_argument("--jobs", type=int, default=1, help="trials at once")
     parser.add_argument("--threads", type=int, help="of each sweep; as many as there are cores by default")
     parser.add_argument(
