@@ -149,6 +149,18 @@ def test_a_study_in_a_database(tmp_path):
     assert not (study / "winner.toml").exists()
 
 
+def test_the_deviation_of_the_plain_recipe_is_the_recorded_one_or_in_older_studies_that_of_the_finalist(swept, tmp_path):
+    study = Path(shutil.copytree(swept[0], tmp_path / "study"))
+    winner = swept[2]["winner"]
+    of_finalist = next(one["val_accuracy_std"] for one in winner["finalists"] if one["trial"] == 0)
+    assert winner["plain_std"] == of_finalist
+    for recorded, shown in (({"plain_std": 0.0123}, 0.0123), ({}, of_finalist)):
+        older = {key: value for key, value in winner.items() if key != "plain_std"}
+        (study / "sweep.json").write_text(json.dumps(swept[2] | {"winner": older | recorded}))
+        text = " ".join(Parts(write_study_report(study)).text.split())
+        assert f"{winner['plain']:.2%} ± {shown:.2%}validation accuracy of the plain recipe with the same seeds" in text
+
+
 def test_a_study_that_was_stopped_after_its_winner_says_so(swept, tmp_path):
     study = Path(shutil.copytree(swept[0], tmp_path / "study"))
     (study / "sweep.json").write_text(json.dumps(swept[2] | {"n_trials": N_TRIALS - 2}))

@@ -118,6 +118,9 @@ def _results(study: Path) -> dict[str, Any]:
     """Return what ``sweep.json`` has; nothing where there is none yet."""
     try:
         results: dict[str, Any] = json.loads((study / RESULTS).read_text(encoding="utf-8"))
+        if (winner := results.get("winner")) and "plain_std" not in winner:  # an older one has it only among the finalists
+            plain: dict[str, Any] = next((one for one in winner["finalists"] if one["trial"] == results.get("plain")), {})
+            winner["plain_std"] = plain.get(f"{results['metric']}_std")
         return results if results["n_trials"] else {}
     except FileNotFoundError:
         return {}
@@ -175,10 +178,7 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
         words = f"test accuracy of the ensemble of the winner's {len(winner['seeds'])} networks"
         numbers.append((f"{ensemble['test_accuracy']:.2%}", "", words))
     if winner and winner["plain"] is not None:
-        spread = next(
-            (each[f"{plan.metric}_std"] for each in winner["finalists"] if plain and each["trial"] == plain["number"]), None
-        )
-        words = f"{METRICS[plan.metric]} of the plain recipe with the same seeds"
+        words, spread = f"{METRICS[plan.metric]} of the plain recipe with the same seeds", winner["plain_std"]
         numbers.append((shown(plan, winner["plain"]), shown(plan, spread) if spread is not None else "", words))
     elif plain:
         to = "" if plain["state"] == "finished" else f", {plain['state']}"
