@@ -254,7 +254,7 @@ def look_at(browser, report, width, theme):
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     requests = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
     # The first page that Chromium opens is one of its own, whose requests may come late.
-    assert {url for url in requests if not url.startswith(("data:", "chrome:"))} == {report.as_uri()}
+    assert {url for url in requests if not url.startswith(("data:", "chrome:", "chrome-untrusted:"))} == {report.as_uri()}
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_script(CLIPPED) == []

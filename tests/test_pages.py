@@ -14,7 +14,7 @@ from pages import Parts
 
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
 from fcnet.report.comparison import write_comparison
-from fcnet.report.page import DIGITS, POINTS, Cell, curve, span, table
+from fcnet.report.page import DIGITS, POINTS, Cell, curve, epoch_ticks, span, table
 from fcnet.report.study import write_study_report
 
 RECIPE = """
@@ -246,6 +246,21 @@ def test_only_what_can_be_seen_goes_in():
     assert curve([]) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "ticks"),
+    [
+        (1, 1, [1]),
+        (1, 3, [1, 2, 3]),
+        (2, 6, [2, 3, 4, 5, 6]),
+        (1, 8, [2, 4, 6, 8]),
+        (1, 60, [10, 20, 30, 40, 50, 60]),
+        (3, 200, [50, 100, 150, 200]),
+    ],
+)
+def test_learning_curves_have_whole_and_evenly_spaced_epochs_at_their_axis(first, last, ticks):
+    assert epoch_ticks([[], [(first, 0.5), (last, 0.6)], [(first, 0.4)]]) == ticks
+
+
 def test_a_range_shows_most_values_and_leaves_out_those_far_away():
     low, high = span([0.1, *np.linspace(0.9, 1.0, 20)])
     assert 0.1 < low < 0.9
@@ -312,6 +327,8 @@ def test_every_chart_of_a_study_can_be_seen(browser, look, swept, width, theme):
     assert n(f"#slices :is({POINTS_SHOWN})") == places
     assert all(figure.accessible_name for figure in browser.find_elements("css selector", "[data-chart]"))
     assert f"trial {results['winner']['trial']}" in browser.find_element("css selector", "#curves .says").text
+    words = [text.text for text in browser.find_elements("css selector", "#curves svg text")]
+    assert [word for word in words if "%" not in word] == ["1", "2", "3"]  # the epochs
     parallel = browser.find_element("css selector", "[data-chart=parallel] svg")
     assert parallel.size["height"] > (80 * 6 if width < 600 else 0)  # room between the axes, which lie below each other there
 

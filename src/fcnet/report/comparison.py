@@ -14,7 +14,7 @@ from fcnet.experiments.results import read_history
 from fcnet.experiments.runs import RunRow, Runs, differing
 from fcnet.files import write_atomic
 from fcnet.model import load
-from fcnet.report.page import Cell, curve, page, rounded, setting, share, short_names, span, table
+from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, share, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
 from fcnet.training.history import History
 from fcnet.words import duration_words, without_credentials
@@ -106,7 +106,7 @@ def _chart(key: str, dataset: str | None, rows: Sequence[RunRow], histories: Seq
         curve([(r["epoch"], r.get(key)) for r in history]) if row.dataset == dataset else []
         for row, history in zip(rows, histories, strict=True)
     ]
-    return {"lines": lines, "percent": key == "val_accuracy", "range": _range(key, lines)}
+    return {"lines": lines, "ticks": epoch_ticks(lines), "percent": key == "val_accuracy", "range": _range(key, lines)}
 
 
 def _range(key: str, lines: Sequence[Sequence[tuple[int, float]]]) -> list[float] | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SCRIPTS = ("echarts/echarts.min.js", "charts.js")
 POINTS, DIGITS = 200, 5  # of a curve at most, and of its numbers
 FAR = 3.0  # distances of the quartiles
+EPOCH_STEPS = 6  # of an axis at most
 
 
 def page(template: str, data: Mapping[str, Any] | None = None, **values: Any) -> str:
@@ -63,6 +65,21 @@ def curve(points: Sequence[tuple[int, float | None]]) -> list[tuple[int, float]]
     """Return the points of a learning curve that a chart can show, the first and the last among them."""
     shown = np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).astype(int))
     return [(points[i][0], value) for i in shown if (value := rounded(points[i][1])) is not None]
+
+
+def epoch_ticks(lines: Iterable[Sequence[tuple[int, float]]]) -> list[int]:
+    """Return the epochs that the axis of learning curves names: whole numbers, evenly spaced, at most seven.
+
+    Examples
+    --------
+    >>> epoch_ticks([[(2, 0.5), (9, 0.6)], []])
+    [2, 4, 6, 8]
+    """
+    ends = [line[i][0] for line in lines if line for i in (0, -1)]
+    low, high = min(ends, default=0), max(ends, default=0)
+    steps = (n * 10**power for power in count() for n in (1, 2, 5))
+    step = next(step for step in steps if high - low <= EPOCH_STEPS * step)
+    return list(range(-(-low // step) * step, high + 1, step))
 
 
 def span(values: Iterable[float | None], *, low: bool = True, high: bool = True) -> list[float] | None:

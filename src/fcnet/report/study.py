@@ -16,7 +16,7 @@ from fcnet.experiments.sweep.study import PLAIN, Account, read_account
 from fcnet.files import write_atomic
 from fcnet.model import load
 from fcnet.report.axes import Axis, axes_of, notes_on
-from fcnet.report.page import Cell, curve, page, rounded, setting, short_names, span, table
+from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
 from fcnet.words import duration_words, listed, setting_words, without_credentials
 
@@ -71,7 +71,14 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         "study.html",
         {
             "items": items,
-            "curves": [{"lines": lines, "percent": plan.metric == "val_accuracy", "range": span(values, **reaches)}],
+            "curves": [
+                {
+                    "lines": lines,
+                    "ticks": epoch_ticks(lines),
+                    "percent": plan.metric == "val_accuracy",
+                    "range": span(values, **reaches),
+                }
+            ],
             "axes": [axis.to_dict() for axis in drawn],
             "metric": METRICS[plan.metric],
             "percent": plan.metric == "val_accuracy",

@@ -56,13 +56,13 @@ function settingAxis(setting, more) {
 const GRID = { left: 8, right: 16, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" };
 
 function curves(figure) {
-  const { lines, percent, range } = data.curves[figure.dataset.curves];
+  const { lines, ticks, percent, range } = data.curves[figure.dataset.curves];
   const series = order().filter(i => lines[i].length).map(i => ({
     type: "line", name: `${i}`, data: lines[i], showSymbol: lines[i].length === 1, symbolSize: 6, triggerEvent: "line",
     itemStyle: { color: colourOf(data.items[i], i) },
     lineStyle: { color: colourOf(data.items[i], i), width: widthOf(i), type: dashOf(data.items[i]), opacity: data.items[i].whole || picked.has(i) ? 1 : 0.7 },
   }));
-  return { grid: GRID, xAxis: axis("", { type: "value", min: "dataMin", max: "dataMax", minInterval: 1, splitLine: { show: false } }), yAxis: metricAxis(percent, range), series };
+  return { grid: GRID, xAxis: axis("", { type: "value", min: "dataMin", max: "dataMax", splitLine: { show: false }, axisTick: { lineStyle: { color: css("--line") }, customValues: ticks }, axisLabel: { customValues: ticks } }), yAxis: metricAxis(percent, range), series };
 }
 
 function slice(figure) {
