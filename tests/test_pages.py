@@ -129,6 +129,11 @@ def test_a_study_in_a_database(tmp_path):
     assert str(tmp_path / "shared.db") not in (study / "report.html").read_text()
     assert f"The trials of {study} are in a database: give --storage" in fcnet("report", study, code=2).stderr
     assert "no study 'other'" in fcnet("report", study, *where, "--study", "other", code=1).stderr
+    missing = ["--storage", f"sqlite:///{tmp_path / 'missing.db'}", "--study", "ours"]
+    said = fcnet("report", study, *missing, code=1).stderr
+    assert f"{study} has no trials yet: the database has no study 'ours' with trials." in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "missing.db").exists()
     other, there = tmp_path / "other", f"{socket.gethostname()}:{study.resolve()}"
     said = json.loads(fcnet(*words, "--threads", 1, "--out", other, *where, "--study", "ours", "--json").stdout)
     assert (said["n_trials"], said["winner"], said["winner_in"]) == (2, None, there)

@@ -155,7 +155,16 @@ def embedded_to_read(path: Path) -> Storage:
 
 
 def shared(url: str, *, is_read: bool = False) -> Storage:
-    """Return a database as storage, in which tables are made where there are none, unless it is only read."""
+    """Return a database as storage, in which tables are made where there are none, unless it is only read.
+
+    Raises
+    ------
+    KeyError
+        If it is only read, and no study is there.
+    """
+    file = make_url(url).database if is_read and url.startswith("sqlite") else None
+    if file and not file.startswith(("file:", ":")) and not Path(file).exists():  # SQLite would make it
+        raise KeyError("there is no study yet")
     # A server whose machine is gone says nothing at all: that, too, is noticed in time.
     limits = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": HEARTBEAT, "tcp_user_timeout": 1000 * GRACE // 2}
     ours = {name: value for name, value in limits.items() if url.startswith("postgresql+psycopg:") and f"{name}=" not in url}
