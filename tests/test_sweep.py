@@ -34,9 +34,9 @@ from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.space import make_space, table_of
-from fcnet.experiments.sweep.study import Account, account, end, opened, read_account, trials_of
-from fcnet.experiments.sweep.trial import Trials
-from fcnet.experiments.sweep.values import plain_params
+from fcnet.experiments.sweep.study import Account, account, end, opened, put_back, read_account, trials_of
+from fcnet.experiments.sweep.trial import NotNowError, Trials
+from fcnet.experiments.sweep.values import plain_params, values_of
 from fcnet.experiments.sweep.winner import finalists
 
 forks = pytest.mark.skipif(os.name != "posix", reason="processes are forked")
@@ -635,17 +635,24 @@ def test_cmaes_needs_ranges(recipe, tmp_path):
 
 
 def test_a_grid_has_every_combination_once(recipe, tmp_path):
-    space = "[sweep]\nbatch_size = {low = 300, high = 500, step = 100}\nlearning_rate = [0.05, 0.1]\n"
+    space = "[sweep]\nbatch_size = {low = 300, high = 500, step = 100}\nlearning_rate = {low = 0.05, high = 0.1, step = 0.05}\n"
     found = run_sweep(tmp_path / "study", recipe(space), trials=50, sampler="grid", pruner="none")
     combinations = {tuple(sorted(trial["params"].items())) for trial in found["trials"]}
     assert len(combinations) == found["n_trials"] == 6
 
 
-@pytest.mark.parametrize(("sampler", "trials", "n"), [("tpe", 30, 6), ("random", 5, 5)])
-def test_no_combination_of_a_small_space_is_tried_twice(recipe, tmp_path, monkeypatch, caplog, sampler, trials, n):
+@pytest.mark.parametrize(
+    ("space", "sampler", "trials", "n"),
+    [
+        ("batch_size = {low = 299, high = 301}\nhidden_sizes = [[8], [4, 4]]", "tpe", 30, 6),
+        ("batch_size = {low = 299, high = 301}\nhidden_sizes = [[8], [4, 4]]", "random", 5, 5),
+        ("dropout = {low = 0.0, high = 0.5, step = 0.1}", "random", 30, 6),  # three steps of 0.1 are not 0.3 in floats
+    ],
+)
+def test_no_combination_of_a_small_space_is_tried_twice(recipe, tmp_path, monkeypatch, caplog, space, sampler, trials, n):
     monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)
     caplog.set_level("INFO", "fcnet")
-    file, settings = recipe("[sweep]\nbatch_size = {low = 299, high = 301}\nhidden_sizes = [[8], [4, 4]]\n"), {"pruner": "none"}
+    file, settings = recipe(f"[sweep]\n{space}\n"), {"pruner": "none"}
     settings |= {"sampler": sampler, "trials": trials, "winner_seeds": 0}
     with pytest.raises(KeyboardInterrupt):
         run_sweep(tmp_path / "study", file, tell=stop_at(12), **settings)
@@ -654,6 +661,47 @@ def test_no_combination_of_a_small_space_is_tried_twice(recipe, tmp_path, monkey
     assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", file, **settings))
     assert len(list((tmp_path / "unbroken/trials").iterdir())) == n
     assert ("All combinations of values have been tried, in 6 trials" in caplog.messages) == (n == 6)
+
+
+def test_steps_are_the_numbers_that_were_written(recipe, tmp_path):
+    given = {"dropout": {"low": 0.12345, "high": 0.5, "step": 0.1}}
+    _, plan = planned(tmp_path / "study", recipe(), given=given)
+    assert sorted(cell["network.dropout"] for cell in plan.cells) == [0.12345, 0.22345, 0.32345, 0.42345]
+    last = values_of({"network.dropout": 0.12345 + 3 * 0.1}, plan.space)  # as a sampler adds it up
+    assert last == {"network.dropout": 0.42345}
+    assert "at the upper end of its range" in results.border_words(plan.space, last)[0]
+
+
+GRID = "[sweep]\nbatch_size = [300, 301, 302, 303, 304, 305]\n"
+
+
+def test_a_grid_goes_on_in_order_with_fewer_and_with_more_trials(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("fcnet.experiments.sweep.trial.TELL_SECONDS", -1)
+    file, settings = recipe(GRID), {"sampler": "grid", "pruner": "none", "winner_seeds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(tmp_path / "study", file, trials=6, tell=stop_at(8), **settings)  # in the third trial
+    unbroken = trials_in(run_sweep(tmp_path / "unbroken", file, trials=6, **settings))
+    for trials in (4, 6):
+        found = run_sweep(tmp_path / "study", file, trials=trials, resume=True, **settings)
+        assert trials_in(found) == unbroken[:trials]
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
+def test_of_two_workers_that_begin_the_last_trial_at_once_one_leaves_its_own_for_later(recipe, tmp_path):
+    file, settings = recipe(GRID), {"sampler": "grid", "pruner": "none", "winner_seeds": 0}
+    folder, plan = planned(tmp_path / "study", file, trials=6, **settings)
+    folder.mkdir()
+    plan.write(folder)
+    fewer = replace(plan, trials=3)
+    trials = Trials(folder, fewer, PreparedData(plan.config, load_digits(), folder))
+    with opened(folder, plan) as study:
+        asked = [study.ask() for _ in range(4)]
+        with pytest.raises(NotNowError):
+            trials(asked[3])
+        put_back(study, account(trials_of(study)).running, has_died=False)
+    assert run_sweep(folder, file, trials=3, resume=True, **settings)["n_trials"] == 3
+    found = run_sweep(folder, file, trials=6, resume=True, **settings)
+    assert trials_in(found) == trials_in(run_sweep(tmp_path / "unbroken", file, trials=6, **settings))
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")

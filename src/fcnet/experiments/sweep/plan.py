@@ -94,7 +94,7 @@ class Plan:
     @cached_property
     def cells(self) -> list[dict[str, Any]] | None:
         """All combinations of values in random order, without that of the plain recipe; None where they cannot be listed."""
-        if not all(parameter.choices or parameter.whole for parameter in self.space):
+        if not all(parameter.choices or parameter.whole or parameter.step for parameter in self.space):
             return None
         recipe = self.config.settings
         plain = plain_params(recipe, self.space)

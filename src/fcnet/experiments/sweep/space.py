@@ -77,14 +77,23 @@ class Parameter:
         steps = (number - self.low) / (self.step or 1) if self.step or self.whole else 0.0
         return math.isclose(steps, round(steps), abs_tol=1e-9)
 
+    @property
+    def n_values(self) -> int:
+        """How many values a range of whole numbers has, or one with a step."""
+        return round((self.high - self.low) / (self.step or 1)) + 1
+
+    def value(self, i: int) -> float:
+        """Return one of these values, as people write it: 0.1 and two steps of 0.1 are 0.3, which sums of floats are not."""
+        value = Decimal(str(self.low)) + i * Decimal(str(self.step or 1))
+        return int(value) if self.whole else float(value)
+
     def as_grid(self) -> "Parameter":
         """Return it with choices in place of a range: all steps, and of a range without steps a few values, evenly."""
         if self.choices:
             return self
-        step = self.step or (1 if self.whole and not self.log and self.high - self.low < GRID_POINTS else None)
-        if step:
-            values = [self.low + i * step for i in range(int((self.high - self.low) / step + 1e-9) + 1)]
-        elif self.log:
+        if self.step or (self.whole and not self.log and self.high - self.low < GRID_POINTS):
+            return replace(self, choices=tuple(map(self.value, range(self.n_values))))
+        if self.log:
             values = [self.low * (self.high / self.low) ** (i / (GRID_POINTS - 1)) for i in range(GRID_POINTS)]
         else:
             values = [self.low + (self.high - self.low) * i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]

@@ -229,11 +229,11 @@ def account(trials: Iterable[FrozenTrial]) -> Account:
     return found
 
 
-def is_surplus(trials: Iterable[FrozenTrial], number: int, most: int) -> bool:
-    """Return whether a trial that has begun is one too many: others had begun the last ones, or it is there twice."""
+def place_of(trials: Iterable[FrozenTrial], number: int) -> int | None:
+    """Return how many trials there are up to one that has begun, and with it; None if it is there twice."""
     so_far = account(trial for trial in trials if trial.number <= number)
     rest = [*so_far.ended, *so_far.running, *so_far.waiting]
-    return len(rest) > most or all(trial.number != number for trial in rest)
+    return len(rest) if any(trial.number == number for trial in rest) else None
 
 
 def last_reported(trial: FrozenTrial) -> float | None:

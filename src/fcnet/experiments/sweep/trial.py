@@ -21,7 +21,7 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.space import Parameter
-from fcnet.experiments.sweep.study import AGAIN, PLAIN, REASON, SURPLUS, WORKER, account, is_surplus, last_reported, trials_of
+from fcnet.experiments.sweep.study import AGAIN, PLAIN, REASON, SURPLUS, WORKER, account, last_reported, place_of, trials_of
 from fcnet.experiments.sweep.values import plain_params, recipe_of, values_of
 from fcnet.files import write_atomic
 from fcnet.training.callbacks import Callback
@@ -30,8 +30,8 @@ from fcnet.training.state import TrainingState
 TELL_SECONDS = 0.5
 
 
-class TimeUpError(Exception):
-    """The time of a sweep is up in the midst of a trial, which is done again if the sweep goes on."""
+class NotNowError(Exception):
+    """There are trials enough without one that has begun, or the time is up in its midst: it waits until the sweep goes on."""
 
 
 def trial_folder(study: Path, number: int) -> Path:
@@ -72,14 +72,17 @@ class Trials:
 
         Raises
         ------
-        TimeUpError
-            If the time was up before its end.
+        NotNowError
+            If others had begun the last ones, or the time was up before its end.
         """
         there = trials_of(trial.study)
-        if is_surplus(there, trial.number, self.plan.most_trials):
+        place = place_of(there, trial.number)
+        if place is None:
             trial.set_user_attr(SURPLUS, True)
             return TrialState.FAIL, None
         trial.set_user_attr(WORKER, worker_name(os.getpid()))
+        if place > self.plan.most_trials:
+            raise NotNowError
         began, run = time.monotonic(), trial_folder(self.folder, trial.number)
         (run / STATUS).unlink(missing_ok=True)  # of an attempt whose process died
         try:
@@ -127,12 +130,12 @@ class Trials:
         """
         if (cells := self.plan.cells) is None or trial.user_attrs.get(PLAIN):
             return False
-        now = account(trials_of(trial.study))
-        tried = [plain_params(self.plan.config.settings, self.plan.space)]
-        tried += [other.params for other in (*now.ended, *now.running, *now.waiting) if other.number != trial.number]
-        if trial.params not in tried:
+        now, space = account(trials_of(trial.study)), self.plan.space
+        others = [other.params for other in (*now.ended, *now.running, *now.waiting) if other.number != trial.number]
+        tried = [values_of(params, space) for params in (plain_params(self.plan.config.settings, space), *others)]
+        if values_of(trial.params, space) not in tried:
             return False
-        cell = next((cell for cell in cells if cell not in tried), None)
+        cell = next((cell for cell in cells if values_of(cell, space) not in tried), None)
         if cell is not None:  # once, however many find it untried
             trial.study.enqueue_trial(cell, user_attrs={AGAIN: json.dumps(cell)})
         return True
@@ -219,4 +222,4 @@ class _Watch(Callback):
             trial.set_user_attr("epochs", epoch)
             raise optuna.TrialPruned(f"pruned after epoch {epoch} of {state.n_epochs}")
         if time.time() > self.trials.deadline:
-            raise TimeUpError
+            raise NotNowError

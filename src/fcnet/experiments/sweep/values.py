@@ -46,12 +46,14 @@ def recipe_of(plain: Recipe, params: Mapping[str, Any], space: Space) -> Recipe:
 def _value_of(parameter: Parameter, value: Any) -> Any:
     if parameter.choices:
         return json.loads(value)
+    if parameter.step:
+        return parameter.value(round((value - parameter.low) / parameter.step))
     short = float(f"{value:.4g}") if isinstance(value, float) else value
     return short if parameter.low <= short <= parameter.high else value
 
 
 def grid(recipe: Recipe, space: Space) -> list[dict[str, Any]]:
-    """Return, as a study holds them, all combinations of the values of parameters: choices and whole numbers.
+    """Return, as a study holds them, all combinations of the values of parameters: choices, whole numbers and steps.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def grid(recipe: Recipe, space: Space) -> list[dict[str, Any]]:
             if not parameter.counts(made.to_dict()):
                 more.append((params, made))
                 continue
-            numbers = range(int(parameter.low), int(parameter.high) + 1, int(parameter.step or 1))
+            numbers = map(parameter.value, range(parameter.n_values))
             for value in map(json.dumps, parameter.choices) if parameter.choices else numbers:
                 one = recipe_of(made, {parameter.name: value}, space) if parameter.is_part else made
                 more.append((params | {parameter.name: value}, one))

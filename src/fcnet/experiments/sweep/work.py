@@ -24,7 +24,7 @@ from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.storage import STORAGE_ERRORS, Database, beating, stop_waiting, storage_of
 from fcnet.experiments.sweep.study import WORKER, account, end, opened, put_back, take_up_dead, trials_of
-from fcnet.experiments.sweep.trial import TimeUpError, Trials, worker_name
+from fcnet.experiments.sweep.trial import NotNowError, Trials, worker_name
 from fcnet.threads import use_threads
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def work(study: "Study", todo: Work, plan: Plan, data: Dataset, tell: Callable[[
         while time.time() < todo.deadline:
             take_up_dead(study, seen)
             now = account(trials_of(study))
-            if not now.waiting and len(now.ended) + len(now.running) >= plan.most_trials:
+            if len(now.ended) + len(now.running) >= plan.most_trials:
                 if not now.running:
                     return
                 time.sleep(WAIT)  # somebody may die
@@ -92,7 +92,7 @@ def _do_one(study: "Study", trials: Trials) -> None:
             end(study, trial, *trials(trial))
         except optuna.exceptions.UpdateFinishedTrialError:
             pass  # by another, who took this process for dead
-        except TimeUpError:
+        except NotNowError:
             _give_back(study, trial.number)
         except KeyboardInterrupt:
             stop_waiting(study)
