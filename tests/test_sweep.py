@@ -13,6 +13,7 @@ import time
 import tomllib
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -908,6 +909,20 @@ def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):
     assert url not in said
     monkeypatch.setattr("fcnet.experiments.sweep.run.work_in_processes", stop)
     assert fcnet(*words, tmp_path / "third", "--jobs", 2, code=1).stderr.endswith(f"{tmp_path / 'third'} --resume --jobs 2\n")
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
+def test_the_page_says_how_to_go_on_as_the_terminal_does(recipe, tmp_path, monkeypatch):
+    def stop(study, *_):
+        study.tell(study.ask(), 0.5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcnet.experiments.sweep.run.work_in_processes", stop)
+    study, how = tmp_path / "study", ["--data-dir", str(tmp_path), "--jobs", "2", "--timeout", "3600"]
+    told = fcnet("sweep", "digits", "--recipe", recipe(), "--out", study, *how, code=1).stderr
+    command = " ".join(["Go on with: fcnet sweep digits --out", str(study), "--resume", *how])
+    assert told.endswith(f"Stopped. {command}\n")
+    assert f"It was stopped. {command}<" in Path(fcnet("report", study).stdout.strip()).read_text()
 
 
 @pytest.mark.parametrize(

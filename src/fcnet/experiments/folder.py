@@ -34,11 +34,11 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def owned(run: Path, command: str) -> Iterator[None]:
+def owned(run: Path, command: str, **options: Any) -> Iterator[None]:
     """Own a run folder, which is made where there is none: no other process does until the block ends, or this process dies.
 
-    Who owns it, and how a block ended that raised something, is in its ``status.json``; a run that is finished has none. Where
-    the file system has no locks, a warning says that nobody is kept out.
+    Who owns it, by which command with which `options`, and how a block ended that raised something, is in its ``status.json``;
+    a run that is finished has none. Where the file system has no locks, a warning says that nobody is kept out.
 
     Raises
     ------
@@ -51,6 +51,7 @@ def owned(run: Path, command: str) -> Iterator[None]:
         for name in {*RUN_FILES, STATUS} - {REPORT}:  # who writes a report owns nothing
             remove_left_overs(run / name)
         status: dict[str, Any] = {"command": command, "pid": os.getpid(), "host": socket.gethostname(), **_now("since")}
+        status |= {"options": options} if options else {}
         write_atomic(run / STATUS, json.dumps(status) + "\n")
         try:
             yield

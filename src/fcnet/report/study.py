@@ -158,7 +158,7 @@ def _state(study: Path, plan: Plan, now: Account, said: dict[str, Any], database
     ends = {"stopped": " It was stopped.", "failed": f" It failed: {reason}."}
     ended = ends.get(status.get("ended", ""), " It was killed." if status else "")
     n_done = said["n_trials"] if said.get("best") is not None and not since else None
-    go_on = f"{ended} {how_to_go_on(plan, study, database, n_done=n_done)}"
+    go_on = f"{ended} {how_to_go_on(plan, study, database, n_done=n_done, **status.get('options', {}))}"
     if there or _has_winner(plan, said):
         winner = f"in {there}" if there else f"trial {said['winner']['trial'] if said['winner'] else said['best']}"
         later = f"{since} {'has' if since == 1 else 'have'} ended since."

@@ -70,7 +70,8 @@ def sweep(
     if database is not None:
         with plain_errors(folder, database), opened(folder, plan, jobs, database):
             pass  # or no folder is made
-    with owned(folder, "sweep"), plain_errors(folder, database), ExitStack() as stack:
+    options = {"jobs": jobs, "data_dir": data_dir} | ({"timeout": timeout} if math.isfinite(timeout) else {})
+    with owned(folder, "sweep", **options), plain_errors(folder, database), ExitStack() as stack:
         stack.callback(shutil.rmtree, folder / PREPARED, ignore_errors=True)
         plan.write(folder)
         with opened(folder, plan, jobs, database) as study:
