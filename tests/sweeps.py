@@ -4,6 +4,10 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
+
+from fcnet import data
+from fcnet.data import load_digits
 
 
 def trials_in(found):
@@ -23,3 +27,15 @@ def kill_self(at, seconds, late):
             time.sleep(3600)
 
     return tell
+
+
+def asked_for(patch):
+    """Return a list that is filled with how many test rows of the digits were asked for, each time that they are read."""
+    asked = []
+
+    def spy(*arguments, n_test=297, **settings):
+        asked.append(n_test)
+        return load_digits(*arguments, n_test=n_test, **settings)
+
+    patch.setitem(data.DATASETS, "digits", replace(data.DATASETS["digits"], load=spy))
+    return asked

@@ -19,7 +19,7 @@ import numpy as np
 import optuna
 import pytest
 from command_line import fcnet
-from sweeps import kill_self, trials_in
+from sweeps import asked_for, kill_self, trials_in
 
 from fcnet import load
 from fcnet.cli.sweep_table import Board
@@ -202,20 +202,6 @@ def test_a_space_on_the_command_line(text, said):
 def test_a_wrong_space_on_the_command_line(text):
     with pytest.raises(SettingError, match="--space"):
         read_given(text)
-
-
-def asked_for(patch):
-    """Return a list that is filled with how many test rows of the digits were asked for, each time that they are read."""
-    from fcnet import data
-
-    asked = []
-
-    def spy(*arguments, n_test=297, **settings):
-        asked.append(n_test)
-        return load_digits(*arguments, n_test=n_test, **settings)
-
-    patch.setitem(data.DATASETS, "digits", replace(data.DATASETS["digits"], load=spy))
-    return asked
 
 
 @pytest.fixture(scope="module")

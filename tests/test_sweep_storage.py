@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 from command_line import fcnet
 from sqlalchemy.engine.default import DefaultDialect
-from sweeps import kill_self, trials_in
+from sweeps import asked_for, kill_self, trials_in
 
 from fcnet.cli import main
 from fcnet.errors import FcnetError, SettingError
@@ -192,13 +192,25 @@ def test_a_machine_waits_for_the_one_that_trains_the_finalists_and_follows_it_if
 
 
 def test_a_machine_that_has_ended_more_trials_trains_the_finalists_again(recipe, tmp_path, monkeypatch):
+    """Each result reads the test rows once, and a later one says which it replaces."""
+    asked, tested = asked_for(monkeypatch), []
     monkeypatch.setattr(claim, "CLAIM_SECONDS", 0)
     database = Database("more", f"sqlite:///{tmp_path / 'shared.db'}")
-    assert run_sweep(tmp_path / "one", recipe, database, trials=1)["winner"]["trial"] == 0
-    found = run_sweep(tmp_path / "two", recipe, database)
-    assert len(found["winner"]["finalists"]) == 2
-    for folder, settings in (("three", {}), ("one", {"resume": True})):
-        assert run_sweep(tmp_path / folder, recipe, database, **settings)["winner"] is None
+    for folder, trials in (("one", 1), ("two", 4), ("two", 4), ("three", 4), ("one", 4)):
+        found = run_sweep(tmp_path / folder, recipe, database, trials=trials, resume=True)
+        tested.append((folder, len(asked) - asked.count(0), found["winner_in"], found["winner"]))
+    place = f"{socket.gethostname()}:{tmp_path.resolve()}"
+    assert [(folder, n, there) for folder, n, there, _ in tested] == [
+        ("one", 1, None),
+        ("two", 2, None),
+        ("two", 2, None),
+        ("three", 2, f"{place}/two"),
+        ("one", 2, f"{place}/two"),
+    ]
+    first, second, again, *others = [winner for *_, winner in tested]
+    words = f"This winner replaces the one that was found with 1 trials in {place}/one, which is out of date."
+    assert (first["trial"], len(second["finalists"]), others) == (0, 2, [None, None])
+    assert [words in winner["warnings"] for winner in (first, second, again)] == [False, True, True]
 
 
 def test_trials_that_end_while_a_machine_waits_are_those_of_its_final(recipe, tmp_path, monkeypatch):

@@ -95,9 +95,10 @@ def sweep(
             if not plan.winner_seeds:
                 write_recipe(folder, plan, best, best.value or 0.0)
             else:
-                with nullcontext(now) if database is None else claimed(study, folder, now) as mine:
+                with nullcontext((now, list[str]())) if database is None else claimed(study, folder, now) as (mine, warnings):
                     if mine is not None:
                         results = results_of(plan, mine) | {"winner": finish(folder, plan, mine, data_dir)}
+                        results["winner"]["warnings"] += warnings
                     else:
                         now = account(trials_of(study))
                         results = results_of(plan, now) | {"winner_in": study.user_attrs[FINAL]["in"]}
