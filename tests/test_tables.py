@@ -142,7 +142,7 @@ def test_any_table_is_prepared_and_saved_and_read_again(tmp_path_factory, rows):
 def test_the_model_card_tells_the_columns(trained, table, tmp_path):
     assert run("export", trained, "--to", tmp_path / "card.md").exit_code == 0
     text = (tmp_path / "card.md").read_text().partition("## Columns")[2].partition("\n## ")[0]
-    median = load(trained / "model.safetensors").preprocessor.median[0]
+    median = load(trained / "model.safetensors").preprocessor.numbers.median[0]
     assert "The column label is predicted from these:" in text
     assert f"| size | number | the median, {median:.6g} |" in text
     assert "| colour | category: blue, green, red | no category |" in text
@@ -502,7 +502,7 @@ def test_names_that_are_values_are_told(tmp_path):
     )
 
 
-@pytest.mark.parametrize("day", ["{} Feb 2024", "Feb {}, 2024", "{}. Mar. 2024", "{}.02.24", "12:{}", "2024-{}"])
+@pytest.mark.parametrize("day", ["{}.02.24", "2024-{}", "{}/02/2024", "{}-02-2024 12:30"])
 def test_dates_are_refused(tmp_path, day):
     path = tmp_path / "days.csv"
     pl.DataFrame({"day": [day.format(10 + i % 3) for i in range(30)], "label": ["a", "b"] * 15}).write_csv(path)
@@ -605,7 +605,7 @@ BAD = {
         lines("a,b,c", *(f"{i},a,name {i}" for i in range(20))),
         "rows are of classes with fewer than 3",
     ),
-    "dates": (lines("a,b,c", *(f"2024-01-{i + 1:02},a,{'xy'[i % 2]}" for i in range(20))), "holds dates"),
+    "dates": (lines("a,b,c", *(f"01/{i % 12 + 1:02}/2024,a,{'xy'[i % 2]}" for i in range(20))), "DD/MM/YYYY or MM/DD/YYYY"),
     "free text": (lines("a,b,c", *(f"{i},word{i},{'xy'[i % 2]}" for i in range(50))), "--drop 'b'"),
     "categories": (lines("a,b,c", *(f"1,{i % 2000}k,{'xy'[i % 2]}" for i in range(9000))), "2,000 different texts"),
     "regression": (lines("a,b,c", *(f"{i},a,{i / 7}" for i in range(50))), "FCNetRegressor"),

@@ -101,17 +101,21 @@ class Model:
         OverflowedError
             If a score is not finite.
         """
-        X = check_inputs(self.preprocessor.encode(X), self.n_inputs)
+        return check_results(np.concatenate([self._logits(block) for block in self.preprocessor.blocks(X)]))
+
+    def _logits(self, X: Any) -> Array:
+        X = check_inputs(X, self.n_inputs)
         raw_dtype, dtype, views = self.preprocessor.input_dtype or self.network.dtype, self.network.dtype, self.views
         out = np.zeros((X.shape[0], self.network.n_classes), dtype)
         for start in range(0, len(out), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            raw = X[rows] if X.dtype.kind != "f" else in_dtype(X[rows], raw_dtype, "X", start)
+            as_it_is = X.dtype.kind != "f" or self.preprocessor.takes_gaps
+            raw = X[rows] if as_it_is else in_dtype(X[rows], raw_dtype, "X", start)
             with np.errstate(over="ignore", invalid="ignore"):
                 for n_views, view in enumerate(self.preprocessor.each_view(raw, dtype, views), 1):
                     prepared = in_dtype(view, dtype, "X, once preprocessed,", start)
                     out[rows] += (self.network.logits_of(prepared) - out[rows]) / n_views
-        return check_results(out)
+        return out
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class, (n, n_classes), for raw inputs (n, n_inputs); of a regression the values.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.data import DATASETS
+from fcnet.data.dates import CLOCK
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
 from fcnet.experiments.members import how_trained
@@ -87,6 +88,7 @@ def _text_files(table: Preprocessor) -> list[str]:
     facts = [
         *([f"{separator} stands between columns"] if separator else []),
         f"the decimal sign of {commas} is a comma" if commas else "the decimal sign is a point",
+        *(f"the dates of {_plain(name)} are written {form}" for name, form in table.dialect.formats.items() if form != CLOCK),
         f"empty fields and the words {words} are missing values" if words else "empty fields alone are missing values",
     ]
     return [f"In text {', '.join(facts[:-1])}, and {facts[-1]}."]

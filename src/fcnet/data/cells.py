@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -24,16 +24,23 @@ class Dialect:
     """The columns of numbers with a decimal comma; the others have a point."""
     missing: list[str] = field(default_factory=lambda: [*MISSING])
     """Words for what is missing, beside empty fields."""
+    formats: dict[str, str] = field(default_factory=dict)
+    """The columns of dates and of times of day that are text, and how each is written, as ``DD.MM.YYYY``."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Dialect":
-        """Make one of its fields, or raise InputError if they are others, or of other types."""
-        if values.keys() != {"separator", "decimal_commas", "missing"} or values["separator"] not in ("", *",;|\t"):
+        """Make one of its fields, or raise InputError if they are others, or of other types; `formats` may be absent."""
+        needed = {"separator", "decimal_commas", "missing"}
+        if values.keys() - {"formats"} != needed or values["separator"] not in ("", *",;|\t"):
             raise InputError("the dialect of a table needs a separator, decimal_commas and missing.")
         for words in (values["decimal_commas"], values["missing"]):
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise InputError("the dialect of a table has decimal_commas or missing words that are no text.")
         return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` makes an equal one of."""
+        return {name: value for name, value in asdict(self).items() if value or name != "formats"}
 
 
 def is_compound(series: Any) -> bool:

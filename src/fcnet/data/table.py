@@ -94,7 +94,7 @@ def load_table(
     if len(file.frame.columns) < 2:
         raise InputError(f"{path} has no column beside the target {target!r}.")
     words = (missing or MISSING) if file.separator else ()
-    columns = columns_of(file, category, words, decimal)
+    columns = columns_of(file, category, words, decimal, target)
     problems = {name: unusable(columns, name) for name in file.frame.columns if name != target}
     problems[target] = columns.problems.get(target)
     found = {name: problem for name, problem in problems.items() if problem}
@@ -115,7 +115,7 @@ def load_table(
     ]
     train, val, test = split(y, classes, str(path))
     arrays = (X[train], y[train], X[val], y[val], X[test[:n_test]], y[test[:n_test]])
-    dialect = Dialect(file.separator, columns.decimal_commas, list(missing or MISSING))
+    dialect = Dialect(file.separator, columns.decimal_commas, list(missing or MISSING), columns.formats)
     return Dataset(stem(path), *arrays, classes, target=target, notes=notes, dialect=dialect)
 
 
@@ -131,5 +131,6 @@ def _is_index(file: TableFile, name: str) -> bool:
 
 
 def _is_constant(series: Any) -> bool:
-    numbers = series.dtype.is_numeric()  # for a missing one stands the median, while a missing text is no category
-    return int((series.filter(series.is_finite()) if numbers else series).n_unique()) <= 1
+    # For a missing number or date stands the median, while a missing text is no category.
+    values = series.filter(series.is_finite()) if series.dtype.is_numeric() else series
+    return int((values.drop_nulls() if series.dtype.is_temporal() else values).n_unique()) <= 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fcnet.data.cells import DECIMAL_COMMA, EXACT, as_numbers, as_text, is_compound, stripped, without
+from fcnet.data.dates import CLOCK, ISO, are_times, dates_of, formats_of, has_zone, hours_of
 from fcnet.data.table_file import TableFile
 from fcnet.words import listed
 
@@ -37,7 +38,7 @@ class Columns:
     """The columns of a table by what they hold."""
 
     frame: Any
-    """A polars data frame of float64 and text, null where a value is missing."""
+    """A polars data frame of float64, text and dates in UTC, null where a value is missing."""
     raw: Any
     """The same as it is in the file."""
     texts: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +46,10 @@ class Columns:
     decimal_commas: list[str] = field(default_factory=list)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
     """Of columns the words that counted as missing, and how many there are."""
+    formats: dict[str, str] = field(default_factory=dict)
+    """Of dates and times of day that are text, and of all times of day, how they are written."""
+    zones: dict[str, str] = field(default_factory=dict)
+    """Of dates that are UTC now the time zone that they were in."""
     problems: dict[str, Problem] = field(default_factory=dict)
 
     def text(self, name: str) -> Any:
@@ -52,17 +57,19 @@ class Columns:
         return self.texts[name] if name in self.texts else as_text(self.raw[name])
 
 
-def columns_of(file: TableFile, categories: Collection[str], words: Sequence[str], decimal: str = "") -> Columns:
-    """Return the columns of a table as numbers, text or, where they are neither, as they were.
+def columns_of(
+    file: TableFile, categories: Collection[str], words: Sequence[str], decimal: str = "", target: str = ""
+) -> Columns:
+    """Return the columns of a table as numbers, dates, text or, where they are none of these, as they were.
 
     `categories` are columns that are categories, whatever they look like, and `words` mean a missing value, beside empty
-    fields. `decimal` is the decimal sign, where it is known.
+    fields. `decimal` is the decimal sign, where it is known. The column `target` is not taken for dates.
     """
     import polars as pl
 
     columns = Columns(file.frame, file.frame)
     for series in file.frame:
-        if is_compound(series) or series.dtype.is_temporal():
+        if is_compound(series) or series.dtype == pl.Duration or (series.dtype.is_temporal() and series.name == target):
             columns.problems[series.name] = Problem(f"holds {series.dtype}, not numbers or categories")
         elif series.dtype == pl.String:
             text = stripped(series)
@@ -80,15 +87,42 @@ def columns_of(file: TableFile, categories: Collection[str], words: Sequence[str
         if name not in categories and (series.dtype.is_numeric() or series.dtype == pl.Null):
             typed.append(series.cast(pl.Float64))
             continue
+        if name not in categories and series.dtype.is_temporal():
+            typed.append(_of_time(series, columns))
+            continue
         text = columns.text(name)
         truth = text.str.to_lowercase()
         if text.null_count() < len(text) and truth.is_in(["true", "false"]).all():
             typed.append(truth)  # however a program writes them, they are the booleans of a .parquet
         else:
             is_text = name in categories or series.dtype != pl.String
-            typed.append(text if is_text else _numbers_or_text(text, name in commas, columns))
+            dates = None if is_text or name == target else _of_time(text, columns)
+            typed.append(text if is_text else _numbers_or_text(text, name in commas, columns) if dates is None else dates)
     columns.frame = file.frame.with_columns(typed)
     return columns
+
+
+def _of_time(series: Any, columns: Columns) -> Any:
+    """Return dates in UTC, times of day as hours, and None for text that is neither; dates of two formats are a problem."""
+    import polars as pl
+
+    name, is_text = series.name, series.dtype == pl.String
+    if series.dtype == pl.Time or (is_text and are_times(series)):
+        columns.formats[name] = CLOCK
+        return hours_of(series)
+    if not is_text:
+        columns.zones |= {name: zone} if (zone := getattr(series.dtype, "time_zone", None)) not in (None, "UTC") else {}
+        return series.dt.epoch("us").cast(pl.Datetime("us"))
+    forms = formats_of(series)
+    if len(forms) == 1:
+        columns.formats[name] = forms[0]
+        columns.zones |= {name: "the zones given"} if has_zone(series) else {}
+        return dates_of(series, forms[0])
+    if forms:
+        what = f"holds dates that may be {' or '.join(forms)}, as {series.drop_nulls()[0]!r}"
+        columns.problems[name] = Problem(what, f"or write them as {ISO}")
+        return series
+    return None
 
 
 def guessed_commas(separator: str, texts: Collection[Any]) -> set[str]:
@@ -154,6 +188,8 @@ def unusable(columns: Columns, name: str) -> Problem | None:
                 f"holds whole numbers above 2^53, which the numbers of a network do not tell apart, as {same[0]} and {same[1]}",
                 f"or take them for categories by --category {name!r}",
             )
+        return None
+    if series.dtype.is_temporal():
         return None
     words = series.drop_nulls()
     if len(words) and words.str.contains(f"(?i)^({'|'.join(DATES)})$").mean() > 0.9:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fcnet.data.dates import CLOCK
 from fcnet.data.table_columns import Columns, option
 from fcnet.data.table_file import is_number
 from fcnet.words import listed
@@ -29,16 +30,34 @@ def column_notes(X: Any, columns: Columns) -> Iterator[str]:
     values = [name for name in X.columns if is_number(name)]
     if values:
         yield f"By their looks these names are values, and the first line of a file has to hold names: {listed(values)}"
-    yield from (*_kinds(X), *_row_numbers(X), *_codes(X, columns), *_missing(X, columns))
+    yield from (*_kinds(X, columns), *_row_numbers(X), *_codes(X, columns), *_missing(X, columns))
 
 
-def _kinds(X: Any) -> Iterator[str]:
-    numbers = [name for name in X.columns if X[name].dtype.is_numeric()]
-    categories = [f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in numbers]
+def _kinds(X: Any, columns: Columns) -> Iterator[str]:
+    dates = [name for name in X.columns if X[name].dtype.is_temporal()]
+    times = [name for name in X.columns if columns.formats.get(name) == CLOCK]
+    numbers = [name for name in X.columns if X[name].dtype.is_numeric() and name not in times]
+    categories = [
+        f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in (*dates, *times, *numbers)
+    ]
     if numbers:
         yield f"Numbers: {listed(map(repr, numbers))}"
+    if times:
+        yield f"Times of day, learnt as hours: {listed(map(repr, times))}"
+    if dates:
+        how = "learnt as year, month, weekday, hour and elapsed days, of these what varies"
+        yield f"Dates, {how}: {listed(_date_words(name, columns) for name in dates)}"
     if categories:
         yield f"Categories, and how many: {listed(categories)}"
+
+
+def _date_words(name: str, columns: Columns) -> str:
+    zone = columns.zones.get(name)
+    words = [
+        *([columns.formats[name]] if name in columns.formats else []),
+        *([f"converted from {zone} to UTC"] if zone else []),
+    ]
+    return f"{name!r} ({', '.join(words)})" if words else repr(name)
 
 
 def _row_numbers(X: Any) -> Iterator[str]:
@@ -79,7 +98,7 @@ def _gaps(X: Any, columns: Columns) -> Iterator[str]:
         numbers = X[name].dtype.is_numeric()
         n = len(X) - int(X[name].is_finite().sum()) if numbers else X[name].null_count()
         if n:
-            how = "the median of the training rows" if numbers else "no category"
+            how = "the median of the training rows" if numbers or X[name].dtype.is_temporal() else "no category"
             words = listed(f"{word!r} in {count:,}" for word, count in columns.words.get(name, {}).items())
             yield (
                 f"{n:,} of {len(X):,} values of {name!r} are missing{' or infinite' * numbers}{f' ({words})' * bool(words)}; "

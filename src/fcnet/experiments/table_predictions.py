@@ -16,7 +16,7 @@ from fcnet.data.text_file import name_of
 from fcnet.errors import FcnetError, SettingError
 from fcnet.model import Model
 from fcnet.preprocessing import Preprocessor
-from fcnet.preprocessing.table_cells import is_boolean, places_of
+from fcnet.preprocessing.table_cells import Places, is_boolean
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def predict_tables(
 def _unknown(column: Any, categories: list[str]) -> list[str]:
     """Return the values of a column that are none of these categories."""
     text = as_text(column)
-    return list(text.filter((places_of(column, categories) < 0) & text.is_not_null().to_numpy()))
+    return list(text.filter((Places(categories).of(column) < 0) & text.is_not_null().to_numpy()))
 
 
 def _dialect(table: Preprocessor, file: TableFile, decimal: str) -> Dialect:

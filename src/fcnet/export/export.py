@@ -19,8 +19,8 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     """Write a model as an ONNX file that takes raw inputs, once onnxruntime computes the same from it.
 
     The graph has one input, ``inputs`` (rows, n_inputs) in the network's type, for any number of rows. For a table it has an
-    input (rows, 1) for each column, by its name, float64 for numbers and strings for categories. Its outputs are
-    ``logits`` (rows, n), and
+    input (rows, 1) for each column, by its name: float64 for numbers, float64 seconds since 1970 for dates, and strings for
+    categories. Its outputs are ``logits`` (rows, n), and
 
     - for classes, ``probabilities`` (rows, n) and ``label`` (rows,), the name of the most probable class, or its number where
       classes have no names;

@@ -47,10 +47,12 @@ class Preprocessor(ABC):
         Whether `each_view` gives several views of an image.
     input_dtype : dtype, optional
         Of raw rows of floats; the network's where it is not given.
+    takes_gaps : bool
+        Whether raw rows may hold NaN, for values that are missing.
     image_shape : tuple of ints, optional
         (height, width, channels), where it takes images of one shape alone.
     columns : sequence of (name, categories)
-        The columns of a table; categories are None for numbers.
+        The columns of a table; categories are None for numbers and dates.
     dialect : Dialect, optional
         How the text of a table was written.
     """
@@ -59,6 +61,7 @@ class Preprocessor(ABC):
     keeps_pixels: ClassVar[bool] = False
     has_views: ClassVar[bool] = False
     input_dtype: ClassVar[DTypeLike | None] = None
+    takes_gaps: ClassVar[bool] = False
     image_shape: tuple[int, ...] | None = None
     columns: Sequence[Column] = ()
     dialect: Dialect | None = None
@@ -103,6 +106,10 @@ class Preprocessor(ABC):
     def encode(self, X: Any, dialect: Dialect | None = None) -> Any:
         """Return raw rows as an array; of a data frame the columns as numbers, text read by `dialect` or the one it has."""
         return X
+
+    def blocks(self, X: Any) -> Iterator[Any]:
+        """Yield raw rows as arrays: those of an array at once, of a data frame some at a time, since they become float64."""
+        yield self.encode(X)
 
     def column_words(self) -> list[tuple[str, str, str]]:
         """Return the name of each column of a table, its kind, and what a missing value counts as."""

@@ -9,8 +9,8 @@ from fcnet.errors import InputError
 from fcnet.words import listed
 
 
-def as_polars(frame: Any, names: Collection[str]) -> Any:
-    """Return the columns of these names of a data frame of polars, pandas or pyarrow, as a polars one.
+def as_polars(frame: Any, names: Collection[str] | None = None, rows: slice = slice(None)) -> Any:
+    """Return the columns of these names of a data frame of polars, pandas or pyarrow, as a polars one: all, or some `rows`.
 
     Raises
     ------
@@ -20,7 +20,8 @@ def as_polars(frame: Any, names: Collection[str]) -> Any:
     import polars as pl
 
     labels = [str(label) for label in (frame.column_names if hasattr(frame, "column_names") else frame.columns)]
-    missing = sorted(set(names) - set(labels))
+    names = dict.fromkeys(labels if names is None else names)
+    missing = sorted(names.keys() - set(labels))
     if missing:
         raise InputError(
             f"There is no column {listed(map(repr, missing))}, which the model was trained on; there are "
@@ -29,13 +30,19 @@ def as_polars(frame: Any, names: Collection[str]) -> Any:
     twice = [name for name in names if labels.count(name) > 1]
     if twice:
         raise InputError(f"There are several columns of the name {listed(map(repr, twice))}: rename them.")
-    if isinstance(frame, pl.DataFrame):
-        return frame
     if hasattr(frame, "iloc"):
-        return pl.DataFrame([_from_pandas(name, frame.iloc[:, labels.index(name)]) for name in names])
-    if hasattr(frame, "__arrow_c_stream__"):
-        return pl.DataFrame(frame)
-    raise InputError(f"The model takes a data frame of polars, pandas or pyarrow, got {type(frame).__name__}.")
+        columns = zip(labels, (column for _, column in frame.iloc[rows].items()), strict=True)
+        return pl.DataFrame([_from_pandas(name, column) for name, column in columns if name in names])
+    start, stop, _ = rows.indices(n_rows(frame))
+    part = frame.slice(start, stop - start)
+    return part if isinstance(part, pl.DataFrame) else pl.DataFrame(part)
+
+
+def n_rows(frame: Any) -> int:
+    """Return how many rows a data frame has, or raise InputError if it is none of polars, pandas or pyarrow."""
+    if not hasattr(frame, "iloc") and not hasattr(frame, "__arrow_c_stream__"):
+        raise InputError(f"The model takes a data frame of polars, pandas or pyarrow, got {type(frame).__name__}.")
+    return len(frame)
 
 
 def _from_pandas(name: str, series: Any) -> Any:
@@ -44,6 +51,8 @@ def _from_pandas(name: str, series: Any) -> Any:
 
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
         return pl.Series(name, series.to_numpy())
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind == "M":
+        return pl.Series(name, series.to_numpy("datetime64[us]"))
     values = [None if missing else value for value, missing in zip(series.tolist(), series.isna(), strict=True)]
     try:
         return pl.Series(name, values)

@@ -1,8 +1,7 @@
-"""Rows of a table as numbers: standardised and one-hot, by the training rows."""
+"""Rows of a table as numbers: what is a number or a date standardised, and categories one-hot, by the training rows."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,219 +11,241 @@ from fcnet.data.cells import Dialect
 from fcnet.errors import InputError
 from fcnet.preprocessing.base import Column, Prepared, Preprocessor, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.checks import check_arrays
-from fcnet.preprocessing.frames import as_polars
+from fcnet.preprocessing.frames import as_polars, n_rows
 from fcnet.preprocessing.scaling import Scaling
-from fcnet.preprocessing.table_cells import numbers_of, places, places_of
+from fcnet.preprocessing.table_categories import Categories
+from fcnet.preprocessing.table_dates import PARTS, Dates
+from fcnet.preprocessing.table_group import ColumnGroup
+from fcnet.preprocessing.table_numbers import Numbers
 from fcnet.preprocessing.views import Views
 from fcnet.types import Array, as_array, is_frame
-from fcnet.words import listed
 
 if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
-FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
+ROWS_AT_ONCE = 1 << 14  # of a data frame so many are float64 at a time
 
 
-@dataclass
 class TableFeatures(Preprocessor):
-    """Numbers as ``(x - mean) / std``, the median for missing ones; categories one-hot.
-
-    A category that is missing, or is in no training row, is zero in all its places.
+    """The columns of a table: `Numbers`, `Dates` and `Categories`, each with outputs at its place.
 
     Parameters
     ----------
-    columns : list of (name, categories)
-        In the order of the encoded rows; categories are None for numbers.
-    median, mean, std : float64 arrays (n_numbers,)
+    names : sequence of str
+        The columns in the order of the encoded rows.
+    numbers, dates, categories : Numbers, Dates, Categories
     dialect : Dialect, optional
-        How text was written that numbers and categories were read from.
+        How text was written that the columns were read from.
     """
-
-    columns: list[Column] = field()  # needed, though there is one in the base
-    median: Array
-    mean: Array
-    std: Array
-    dialect: Dialect | None = None
 
     kind = "table"
     input_dtype = np.float64
+    takes_gaps = True
+
+    def __init__(
+        self, names: Sequence[str], numbers: Numbers, dates: Dates, categories: Categories, dialect: Dialect | None = None
+    ) -> None:
+        self.names, self.numbers, self.dates, self.categories, self.dialect = names, numbers, dates, categories, dialect
+        groups: list[ColumnGroup] = [numbers, dates, categories]
+        self._at = {name: (group, i) for group in groups for i, name in enumerate(group.names)}
+        widths = [group.widths[i] for group, i in map(self._at.__getitem__, names)]
+        starts = dict(zip(names, np.cumsum([0, *widths]), strict=False))
+        self._places = [  # of each group the columns among the encoded ones, and those of its outputs
+            (
+                group,
+                np.array([names.index(name) for name in group.names], np.intp),
+                np.array(
+                    [starts[name] + j for name, n in zip(group.names, group.widths, strict=True) for j in range(n)], np.intp
+                ),
+            )
+            for group in groups
+            if group.names
+        ]
+        self._n_outputs = sum(widths)
+        self.columns = [(name, group.categories(i)) for name, (group, i) in self._ordered()]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickle of before, too, which had the numbers alone in arrays."""
+        if "median" in state:
+            config = {"columns": state["columns"], "dialect": None}
+            state = vars(self.from_arrays(config, {name: state[name] for name in ("median", "mean", "std")})) | {
+                "dialect": state["dialect"]
+            }
+        vars(self).update(state)
 
     @property
     def n_inputs(self) -> int:
-        return len(self.columns)
+        return len(self.names)
 
     @property
     def n_outputs(self) -> int:
-        return sum(1 if categories is None else len(categories) for _, categories in self.columns)
+        return self._n_outputs
 
     @classmethod
     def fit(cls, frame: Any, dialect: Dialect | None = None) -> "TableFeatures":
-        """Find median, mean and standard deviation, or the categories, of each column of a polars data frame."""
-        columns: list[Column] = []
-        numbers = []
-        for name in frame.columns:
-            if frame[name].dtype.is_numeric():
-                columns.append((name, None))
-                numbers.append(numbers_of(frame[name], decimal_comma=False))
-            else:
-                columns.append((name, sorted(set(frame[name].drop_nulls().to_list()))))
-        values = np.array(numbers, np.float64).reshape(len(numbers), len(frame))
-        median = np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else 0.0 for row in values])
-        values = np.where(np.isfinite(values), values, median.reshape(-1, 1))
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, std = values.mean(axis=1), values.std(axis=1)
-        if not np.isfinite(std).all():
-            name = [name for name, categories in columns if categories is None][np.isfinite(std).argmin()]
-            raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
-        return cls(columns, median, mean, np.where(std > 0, std, 1.0), dialect)
+        """Find out what each column of a data frame holds, and its statistics or its categories.
+
+        Columns of dates are those whose type is a date; times of day are numbers of hours.
+
+        Parameters
+        ----------
+        frame : data frame of polars, pandas or pyarrow, or array (n, n_columns)
+            Columns of an array are numbers, and called ``x0``, ``x1``, …
+        dialect : Dialect, optional
+            How the text was written that it was read from.
+
+        Raises
+        ------
+        InputError
+            If a column holds lists or the like, or numbers whose squares are too large.
+        """
+        import polars as pl
+
+        if not is_frame(frame):
+            frame = pl.from_numpy(as_array(frame), [f"x{i}" for i in range(as_array(frame).shape[1])])
+        frame = as_polars(frame)
+        dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
+        dates = [name for name, dtype in dtypes.items() if dtype in (pl.Date, pl.Datetime)]
+        numbers = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == pl.Time]
+        categories = [name for name in dtypes if name not in {*numbers, *dates}]
+        groups = Numbers.fit(frame, numbers), Dates.fit(frame, dates), Categories.fit(frame, categories)
+        return cls(frame.columns, *groups, dialect)
 
     @property
     def description(self) -> str:
-        return "columns of a table, numbers standardised and categories one-hot"
+        dates = ", dates as their parts" if self.dates.names else ""
+        return f"columns of a table, numbers standardised{dates} and categories one-hot"
 
     def column_words(self) -> list[tuple[str, str, str]]:
-        medians = iter(self.median)
-        return [
-            (name, "number", f"the median, {next(medians):,.6g}")
-            if categories is None
-            else (name, f"category: {listed(categories) or 'none'}", "no category")
-            for name, categories in self.columns
-        ]
+        return [(name, *group.words(i)) for name, (group, i) in self._ordered()]
 
     def encode(self, X: Any, dialect: Dialect | None = None) -> Array:
-        """Return the rows of a data frame, float64 (n, n_columns): numbers, and the number of each category, -1 for none.
+        """Return the rows of a data frame, float64 (n, n_columns).
+
+        Of a number that is itself, of a date the seconds since 1970 in UTC, and of a category its place among the known ones,
+        -1 for none. The median stands for a number or a date that is missing.
 
         Each cell is read by itself, whatever the other rows hold: text in a column of numbers by the decimal sign of a dialect,
-        the table's own where none is given. An array is returned as it is.
+        and dates by its format, the table's own where none is given. An array is returned as it is.
 
         Raises
         ------
         InputError
             If a column is missing, or holds words instead of numbers or numbers instead of categories.
         """
-        if not is_frame(X):
-            return as_array(X)
-        dialect = dialect or self.dialect
-        frame = as_polars(X, [name for name, _ in self.columns])
-        out = np.empty((len(frame), len(self.columns)))
-        medians = iter(self.median)
-        for i, (name, categories) in enumerate(self.columns):
-            series = frame[name]
-            if categories is None:
-                values = numbers_of(series, decimal_comma=bool(dialect and name in dialect.decimal_commas))
-                out[:, i] = np.where(np.isfinite(values), values, next(medians))
-            else:
-                out[:, i] = places_of(series, categories)
+        return self._encoded(X, dialect, slice(None)) if is_frame(X) else as_array(X)
+
+    def _encoded(self, frame: Any, dialect: Dialect | None, rows: slice) -> Array:
+        part = as_polars(frame, self.names, rows)
+        out = np.empty((len(part), len(self.names)))
+        for group, columns, _ in self._places:
+            out[:, columns] = group.encode(part, dialect or self.dialect, rows.start or 0)
         return out
+
+    def blocks(self, X: Any) -> Iterator[Array]:
+        if not is_frame(X):
+            yield as_array(X)
+            return
+        for start in range(0, max(1, n_rows(X)), ROWS_AT_ONCE):
+            yield self._encoded(X, None, slice(start, start + ROWS_AT_ONCE))
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
         """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame.
+
+        In an array the median stands for what is not finite, too.
 
         Raises
         ------
         InputError
             If a column does not fit, or a number is so far from those of the training rows that nothing can be computed.
         """
-        X = self.encode(X)
-        out = np.zeros((len(X), self.n_outputs), dtype)
-        measured, place = zip(self.mean, self.std, strict=True), 0
-        for i, (name, categories) in enumerate(self.columns):
-            if categories is None:
-                mean, std = next(measured)
-                scaled = (X[:, i] - mean) / std
-                far = ~(np.abs(scaled) < FARTHEST)
-                if far.any():
-                    raise InputError(
-                        f"The column {name!r} holds {X[far.argmax(), i]:g}, which is too far from what the model was trained "
-                        "on. Correct it, or leave it empty."
-                    )
-                out[:, place] = scaled
-                place += 1
-            else:
-                known = np.flatnonzero(X[:, i] >= 0)
-                out[known, place + X[known, i].astype(np.intp)] = 1
-                place += len(categories)
+        n = n_rows(X) if is_frame(X) else as_array(X).shape[0]
+        out, end = np.empty((n, self.n_outputs), dtype), 0
+        for block in self.blocks(X):
+            for start in range(0, len(block), ROWS_AT_ONCE):
+                part = block[start : start + ROWS_AT_ONCE]
+                begin, end = end, end + len(part)
+                for group, columns, places in self._places:
+                    out[begin:end, places] = group.transform(part[:, columns])
         return out
 
     def onnx_inputs(self, graph: "Graph", dtype: DTypeLike, n_inputs: int) -> str:
-        """Add inputs (rows, 1), float64 for numbers and strings for categories, and the nodes of `encode`.
+        """Add inputs (rows, 1), float64 for numbers and dates and strings for categories, and the nodes of `encode`.
 
         Raises
         ------
         InputError
             If a column has no name.
         """
-        if not all(name for name, _ in self.columns):
+        if not all(self.names):
             raise InputError(
                 "A column of the table has no name, and an input of an ONNX graph needs one: name it, and train anew."
             )
-        encoded, medians = [], iter(self.median)
-        for name, categories in self.columns:
-            if categories is None:
-                x = graph.input(name, np.float64, 1)
-                missing = graph.add("Or", graph.add("IsNaN", x), graph.add("IsInf", x))
-                encoded.append(graph.add("Where", missing, next(medians), x))
-            elif categories:
-                known = places(categories)
-                x = graph.add(
-                    *("LabelEncoder", graph.input(name, object, 1)),
-                    domain="ai.onnx.ml",
-                    keys_strings=list(known),
-                    values_int64s=list(known.values()),
-                    default_int64=-1,
-                )
-                encoded.append(graph.cast(x, np.float64))
-        return graph.add("Concat", *encoded, axis=1)
+        return graph.add("Concat", *(group.onnx_input(graph, i) for _, (group, i) in self._with_outputs()), axis=1)
 
     def onnx_values(self, X: Array) -> dict[str, Array]:
-        values: dict[str, Array] = {}
-        for (name, categories), column in zip(self.columns, X.T, strict=True):
-            if categories is None:
-                values[name] = column[:, np.newaxis].copy()
-            elif categories:
-                texts = [categories[int(code)] if code >= 0 else "" for code in column]
-                values[name] = np.array(texts, object)[:, np.newaxis]
-        return values
+        return {
+            name: group.onnx_values(i, X[:, self.names.index(name)])[:, np.newaxis].copy()
+            for name, (group, i) in self._with_outputs()
+        }
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
-        known = [categories for _, categories in self.columns if categories != []]
-        measured, parts = zip(self.mean, self.std, strict=True), []
-        for i, categories in enumerate(known):
-            column = graph.add("Gather", x, np.array([i]), axis=1)
-            if categories is None:
-                mean, std = next(measured)
-                column = graph.add("Div", graph.add("Sub", column, mean), std)
-            else:
-                column = graph.add("Equal", column, np.arange(len(categories), dtype=np.float64))
-            parts.append(graph.cast(column, dtype))
+        parts = [
+            group.to_onnx(graph, i, graph.add("Gather", x, np.array([place]), axis=1), dtype)
+            for place, (_, (group, i)) in enumerate(self._with_outputs())
+        ]
         return graph.add("Concat", *parts, axis=1)
 
+    def _ordered(self) -> list[tuple[str, tuple[ColumnGroup, int]]]:
+        return [(name, self._at[name]) for name in self.names]
+
+    def _with_outputs(self) -> list[tuple[str, tuple[ColumnGroup, int]]]:
+        """Return the columns that a graph needs an input for."""
+        return [(name, (group, i)) for name, (group, i) in self._ordered() if group.widths[i]]
+
     def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
-        measured = zip(self.mean, self.std, strict=True)
-        columns = []
-        for _, categories in self.columns:
-            if categories is None:
-                mean, std = next(measured)
-                columns.append(mean + std * rng.standard_normal(shape[0]))
-            else:
-                columns.append(rng.integers(-1, len(categories), shape[0]).astype(np.float64))
-        return np.column_stack(columns)
+        out = np.empty((shape[0], len(self.names)))
+        for group, columns, _ in self._places:
+            out[:, columns] = group.examples(shape[0], rng)
+        return out
 
     def get_config(self) -> dict[str, Any]:
-        return {"columns": self.columns, "dialect": self.dialect and asdict(self.dialect)}
+        given = {"dates": self.dates.names}
+        return {"columns": self.columns, "dialect": self.dialect and self.dialect.to_dict()} | {
+            name: value for name, value in given.items() if value
+        }
 
     def arrays(self) -> dict[str, Array]:
-        return {"median": self.median, "mean": self.mean, "std": self.std}
+        found = {name: getattr(self.numbers, name) for name in STATISTICS}
+        return found | {f"date_{name}": getattr(self.dates, name) for name in STATISTICS if self.dates.names}
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "TableFeatures":
-        columns = [_column(column) for column in config["columns"]]
-        n = sum(categories is None for _, categories in columns)
-        check_arrays("table", arrays, dict.fromkeys(("median", "mean", "std"), (n,)))
+        columns = dict(map(_column, config["columns"]))
+        numbers = [name for name, categories in columns.items() if categories is None]
+        dates = _some(numbers, config.get("dates", []))  # which older files have not
+        numbers = [name for name in numbers if name not in dates]
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(STATISTICS, (len(numbers),))
+        if dates:
+            shapes |= {f"date_{name}": (len(dates), *([len(PARTS)] if name != "median" else [])) for name in STATISTICS}
+        check_arrays("table", arrays, shapes)
         dialect = config.get("dialect")  # which older files have not
         if not isinstance(dialect, Mapping | None):
             raise InputError("the dialect of a table needs names and values.")
-        return cls(columns, **arrays, dialect=None if dialect is None else Dialect.from_dict(dialect))
+        empty = np.zeros((0, len(PARTS)))
+        return cls(
+            list(columns),
+            Numbers(numbers, *(arrays[name] for name in STATISTICS)),
+            Dates(dates, *(arrays.get(f"date_{name}", empty) for name in STATISTICS)),
+            Categories(
+                [name for name, known in columns.items() if known is not None],
+                [known for known in columns.values() if known is not None],
+            ),
+            None if dialect is None else Dialect.from_dict(dialect),
+        )
+
+
+STATISTICS = ("median", "mean", "std")
 
 
 class Table(PreprocessorSettings, frozen=True, tag="table"):
@@ -245,3 +266,10 @@ def _column(column: Sequence[Any]) -> Column:
     if not isinstance(name, str) or not (categories is None or all(isinstance(category, str) for category in categories)):
         raise InputError("a column of a table needs a name, and categories that are text.")
     return name, categories
+
+
+def _some(names: Sequence[str], chosen: Any) -> list[str]:
+    """Return the columns of a list in a file that it must have, or raise InputError."""
+    if not isinstance(chosen, list) or not set(names).issuperset(chosen):
+        raise InputError("a table has columns of another kind than its model file says.")
+    return [name for name in names if name in chosen]

@@ -1,4 +1,4 @@
-"""Cells of a table as numbers: values of columns of numbers, and places of categories among the known ones."""
+"""Cells of a table as numbers: values of columns of numbers and of dates, and places of categories among the known ones."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.data.cells import as_numbers, as_text, number
+from fcnet.data.cells import Dialect, as_numbers, as_text, number, stripped
+from fcnet.data.dates import CLOCK, ISO, dates_of, hours_of
 from fcnet.errors import InputError
 from fcnet.types import Array
 
@@ -28,37 +29,86 @@ def is_boolean(categories: Sequence[str] | None) -> bool:
     return bool(categories) and {"true", "false"}.issuperset(categories or ())
 
 
-def numbers_of(series: Any, *, decimal_comma: bool) -> Array:
-    """Return a column as float64, NaN where a value is missing."""
+def numbers_of(series: Any, dialect: Dialect | None = None, first_row: int = 0) -> Array:
+    """Return a column of numbers, or of times of day as hours, as float64, NaN where a value is missing.
+
+    `dialect` says how text is written, and errors count rows from `first_row`.
+    """
+    import polars as pl
+
+    dialect = dialect or Dialect()
     if series.dtype.is_numeric():
         return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
+    if series.dtype == pl.Time:
+        return _values(hours_of(series))
     text = as_text(series)
-    numbers, others = as_numbers(text, decimal_comma=decimal_comma)
+    if dialect.formats.get(series.name) == CLOCK:
+        text = stripped(text)
+        return _read(text, hours_of(text), f"times of day there, as {CLOCK}", first_row)
+    comma = series.name in dialect.decimal_commas
+    numbers, others = as_numbers(text, decimal_comma=comma)
+    what = "numbers there"
     if others.any():
         row = int(others.arg_max())
-        sign = "." if decimal_comma else ","
-        other_sign = not as_numbers(text[row : row + 1], decimal_comma=not decimal_comma)[1].any()
-        raise InputError(
-            f"The column {series.name!r} holds {text[row]!r} in row {row + 1}, and the model was trained on numbers there"
-            f"{f', with another decimal sign: say --decimal {sign!r}' if other_sign else ''}. Correct it, or leave it empty."
-        )
-    return np.asarray(numbers.fill_null(np.nan).to_numpy())
+        if not as_numbers(text[row : row + 1], decimal_comma=not comma)[1].any():
+            what += f", with another decimal sign: say --decimal {'.' if comma else ','!r}"
+    return _read(text.set(~others, None), numbers, what, first_row)
 
 
-def places_of(series: Any, categories: list[str]) -> Array:
-    """Return the place of each value among the categories, -1 for none; 1 is found where 1.0 is known, if nothing else is."""
-    known, by_number, text = places(categories), _by_number(categories), as_text(series)
-    words = text.drop_nulls().unique(maintain_order=True).to_list()
-    numbers = [word for word in words if number(word) is not None]
-    # Text may be a new category, whatever it looks like, unless there can be none.
-    if numbers and categories and not any(map(number, categories)) and (series.dtype.is_numeric() or is_boolean(categories)):
+def seconds_of(series: Any, dialect: Dialect | None = None, first_row: int = 0) -> Array:
+    """Return a column of dates as float64 seconds since 1970 in UTC, NaN where a value is missing.
+
+    `dialect` says how text is written, as `ISO` where it does not, and errors count rows from `first_row`.
+    """
+    import polars as pl
+
+    if series.dtype not in (pl.Date, pl.Datetime):
+        text = stripped(as_text(series))
+        form = dialect.formats.get(series.name, ISO) if dialect else ISO
+        dates = dates_of(text, form)
+        return _read(text, dates.dt.epoch("us") / 1e6, f"dates there, as {form}", first_row)
+    return _values(series.dt.epoch("us") / 1e6)
+
+
+def _read(text: Any, values: Any, what: str, first_row: int) -> Array:
+    """Return the values of a column of text, or raise InputError for a text that has none."""
+    others = text.is_not_null() & values.is_null()
+    if others.any():
+        row = int(others.arg_max())
         raise InputError(
-            f"The column {series.name!r} holds {numbers[0]}, and the model was trained on categories there, as "
-            f"{', '.join(map(repr, categories[:3]))}."
+            f"The column {text.name!r} holds {text[row]!r} in row {first_row + row + 1}, and the model was trained on {what}. "
+            "Correct it, or leave it empty."
         )
-    found = {word: known.get(word, known.get(word.strip(), -1)) for word in words}  # of files blanks were taken off
-    found |= {word: by_number.get(value, -1) for word in numbers if found[word] < 0 and (value := number(word)) is not None}
-    return np.array([found.get(word, -1) for word in text.to_list()], np.int64)
+    return _values(values)
+
+
+def _values(series: Any) -> Array:
+    return np.asarray(series.fill_null(np.nan).to_numpy())
+
+
+class Places:
+    """The places of known categories, as values are looked up in them."""
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.categories, self._known, self._by_number = categories, places(categories), _by_number(categories)
+        self._are_words = bool(categories) and not any(map(number, categories))
+
+    def of(self, series: Any) -> Array:
+        """Return the place of each value, -1 for an unknown one; 1 is found where 1.0 is known, if nothing else is."""
+        known, text = self._known, as_text(series)
+        words = text.drop_nulls().unique(maintain_order=True).to_list()
+        numbers = [word for word in words if number(word) is not None]
+        # Text may be a new category, whatever it looks like, unless there can be none.
+        if numbers and self._are_words and (series.dtype.is_numeric() or is_boolean(self.categories)):
+            raise InputError(
+                f"The column {series.name!r} holds {numbers[0]}, and the model was trained on categories there, as "
+                f"{', '.join(map(repr, self.categories[:3]))}."
+            )
+        found = {word: known.get(word, known.get(word.strip(), -1)) for word in words}  # of files blanks were taken off
+        found |= {
+            word: self._by_number.get(value, -1) for word in numbers if found[word] < 0 and (value := number(word)) is not None
+        }
+        return np.array([found.get(word, -1) for word in text.to_list()], np.int64)
 
 
 def _by_number(categories: Sequence[str]) -> dict[Decimal, int]:
