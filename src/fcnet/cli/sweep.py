@@ -38,13 +38,19 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option(
     "--recipe", metavar="NAME|FILE", help="The recipe to begin with, and its [sweep].  [default: one for each data set]"
 )
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; it is not swept.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of the recipe, which is not swept; may be repeated.",
+)
 @click.option(
     "--space",
     multiple=True,
     metavar="KEY=VALUES",
-    help="What to try, in place of the recipe's [sweep]: low:high, low:high:log, a,b,c, or of layers [[64],[128,64]]; may "
-    "be repeated.",
+    help="What to try, in place of the recipe's [sweep]: low:high, low:high:log, a,b,c, of layers [[64],[128,64]], or "
+    "with steps {low=0,high=0.3,step=0.1}; may be repeated.",
 )
 @click.option(
     "--trials",
