@@ -121,9 +121,10 @@ def test_a_study_without_a_winner_says_how_to_go_on(swept, tmp_path):
 def test_a_study_in_a_database(tmp_path):
     (tmp_path / "mine.toml").write_text(RECIPE)
     where = ["--storage", f"sqlite:///{tmp_path / 'shared.db'}"]
-    words = ["sweep", "digits", "--recipe", tmp_path / "mine.toml", "--trials", 2, "--winner-seeds", 1, "--engine", "numpy"]
+    words = ["sweep", "digits", "--recipe", tmp_path / "mine.toml", "--trials", 2, "--winner-seeds", 2, "--engine", "numpy"]
     study = tmp_path / "study"
     fcnet(*words, "--threads", 1, "--out", study, *where, "--study", "ours")
+    assert (study / "winner").is_dir()
     before = Parts(study / "report.html").data
     assert Parts(Path(fcnet("report", study, *where, "--study", "ours").stdout.strip())).data == before
     assert str(tmp_path / "shared.db") not in (study / "report.html").read_text()
@@ -152,6 +153,7 @@ def test_a_study_in_a_database(tmp_path):
     said = json.loads(fcnet(*words, "--threads", 1, "--out", study, *where, "--json", "--resume", "--trials", 3).stdout)
     assert said["winner_in"].endswith(str(other))
     assert not (study / "winner.toml").exists()
+    assert not (study / "winner").exists()
 
 
 def test_the_deviation_of_the_plain_recipe_is_the_recorded_one_or_in_older_studies_that_of_the_finalist(swept, tmp_path):
