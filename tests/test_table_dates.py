@@ -207,10 +207,12 @@ def test_times_of_day_are_hours(tmp_path):
         assert "Times of day, learnt as hours: 'at'" in data.notes
         assert "Numbers: 'x'" in data.notes
         hours = pl.concat([data.X_train, data.X_val, data.X_test]).sort("x")["at"]
-        assert hours.to_list() == [*(i % 24 + 0.5 for i in range(59)), None]
+        assert hours[:-1].to_list() == pytest.approx([i % 24 + 0.5 for i in range(59)])
+        assert hours[-1] is None
         table = TableFeatures.fit(data.X_train, data.dialect)
         for column in (pl.Series([time(9, 30), None]), pl.Series(["9:30", None]), pl.Series([9.5, None])):
-            assert table.encode(pl.DataFrame({"at": column, "x": [1, 1]}))[:, 0].tolist() == [9.5, table.numbers.median[0]]
+            found = table.encode(pl.DataFrame({"at": column, "x": [1, 1]}))[:, 0]
+            assert found.tolist() == pytest.approx([9.5, table.numbers.median[0]])
         with pytest.raises(InputError, match="'at' holds 'noon' in row 1, and the model was trained on times of day there"):
             table.encode(pl.DataFrame({"at": ["noon"], "x": [1]}))
 

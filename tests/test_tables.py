@@ -359,10 +359,10 @@ def test_balanced_classes_weigh_the_same(tmp_path, monkeypatch):
     np.testing.assert_allclose(np.bincount(y_train, given["sample_weight"]), len(y_train) / 3)
 
 
-def test_scaling_of_tables_is_not_a_choice(table, tmp_path):
+def test_scaling_of_tables_is_one_of_their_own(table, tmp_path):
     result = run("train", table, "--out", tmp_path / "run", "--set", "scaling=zca")
     assert result.exit_code == 2
-    assert "scaling belongs to preprocessing of kind pixels; here it is table" in result.stderr
+    assert "Unknown preprocessing.scaling 'zca'" in result.stderr
     assert not (tmp_path / "run").exists()
 
 

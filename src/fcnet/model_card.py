@@ -76,7 +76,8 @@ def _columns(metrics: dict[str, Any], config: Config, table: Preprocessor, words
     texts = [f"{learnt}{dropped}:", _table(["column", "kind", "a missing value counts as"], rows)]
     if len(words) > MOST_NAMES:
         texts.append(f"And {len(words) - MOST_NAMES:,} more columns.")
-    texts.append("A category that no training row had counts as no category, too, and an infinite number as missing.")
+    rare = f", or of {listed(map(_plain, table.rare), MOST_NAMES)} as rare" if table.rare else ""
+    texts.append(f"A category that no training row had counts as no category, too{rare}, and an infinite number as missing.")
     return [*texts, *_text_files(table)]
 
 

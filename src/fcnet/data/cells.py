@@ -44,10 +44,10 @@ class Dialect:
 
 
 def is_compound(series: Any) -> bool:
-    """Return whether a polars column holds lists, bytes or other things that have no plain text."""
+    """Return whether a polars column holds lists, bytes, durations or other things that have no plain text."""
     import polars as pl
 
-    return bool(series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object))
+    return bool(series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Duration))
 
 
 def as_text(series: Any) -> Any:

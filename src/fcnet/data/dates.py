@@ -31,10 +31,13 @@ def formats_of(text: Any) -> list[str]:
     >>> formats_of(pl.Series(["03.04.2024", None])), formats_of(pl.Series(["13.04.2024", "3.4.2024"]))
     (['DD.MM.YYYY', 'MM.DD.YYYY'], ['DD.MM.YYYY'])
     """
-    words = text.drop_nulls().unique(maintain_order=True)
-    fits = [*FORMATS] if len(words) and re.search(r"(^|\D)\d{4}(\D|$)", words[0]) else []
-    for some in (words[:9], words):  # a few words rule most formats out
-        fits = [form for form in fits if not dates_of(some, form).null_count()]
+    first = _first(text)
+    fits = [*FORMATS] if first and re.search(r"(^|\D)\d{4}(\D|$)", first) else []
+    if fits:  # a few words rule most formats out
+        fits = [form for form in fits if not dates_of(text.drop_nulls()[:9], form).null_count()]
+    if fits:
+        words = text.drop_nulls().unique()
+        fits = [form for form in fits if not dates_of(words, form).null_count()]
     return fits
 
 
@@ -82,13 +85,20 @@ def hours_of(times: Any) -> Any:
 
 def are_times(text: Any) -> bool:
     """Return whether all of a column of text are times of day, and some are."""
-    times = text.drop_nulls()
-    return bool(len(times)) and not any(hours_of(some).null_count() for some in (times[:9], times))
+    first = _first(text)
+    return bool(first and re.fullmatch(_CLOCK, first) and hours_of(text).null_count() == text.null_count())
 
 
 def has_zone(text: Any) -> bool:
     """Return whether times of day in text are said to be of a zone, another than UTC."""
     return bool(text.str.contains(r":\d{2}.*[+-]\d{2}(:?\d{2})?$").any())
+
+
+def _first(text: Any) -> str | None:
+    """Return the first text that is not missing, in a moment."""
+    row = text.is_not_null().arg_max()
+    word: str | None = None if row is None else text[row]
+    return word
 
 
 def _parts(text: Any, pattern: str) -> Any:

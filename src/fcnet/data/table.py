@@ -25,7 +25,8 @@ class TableOptions(TypedDict, total=False):
     Columns are named one by one or several with commas between them. `missing` are the words that mean a missing value, beside
     empty fields, in place of fcnet's own; `encoding` is UTF-8 and `decimal` found out where they are not given. `known` are
     columns that a model has learnt from: they are kept though pandas seems to have written them for its index, and what a row
-    lacks counts as missing, as it did then.
+    lacks counts as missing, as it did then. `gaps` and `rare` are the settings of the preprocessing: with `rare` there
+    may be more categories.
     """
 
     target: str
@@ -35,6 +36,8 @@ class TableOptions(TypedDict, total=False):
     encoding: str
     decimal: str
     known: Collection[str]
+    gaps: str
+    rare: int
 
 
 def options_given(table: Mapping[str, Any]) -> str:
@@ -53,6 +56,8 @@ def load_table(
     encoding: str = "",
     decimal: str = "",
     known: Collection[str] = (),
+    gaps: str = "",
+    rare: int = 0,
     n_test: int | None = None,
 ) -> Dataset:
     """Load a table to learn the column `target`, by default the last one, from the others.
@@ -95,7 +100,7 @@ def load_table(
         raise InputError(f"{path} has no column beside the target {target!r}.")
     words = (missing or MISSING) if file.separator else ()
     columns = columns_of(file, category, words, decimal, target)
-    problems = {name: unusable(columns, name) for name in file.frame.columns if name != target}
+    problems = {name: unusable(columns, name, rare) for name in file.frame.columns if name != target}
     problems[target] = columns.problems.get(target)
     found = {name: problem for name, problem in problems.items() if problem}
     if found:
@@ -111,7 +116,7 @@ def load_table(
         *["That is the last column; --target COLUMN learns another"] * is_default,
         *left_out_notes(nameless, index, constant, len(rows) - len(file.frame)),
         *of_few_rows(y, classes, 3),
-        *column_notes(X, columns),
+        *column_notes(X, columns, gaps),
     ]
     train, val, test = split(y, classes, str(path))
     arrays = (X[train], y[train], X[val], y[val], X[test[:n_test]], y[test[:n_test]])

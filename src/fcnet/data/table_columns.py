@@ -23,6 +23,8 @@ DATES = (
 )
 LARGEST = 1e100  # squares of larger numbers overflow
 MOST_CATEGORIES = 1000
+WORDS = 3.0  # of so many and more a category has not, while free text has
+MOST_WITH_RARE = 100_000  # where rare categories share a place
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,12 @@ def columns_of(
 
     columns = Columns(file.frame, file.frame)
     for series in file.frame:
-        if is_compound(series) or series.dtype == pl.Duration or (series.dtype.is_temporal() and series.name == target):
+        if is_compound(series) or (series.dtype.is_temporal() and series.name == target):
             columns.problems[series.name] = Problem(f"holds {series.dtype}, not numbers or categories")
         elif series.dtype == pl.String:
             text = stripped(series)
             found = text.filter(text.is_in(list(words)))
-            columns.words |= {series.name: dict(found.value_counts(sort=True).iter_rows())} if len(found) else {}
+            columns.words |= {series.name: dict(found.alias("word").value_counts(sort=True).iter_rows())} if len(found) else {}
             columns.texts[series.name] = without(text, words)
     commas = (
         set(columns.texts) if decimal == "," else set() if decimal else guessed_commas(file.separator, columns.texts.values())
@@ -172,8 +174,8 @@ def _numbers_or_text(text: Any, comma: bool, columns: Columns) -> Any:
     return text
 
 
-def unusable(columns: Columns, name: str) -> Problem | None:
-    """Return what is wrong with a column to learn from, if anything is."""
+def unusable(columns: Columns, name: str, rare: int = 0) -> Problem | None:
+    """Return what is wrong with a column to learn from, if anything is; with `rare` rare categories share a place."""
     series = columns.frame[name]
     if name in columns.problems:
         return columns.problems[name]
@@ -195,9 +197,12 @@ def unusable(columns: Columns, name: str) -> Problem | None:
     if len(words) and words.str.contains(f"(?i)^({'|'.join(DATES)})$").mean() > 0.9:
         return Problem(f"holds dates, as {words[0]!r}")
     n, n_unique = len(series), words.n_unique()
-    if n_unique > MOST_CATEGORIES or (n_unique > 20 and n_unique > n / 2):
-        return Problem(f"has {n_unique:,} different texts in {n:,} rows: names or free text, not categories")
-    return None
+    what = f"has {n_unique:,} different texts in {n:,} rows: names or free text, not categories"
+    if n_unique > MOST_WITH_RARE or (n_unique > 20 and n_unique > n / 2):
+        return Problem(what)
+    if n_unique <= MOST_CATEGORIES or (rare and words.str.count_matches(r"\s").mean() < WORDS):
+        return None
+    return Problem(what) if rare else Problem(what, "or let those in few rows share a place by --set rare=10")
 
 
 def _same_number(columns: Columns, name: str) -> list[str]:

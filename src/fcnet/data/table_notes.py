@@ -25,12 +25,12 @@ def left_out_notes(nameless: Sequence[str], index: Sequence[str], constant: Sequ
         yield f"Left out, as they are empty: {n_empty:,} row{'s' * (n_empty > 1)}"
 
 
-def column_notes(X: Any, columns: Columns) -> Iterator[str]:
-    """Say what the columns `X` to learn from are, and what may be wrong with them."""
+def column_notes(X: Any, columns: Columns, gaps: str = "") -> Iterator[str]:
+    """Say what the columns `X` to learn from are, and what may be wrong with them; `gaps` is that of the preprocessing."""
     values = [name for name in X.columns if is_number(name)]
     if values:
         yield f"By their looks these names are values, and the first line of a file has to hold names: {listed(values)}"
-    yield from (*_kinds(X, columns), *_row_numbers(X), *_codes(X, columns), *_missing(X, columns))
+    yield from (*_kinds(X, columns), *_row_numbers(X), *_codes(X, columns), *_missing(X, columns, gaps))
 
 
 def _kinds(X: Any, columns: Columns) -> Iterator[str]:
@@ -82,23 +82,26 @@ def _codes(X: Any, columns: Columns) -> Iterator[str]:
         yield f"By their looks these are codes, and numbers lose the zeros in front; to keep them: {keep}"
 
 
-def _missing(X: Any, columns: Columns) -> Iterator[str]:
-    gaps = list(_gaps(X, columns))
-    yield from gaps[:MOST_NOTES]
-    if len(gaps) > MOST_NOTES:
-        yield f"Values are missing in {len(gaps) - MOST_NOTES:,} more columns"
-    found = {word for name in X.columns for word in columns.words.get(name, {})}
-    if found:
-        words = listed(map(repr, sorted(found)))
+def _missing(X: Any, columns: Columns, gaps: str) -> Iterator[str]:
+    found = list(_gaps(X, columns, gaps))
+    yield from found[:MOST_NOTES]
+    if len(found) > MOST_NOTES:
+        yield f"Values are missing in {len(found) - MOST_NOTES:,} more columns"
+    missing = {word for name in X.columns for word in columns.words.get(name, {})}
+    if missing:
+        words = listed(map(repr, sorted(missing)))
         yield f"Read as missing: {words}; --missing says which words are, --missing '' none but empty fields"
 
 
-def _gaps(X: Any, columns: Columns) -> Iterator[str]:
+def _gaps(X: Any, columns: Columns, gaps: str) -> Iterator[str]:
+    own = gaps == "indicator"
     for name in X.columns:
         numbers = X[name].dtype.is_numeric()
         n = len(X) - int(X[name].is_finite().sum()) if numbers else X[name].null_count()
         if n:
-            how = "the median of the training rows" if numbers or X[name].dtype.is_temporal() else "no category"
+            how = "a category of its own" if own else "no category"
+            if numbers or X[name].dtype.is_temporal():
+                how = f"the median of the training rows{', and an input says so' * own}"
             words = listed(f"{word!r} in {count:,}" for word, count in columns.words.get(name, {}).items())
             yield (
                 f"{n:,} of {len(X):,} values of {name!r} are missing{' or infinite' * numbers}{f' ({words})' * bool(words)}; "

@@ -85,6 +85,9 @@ class Config:
             "decimal": self.decimal,
             "known": known,
         }
+        if is_table(Path(self.dataset)):
+            preprocessing = self.settings.preprocessing
+            table |= {"gaps": getattr(preprocessing, "gaps", ""), "rare": getattr(preprocessing, "rare", 0)}
         data = load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
         return of_fold(data, self.fold, self.folds) if self.fold else data
 

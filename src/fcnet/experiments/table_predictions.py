@@ -93,7 +93,8 @@ def predict_tables(
         for name, categories in table.columns:
             if values := [] if categories is None else _unknown(frame[name], categories):
                 some = f"{len(values):,} of {len(frame):,} values of {name!r}"
-                _log.info("%s: %s were in no training row, as %r; they count as no category", name_of(path), some, values[0])
+                what = ("in few training rows or none", "rare") if name in table.rare else ("in no training row", "no category")
+                _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, what[0], values[0], what[1])
         predicted.rows += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in probabilities]
     return predicted
 

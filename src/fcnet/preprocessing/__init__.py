@@ -12,7 +12,8 @@ from fcnet.preprocessing.pixels import Pixels
 from fcnet.preprocessing.representation import PatchRepresentation
 from fcnet.preprocessing.scaling import Scaling
 from fcnet.preprocessing.stacked import StackedPatches
-from fcnet.preprocessing.table import Table, TableFeatures
+from fcnet.preprocessing.table import TableFeatures
+from fcnet.preprocessing.table_settings import Table
 from fcnet.preprocessing.whitening import MirrorCovariance, MirrorWhitening, even_and_odd
 from fcnet.preprocessing.zca import ZCA
 

@@ -1,7 +1,7 @@
 """What every preprocessor has: settings to check and to fit, and a fitted object that answers all questions about it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -53,6 +53,8 @@ class Preprocessor(ABC):
         (height, width, channels), where it takes images of one shape alone.
     columns : sequence of (name, categories)
         The columns of a table; categories are None for numbers and dates.
+    rare : collection of str
+        The columns of a table in which an unknown category counts as rare, and not as none.
     dialect : Dialect, optional
         How the text of a table was written.
     """
@@ -64,6 +66,7 @@ class Preprocessor(ABC):
     takes_gaps: ClassVar[bool] = False
     image_shape: tuple[int, ...] | None = None
     columns: Sequence[Column] = ()
+    rare: Collection[str] = ()
     dialect: Dialect | None = None
 
     def __init_subclass__(cls) -> None:

@@ -9,7 +9,7 @@ from fcnet.errors import InputError
 from fcnet.words import listed
 
 
-def as_polars(frame: Any, names: Collection[str] | None = None, rows: slice = slice(None)) -> Any:
+def as_polars(frame: Any, names: Collection[str], rows: slice = slice(None)) -> Any:
     """Return the columns of these names of a data frame of polars, pandas or pyarrow, as a polars one: all, or some `rows`.
 
     Raises
@@ -19,8 +19,7 @@ def as_polars(frame: Any, names: Collection[str] | None = None, rows: slice = sl
     """
     import polars as pl
 
-    labels = [str(label) for label in (frame.column_names if hasattr(frame, "column_names") else frame.columns)]
-    names = dict.fromkeys(labels if names is None else names)
+    labels, names = labels_of(frame), dict.fromkeys(names)
     missing = sorted(names.keys() - set(labels))
     if missing:
         raise InputError(
@@ -36,6 +35,26 @@ def as_polars(frame: Any, names: Collection[str] | None = None, rows: slice = sl
     start, stop, _ = rows.indices(n_rows(frame))
     part = frame.slice(start, stop - start)
     return part if isinstance(part, pl.DataFrame) else pl.DataFrame(part)
+
+
+def labels_of(frame: Any) -> list[str]:
+    """Return the names of the columns of a data frame."""
+    return [str(label) for label in (frame.column_names if hasattr(frame, "column_names") else frame.columns)]
+
+
+class PolarsColumns:
+    """The columns of a data frame by their names, as polars has them; those of pandas are copied one by one, to save memory."""
+
+    def __init__(self, frame: Any) -> None:
+        self.names = labels_of(frame)
+        self._frame = frame if hasattr(frame, "iloc") else as_polars(frame, self.names)
+        if hasattr(frame, "iloc"):
+            as_polars(frame, self.names, slice(0))  # for its checks
+
+    def __getitem__(self, name: str) -> Any:
+        if hasattr(self._frame, "iloc"):
+            return _from_pandas(name, self._frame.iloc[:, self.names.index(name)])
+        return self._frame[name]
 
 
 def n_rows(frame: Any) -> int:

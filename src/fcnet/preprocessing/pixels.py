@@ -8,7 +8,7 @@ from msgspec import Meta
 from fcnet.errors import SettingError
 from fcnet.preprocessing.base import Prepared, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.scaling import Mean, NoScaling, Standard
-from fcnet.preprocessing.table import Table
+from fcnet.preprocessing.table_settings import Table
 from fcnet.preprocessing.views import Views
 from fcnet.preprocessing.zca import Whitened
 from fcnet.types import is_frame

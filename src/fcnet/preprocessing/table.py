@@ -1,20 +1,18 @@
-"""Rows of a table as numbers: what is a number or a date standardised, and categories one-hot, by the training rows."""
+"""Rows of a table as numbers: what is a number or a date scaled, and categories one-hot, by the training rows."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect
 from fcnet.errors import InputError
-from fcnet.preprocessing.base import Column, Prepared, Preprocessor, PreprocessorSettings, TrainingRows
+from fcnet.preprocessing.base import Column, Preprocessor
 from fcnet.preprocessing.checks import check_arrays
-from fcnet.preprocessing.frames import as_polars, n_rows
-from fcnet.preprocessing.scaling import Scaling
+from fcnet.preprocessing.frames import PolarsColumns, as_polars, n_rows
 from fcnet.preprocessing.table_categories import Categories
-from fcnet.preprocessing.table_dates import PARTS, Dates
+from fcnet.preprocessing.table_dates import Dates
 from fcnet.preprocessing.table_group import ColumnGroup
 from fcnet.preprocessing.table_numbers import Numbers
 from fcnet.preprocessing.views import Views
@@ -24,6 +22,9 @@ if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
 ROWS_AT_ONCE = 1 << 14  # of a data frame so many are float64 at a time
+STATISTICS = ("median", "mean", "std")
+Gaps = Literal["median", "indicator"]
+Scale = Literal["standard", "robust"]
 
 
 class TableFeatures(Preprocessor):
@@ -48,20 +49,20 @@ class TableFeatures(Preprocessor):
         self.names, self.numbers, self.dates, self.categories, self.dialect = names, numbers, dates, categories, dialect
         groups: list[ColumnGroup] = [numbers, dates, categories]
         self._at = {name: (group, i) for group in groups for i, name in enumerate(group.names)}
-        widths = [group.widths[i] for group, i in map(self._at.__getitem__, names)]
-        starts = dict(zip(names, np.cumsum([0, *widths]), strict=False))
+        widths = [width for group in groups for width in group.widths]
+        self._widths = dict(zip((name for group in groups for name in group.names), widths, strict=True))
+        ends = dict(zip(names, np.cumsum([self._widths[name] for name in names], dtype=np.intp), strict=True))
+        place = {name: i for i, name in enumerate(names)}
         self._places = [  # of each group the columns among the encoded ones, and those of its outputs
             (
                 group,
-                np.array([names.index(name) for name in group.names], np.intp),
-                np.array(
-                    [starts[name] + j for name, n in zip(group.names, group.widths, strict=True) for j in range(n)], np.intp
-                ),
+                np.array([place[name] for name in group.names], np.intp),
+                np.concatenate([np.arange(ends[name] - self._widths[name], ends[name]) for name in group.names]),
             )
             for group in groups
             if group.names
         ]
-        self._n_outputs = sum(widths)
+        self._n_outputs, self.rare = sum(widths), categories.rare
         self.columns = [(name, group.categories(i)) for name, (group, i) in self._ordered()]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -82,7 +83,9 @@ class TableFeatures(Preprocessor):
         return self._n_outputs
 
     @classmethod
-    def fit(cls, frame: Any, dialect: Dialect | None = None) -> "TableFeatures":
+    def fit(
+        cls, frame: Any, dialect: Dialect | None = None, *, gaps: Gaps = "median", scaling: Scale = "standard", rare: int = 0
+    ) -> "TableFeatures":
         """Find out what each column of a data frame holds, and its statistics or its categories.
 
         Columns of dates are those whose type is a date; times of day are numbers of hours.
@@ -93,6 +96,8 @@ class TableFeatures(Preprocessor):
             Columns of an array are numbers, and called ``x0``, ``x1``, …
         dialect : Dialect, optional
             How the text was written that it was read from.
+        gaps, scaling, rare
+            As in `Table`.
 
         Raises
         ------
@@ -103,18 +108,24 @@ class TableFeatures(Preprocessor):
 
         if not is_frame(frame):
             frame = pl.from_numpy(as_array(frame), [f"x{i}" for i in range(as_array(frame).shape[1])])
-        frame = as_polars(frame)
-        dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
+        columns = PolarsColumns(frame)
+        dtypes = {name: columns[name].dtype for name in columns.names}
         dates = [name for name, dtype in dtypes.items() if dtype in (pl.Date, pl.Datetime)]
         numbers = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == pl.Time]
         categories = [name for name in dtypes if name not in {*numbers, *dates}]
-        groups = Numbers.fit(frame, numbers), Dates.fit(frame, dates), Categories.fit(frame, categories)
-        return cls(frame.columns, *groups, dialect)
+        indicator, is_robust = gaps == "indicator", scaling == "robust"
+        return cls(
+            columns.names,
+            Numbers.fit(columns, numbers, is_robust=is_robust, indicator=indicator),
+            Dates.fit(columns, dates, is_robust=is_robust, indicator=indicator),
+            Categories.fit(columns, categories, rare=rare, indicator=indicator),
+            dialect,
+        )
 
     @property
     def description(self) -> str:
-        dates = ", dates as their parts" if self.dates.names else ""
-        return f"columns of a table, numbers standardised{dates} and categories one-hot"
+        how, dates = "scaled by quartiles" if self.numbers.is_robust else "standardised", ", dates as their parts"
+        return f"columns of a table, numbers {how}{dates * bool(self.dates.names)} and categories one-hot"
 
     def column_words(self) -> list[tuple[str, str, str]]:
         return [(name, *group.words(i)) for name, (group, i) in self._ordered()]
@@ -123,7 +134,8 @@ class TableFeatures(Preprocessor):
         """Return the rows of a data frame, float64 (n, n_columns).
 
         Of a number that is itself, of a date the seconds since 1970 in UTC, and of a category its place among the known ones,
-        -1 for none. The median stands for a number or a date that is missing.
+        -1 for none. The median stands for a number or a date that is missing. In columns with an output for gaps NaN does, and
+        of categories the place of what is missing; that of rare ones is before it, and the first after the known ones.
 
         Each cell is read by itself, whatever the other rows hold: text in a column of numbers by the decimal sign of a dialect,
         and dates by its format, the table's own where none is given. An array is returned as it is.
@@ -201,7 +213,7 @@ class TableFeatures(Preprocessor):
 
     def _with_outputs(self) -> list[tuple[str, tuple[ColumnGroup, int]]]:
         """Return the columns that a graph needs an input for."""
-        return [(name, (group, i)) for name, (group, i) in self._ordered() if group.widths[i]]
+        return [(name, (group, i)) for name, (group, i) in self._ordered() if self._widths[name]]
 
     def example_rows(self, shape: tuple[int, int], rng: np.random.Generator, max_value: float | None) -> Array:
         out = np.empty((shape[0], len(self.names)))
@@ -210,55 +222,59 @@ class TableFeatures(Preprocessor):
         return out
 
     def get_config(self) -> dict[str, Any]:
-        given = {"dates": self.dates.names}
+        given = {
+            "dates": self.dates.names,
+            "gaps": [*self.numbers.gaps, *self.dates.gaps, *self.categories.gaps],
+            "rare": list(self.rare),
+            "scaling": "robust" if self.numbers.is_robust else "",
+        }
         return {"columns": self.columns, "dialect": self.dialect and self.dialect.to_dict()} | {
-            name: value for name, value in given.items() if value
+            name: value
+            for name, value in given.items()
+            if value  # older files have none of them
         }
 
     def arrays(self) -> dict[str, Array]:
-        found = {name: getattr(self.numbers, name) for name in STATISTICS}
-        return found | {f"date_{name}": getattr(self.dates, name) for name in STATISTICS if self.dates.names}
+        numbers, dates = self.numbers, self.dates
+        found = {"median": numbers.median, "mean": numbers.mean[:, 0], "std": numbers.std[:, 0]}
+        return found | {f"date_{name}": getattr(dates, name) for name in STATISTICS if dates.names}
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "TableFeatures":
         columns = dict(map(_column, config["columns"]))
-        numbers = [name for name, categories in columns.items() if categories is None]
-        dates = _some(numbers, config.get("dates", []))  # which older files have not
-        numbers = [name for name in numbers if name not in dates]
+        categories = [name for name, known in columns.items() if known is not None]
+        dates = _some([name for name, known in columns.items() if known is None], config.get("dates", []))
+        others = {*categories, *dates}
+        numbers = [name for name in columns if name not in others]
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(STATISTICS, (len(numbers),))
         if dates:
-            shapes |= {f"date_{name}": (len(dates), *([len(PARTS)] if name != "median" else [])) for name in STATISTICS}
+            shapes |= {f"date_{name}": (len(dates), *([len(Dates.parts)] if name != "median" else [])) for name in STATISTICS}
         check_arrays("table", arrays, shapes)
-        dialect = config.get("dialect")  # which older files have not
-        if not isinstance(dialect, Mapping | None):
-            raise InputError("the dialect of a table needs names and values.")
-        empty = np.zeros((0, len(PARTS)))
+        dialect, scaling = config.get("dialect"), config.get("scaling", "standard")  # older files have no dialect
+        if not isinstance(dialect, Mapping | None) or scaling not in get_args(Scale):
+            raise InputError("the dialect of a table needs names and values, and its scaling a name.")
+        gaps, is_robust = set(_some(list(columns), config.get("gaps", []))), scaling == "robust"
+        none = np.zeros((0, len(Dates.parts)))
+        median, mean, std = (arrays.get(f"date_{name}", none) for name in STATISTICS)
         return cls(
             list(columns),
-            Numbers(numbers, *(arrays[name] for name in STATISTICS)),
-            Dates(dates, *(arrays.get(f"date_{name}", empty) for name in STATISTICS)),
+            Numbers(
+                numbers,
+                arrays["median"],
+                arrays["mean"][:, np.newaxis],
+                arrays["std"][:, np.newaxis],
+                [name for name in numbers if name in gaps],
+                is_robust,
+            ),
+            Dates(dates, median, mean, std, [name for name in dates if name in gaps], is_robust),
             Categories(
-                [name for name, known in columns.items() if known is not None],
+                categories,
                 [known for known in columns.values() if known is not None],
+                _some(categories, config.get("rare", [])),
+                [name for name in categories if name in gaps],
             ),
             None if dialect is None else Dialect.from_dict(dialect),
         )
-
-
-STATISTICS = ("median", "mean", "std")
-
-
-class Table(PreprocessorSettings, frozen=True, tag="table"):
-    """The columns of a table: numbers standardised, categories one-hot. Rows of numbers, and pixels, are standardised."""
-
-    def fit(self, rows: TrainingRows) -> Prepared:
-        """Fit `TableFeatures` on a data frame, and `Scaling` on an array."""
-        began = time.monotonic()
-        if is_frame(rows.X):
-            preprocessor: Preprocessor = TableFeatures.fit(rows.X, rows.dialect)
-        else:
-            preprocessor = Scaling.fit(rows.X, image_shape=rows.image_shape if rows.mirror else None)
-        return Prepared(preprocessor, preprocessor.transform(rows.X, rows.dtype), time.monotonic() - began)
 
 
 def _column(column: Sequence[Any]) -> Column:

@@ -1,5 +1,6 @@
 """Columns of categories: one-hot."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect, as_text
 from fcnet.errors import InputError
+from fcnet.preprocessing.frames import PolarsColumns
 from fcnet.preprocessing.table_cells import Places, places
 from fcnet.preprocessing.table_group import ColumnGroup
 from fcnet.types import Array
@@ -17,72 +19,126 @@ from fcnet.words import listed
 if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
+MOST_PLACES = 500  # of a column whose rare categories share a place
+
 
 @dataclass(eq=False)
 class Categories(ColumnGroup):
-    """One output for each category, 1 where it is that; a category that is missing, or unknown, is zero in all its places.
+    """One output for each category, 1 where it is that; then one for all rare ones together, and one for a missing one.
+
+    The last two only where training rows have such. A category that is unknown counts as rare. Where there is no output for
+    it, as for one that is missing, all outputs of the column are 0.
 
     Parameters
     ----------
     names : list of str
     known : list of lists of str
-        The categories of each column.
+        The categories of each column that are not rare.
+    rare, gaps : collections of str
+        The columns with an output for rare and unknown categories, and those with one for missing ones.
     """
 
     names: list[str]
     known: list[list[str]]
+    rare: Collection[str] = ()
+    gaps: Collection[str] = ()
 
     @classmethod
-    def fit(cls, frame: Any, names: list[str]) -> "Categories":
-        """Find the categories of columns of a polars data frame."""
-        return cls(names, [sorted(as_text(frame[name]).drop_nulls().unique()) for name in names])
+    def fit(cls, frame: PolarsColumns, names: list[str], *, rare: int = 0, indicator: bool = False) -> "Categories":
+        """Find the categories of columns of a data frame.
+
+        With a `rare` of at least 1 those in fewer rows share an output, and so do all but the `MOST_PLACES` most frequent ones;
+        with `indicator` missing ones have one where there are any.
+        """
+        known, with_rare, gaps = [], [], []
+        for name in names:
+            text = as_text(frame[name])
+            counts = dict(text.drop_nulls().alias("category").value_counts().iter_rows())
+            kept = sorted(counts)
+            if rare:
+                frequent = sorted(counts, key=lambda category: (-counts[category], category))[:MOST_PLACES]
+                kept = sorted(category for category in frequent if counts[category] >= rare)
+            known.append(kept)
+            with_rare += [name] * (len(kept) < len(counts))
+            gaps += [name] * (indicator and text.null_count() > 0)
+        return cls(names, known, with_rare, gaps)
 
     @property
     def widths(self) -> list[int]:
-        return [len(known) for known in self.known]
+        return [self._width(i) for i in range(len(self.names))]
+
+    def _width(self, i: int) -> int:
+        return len(self.known[i]) + (self.names[i] in self.rare) + (self.names[i] in self.gaps)
 
     def categories(self, i: int) -> list[str] | None:
         return self.known[i]
 
     def words(self, i: int) -> tuple[str, str]:
-        return f"category: {listed(self.known[i]) or 'none'}", "no category"
+        name = self.names[i]
+        rare = ", and the rare ones together" * (name in self.rare)
+        return (
+            f"category: {listed(self.known[i]) or 'none'}{rare}",
+            "a category of its own" if name in self.gaps else "no category",
+        )
+
+    def _others(self, i: int) -> tuple[int, int]:
+        """Return the places of unknown and of missing categories, -1 for none."""
+        name, n = self.names[i], len(self.known[i])
+        return n if name in self.rare else -1, n + (name in self.rare) if name in self.gaps else -1
 
     @cached_property
     def _places(self) -> list[Places]:
         return [Places(known) for known in self.known]
 
     def encode(self, frame: Any, dialect: Dialect | None, first_row: int) -> Array:
-        codes = [places.of(frame[name]) for places, name in zip(self._places, self.names, strict=True)]
-        return np.array(codes, np.float64).reshape(len(codes), len(frame)).T
-
-    def transform(self, X: Array) -> Array:
-        widths = np.array(self.widths, np.intp)
-        if (widths <= X).any():
-            name = self.names[int((widths <= X).any(axis=0).argmax())]
-            raise InputError(
-                f"The column {name!r} of X holds {X[:, self.names.index(name)].max():g}, the place of no category."
-            )
-        out = np.zeros((len(X), widths.sum()), bool)
-        rows, columns = np.nonzero(X >= 0)
-        out[rows, (np.cumsum(widths) - widths)[columns] + X[rows, columns].astype(np.intp)] = True
+        out = np.empty((len(frame), len(self.names)))
+        for i, (known, name) in enumerate(zip(self._places, self.names, strict=True)):
+            found, (unknown, missing) = known.of(frame[name]), self._others(i)
+            out[:, i] = found
+            if unknown != missing:
+                is_missing = as_text(frame[name]).is_null().to_numpy()
+                out[:, i] = np.where(is_missing, missing, np.where(found < 0, unknown, found))
         return out
 
+    def transform(self, X: Array) -> Array:
+        widths, starts, missing = self._layout
+        beyond = widths <= X
+        if beyond.any():
+            row, column = np.argwhere(beyond)[0]
+            raise InputError(f"The column {self.names[column]!r} of X holds {X[row, column]:g}, the place of no category.")
+        X = np.where(np.isnan(X), missing, X)
+        out = np.zeros((len(X), widths.sum()), bool)
+        rows, columns = np.nonzero(X >= 0)
+        out[rows, starts[columns] + X[rows, columns].astype(np.intp)] = True
+        return out
+
+    @cached_property
+    def _layout(self) -> tuple[Array, Array, Array]:
+        widths = np.array(self.widths, np.intp)
+        return widths, np.cumsum(widths) - widths, np.array([self._others(i)[1] for i in range(len(widths))])
+
     def examples(self, n: int, rng: np.random.Generator) -> Array:
-        return rng.integers(-1, self.widths, (n, len(self.names))).astype(np.float64)
+        lowest = [0 if min(self._others(i)) >= 0 else -1 for i in range(len(self.names))]
+        return rng.integers(lowest, self.widths, (n, len(self.names))).astype(np.float64)
 
     def onnx_input(self, graph: "Graph", i: int) -> str:
-        known = places(self.known[i])
+        known, (unknown, missing) = places(self.known[i]), self._others(i)
+        if unknown != missing:
+            known = {"": missing} | known
         x = graph.add(
             *("LabelEncoder", graph.input(self.names[i], object, 1)),
             domain="ai.onnx.ml",
             keys_strings=list(known),
             values_int64s=list(known.values()),
-            default_int64=-1,
+            default_int64=unknown,
         )
         return graph.cast(x, np.float64)
 
     def onnx_values(self, i: int, x: Array) -> Array:
-        return np.array([self.known[i][int(code)] if code >= 0 else "" for code in x], object)
+        known, (_, missing) = self.known[i], self._others(i)
+        unseen = max(["", *known], key=len) + "?"  # which is none of them
+        texts = dict(enumerate(known)) | {missing: ""}
+        return np.array([texts.get(int(code), unseen) for code in x], object)
 
     def to_onnx(self, graph: "Graph", i: int, x: str, dtype: DTypeLike) -> str:
-        return graph.cast(graph.add("Equal", x, np.arange(self.widths[i], dtype=np.float64)), dtype)
+        return graph.cast(graph.add("Equal", x, np.arange(self._width(i), dtype=np.float64)), dtype)

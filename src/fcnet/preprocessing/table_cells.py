@@ -62,12 +62,16 @@ def seconds_of(series: Any, dialect: Dialect | None = None, first_row: int = 0) 
     """
     import polars as pl
 
-    if series.dtype not in (pl.Date, pl.Datetime):
-        text = stripped(as_text(series))
-        form = dialect.formats.get(series.name, ISO) if dialect else ISO
-        dates = dates_of(text, form)
-        return _read(text, dates.dt.epoch("us") / 1e6, f"dates there, as {form}", first_row)
-    return _values(series.dt.epoch("us") / 1e6)
+    if series.dtype in (pl.Date, pl.Datetime):
+        values = _values(_microseconds(series))
+    else:
+        text, form = stripped(as_text(series)), dialect.formats.get(series.name, ISO) if dialect else ISO
+        values = _read(text, _microseconds(dates_of(text, form)), f"dates there, as {form}", first_row)
+    return np.asarray(values / 1e6)  # by NumPy: polars multiplies by 1e-6, which may end before midnight
+
+
+def _microseconds(dates: Any) -> Any:
+    return dates.dt.epoch("us").cast(float)
 
 
 def _read(text: Any, values: Any, what: str, first_row: int) -> Array:

@@ -1,20 +1,17 @@
-"""What all kinds of columns of a table have in common, and how values are scaled."""
+"""What all kinds of columns of a table have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect
-from fcnet.errors import InputError
 from fcnet.types import Array
 
 if TYPE_CHECKING:
     from fcnet.export.graph import Graph
-
-FARTHEST = 1e18  # standard deviations from the mean: what is beyond makes a network of float32 overflow
 
 
 class ColumnGroup(ABC):
@@ -23,11 +20,12 @@ class ColumnGroup(ABC):
     Attributes
     ----------
     names : list of str
-    widths : list of int
-        How many outputs each column has.
+    gaps : collection of str
+        The columns with an output that is 1 where a value is missing, and 0 elsewhere.
     """
 
     names: list[str]
+    gaps: Collection[str]
 
     @property
     @abstractmethod
@@ -65,37 +63,3 @@ class ColumnGroup(ABC):
     @abstractmethod
     def to_onnx(self, graph: "Graph", i: int, x: str, dtype: DTypeLike) -> str:
         """Add the nodes that transform an encoded column (rows, 1) into its outputs."""
-
-
-def measured(values: Array, name: str) -> tuple[float, float]:
-    """Return the mean of finite values (n,) and their standard deviation, or raise InputError if it is not finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, std = values.mean(), values.std()
-    if not np.isfinite(std):
-        raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
-    return float(mean), float(std)
-
-
-def filled(values: Array, median: Array | float) -> Array:
-    """Return values with the median for those that are missing or infinite."""
-    return np.where(np.isfinite(values), values, median)
-
-
-def median_of(values: Array) -> float:
-    """Return the median of the values (n,) that are finite, 0 if none is."""
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if len(finite) else 0.0
-
-
-def scaled(X: Array, center: Array, spread: Array, names: Sequence[str]) -> Array:
-    """Return ``(X - center) / spread`` of columns (n, n_columns, …); InputError if a value is too far away."""
-    with np.errstate(over="ignore"):
-        out = (X - center) / spread
-    near = np.abs(out) < FARTHEST
-    if not near.all():
-        row, column, *_ = np.argwhere(~near)[0]
-        raise InputError(
-            f"The column {names[column]!r} holds {np.atleast_1d(X[row, column])[-1]:g}, which is too far from what the model "
-            "was trained on. Correct it, or leave it empty."
-        )
-    return np.asarray(out)
