@@ -1,7 +1,7 @@
 """Settings: small typed structures that say the range of each value beside it."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from types import NoneType, UnionType
@@ -163,6 +163,13 @@ def make_kind(part: str, kinds: Mapping[str, type[Settings]], name: str, setting
             raise unknown_name(f"{part} setting", setting, owners)
         owners[setting](**{setting: value})
     return kinds[name](**{setting: value for setting, value in settings.items() if setting in kinds[name].__struct_fields__})
+
+
+def made_by_name(name: str, value: Any, make: Callable[[str], Any]) -> Any:
+    """Return the object that a setting names, or is; raise SettingError where it is a class."""
+    if isinstance(value, type):
+        raise SettingError(f"{name} must be an object, not its class: write {value.__name__}().")
+    return make(value) if isinstance(value, str) else value
 
 
 def choices_of(kind: Any) -> list[str]:

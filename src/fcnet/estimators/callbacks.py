@@ -40,7 +40,7 @@ class PrintLoss(Callback):
         """Print a line, and another with the validation score."""
         row = state.history[-1]
         print(f"Iteration {row['epoch']}, loss = {row['loss']:.8f}")  # noqa: T201  # as scikit-learn prints it
-        score = row.get(f"val_{state.network.loss.metric}")
+        score = row.get(f"val_{state.metric.name}")
         if score is not None:
             print(f"Validation score: {score:f}")  # noqa: T201  # as scikit-learn prints it
 

@@ -62,7 +62,9 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     momentum : float
     nesterovs_momentum : bool
     early_stopping : bool
-        Stop by the validation accuracy, and keep the parameters of the best epoch.
+        Stop by the `monitor`, and keep the parameters of the best epoch.
+    monitor : {"auto", "log_loss", "balanced_accuracy", "f1", "roc_auc", "average_precision"}
+        The metric of the validation rows; "auto" is accuracy.
     validation_fraction : float
         What `early_stopping` sets aside without validation rows: of each class its share, but never its last row.
     beta_1, beta_2, epsilon : float
@@ -111,7 +113,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     loss_curve_ : list of float
         Mean loss of every epoch, penalty included.
     validation_scores_ : list of float
-        Accuracies, None without validation rows.
+        The `monitor` of every epoch, None without validation rows.
     best_validation_score_ : float
         That of the network where `early_stopping` has chosen it, else None.
     validation_loss_curve_ : list of float
@@ -158,6 +160,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
+        monitor: str = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,

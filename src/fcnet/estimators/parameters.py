@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from fcnet.engine import ENGINES
 from fcnet.nn.layers import NORMALISATIONS
 from fcnet.settings import NotNegative, Settings
+from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, ScheduleRule, get_schedule
 from fcnet.training.stopping import Adaptive, Annealing
 from fcnet.training.updates import UPDATES, Adam, RMSProp, UpdateRule, get_update
@@ -34,6 +35,7 @@ CONSTRAINTS: dict[str, Any] = {
     "momentum": [Interval(Real, 0, 1, closed="both")],
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
+    "monitor": [StrOptions({AUTO, *METRICS})],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -89,6 +91,7 @@ class Parameters(Protocol):
     momentum: float
     nesterovs_momentum: bool
     early_stopping: bool
+    monitor: str
     n_iter_no_change: float
     max_fun: int
     checkpoint: Any

@@ -21,17 +21,18 @@ class FCNetRegressor(RegressorMixin, _FCNetEstimator):
 
     What `MLPRegressor` has goes by the same names and means the same, but for the scale of the targets: with `scale_target` the
     network is trained on ``(y - mean) / std`` of the first `fit`, and its last layer put back to the scale of y afterwards.
-    `loss_curve_`, `validation_loss_curve_`, `tol` and `alpha` are then in that scale.
+    `loss_curve_`, `validation_loss_curve_`, `tol`, `alpha` and validation scores but R² are then in that scale.
 
     Parameters
     ----------
     loss : {"squared_error", "poisson"}
         Half the squared error, or half the Poisson deviance with the exponential of the output, for ``y >= 0``.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
-random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, \
-epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, scale_inputs, callbacks, progress, checkpoint, \
-dtype, engine, threads : as there
-        As in `FCNetClassifier`; `early_stopping` goes by R².
+random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, monitor, validation_fraction, beta_1, \
+beta_2, epsilon, n_iter_no_change, max_fun, dropout, input_dropout, normalisation, scale_inputs, callbacks, progress, \
+checkpoint, dtype, engine, threads : as there
+        As in `FCNetClassifier`; the `monitor` "auto" is R², others are "loss", "rmse", "mae" and, with that loss,
+        "poisson_deviance".
     scale_target : bool
         Whether targets are standardised in training; those of "poisson" never are.
 
@@ -39,7 +40,7 @@ dtype, engine, threads : as there
     ----------
     network_, coefs_, intercepts_, n_iter_, n_layers_, n_outputs_, n_features_in_, feature_names_in_, t_, out_activation_, \
 loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, validation_loss_curve_, history_ : as there
-        As in `FCNetClassifier`; scores are R².
+        As in `FCNetClassifier`.
 
     Examples
     --------
@@ -78,6 +79,7 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
+        monitor: str = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,

@@ -24,6 +24,7 @@ from fcnet.estimators.scaling import not_finite
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
+from fcnet.training.metrics import AUTO
 from fcnet.training.schedules import Constant, Exponential, Step
 from fcnet.training.state import Trainable, TrainingState
 from fcnet.training.stopping import Adaptive, Slowing
@@ -134,6 +135,7 @@ def fit_stochastic(
         seed=int(rng.integers(2**31)),
         train_rows=0,
         keep_best=parameters.early_stopping,
+        monitor=AUTO if job.X_val is None else parameters.monitor,
         callbacks=[*callbacks, stop, watch],
         threads=parameters.threads,
     )

@@ -10,6 +10,7 @@ from fcnet.estimators.fitted import FittedNetwork
 from fcnet.estimators.solvers import Job, Memory, Outcome, fit_lbfgs, fit_stochastic
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.callbacks import Progress
+from fcnet.training.metrics import get_metric
 from fcnet.types import Array
 
 
@@ -59,6 +60,7 @@ class TrainedNetwork(FittedNetwork):
     ) -> Outcome:
         """Train the network in its scale, and bring it back."""
         X_val, y_val, val_weights = held_out
+        get_metric(self.monitor, self.network_.loss)  # is refused now, if there is none
         job = Job(
             *(self, self.network_, self._scaled_inputs(X), self._scaled(y), weights),
             *(self._scaled_inputs(X_val), None if y_val is None else self._scaled(y_val), val_weights),
@@ -82,7 +84,10 @@ class TrainedNetwork(FittedNetwork):
         self.n_iter_ = len(history)
         self.loss_curve_ += history.column("loss")
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
-        curves = {"validation_scores_": f"val_{self.network_.loss.metric}", "validation_loss_curve_": "val_loss"}
+        curves = {
+            "validation_scores_": f"val_{get_metric(self.monitor, self.network_.loss).name}",
+            "validation_loss_curve_": "val_loss",
+        }
         for name, column in curves.items():
             if values := [row[column] for row in history if column in row]:
                 self.__dict__[name] = [*(self.__dict__[name] or []), *values]

@@ -86,7 +86,7 @@ class EarlyStopping(Callback):
     tol : float, optional
         At least 0.
     metric : {"score", "loss"}
-        The validation accuracy, or R²; or the loss of the training.
+        The metric of the validation that the trainer has as its `monitor`, or the loss of the training.
     slowing : Slowing, optional
         The schedule of the training: its rate is lowered in place of stopping, as long as it can be.
     best : float
@@ -136,13 +136,14 @@ class EarlyStopping(Callback):
             raise InputError("EarlyStopping needs validation data: give X_val and y_val to fit.")
         if self._count(state, state.history[-1]):
             self.has_stopped = True
-            what = f"validation {state.network.loss.metric} has not risen" if self.metric == "score" else "loss has not fallen"
+            what = f"validation {state.metric.words}" if self.metric == "score" else "loss"
+            way = "risen" if self.metric == "score" and state.metric.sign > 0 else "fallen"
             by = "" if self.tol is None else f" by {self.tol:g}"
-            state.stop(f"{what}{by} for {self.patience:g} epochs")
+            state.stop(f"{what} has not {way}{by} for {self.patience:g} epochs")
 
     def _count(self, state: TrainingState, row: Mapping[str, Any]) -> bool:
         """Return whether it is time to stop."""
-        sign, name = (1, f"val_{state.network.loss.metric}") if self.metric == "score" else (-1, "loss")
+        sign, name = (state.metric.sign, f"val_{state.metric.name}") if self.metric == "score" else (-1, "loss")
         value, best = sign * row[name], sign * self.best_value
         is_better = math.isnan(best) or value > best
         improves = is_better if self.tol is None else math.isnan(best) or value >= best + self.tol
@@ -168,6 +169,8 @@ def describe(row: dict[str, Any], n_epochs: int) -> str:
             parts.append(f"{part} {row[f'{part}_accuracy']:.1%}")
         elif f"{part}_r2" in row:
             parts.append(f"{part} R² {row[f'{part}_r2']:.3f}")
+    others = [name for name in row if name.startswith("val_") and name not in ("val_loss", "val_accuracy", "val_r2")]
+    parts += [f"{name} {row[name]:.4f}" for name in others]
     if "learning_rate" in row:
         parts.append(f"lr {row['learning_rate']:.2e}")
     return "  ".join(parts)

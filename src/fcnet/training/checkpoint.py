@@ -13,6 +13,7 @@ from fcnet.errors import FileFormatError, InputError, OtherTrainingError
 from fcnet.files import check_tensors, load_tensors, save_tensors
 from fcnet.nn.network import without_members
 from fcnet.training.history import History, line_of
+from fcnet.training.metrics import AUTO
 from fcnet.training.state import TrainingState
 from fcnet.types import Array, Params
 
@@ -115,7 +116,7 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         If it belongs to another training.
     """
     tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)
-    training = metadata.get("training", {})
+    training = {"monitor": AUTO} | metadata.get("training", {})  # which older ones do not have
     if training.keys() != fingerprint.keys():
         raise FileFormatError(f"{path} is a checkpoint of another version of fcnet: delete it to train anew.")
     for name, here in fingerprint.items():

@@ -1,16 +1,22 @@
 """How good a network is on some rows."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from fcnet.errors import DivergedError, OverflowedError
+from fcnet.errors import DivergedError, InputError, OverflowedError
+from fcnet.training.metrics import AUTO, Metric, check_metric
 from fcnet.training.state import Trainable
 from fcnet.types import Array
 
 
-def evaluate(network: Trainable, X: Array, y: Array, weights: Array | None = None) -> tuple[float, float]:
-    """Return the loss without penalty and label smoothing, and the accuracy or R².
+def evaluate(
+    network: Trainable, part: str, X: Array, y: Array, weights: Array | None = None, metric: Metric | None = None
+) -> dict[str, float]:
+    """Return the loss without penalty and label smoothing, the accuracy or R², and another metric, of a part of the data.
+
+    Their names begin with that of the part, as ``val_loss``.
 
     Raises
     ------
@@ -25,4 +31,16 @@ def evaluate(network: Trainable, X: Array, y: Array, weights: Array | None = Non
         loss = math.nan
     if not math.isfinite(loss):
         raise DivergedError("scores")
-    return loss, network.loss.score(logits, y, weights)
+    found = {"loss": loss, network.loss.metric: network.loss.score(logits, y, weights)}
+    if metric is not None and metric.name not in found:
+        found[metric.name] = metric.of(network.loss, logits, y, weights)
+    return {f"{part}_{name}": value for name, value in found.items()}
+
+
+def check_monitor(name: str, network: Trainable, X: Array | None, y: Any, weights: Array | None) -> None:
+    """Raise InputError unless there is validation data for which a network has the metric that is to choose its epoch."""
+    if name == AUTO:
+        return
+    if X is None:
+        raise InputError(f"monitor = {name!r} needs validation data: give X_val and y_val to fit.")
+    check_metric(name, network.loss, y, network.logits(X[:1]).shape[1], weights)

@@ -11,9 +11,9 @@ class History(list[Row]):
 
     A row has ``epoch`` (from 1), ``iteration`` (finished so far), ``loss`` (mean over its batches, of what is minimised: with
     penalty, dropout and label smoothing), ``train_loss`` and ``train_accuracy`` (of training rows without all that, to compare
-    with the validation), ``val_loss`` and ``val_accuracy`` (both absent without validation data), ``learning_rate`` (of its
-    last batch), and ``batches``: a list of ``{"iteration", "loss", "learning_rate"}``. It holds no times, so that two equal
-    runs have equal histories.
+    with the validation), ``val_loss`` and ``val_accuracy`` (both absent without validation data), the `monitor` of the trainer
+    where that is another, as ``val_roc_auc``, ``learning_rate`` (of its last batch), and ``batches``: a list of
+    ``{"iteration", "loss", "learning_rate"}``. It holds no times, so that two equal runs have equal histories.
 
     Examples
     --------

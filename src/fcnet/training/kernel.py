@@ -8,6 +8,7 @@ from fcnet.engine import default_engine, get_engine
 from fcnet.engine.products import Matmul, matmul
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.calibration import best_scale, multiply_logits
 from fcnet.types import Array
 
 BLOCK = 2048  # rows of the kernel matrix at once
@@ -154,12 +155,6 @@ def calibrate(network: FullyConnectedNet, logits: Array, y: Array) -> float:
         Of rows that it was not fitted on.
     y : integer array (n,)
     """
-    from scipy.optimize import minimize_scalar
-
-    def cross_entropy(log_scale: float) -> float:
-        return float(network.loss.value(np.float32(np.exp(log_scale)) * logits, y))
-
-    scale = float(np.exp(minimize_scalar(cross_entropy, bounds=(0, 6), method="bounded").x))
-    for name in network.affine[-1].parameters:
-        network.params[name] *= np.float32(scale)
+    scale = best_scale(network, logits, y, 0, 6)
+    multiply_logits(network, scale)
     return scale

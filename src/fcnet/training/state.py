@@ -9,6 +9,7 @@ import numpy as np
 from fcnet.engine import NumpyEngine
 from fcnet.nn.losses import Loss
 from fcnet.training.history import History, Row
+from fcnet.training.metrics import AUTO, Metric, get_metric
 from fcnet.types import Array, Params
 
 
@@ -51,6 +52,7 @@ class TrainingState:
     rng: np.random.Generator
     n_epochs: int
     total_iterations: int
+    monitor: str = AUTO
     history: History = field(default_factory=History)
     epoch: int = 0
     iteration: int = 0
@@ -61,6 +63,11 @@ class TrainingState:
     learning_rate: float = math.nan
     stop_reason: str | None = None
     batch_rows: list[Row] = field(default_factory=list)  # of the current epoch; not in a checkpoint, which is between two
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that chooses the best epoch by its validation data."""
+        return get_metric(self.monitor, self.network.loss)
 
     def stop(self, reason: str) -> None:
         """End training after the current epoch."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike
 
 from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import check_weights
+from fcnet.settings import made_by_name
 from fcnet.threads import use_threads
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback, end_all
 from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint
 from fcnet.training.divergence import advice
-from fcnet.training.evaluation import evaluate
+from fcnet.training.evaluation import check_monitor, evaluate
 from fcnet.training.fingerprint import of_training
 from fcnet.training.history import History
+from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import ScheduleRule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
 from fcnet.training.updates import FusedRule, UpdateRule, get_update
@@ -66,6 +68,9 @@ class Trainer:
         as many as there are cores, or what `fcnet.use_threads` says.
     advise : bool
         Whether a training that diverges looks, for up to ten seconds, for a learning rate that its error can name.
+    monitor : str
+        The metric of the validation data that says which epoch is best, also to `EarlyStopping`: "auto" for accuracy, or R²;
+        one of `fcnet.training.metrics.METRICS`, as "log_loss", "balanced_accuracy", "roc_auc" or "mae".
 
     Examples
     --------
@@ -93,10 +98,12 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     threads: int | None = None
     advise: bool = True
+    monitor: str = AUTO
 
     def __post_init__(self) -> None:
-        if self.batches not in get_args(BatchKind):
-            raise unknown_name("batches", self.batches, get_args(BatchKind))
+        for name, known in (("batches", get_args(BatchKind)), ("monitor", (AUTO, *METRICS))):
+            if getattr(self, name) not in known:
+                raise unknown_name(name, getattr(self, name), known)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise SettingError(
@@ -107,8 +114,8 @@ class Trainer:
         self.learning_rate = to_float("learning_rate", self.learning_rate, 0)
         self.l2 = to_float("l2", self.l2, 0)
         self.label_smoothing = to_float("label_smoothing", self.label_smoothing, 0, 1, below=True)
-        self._update: UpdateRule = _made("update", self.update, get_update)
-        self._schedule: ScheduleRule = _made("schedule", self.schedule, get_schedule)
+        self._update: UpdateRule = made_by_name("update", self.update, get_update)
+        self._schedule: ScheduleRule = made_by_name("schedule", self.schedule, get_schedule)
 
     def fit(
         self,
@@ -134,10 +141,9 @@ class Trainer:
         y : integer array (n,), or array (n, n_outputs)
             Class numbers from 0, or what the network's loss asks for.
         X_val, y_val : arrays (m, n_inputs) and (m,) or (m, n_outputs), optional
-            Measured after every epoch. With `keep_best` the parameters of the epoch with the best accuracy are kept, of a
-            regression with the best R²; without validation data the last.
+            Measured after every epoch. With `keep_best` the parameters of the best are kept; without validation data the last.
         sample_weight, val_weight : arrays (n,) and (m,), optional
-            How much each row counts in the losses, and in the validation accuracy. A batch in which none does is skipped.
+            How much each row counts in the losses, and in the validation metrics. A batch in which none does is skipped.
         update_state : dict of arrays, optional
             What the update rule remembers, by its `init`; changed in place, so that a later `fit` can go on from it.
         checkpoint : path, optional
@@ -157,7 +163,7 @@ class Trainer:
         Raises
         ------
         InputError
-            If the arrays do not fit the network or one another, or hold NaN or infinite values.
+            If the arrays do not fit the network, one another or `monitor`, or hold NaN or infinite values.
         DivergedError
             If the loss is no longer finite. The network then holds the parameters kept of the epochs before.
         """
@@ -168,8 +174,8 @@ class Trainer:
         if X_val is not None and y_val is not None:
             X_val, y_val = network.check_data(X_val, y_val, "X_val", "y_val")
         weights = None if sample_weight is None else check_weights(sample_weight, X, "sample_weight")
-        if val_weight is not None:
-            val_weight = check_weights(val_weight, X if X_val is None else X_val, "val_weight")
+        val_weight = None if val_weight is None else check_weights(val_weight, X if X_val is None else X_val, "val_weight")
+        check_monitor(self.monitor, network, X_val, y_val, val_weight)
         if checkpoint is not None:
             check_place(checkpoint)
         fingerprint = {} if checkpoint is None else of_training(self, network, [X, y, weights, X_val, y_val, val_weight])
@@ -182,6 +188,7 @@ class Trainer:
             rng=np.random.default_rng(self.seed),
             n_epochs=self.epochs,
             total_iterations=self.epochs * batches.per_epoch,
+            monitor=self.monitor,
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
@@ -266,7 +273,6 @@ class Trainer:
         return batch_weights
 
     def _end_epoch(self, state: TrainingState, batch_weights: list[float], batches: Batches, validation: Validation) -> None:
-        metric = state.network.loss.metric
         row = {
             "epoch": state.epoch,
             "iteration": state.iteration,
@@ -275,13 +281,13 @@ class Trainer:
         n = batches.data.shape[0]
         if self.train_rows:
             rows = state.rng.choice(n, self.train_rows, replace=False) if n > self.train_rows else slice(None)
-            row["train_loss"], row[f"train_{metric}"] = evaluate(state.network, batches.data[rows], batches.labels[rows])
+            row |= evaluate(state.network, "train", batches.data[rows], batches.labels[rows])
         row["learning_rate"] = state.learning_rate
-        score, (X_val, y_val, val_weight) = None, validation
+        score, metric, (X_val, y_val, val_weight) = None, state.metric, validation
         if X_val is not None:
-            row["val_loss"], score = evaluate(state.network, X_val, y_val, val_weight)
-            row[f"val_{metric}"] = score
-        is_best = score is None or state.best_score is None or score > state.best_score
+            row |= evaluate(state.network, "val", X_val, y_val, val_weight, metric)
+            score = row[f"val_{metric.name}"]
+        is_best = score is None or state.best_score is None or metric.is_better(score, state.best_score)
         if is_best:
             state.best_score, state.best_epoch = score, state.epoch
         if is_best or not self.keep_best:
@@ -291,10 +297,3 @@ class Trainer:
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(state)
-
-
-def _made(name: str, value: Any, make: Callable[[str], Any]) -> Any:
-    """Return the rule that a setting names, or is."""
-    if isinstance(value, type):
-        raise SettingError(f"{name} must be an object, not its class: write {value.__name__}().")
-    return make(value) if isinstance(value, str) else value
