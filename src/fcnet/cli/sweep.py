@@ -64,7 +64,12 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option(
     "--pruner", metavar="NAME", help="Who ends bad trials early: median, halving, hyperband or none.  [default: median]"
 )
-@click.option("--metric", metavar="NAME", help="What is to be best: val_accuracy or val_loss.  [default: val_accuracy]")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="What is to be best: val_accuracy, val_log_loss, val_balanced_accuracy, val_roc_auc, val_average_precision or val_f1. "
+    "Epochs are chosen by it, too, unless the recipe has a monitor.  [default: val_accuracy]",
+)
 @click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
 @click.option(
     "--winner-seeds",
@@ -175,15 +180,17 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
 
 def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
     from fcnet.experiments.sweep.results import seeds_words, shown
+    from fcnet.training.metrics import METRICS
 
     new_seeds = seeds_words(len(winner["seeds"]))
     for name in dict.fromkeys(("val_accuracy", plan.metric, "test_accuracy")):
         mean, spread, over = winner[name], winner[f"{name}_std"], new_seeds
-        number = ("{:.4f}" if name == "val_loss" else "{:.2%}").format
+        shown_as = plan.judge.shown if name == plan.metric else METRICS["accuracy"].shown
         if spread is not None:
             over = f"mean ± standard deviation over {new_seeds}"
-        words = name.replace("val_", "validation ").replace("_", " ").capitalize()
-        click.echo(f"{words} {number(mean)}{f' ± {number(spread)}' if spread is not None else ''} ({over})")
+        words = plan.metric_words if name == plan.metric else name.replace("val_", "validation ").replace("_", " ")
+        deviation = "" if spread is None else f" ± {shown_as(spread)}"
+        click.echo(f"{words[0].upper()}{words[1:]} {shown_as(mean)}{deviation} ({over})")
     if winner["plain"] is not None:
         spread = "" if winner["plain_std"] is None else f" ± {shown(plan, winner['plain_std'])}"
         click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}{spread}.")

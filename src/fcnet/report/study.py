@@ -18,9 +18,8 @@ from fcnet.model import load
 from fcnet.report.axes import Axis, axes_of, notes_on
 from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
+from fcnet.training.metrics import METRICS
 from fcnet.words import duration_words, listed, setting_words, without_credentials
-
-METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
 
 def write_study_report(study: Path, database: Database | None = None, out: Path | None = None) -> Path:
@@ -75,20 +74,20 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
                 {
                     "lines": lines,
                     "ticks": epoch_ticks(lines),
-                    "percent": plan.metric == "val_accuracy",
+                    "percent": plan.judge.is_share,
                     "range": span(values, **reaches),
                 }
             ],
             "axes": [axis.to_dict() for axis in drawn],
-            "metric": METRICS[plan.metric],
-            "percent": plan.metric == "val_accuracy",
+            "metric": plan.metric_words,
+            "percent": plan.judge.is_share,
             "range": span(ends if len(ends) >= LEAST_TRIALS else [row["value"] for row in rows], **reaches),
             "sign": plan.sign,
             "picked": [i for i, row in enumerate(rows) if best is not None and row["number"] == best.number],
         },
         title=study.resolve().name,
         plan=plan,
-        metric=METRICS[plan.metric],
+        metric=plan.metric_words,
         state=_state(study, plan, now, said, database),
         numbers=_numbers(plan, now, winner, rows),
         difference=winner["difference"]["words"] if winner and winner["difference"] else "",
@@ -110,7 +109,7 @@ def write_study_report(study: Path, database: Database | None = None, out: Path 
         has_curves=any(lines),
         has_gaps=any(None in item["settings"] for item in items),
         notes=_notes(plan, rows, axes),
-        table=table(cells, (METRICS[plan.metric], "descending" if plan.sign > 0 else "ascending")),
+        table=table(cells, (plan.metric_words, "descending" if plan.sign > 0 else "ascending")),
         weights=first_layer(model) if model else None,
         averaged=model is not None and averages_channels(model),
         settings={"sweep": {name: getattr(plan, name) for name in OWN}, "run": plan.config.options()}
@@ -173,11 +172,10 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
     if winner:
         n = len(winner["seeds"])
         over = f", mean and standard deviation over {n} new seeds" if n > 1 else ", with a new seed"
-        keys = {"val_accuracy": "validation accuracy", plan.metric: METRICS[plan.metric], "test_accuracy": "test accuracy"}
+        keys = {"val_accuracy": "validation accuracy", plan.metric: plan.metric_words, "test_accuracy": "test accuracy"}
         for key, words in keys.items():
-            mean, std = (
-                f"{value:.4f}" if key == "val_loss" else f"{value:.2%}" for value in (winner[key], winner[f"{key}_std"] or 0.0)
-            )
+            say = plan.judge.shown if key == plan.metric else METRICS["accuracy"].shown
+            mean, std = say(winner[key]), say(winner[f"{key}_std"] or 0.0)
             n_rows = winner["n_test" if key == "test_accuracy" else "n_val"]
             numbers.append((mean, std if n > 1 else "", f"{words} of the winner on {n_rows:,} rows{over}"))
     plain = next((row for row in rows if row["is_plain"] and row["value"] is not None), None)
@@ -185,14 +183,14 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
         words = f"test accuracy of the ensemble of the winner's {len(winner['seeds'])} networks"
         numbers.append((f"{ensemble['test_accuracy']:.2%}", "", words))
     if winner and winner["plain"] is not None:
-        words, spread = f"{METRICS[plan.metric]} of the plain recipe with the same seeds", winner["plain_std"]
+        words, spread = f"{plan.metric_words} of the plain recipe with the same seeds", winner["plain_std"]
         numbers.append((shown(plan, winner["plain"]), shown(plan, spread) if spread is not None else "", words))
     elif plain:
         to = "" if plain["state"] == "finished" else f", {plain['state']}"
-        words = f"{METRICS[plan.metric]} of the plain recipe, trial {plain['number']}{to}"
+        words = f"{plan.metric_words} of the plain recipe, trial {plain['number']}{to}"
         numbers.append((shown(plan, plain["value"]), "", words))
     if best is not None and best.value is not None:
-        words = f"{METRICS[plan.metric]} of the best trial, {best.number}, which was partly lucky"
+        words = f"{plan.metric_words} of the best trial, {best.number}, which was partly lucky"
         numbers.append((shown(plan, best.value), "", words))
     states = Counter(row["state"] for row in rows)
     seconds = duration_words(sum(row["seconds"] or 0.0 for row in rows))
@@ -207,7 +205,7 @@ def _notes(plan: Plan, rows: list[dict[str, Any]], axes: list[Axis]) -> list[str
     without = Counter(row["state"] for row in rows if row["value"] is None and row["state"] != "running")
     if without:
         how = listed(f"{count} {state}" for state, count in without.most_common())
-        notes.append(f"Trials without a {METRICS[plan.metric]}: {how}. The table says why.")
+        notes.append(f"Trials without a {plan.metric_words}: {how}. The table says why.")
     return notes
 
 
@@ -218,7 +216,7 @@ def _cells(plan: Plan, row: dict[str, Any], axes: list[Axis]) -> dict[str, Cell]
     return {
         "trial": Cell(f"{row['number']}" + (", plain" if row["is_plain"] else ""), row["number"]),
         "state": Cell(row["state"]),
-        METRICS[plan.metric]: Cell() if value is None else Cell(shown(plan, value), rounded(value)),
+        plan.metric_words: Cell() if value is None else Cell(shown(plan, value), rounded(value)),
         "±": Cell() if std is None else Cell(shown(plan, std), rounded(std)),
         "epochs done": Cell(f"{row['epochs'] or 0:g}", row["epochs"] or 0),
         "time": Cell() if seconds is None else Cell(duration_words(seconds), rounded(seconds)),

@@ -6,10 +6,12 @@ import random
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import msgspec
 
 from fcnet.errors import FileFormatError, InputError, SettingError, unknown_name
 from fcnet.experiments.config import Config
@@ -20,17 +22,17 @@ from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.space import Space, make_space
 from fcnet.experiments.sweep.values import grid, plain_params
 from fcnet.files import write_atomic
+from fcnet.training.metrics import AUTO, METRICS, Metric
 
 if TYPE_CHECKING:
     from fcnet.experiments.sweep.storage import Database
 
 Sampler = Literal["tpe", "random", "grid", "cmaes"]
 Pruner = Literal["median", "halving", "hyperband", "none"]
-Metric = Literal["val_accuracy", "val_loss"]
 WHILE_THERE_IS_TIME = 10_000  # trials, where only the time is limited
 OWN = ("fixed", "sampler", "pruner", "metric", "trials", "seeds", "winner_seeds")
 STAYS = ("sampler", "pruner", "metric", "seeds")  # others may be changed in a study
-ONE_OF: dict[str, Any] = {"sampler": Sampler, "pruner": Pruner, "metric": Metric}
+ONE_OF: dict[str, Any] = {"sampler": Sampler, "pruner": Pruner}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Plan:
         The same, as `[sweep]` has it.
     fixed : list of str
         Keys that are not swept, as they were set by hand.
-    sampler, pruner, metric : str
+    sampler, pruner : str
+    metric : str
+        One of the validation part, with or without ``val_`` before its name.
     trials : int
         How many trials there are to be, with those of before.
     seeds : int
@@ -62,7 +66,7 @@ class Plan:
     fixed: list[str] = field(default_factory=list)
     sampler: Sampler = "tpe"
     pruner: Pruner = "median"
-    metric: Metric = "val_accuracy"
+    metric: str = "val_accuracy"
     trials: int = 30
     seeds: int = 1
     winner_seeds: int = 3
@@ -71,15 +75,28 @@ class Plan:
         for name, kinds in ONE_OF.items():
             if getattr(self, name) not in get_args(kinds):
                 raise unknown_name(name, getattr(self, name), get_args(kinds))
+        if (name := self.metric.removeprefix("val_")) not in METRICS:
+            raise unknown_name("metric", self.metric, [f"val_{known}" for known in METRICS])
+        object.__setattr__(self, "metric", f"val_{METRICS[name].name}")  # log_loss is the loss
         if self.sampler == "grid":
             object.__setattr__(self, "space", tuple(parameter.as_grid() for parameter in self.space))
         if self.sampler == "cmaes" and sum(not parameter.choices for parameter in self.space) < 2:
             raise SettingError("The sampler cmaes needs two ranges of numbers or more: choose tpe.")
 
     @property
+    def judge(self) -> Metric:
+        """The metric, as one of the validation part."""
+        return METRICS[self.metric.removeprefix("val_")]
+
+    @property
+    def metric_words(self) -> str:
+        """What people call the metric."""
+        return f"validation {self.judge.words}"
+
+    @property
     def sign(self) -> int:
         """1 where the metric is to be high, -1 where it is to be low."""
-        return -1 if self.metric == "val_loss" else 1
+        return self.judge.sign
 
     @property
     def study_name(self) -> str:
@@ -229,10 +246,21 @@ def make_plan(
         table, source = read_space(recipe_text(name), name), f"{name}, [sweep]"
     before = {} if old is None else {name: getattr(old, name) for name in OWN}
     changed = {"table": table, "fixed": fixed, **{name: value for name, value in own.items() if value is not None}}
+    if old is None and own.get("metric") is not None:
+        config = _judged_by(config, own["metric"].removeprefix("val_"))
     plan = Plan(config, make_space(config.settings, table, source, fixed), **(before | changed))
     if old is not None and (differs := old.differences(plan)):
         raise SettingError(f"{out} was begun with other settings: {differs}. Resume it with those, or choose another --out.")
     return out or Path("sweeps") / run.name, plan
+
+
+def _judged_by(config: Config, metric: str) -> Config:
+    """Return a configuration whose best epochs are those by the metric of the sweep, where it does not say which are."""
+    training = config.settings.training
+    if metric not in METRICS or metric == "accuracy" or getattr(training, "monitor", "") != AUTO:
+        return config
+    training = msgspec.structs.replace(training, monitor=metric)
+    return replace(config, settings=msgspec.structs.replace(config.settings, training=training))
 
 
 def how_to_go_on(

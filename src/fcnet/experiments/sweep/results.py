@@ -118,4 +118,4 @@ def seeds_words(n: int) -> str:
 
 def shown(plan: Plan, value: float) -> str:
     """Return a value of the metric, for people."""
-    return f"{value:.2%}" if plan.metric == "val_accuracy" else f"{value:.4f}"
+    return plan.judge.shown(value)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fcnet.errors import FcnetError, SettingError
 from fcnet.experiments.folder import TRIALS, owned
+from fcnet.experiments.job import check_metric_of
 from fcnet.experiments.sweep.claim import FINAL, claimed
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
@@ -65,6 +66,7 @@ def sweep(
     config.settings.check(config.engine)
     data = config.load(data_dir, n_test=0)
     config.settings.check_data(data)
+    check_metric_of(data, plan.judge.name)
     for note in data.notes:
         _log.info("%s", note, extra={"once": True})
     if database is not None:

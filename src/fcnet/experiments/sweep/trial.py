@@ -164,6 +164,7 @@ class Trials:
         return {
             "val_accuracy": loss.score(trained.val_logits, y_val),
             "val_loss": loss.value(trained.val_logits, y_val),
+            self.plan.metric: self.plan.judge.of(loss, trained.val_logits, y_val, None),
             "train_accuracy": trained.train_accuracy,
             "epochs": trained.epochs,
             "best_epoch": trained.best_epoch,
@@ -213,8 +214,9 @@ class _Watch(Callback):
     def on_epoch_end(self, state: TrainingState) -> None:
         epoch, plan = state.epoch, self.trials.plan
         trial = self.trial if epoch % plan.report_every == 0 else None
-        if trial is not None and epoch > self.before:
-            trial.report(state.history[-1][plan.metric], epoch)
+        value = state.history[-1].get(plan.metric)  # None where another metric chooses the epochs
+        if trial is not None and epoch > self.before and value is not None:
+            trial.report(value, epoch)
         self.trials.tell_now_and_then()
         if epoch == state.n_epochs:
             return

@@ -112,8 +112,9 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         run = folder / WINNER
         ensemble = _ensemble(run, best, plan, data_dir)
     write_recipe(folder, plan, best.trial, best.mean(plan.metric))
+    names = dict.fromkeys(("val_accuracy", "val_loss", plan.metric))
     return {
-        **best.said(folder, "val_accuracy", "val_loss", "test_accuracy"),
+        **best.said(folder, *names, "test_accuracy"),
         "params": params,
         "recipe": RECIPE,
         "run": str(run.relative_to(folder)),
@@ -122,7 +123,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         "plain": None if plain is None else plain.mean(plan.metric),
         "plain_std": None if plain is None else plain.std(plan.metric),
         "difference": None if difference is None else asdict(difference) | {"words": difference.words},
-        "finalists": [finalist.said(folder, "val_accuracy", "val_loss") for finalist in final],
+        "finalists": [finalist.said(folder, *names) for finalist in final],
         "n_val": n_val,
         "n_test": best.metrics[0]["n_test"],
         "warnings": warnings,
