@@ -253,7 +253,8 @@ def test_many_classes_are_shown_by_their_worst_confusions(run: Path) -> None:
     text = " ".join(re.sub(r"<[^>]*>", " ", write_report(run).read_text(encoding="utf-8")).split())
     assert "Confusion matrix" not in text
     assert "is predicted rows of the class class 0 class 1 8 26.7% class 0 class 2 4 13.3% class 1 class 7 2 40.0%" in text
-    assert "The worst first. class 0 56.7% of 30 class 1 60.0% of 5 class 2 100.0% of 5" in text
+    # F1 is 2 · 17 / (30 + 17), 2 · 3 / (5 + 11) and 2 · 5 / (5 + 9).
+    assert "The worst first. class 0 56.7% of 30, F1 0.72 class 1 60.0% of 5, F1 0.38 class 2 100.0% of 5, F1 0.71" in text
     assert text.index("class 39 100.0% of 5") < text.index("class 40 no rows")
 
 

@@ -13,6 +13,7 @@ from fcnet.experiments.members import how_trained
 from fcnet.experiments.results import read_metrics
 from fcnet.model import Model, load
 from fcnet.preprocessing import Preprocessor
+from fcnet.training.metrics import in_words
 from fcnet.words import duration_words, listed, setting_words
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
@@ -96,12 +97,7 @@ def _text_files(table: Preprocessor) -> list[str]:
 
 
 def _measured(metrics: dict[str, Any], config: Config) -> list[str]:
-    rows = []
-    for part, name in PARTS.items():
-        for key, value in metrics.items():
-            if key.startswith(f"{part}_") and isinstance(value, float | int):
-                metric = key.removeprefix(f"{part}_").replace("_", " ")
-                rows.append([name, metric, f"{value:.2%}" if "accuracy" in metric else f"{value:.4g}"])
+    rows = [[name, words, value] for part, name in PARTS.items() for words, value in in_words(metrics, part).items()]
     tested = any(row[0] == "test" for row in rows)
     test = "was measured once, after training" if tested else "has not been measured: `fcnet evaluate` does it"
     note = f"The test part {test}."

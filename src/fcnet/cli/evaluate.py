@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from fcnet.cli.group import Command
+from fcnet.cli.messages import other_metrics
 from fcnet.cli.options import data_dir_option, json_option, run_argument, threads_option
 from fcnet.cli.report import write_or_warn
 
@@ -16,7 +17,7 @@ from fcnet.cli.report import write_or_warn
 @data_dir_option
 @json_option
 def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
-    """Evaluate RUN on the test rows, once, and record the accuracy."""
+    """Evaluate RUN on the test rows, once, and record the accuracy and other metrics."""
     from fcnet.experiments.members import over_members
     from fcnet.experiments.run import evaluate as evaluate_run
 
@@ -29,3 +30,5 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
         if metrics.get("members"):
             mean, std = over_members(metrics, "test_accuracy")
             click.echo(f"Its {len(metrics['members'])} networks, each by itself: {100 * mean:.2f} ± {100 * std:.2f} %.")
+        if others := other_metrics(metrics, "test"):
+            click.echo(others)

@@ -1,13 +1,14 @@
 """Messages to people, on standard error."""
 
 import errno
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any
 
 import click
 
 # What ends the work in its midst, and what to do about it.
 BROKE_OFF = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room") | dict.fromkeys((errno.EFBIG, errno.EIO), "Mend that")
+PARTS = {"val": "Validation", "test": "Test"}
 
 
 def show_error(error: object) -> None:
@@ -41,3 +42,11 @@ def show_note(note: object) -> None:
     from logging import getLogger
 
     getLogger(__name__).info(note)
+
+
+def other_metrics(metrics: Mapping[str, Any], part: str) -> str:
+    """Return the metrics of the ``val`` or ``test`` part but for accuracy, as a sentence; nothing where there are none."""
+    from fcnet.training.metrics import in_words
+
+    others = [f"{name} {value}" for name, value in in_words(metrics, part).items() if name != "accuracy"]
+    return f"{PARTS[part]} {', '.join(others)}." if others else ""

@@ -49,20 +49,21 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
     \b
     Examples:
       fcnet runs --sort -val_accuracy
+      fcnet runs --sort val_roc_auc
       fcnet runs --filter state=finished --filter 'learning_rate<0.1'
       fcnet runs experiments/ --watch
     """  # noqa: D301  # click's sign for lines that stay as they are
     from fcnet.experiments.folder import sweep_words
-    from fcnet.experiments.run_selection import as_table, chosen, to_csv
+    from fcnet.experiments.run_selection import HEADINGS, as_table, chosen, to_csv
     from fcnet.experiments.runs import Runs
 
     if as_csv + as_json + watch > 1:
         raise SettingError("--csv, --json and --watch do not go together.")
     if watch and not sys.stdout.isatty():
         raise SettingError("--watch needs a terminal; --json and --csv print the runs as they are now.")
-    listing = Runs(folder)
+    listing, score = Runs(folder), HEADINGS.get(sort.removeprefix("-"), sort.removeprefix("-"))
     if watch:
-        _watch(lambda width: _table(folder, chosen(listing.rows(), filters, sort), width))
+        _watch(lambda width: _table(folder, chosen(listing.rows(), filters, sort), width, score))
         return
     rows = chosen(listing.rows(), filters, sort)
     if as_json:
@@ -78,7 +79,7 @@ def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: b
 
         console = Console(width=None if sys.stdout.isatty() else WIDE)
         with console.capture() as shown:
-            console.print(_table(folder, rows, console.width))
+            console.print(_table(folder, rows, console.width, score))
         click.echo("\n".join(line.rstrip() for line in shown.get().splitlines()))
     if words := sweep_words(folder):
         click.echo(words, err=True)
@@ -99,13 +100,13 @@ def _watch(table: Callable[[int], Any]) -> None:
         pass
 
 
-def _table(folder: Path, rows: Sequence["RunRow"], width: int) -> "Table":
-    """Return the list with a line for each run, which `width` letters have to do for."""
+def _table(folder: Path, rows: Sequence["RunRow"], width: int, score: str) -> "Table":
+    """Return the list with a line for each run, which `width` letters have to do for, and the metric that it is sorted by."""
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    columns = _columns(folder, rows)
+    columns = _columns(folder, rows, score)
     widths = {name: max(map(cell_len, (name, *cells))) for name, cells in columns.items()}
     widths[SETTINGS] = min(widths[SETTINGS], LEAST)
     for name in SPARED:
@@ -115,7 +116,7 @@ def _table(folder: Path, rows: Sequence["RunRow"], width: int) -> "Table":
     for name in widths:
         title = Text(name, no_wrap=True)
         table.add_column(
-            title, justify="right" if name in RIGHT else "left", no_wrap=name not in SHORTENED, overflow="ellipsis"
+            title, justify="right" if name in (*RIGHT, score) else "left", no_wrap=name not in SHORTENED, overflow="ellipsis"
         )
     for number, row in enumerate(rows):
         colours = {"state": COLOURS.get(row.state, "red")}
@@ -123,8 +124,10 @@ def _table(folder: Path, rows: Sequence["RunRow"], width: int) -> "Table":
     return table
 
 
-def _columns(folder: Path, rows: Sequence["RunRow"]) -> dict[str, list[str]]:
-    from fcnet.experiments.runs import differing
+def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, list[str]]:
+    from fcnet.experiments.run_selection import value_of
+    from fcnet.experiments.runs import OTHER_METRICS, differing
+    from fcnet.training.metrics import METRICS
     from fcnet.words import duration_words, setting_words, shortened
 
     settings, columns = differing(rows), {name: list[str]() for name in COLUMNS}
@@ -143,4 +146,9 @@ def _columns(folder: Path, rows: Sequence["RunRow"]) -> dict[str, list[str]]:
         )
         for column, cell in zip(columns.values(), cells, strict=True):
             column.append(cell)
-    return columns
+    if score not in (*OTHER_METRICS, "val_loss"):
+        return columns
+    shown = METRICS[score.partition("_")[2]].shown
+    last, values = columns.pop(SETTINGS), [value_of(row, score) for row in rows]
+    columns[score] = ["" if value is None else shown(value) for value in values]
+    return columns | {SETTINGS: last}

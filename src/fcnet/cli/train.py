@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import show_error, show_note
+from fcnet.cli.messages import other_metrics, show_error, show_note
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
 from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
@@ -26,6 +26,7 @@ from fcnet.errors import DivergedError, FcnetError, SettingError
     help="A recipe (see fcnet recipes), a TOML file or a run.  [default: one for each data set]",
 )
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; may be repeated.")
+@click.option("--metric", metavar="NAME", help="Which metric says which epoch is best: short for --set monitor=NAME.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder.  [default: runs/DATASET-RECIPE-TIME]"
 )
@@ -63,6 +64,8 @@ from fcnet.errors import DivergedError, FcnetError, SettingError
 @json_option
 def train(
     dataset: str,
+    changes: Sequence[str],
+    metric: str | None,
     out: Path | None,
     resume: bool,
     force: bool,
@@ -94,7 +97,8 @@ def train(
     stop_once()
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    run, config = configure(dataset, out, resume=resume, verify=not no_verify, **settings)
+    changes = changes if metric is None else [*changes, f"monitor={metric}"]
+    run, config = configure(dataset, out, resume=resume, changes=changes, verify=not no_verify, **settings)
     if logs and config.members():
         raise SettingError("--log is for a single training: leave it out, or --seeds and --folds.")
     finished = check_run(run, config, force=force, resume=resume)
@@ -136,6 +140,7 @@ def train(
         f"Validation accuracy {metrics['val_accuracy']:.2%}{of_what}, "
         f"training accuracy {metrics['train_accuracy']:.2%}, {metrics['fit_seconds']:.1f} s of training."
     )
+    click.echo(other_metrics(metrics, "val"))
     click.echo(f"Run folder: {run}")
     if report:
         click.echo(f"Report:     {report}")

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from msgspec import Meta
 
+from fcnet.data import Dataset
 from fcnet.errors import SettingError
 from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
 from fcnet.experiments.history_file import HistoryFile
-from fcnet.experiments.job import Job, Trained, Training
+from fcnet.experiments.job import Job, Trained, Training, check_metric_of
 from fcnet.experiments.network import Network
 from fcnet.model import Model, save
 from fcnet.preprocessing.views import Views
-from fcnet.settings import Count, NotNegative, ShareBelowOne
+from fcnet.settings import Count, NotNegative, ShareBelowOne, choices
 from fcnet.training.batches import Augmentation, BatchKind
+from fcnet.training.calibration import fit_temperature
 from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import Constant, Schedule
 from fcnet.training.state import TrainingState
 from fcnet.training.trainer import Trainer
@@ -53,24 +56,42 @@ class GradientDescent(Training, tag="gradient"):
         Literal["none", "balanced"],
         Meta(
             description="balanced has all classes count the same in the loss: a row counts n / (n_classes · n_of_its_class). "
-            "Accuracies stay plain."
+            "Accuracies stay plain: let monitor be log_loss or balanced_accuracy with it."
         ),
     ] = "none"
+    monitor: Annotated[
+        str,
+        choices(
+            (AUTO, *METRICS),
+            "The metric of the validation part that says which epoch is best: auto for accuracy; log_loss for probabilities, "
+            "roc_auc, average_precision or f1 for a rare class. keep_best and patience go by it.",
+        ),
+    ] = AUTO
     patience: Annotated[
-        int, Meta(ge=0, description="Stop when the validation accuracy has not risen for so many epochs; 0 for never.")
+        int, Meta(ge=0, description="Stop when the monitor has not become better for so many epochs; 0 for never.")
     ] = 0
     keep_best: Annotated[
         bool,
         Meta(
-            description="Keep the parameters of the epoch with the best validation accuracy, not of the last. The last can be "
-            "better where the learning rate ends near zero and the validation part is small."
+            description="Keep the parameters of the epoch that is best by the monitor on the validation part, not of the last. "
+            "The last can be better where the learning rate ends near zero and the validation part is small."
         ),
     ] = True
+    calibrate: Annotated[
+        bool,
+        Meta(
+            description="Divide the logits by the temperature, from 1/5 to 5, with the least log-loss on the validation part. "
+            "Classes that are predicted stay the same; probabilities become more or less sure."
+        ),
+    ] = False
 
     def check(self, recipe: "Recipe") -> None:
         views = recipe.augmentation
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
+
+    def check_data(self, data: Dataset) -> None:
+        check_metric_of(data, self.monitor)
 
     def trainer(
         self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = (), *, advise: bool = True
@@ -87,6 +108,7 @@ class GradientDescent(Training, tag="gradient"):
             batches=self.batches,
             augment=augment,
             seed=seed,
+            monitor=self.monitor,
             keep_best=self.keep_best,
             callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
             advise=advise,
@@ -119,14 +141,22 @@ class GradientDescent(Training, tag="gradient"):
             resume=job.resume,
         )
         state = end.state
+
+        def val_logits() -> Array:
+            return model.logits(data.X_val) if views.average_views else network.logits(job.X_val)
+
+        temperature = fit_temperature(network, val_logits(), data.y_val) if self.calibrate else None
+        if temperature is not None:
+            end.save()
         return Trained(
             model,
             network.loss.score(network.logits(X_train[: len(data.y_train)]), data.y_train),
-            model.logits(data.X_val) if views.average_views else network.logits(job.X_val),
+            val_logits(),
             state.seconds,
             epochs=len(history),
             best_epoch=state.best_epoch if self.keep_best else len(history),
             stop_reason=state.stop_reason,
+            temperature=temperature,
         )
 
     def _weights(self, y: Array) -> Array | None:
@@ -144,11 +174,15 @@ class GradientDescent(Training, tag="gradient"):
 
     @property
     def chosen_by_validation(self) -> str:
-        return "the epoch" if self.keep_best else "when to stop" if self.patience else ""
+        epoch = "the epoch" if self.keep_best else "when to stop" if self.patience else ""
+        return " and ".join(filter(None, [epoch, "the temperature" if self.calibrate else ""]))
 
     def how(self, metrics: dict[str, Any]) -> str:
-        best = f"epoch {metrics['best_epoch']} was the best on the validation part, and"
-        return f"Of {metrics['epochs']} epochs, {best if self.keep_best else 'the last'} is the one kept."
+        by = "" if self.monitor == AUTO else f" by {METRICS[self.monitor].words}"
+        best = f"epoch {metrics['best_epoch']} was the best on the validation part{by}, and"
+        kept = f"Of {metrics['epochs']} epochs, {best if self.keep_best else 'the last'} is the one kept."
+        temperature = metrics.get("temperature")
+        return kept if temperature is None else f"{kept} Its logits were divided by {temperature:.3g}, the temperature."
 
     def epoch_words(self, metrics: dict[str, Any]) -> str:
         return f" (epoch {metrics['best_epoch']} of {metrics['epochs']})"
@@ -162,5 +196,9 @@ class _KeepModel(Callback):
 
     def on_train_end(self, state: TrainingState) -> None:
         self.state = state
+        self.save()
+
+    def save(self) -> None:
+        """Write the model as it is."""
         if self.path is not None:
             save(self.path, self.model)

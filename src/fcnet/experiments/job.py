@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fcnet.data import Dataset
 from fcnet.model import Model
+from fcnet.nn.losses import get_loss
 from fcnet.preprocessing import Prepared
 from fcnet.settings import Settings
 from fcnet.training.callbacks import Callback
+from fcnet.training.metrics import check_metric
 from fcnet.types import Array
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ class Trained:
     epochs: int = 1
     best_epoch: int = 1
     stop_reason: str | None = None
+    temperature: float | None = None  # that the logits were divided by, where that was asked for
+
+
+def check_metric_of(data: Dataset, name: str) -> None:
+    """Raise InputError if a metric is not one of such data, or not defined on its validation part."""
+    check_metric(name, get_loss("cross_entropy"), data.y_val, len(data.classes))
 
 
 class Training(Settings, tag_field="kind"):

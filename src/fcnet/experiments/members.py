@@ -90,6 +90,7 @@ def record(run: Path, config: Config, folders: Sequence[Path], data: Dataset, be
         "epochs": max(one["epochs"] for one in each),
         "best_epoch": None,
         "stop_reason": None,
+        "temperature": None,
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
         "members": [

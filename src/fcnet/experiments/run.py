@@ -34,6 +34,7 @@ from fcnet.nn.losses import Loss
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
+from fcnet.training.metrics import all_metrics
 from fcnet.types import Array
 
 _log = logging.getLogger(__name__)
@@ -189,6 +190,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "stop_reason": trained.stop_reason,
+        "temperature": trained.temperature,
         "fit_seconds": round(trained.seconds, 3),
         "feature_seconds": round(job.prepared.seconds, 3),
         "total_seconds": round(time.monotonic() - began, 3),
@@ -203,11 +205,11 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
 
 def measured(part: str, loss: Loss, logits: Array, y: Array) -> dict[str, float]:
     """Return the metrics of a part of the data by its logits."""
-    return {f"{part}_accuracy": loss.score(logits, y), f"{part}_loss": loss.value(logits, y)}
+    return {f"{part}_{name}": value for name, value in all_metrics(loss, logits, y).items()}
 
 
 def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
-    """Measure a run on all test rows, once: record the accuracy in its metrics, and return them.
+    """Measure a run on all test rows, once: record what it finds in its metrics, and return them.
 
     A run that has a test accuracy already keeps it, and the test part is not read again. Of an ensemble those of its members
     are recorded, too.
@@ -229,8 +231,7 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         logits = model.averaged(each)
         for member, own in zip(metrics.get("members", []), each, strict=False):
             member["test_accuracy"] = loss.score(own, data.y_test)
-        metrics["test_accuracy"] = loss.score(logits, data.y_test)
-        metrics["n_test"] = len(data.X_test)
+        metrics |= measured("test", loss, logits, data.y_test) | {"n_test": len(data.X_test)}
         save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)
     return metrics

@@ -13,13 +13,14 @@ from fcnet.engine import ENGINES
 from fcnet.errors import SettingError, unknown_name
 from fcnet.experiments.changes import as_typed, toml_value
 from fcnet.experiments.recipe import Recipe
-from fcnet.experiments.runs import RunRow, State, differing
+from fcnet.experiments.runs import OTHER_METRICS, RunRow, State, differing
 from fcnet.experiments.tree import KIND, entries, has_kinds, path_meant
 from fcnet.settings import choices_of
 from fcnet.words import listed
 
-COLUMNS = [made.name for made in fields(RunRow) if made.name != "settings"]
+COLUMNS = [made.name for made in fields(RunRow) if made.name not in ("scores", "settings")]
 HEADINGS = {"data": "dataset", "validation": "val_accuracy", "test": "test_accuracy", "time": "seconds"}  # for other columns
+HEADINGS |= {"val_log_loss": "val_loss", "test_log_loss": "test_loss"}
 PATHS = ("run", "dataset")  # which are also found by their ends
 TYPES: dict[type, tuple[Any, str]] = {  # of values, as what a text for them is read, and what it has to be in words
     bool: (bool, "yes or no"),
@@ -38,17 +39,17 @@ RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _value_of(row: RunRow, path: str) -> Any:
-    """Return a column of a run, or a setting by its path; None where the run has no such setting."""
+def value_of(row: RunRow, path: str) -> Any:
+    """Return a column of a run, another metric, or a setting by its path; None where the run has none."""
     if path in COLUMNS:
         return str(row.run) if path == "run" else getattr(row, path)
-    return row.settings.get(path)
+    return row.scores.get(path) if path in OTHER_METRICS else row.settings.get(path)
 
 
 def _path_of(rows: Sequence[RunRow], key: str) -> str:
     """Return the column, or the path of the setting, that a key means: a heading, a path, or the end of one."""
     key = HEADINGS.get(key, key)
-    if key in COLUMNS or not rows:
+    if key in (*COLUMNS, *OTHER_METRICS) or not rows:
         return key
     paths = sorted({path for row in rows for path in row.settings})
     with_kinds = {entry.name for entry in entries(Recipe) if has_kinds(entry.parts)}
@@ -56,8 +57,9 @@ def _path_of(rows: Sequence[RunRow], key: str) -> str:
     meant = ".".join(path_meant(Recipe, key))
     found = [meant] if meant in paths_by_name else [name for name in paths_by_name if name.endswith(f".{meant}")]
     if not found:
-        known = {*COLUMNS, *HEADINGS, *(path.rpartition(".")[2] for path in paths)}
-        listing = f"Columns: {', '.join(COLUMNS)}; also a setting of these runs, as after --set."
+        known = {*COLUMNS, *OTHER_METRICS, *HEADINGS, *(path.rpartition(".")[2] for path in paths)}
+        others = "also a metric, as val_roc_auc, or a setting of these runs, as after --set"
+        listing = f"Columns: {', '.join(COLUMNS)}; {others}."
         raise unknown_name("column or setting", key, known, listing=listing)
     if len(found) > 1:
         raise SettingError(f"{key} may be {listed(found, sign=' or ')}: give more of the path.")
@@ -90,14 +92,14 @@ def chosen(rows: Sequence[RunRow], filters: Iterable[str] = (), sort: str = "") 
             raise SettingError(f"--filter takes key=value, or one of < <= > >= != in place of =; got {text!r}.")
         key, relation, written = found.groups()
         path = _path_of(rows, key)
-        _check(key, path, written, {repr(value): value for row in rows if (value := _value_of(row, path)) is not None}.values())
-        kept = [row for row in kept if _passes(_value_of(row, path), path, relation, written)]
+        _check(key, path, written, {repr(value): value for row in rows if (value := value_of(row, path)) is not None}.values())
+        kept = [row for row in kept if _passes(value_of(row, path), path, relation, written)]
     if not sort:
         return kept
     path = _path_of(rows, sort.removeprefix("-"))
-    with_value = [row for row in kept if _value_of(row, path) is not None]
-    without = [row for row in kept if _value_of(row, path) is None]
-    return sorted(with_value, key=lambda row: _rank(_value_of(row, path)), reverse=sort.startswith("-")) + without
+    with_value = [row for row in kept if value_of(row, path) is not None]
+    without = [row for row in kept if value_of(row, path) is None]
+    return sorted(with_value, key=lambda row: _rank(value_of(row, path)), reverse=sort.startswith("-")) + without
 
 
 def _check(key: str, path: str, written: str, values: Collection[Any]) -> None:
@@ -152,16 +154,23 @@ def _rank(value: Any) -> tuple[bool, Any]:
 
 
 def as_table(rows: Sequence[RunRow]) -> list[dict[str, Any]]:
-    """Return the columns of each run, and the settings in which runs on its data set differ, in JSON's types."""
+    """Return what is known of each run, and the settings in which runs on its data set differ, in JSON's types."""
     settings = differing(rows)
     return [asdict(row) | {"run": str(row.run), "settings": settings[row.run]} for row in rows]
 
 
 def to_csv(rows: Sequence[RunRow]) -> str:
-    """Return a line of names and one for each run: its columns, and the settings in which runs differ."""
+    """Return a line of names and one for each run: its columns, its other metrics, and the settings in which runs differ."""
     table, lines = as_table(rows), io.StringIO()
-    paths = list(dict.fromkeys(path for line in table for path in line["settings"]))
+    scores, paths = (list(dict.fromkeys(path for line in table for path in line[name])) for name in ("scores", "settings"))
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow([*COLUMNS, *paths])
-    writer.writerows([*(line[name] for name in COLUMNS), *(line["settings"].get(path) for path in paths)] for line in table)
+    writer.writerow([*COLUMNS, *scores, *paths])
+    writer.writerows(
+        [
+            *(line[name] for name in COLUMNS),
+            *(line["scores"].get(name) for name in scores),
+            *(line["settings"].get(path) for path in paths),
+        ]
+        for line in table
+    )
     return lines.getvalue()

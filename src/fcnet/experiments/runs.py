@@ -31,10 +31,17 @@ from fcnet.experiments.results import read_metrics
 from fcnet.experiments.state import Kind, kind_of
 from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
+from fcnet.training.metrics import METRICS as METRICS_BY_NAME
 
 OF_A_RUN = re.compile(rb'^dataset *= *["\'].*^\[settings', re.DOTALL | re.MULTILINE)  # a config.toml of others has not both
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
 FROM_HISTORY = ("loss", "val_loss", "val_accuracy", "train_accuracy")
+OTHER_METRICS = [
+    f"{part}_{name}"
+    for part in ("val", "test")
+    for name in METRICS_BY_NAME
+    if f"{part}_{name}" not in (*FROM_METRICS, "val_loss")
+]
 State = Literal[Kind, "damaged"]
 SAME_RESULT = ("dataset", "description", "verify", "threads", "fcnet")  # these make no runs different
 
@@ -54,7 +61,9 @@ class RunRow:
         The data set, epochs done and to be done, and how long it has been trained: of a run that is not finished, in its last
         sitting.
     loss, val_loss, val_accuracy, train_accuracy, test_accuracy : float
-        Of the model that a finished run keeps, the losses of its last epoch; of others all of the last epoch so far.
+        Of the model that a finished run keeps, but `loss`, of its last epoch; of others all of the last epoch so far.
+    scores : dict
+        Its other metrics of the validation and the test part by their names, as ``val_roc_auc``.
     settings : dict
         The options and settings by their paths.
     began : float
@@ -73,6 +82,7 @@ class RunRow:
     val_accuracy: float | None = None
     train_accuracy: float | None = None
     test_accuracy: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     began: float = 0.0
 
@@ -182,14 +192,17 @@ class _Reader:
             self._settings_of = identity
         last = self.history.row() or {}
         values: dict[str, Any] = {name: last.get(name) for name in FROM_HISTORY}
+        figures = last
         values |= {"epochs": last.get("epoch", 0), "seconds": _seconds(self.run, status, state)}
         if state == "finished":
-            metrics = read_metrics(self.run)
-            values |= {name: metrics[name] for name in FROM_METRICS} | {"seconds": metrics["fit_seconds"]}
-            if metrics.get("members"):
-                values["epochs"] = metrics["epochs"]
+            figures = read_metrics(self.run)
+            values |= {name: figures[name] for name in FROM_METRICS} | {"seconds": figures["fit_seconds"]}
+            values["val_loss"] = figures.get("val_loss", values["val_loss"])  # older ones do not have it
+            if figures.get("members"):
+                values["epochs"] = figures["epochs"]
         reason = status.get("reason", "") if state in ("diverged", "failed") else ""
         known = {"dataset": self._settings["dataset"], "n_epochs": self._n_epochs, "settings": self._settings}
+        known["scores"] = {name: figures[name] for name in OTHER_METRICS if figures.get(name) is not None}
         return RunRow(self.run, state, reason, **known, **values, began=began)
 
 

@@ -14,9 +14,11 @@ from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
 from fcnet.files import write_atomic
 from fcnet.model import Model, load
+from fcnet.report.calibration import calibration
 from fcnet.report.page import page
 from fcnet.report.weights import as_png, averages_channels, first_layer
 from fcnet.training.history import History
+from fcnet.training.metrics import class_counts, f1_scores, in_words
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
 from fcnet.words import duration_words
@@ -57,7 +59,9 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         averaged=model is not None and averages_channels(model),
         part=part,
         templates=_templates(model) if model else None,
+        figures=_figures(metrics) if metrics else {},
         classes=_classes(predictions, model.classes) if predictions and model else None,
+        calibration=calibration(predictions, model.classes) if predictions and model else None,
         largest_matrix=LARGEST_MATRIX,
         mistakes=_mistakes(predictions, model) if predictions and model else None,
     )
@@ -95,6 +99,12 @@ def _timings(metrics: dict[str, Any]) -> dict[str, str]:
     return timings
 
 
+def _figures(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the metrics of each part that has been measured, by the names of both; of runs of before there may be none."""
+    parts = {"validation": in_words(metrics, "val"), "test": in_words(metrics, "test")}
+    return {name: figures for name, figures in parts.items() if len(figures) > 2}  # there is more than accuracy and loss
+
+
 def _templates(model: Model) -> dict[str, str] | None:
     """Return a picture for each class of the product of all weights, if they are of pixels and have structure."""
     network, shape = model.network, model.image_shape
@@ -118,12 +128,13 @@ def _classes(predictions: dict[str, Array], names: list[str]) -> dict[str, Any]:
     The rows have the cells of the confusion matrix where it is no larger than can be read; `confusions` are the most frequent.
     """
     n, labels, predicted = len(names), predictions["labels"], predictions["probabilities"].argmax(axis=1)
-    of, right = (np.bincount(labels[rows], minlength=n) for rows in (slice(None), labels == predicted))
+    counts_of_classes = class_counts(predicted, labels, n)
+    of, _, right = counts_of_classes.astype(int)
     pairs, counts = np.unique(n * labels + predicted, return_counts=True)
     true, taken_for = np.divmod(pairs, n)
-    shares = right / np.maximum(of, 1)
+    shares, f1 = right / np.maximum(of, 1), f1_scores(counts_of_classes)
     rows: list[dict[str, Any]] = [
-        {"name": names[i], "right": int(right[i]), "of": int(of[i]), "accuracy": float(shares[i])}
+        {"name": names[i], "right": int(right[i]), "of": int(of[i]), "recall": float(shares[i]), "f1": float(f1[i])}
         for i in (range(n) if n <= LARGEST_MATRIX else np.lexsort((shares, of == 0))[:MOST_CLASSES])
     ]
     if n <= LARGEST_MATRIX:
