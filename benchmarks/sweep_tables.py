@@ -8,7 +8,7 @@
 The ten are the first in alphabetical order of the tables with classes in `tables.STATE`, 10,000 rows at most. Each seed orders
 the rows anew, and so has a split of its own: fcnet takes 70 % to train, 15 % to validate and 15 % to test. The winner of the
 sweep and the default are trained with the same new seeds, and each of these networks is evaluated on the test rows once, and so
-is the model that the sweep leaves, the ensemble of the winner's networks. Both are compared with the default.
+is the model that the sweep leaves, the ensemble of all finalists' networks. Both are compared with the default.
 
 A table is better or worse if the mean over all its networks is. It is so beyond noise if Student's paired t-test says so at 5 %
 over the test rows of all seeds, or over the seeds. Needs two packages of tables: pip install --group bench.
@@ -31,7 +31,7 @@ from fcnet.experiments.predictions import read_predictions
 RUNS = Path(__file__).parent.parent / "runs" / "sweep-tables"
 RESULTS = "results.jsonl"
 KEYS = ("table", "seed")
-WHAT = {"sweep": "The winner's networks are", "ensemble": "Their ensemble is"}
+WHAT = {"sweep": "The winner's networks are", "ensemble": "The ensemble of the finalists is"}
 COLUMNS = (
     *("table", "rows", "trials", "default", "sweep", "difference", "over test rows", "over seeds"),
     *("log-loss of the default", "of the sweep"),
@@ -95,7 +95,7 @@ def run(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         "trials": swept["n_trials"],
         "params": swept["winner"]["params"],
         "sweep": measured([study / path for path in swept["winner"]["runs"]]),
-        "ensemble": measured([study / swept["winner"]["run"]]),
+        "ensemble": measured([study / swept["winner"]["ensemble"]["run"]]),
         "default": measured(defaults),
     }
 

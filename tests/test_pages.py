@@ -124,7 +124,7 @@ def test_a_study_in_a_database(tmp_path):
     words = ["sweep", "digits", "--recipe", tmp_path / "mine.toml", "--trials", 2, "--winner-seeds", 2, "--engine", "numpy"]
     study = tmp_path / "study"
     fcnet(*words, "--threads", 1, "--out", study, *where, "--study", "ours")
-    assert (study / "winner").is_dir()
+    assert (study / "ensemble").is_dir()
     before = Parts(study / "report.html").data
     assert Parts(Path(fcnet("report", study, *where, "--study", "ours").stdout.strip())).data == before
     assert str(tmp_path / "shared.db") not in (study / "report.html").read_text()
@@ -153,7 +153,7 @@ def test_a_study_in_a_database(tmp_path):
     said = json.loads(fcnet(*words, "--threads", 1, "--out", study, *where, "--json", "--resume", "--trials", 3).stdout)
     assert said["winner_in"].endswith(str(other))
     assert not (study / "winner.toml").exists()
-    assert not (study / "winner").exists()
+    assert not (study / "ensemble").exists()
 
 
 def test_the_deviation_of_the_plain_recipe_is_the_recorded_one_or_in_older_studies_that_of_the_finalist(swept, tmp_path):

@@ -236,7 +236,7 @@ def test_a_sweep_goes_from_nothing_to_a_winner(swept):
 def test_the_winner_is_a_recipe_with_runs_that_are_evaluated_once(swept):
     study, said, asked = swept
     winner = said["winner"]
-    assert asked.count(0) == len(asked) - 3  # the test part is read for the two runs of the winner and their ensemble alone
+    assert asked.count(0) == len(asked) - 3  # the test part is read for the two runs of the winner and for the ensemble alone
     assert asked[-1] != 0
     assert winner["seeds"] == [2, 3]  # no trial had these
     metrics = [read_metrics(study / run) for run in winner["runs"]]
@@ -244,16 +244,15 @@ def test_the_winner_is_a_recipe_with_runs_that_are_evaluated_once(swept):
     assert winner["test_accuracy"] == np.mean(accuracies)
     assert winner["test_accuracy_std"] == np.std(accuracies, ddof=1)
     assert winner["val_loss"] == np.mean([each["val_loss"] for each in metrics])
-    ensemble, networks = (
-        read_metrics(study / winner["run"]),
-        [load(study / run / "model.safetensors") for run in winner["runs"]],
-    )
-    assert winner["run"] == "winner"
-    assert winner["ensemble"] == {name: ensemble[name] for name in ("val_accuracy", "val_loss", "test_accuracy")}
-    assert [one["test_accuracy"] for one in ensemble["members"]] == accuracies
+    ensemble = read_metrics(study / "ensemble")
+    names = ("val_accuracy", "val_loss", "test_accuracy")
+    assert winner["ensemble"] == {"run": "ensemble", "networks": 4, **{name: ensemble[name] for name in names}}
+    runs = [study / run for finalist in winner["finalists"] for run in finalist["runs"]]
+    assert [(study / "ensemble" / one["run"]).resolve() for one in ensemble["members"]] == [run.resolve() for run in runs]
+    assert all("test_accuracy" not in one for one in ensemble["members"])  # nobody is to choose a network by that
     X = load_digits().X_test
-    mean = np.mean([network.predict_proba(X) for network in networks], axis=0)
-    assert load(study / "winner" / "model.safetensors").predict_proba(X) == pytest.approx(mean, abs=1e-6)
+    mean = np.mean([load(run / "model.safetensors").predict_proba(X) for run in runs], axis=0)
+    assert load(study / "ensemble" / "model.safetensors").predict_proba(X) == pytest.approx(mean, abs=1e-6)
     recipe = load_recipe(str(study / "winner.toml"), ["description="])
     assert recipe == Config.read(study / winner["runs"][0]).settings
     best = json.loads((study / f"trials/{winner['trial']:04d}/metrics.json").read_text())
@@ -356,9 +355,9 @@ def test_of_equal_finalists_the_plain_recipe_is_the_winner(recipe, tmp_path, mon
     from fcnet.experiments.sweep import winner
 
     monkeypatch.setattr(winner, "train", lambda *_, **__: {"val_accuracy": 0.9, "val_loss": next(losses), "n_val": 300})
-    monkeypatch.setattr(
-        winner, "evaluate", lambda *_, **__: {"val_accuracy": 0.9, "val_loss": 0.3, "test_accuracy": 0.9, "n_test": 9}
-    )
+    measured = {"val_accuracy": 0.9, "val_loss": 0.3, "test_accuracy": 0.9, "n_test": 9, "members": []}
+    monkeypatch.setattr(winner, "record", lambda *_: None)
+    monkeypatch.setattr(winner, "evaluate", lambda *_, **__: measured)
     losses = iter([0.3, 0.3, 0.3, 0.2, 0.2, 0.2])
     found = run_sweep(tmp_path / "study", recipe(), trials=2)["winner"]
     assert (found["trial"], len(found["finalists"])) == (0, 2)

@@ -201,11 +201,11 @@ def test_a_machine_that_has_ended_more_trials_trains_the_finalists_again(recipe,
         tested.append((folder, len(asked) - asked.count(0), found["winner_in"], found["winner"]))
     place = f"{socket.gethostname()}:{tmp_path.resolve()}"
     assert [(folder, n, there) for folder, n, there, _ in tested] == [
-        ("one", 1, None),
-        ("two", 2, None),
-        ("two", 2, None),
-        ("three", 2, f"{place}/two"),
-        ("one", 2, f"{place}/two"),
+        ("one", 2, None),  # its network, and the ensemble of that one
+        ("two", 4, None),
+        ("two", 4, None),
+        ("three", 4, f"{place}/two"),
+        ("one", 4, f"{place}/two"),
     ]
     first, second, again, *others = [winner for *_, winner in tested]
     words = f"This winner replaces the one that was found with 1 trials in {place}/one, which is out of date."

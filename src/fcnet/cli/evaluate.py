@@ -27,7 +27,7 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
         click.echo(json.dumps(metrics))
     else:
         click.echo(f"Test accuracy {metrics['test_accuracy']:.2%} on {metrics['n_test']:,} rows.")
-        if metrics.get("members"):
+        if "test_accuracy" in metrics.get("members", [{}])[0]:
             mean, std = over_members(metrics, "test_accuracy")
             click.echo(f"Its {len(metrics['members'])} networks, each by itself: {100 * mean:.2f} ± {100 * std:.2f} %.")
         if others := other_metrics(metrics, "test"):

@@ -156,7 +156,7 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
 
     winner = results["winner"]
     if winner:
-        for run in dict.fromkeys((winner["run"], winner["runs"][0])):
+        for run in (winner["ensemble"]["run"], winner["runs"][0]):
             write_or_warn(folder / run)
     for warning in winner["warnings"] if winner else []:
         show_warning(warning)
@@ -174,7 +174,7 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
         click.echo(f"In its trial it had {plan.metric} {shown(plan, trial['value'])}. No test row was read.")
     click.echo(f"Recipe:  {folder / RECIPE}")
     if winner:
-        click.echo(f"Model:   {folder / winner['run']}, for fcnet predict and fcnet export")
+        click.echo(f"Model:   {folder / winner['ensemble']['run']}, for fcnet predict and fcnet export")
     click.echo(f"Results: {folder / 'sweep.json'}")
 
 
@@ -196,8 +196,8 @@ def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
         click.echo(f"With {new_seeds} the plain recipe has {plan.metric} {shown(plan, winner['plain'])}{spread}.")
     if winner["difference"] is not None:
         click.echo(f"Winner - plain recipe: {winner['difference']['words']}.")
-    if ensemble := winner["ensemble"]:
-        click.echo(
-            f"The ensemble of its {len(winner['seeds'])} networks has a validation accuracy of {ensemble['val_accuracy']:.2%} "
-            f"and a test accuracy of {ensemble['test_accuracy']:.2%}."
-        )
+    ensemble = winner["ensemble"]
+    click.echo(
+        f"The ensemble of all finalists' {ensemble['networks']} networks has a validation accuracy of "
+        f"{ensemble['val_accuracy']:.2%} and a test accuracy of {ensemble['test_accuracy']:.2%}."
+    )

@@ -3,8 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from fcnet.experiments.run import begin, check_folder, check_run, is_begun, meas
 from fcnet.model import Ensemble, load, save
 from fcnet.training.callbacks import Callback
 
-OF_A_MEMBER = ("seed", "train_accuracy", "val_accuracy", "val_loss", "test_accuracy", "epochs", "best_epoch", "fit_seconds")
+OF_A_MEMBER = ("recipe", "seed", "train_accuracy", "val_accuracy", "val_loss", "epochs", "best_epoch", "fit_seconds")
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
 
@@ -58,13 +60,16 @@ def train_members(
                 checkpoint_seconds=checkpoint_seconds,
                 callbacks=callbacks,
             )
-        return record(run, config, folders, data, began)
+        return record(run, config, folders, data, began, {"test_accuracy": None})
 
 
-def record(run: Path, config: Config, folders: Sequence[Path], data: Dataset, began: float) -> dict[str, Any]:
+def record(
+    run: Path, config: Config, folders: Sequence[Path], data: Dataset, began: float, of_each: Mapping[str, Any] = EMPTY
+) -> dict[str, Any]:
     """Write the ensemble of finished runs, its predictions and its metrics, and return these.
 
-    With folds the prediction for each row is that of the one network that has not seen it.
+    With folds the prediction for each row is that of the one network that has not seen it. `of_each` is recorded of every
+    member, too: where it has a ``test_accuracy``, `evaluate` fills it in.
     """
     each, model = [read_metrics(folder) for folder in folders], Ensemble([load(folder / MODEL) for folder in folders])
     if config.folds:
@@ -77,7 +82,7 @@ def record(run: Path, config: Config, folders: Sequence[Path], data: Dataset, be
     else:
         logits, X_val, y_val = model.logits(data.X_val), data.X_val, data.y_val
     save(run / MODEL, model)
-    metrics = each[0] | {
+    metrics = {name: value for name, value in each[0].items() if not name.startswith(("val_", "test_"))} | {
         "recipe": config.recipe,
         "seed": config.seed,
         "train_accuracy": float(np.mean([one["train_accuracy"] for one in each])),
@@ -94,7 +99,7 @@ def record(run: Path, config: Config, folders: Sequence[Path], data: Dataset, be
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
         "members": [
-            {"run": os.path.relpath(folder, run), **{name: one[name] for name in OF_A_MEMBER}}
+            {"run": os.path.relpath(folder, run), **{name: one[name] for name in OF_A_MEMBER}, **of_each}
             for folder, one in zip(folders, each, strict=True)
         ],
     }
@@ -124,11 +129,13 @@ def how_trained(config: Config, metrics: dict[str, Any]) -> str:
     members = metrics.get("members")
     if not members:
         return config.settings.training.how(metrics)
-    seeds = f"the seeds {members[0]['seed']} to {members[-1]['seed']}"
+    seeds, recipes = sorted({one["seed"] for one in members}), len({one["recipe"] for one in members})
+    with_seeds = f"with the seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"with the seed {seeds[0]}"
     if not config.folds:
-        return f"{len(members)} networks were trained, with {seeds}; the prediction is the mean of their probabilities."
+        of = f" of {recipes} recipes" if recipes > 1 else ""
+        return f"{len(members)} networks{of} were trained, {with_seeds}; the prediction is the mean of their probabilities."
     return (
-        f"{len(members)} networks were trained, with {seeds}, each on all but one of {len(members)} folds of the rows to train "
+        f"{len(members)} networks were trained, {with_seeds}, each on all but one of {len(members)} folds of the rows to train "
         "and to validate. A row is validated by the network that has not seen it; the prediction for new rows is the mean of "
         "their probabilities."
     )

@@ -230,7 +230,8 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         loss, each = model.network.loss, [member.logits(data.X_test) for member in model.members]
         logits = model.averaged(each)
         for member, own in zip(metrics.get("members", []), each, strict=False):
-            member["test_accuracy"] = loss.score(own, data.y_test)
+            if "test_accuracy" in member:
+                member["test_accuracy"] = loss.score(own, data.y_test)
         metrics |= measured("test", loss, logits, data.y_test) | {"n_test": len(data.X_test)}
         save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)

@@ -180,7 +180,7 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
             numbers.append((mean, std if n > 1 else "", f"{words} of the winner on {n_rows:,} rows{over}"))
     plain = next((row for row in rows if row["is_plain"] and row["value"] is not None), None)
     if winner and (ensemble := winner.get("ensemble")):
-        words = f"test accuracy of the ensemble of the winner's {len(winner['seeds'])} networks"
+        words = f"test accuracy of the ensemble of all finalists' {ensemble['networks']} networks"
         numbers.append((f"{ensemble['test_accuracy']:.2%}", "", words))
     if winner and winner["plain"] is not None:
         words, spread = f"{plan.metric_words} of the plain recipe with the same seeds", winner["plain_std"]

@@ -17,7 +17,7 @@ from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import DATABASE, REASON, Account, account, opened, put_back, trials_of
-from fcnet.experiments.sweep.winner import RECIPE, WINNER, finish, write_recipe
+from fcnet.experiments.sweep.winner import ENSEMBLE, RECIPE, finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def sweep(
                         now = account(trials_of(study))
                         results = results_of(plan, now) | {"winner_in": study.user_attrs[FINAL]["in"]}
                         (folder / RECIPE).unlink(missing_ok=True)  # of fewer trials, as is the model
-                        shutil.rmtree(folder / WINNER, ignore_errors=True)
+                        shutil.rmtree(folder / ENSEMBLE, ignore_errors=True)
                     write_results(folder, results)
     return results
 

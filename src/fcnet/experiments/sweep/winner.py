@@ -1,7 +1,9 @@
 """The winner of a sweep: the best of a few finalists, evaluated once on the test rows, and written as a recipe."""
 
 import logging
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from fcnet.experiments.folder import CONFIG, METRICS, STUDY, owned
 from fcnet.experiments.members import record
 from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import SWEEP, Recipe
+from fcnet.experiments.results import read_metrics
 from fcnet.experiments.run import begin, evaluate, is_begun, train
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.results import border_words, noise_words, plain_of, seeds_words, shown
@@ -26,7 +29,7 @@ from fcnet.files import write_atomic
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-FINALISTS, WINNER, RECIPE = "finalists", "winner", "winner.toml"
+FINALISTS, ENSEMBLE, RECIPE = "finalists", "ensemble", "winner.toml"
 FOUND = "Found by a sweep"
 MOST_FINALISTS, TRIALS_OF_EACH = 5, 20
 _log = logging.getLogger(__name__)
@@ -107,18 +110,18 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         difference = _difference(plan, plain, best, n_val, data_dir)
         warnings += noise_words(difference) if difference is not None else []
     best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
-    run, ensemble = best.runs[0], None
-    if len(best.runs) > 1:
-        run = folder / WINNER
-        ensemble = _ensemble(run, best, plan, data_dir)
+    ensemble = _ensemble(folder / ENSEMBLE, final, best, plan, data_dir)
     write_recipe(folder, plan, best.trial, best.mean(plan.metric))
     names = dict.fromkeys(("val_accuracy", "val_loss", plan.metric))
     return {
         **best.said(folder, *names, "test_accuracy"),
         "params": params,
         "recipe": RECIPE,
-        "run": str(run.relative_to(folder)),
-        "ensemble": ensemble and {name: ensemble[name] for name in ("val_accuracy", "val_loss", "test_accuracy")},
+        "ensemble": {
+            "run": ENSEMBLE,
+            "networks": len(ensemble["members"]),
+            **{name: ensemble[name] for name in ("val_accuracy", "val_loss", "test_accuracy")},
+        },
         "seeds": list(plan.new_seeds),
         "plain": None if plain is None else plain.mean(plan.metric),
         "plain_std": None if plain is None else plain.std(plan.metric),
@@ -162,15 +165,21 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
     return True
 
 
-def _ensemble(run: Path, best: Finalist, plan: Plan, data_dir: str | None) -> dict[str, Any]:
-    """Make a run of the ensemble of the winner's networks, unless there is one, evaluate it, and return its metrics."""
-    seeds = plan.new_seeds
-    config = replace(plan.config, recipe=best.name(plan), settings=best.recipe, seed=seeds[0], seeds=len(seeds))
-    if not (is_begun(run, config) and (run / METRICS).exists()):
+def _ensemble(run: Path, final: Sequence[Finalist], best: Finalist, plan: Plan, data_dir: str | None) -> dict[str, Any]:
+    """Make a run of the ensemble of all finalists' networks, unless there is one, evaluate it, and return its metrics.
+
+    Its configuration is that of the winner, and networks of another dtype are left out. Nobody is to choose a network by the
+    test rows, so those of the others have no test accuracy of their own.
+    """
+    config = replace(plan.config, recipe=best.name(plan), settings=best.recipe, seed=plan.new_seeds[0])
+    runs = [own for finalist in final if finalist.recipe.dtype == best.recipe.dtype for own in finalist.runs]
+    names = [os.path.relpath(own, run) for own in runs]
+    is_there = is_begun(run, config) and (run / METRICS).exists()
+    if not (is_there and [member["run"] for member in read_metrics(run)["members"]] == names):
         began, data = time.monotonic(), config.load(data_dir, n_test=0)
         with owned(run, "sweep"):
             begin(run, config, resume=False)
-            record(run, config, best.runs, data, began)
+            record(run, config, runs, data, began)
     return evaluate(run, data_dir=data_dir)
 
 
