@@ -11,11 +11,14 @@ from fcnet import FullyConnectedNet, load
 from fcnet.cli import main
 from fcnet.data import load_dataset
 from fcnet.errors import InputError
+from fcnet.experiments.changes import changed
+from fcnet.experiments.recipe import Recipe, load_recipe
 from fcnet.experiments.run import Config
+from fcnet.experiments.sweep.space import make_space
 from fcnet.export import export_onnx
 from fcnet.files import load_tensors, save_tensors
 from fcnet.model import Model, save
-from fcnet.preprocessing import TableFeatures, table_categories
+from fcnet.preprocessing import Table, TableFeatures, table_categories
 
 QUICK = ["--set", "epochs=2", "--set", "hidden=[4]"]
 
@@ -213,6 +216,18 @@ def test_settings_are_trained_with_and_kept(tmp_path):
     refused = run("train", tmp_path / "t.npz", "--set", "rare=5")
     assert refused.exit_code != 0
     assert "gaps, scaling and rare are for the columns of a table" in refused.stderr
+
+
+def test_settings_are_swept():
+    recipe = load_recipe("table")
+    space = make_space(recipe, {"scaling": ["standard", "robust"], "gaps": ["indicator"], "rare": [5]}, "x")
+    assert {one.name: one.choices for one in space} == {
+        "preprocessing.scaling": ("standard", "robust"),
+        "preprocessing.gaps": ("indicator",),
+        "preprocessing.rare": (5,),
+    }
+    tree = changed(Recipe, recipe.to_dict(), [(one.name, one.choices[-1]) for one in space])
+    assert Recipe.from_dict(tree, "x").preprocessing == Table(gaps="indicator", scaling="robust", rare=5)
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,8 @@ def _kinds(X: Any, columns: Columns) -> Iterator[str]:
     dates = [name for name in X.columns if X[name].dtype.is_temporal()]
     times = [name for name in X.columns if columns.formats.get(name) == CLOCK]
     numbers = [name for name in X.columns if X[name].dtype.is_numeric() and name not in times]
-    categories = [
-        f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in (*dates, *times, *numbers)
-    ]
+    others = {*dates, *times, *numbers}
+    categories = [f"{name!r} ({X[name].drop_nulls().n_unique():,})" for name in X.columns if name not in others]
     if numbers:
         yield f"Numbers: {listed(map(repr, numbers))}"
     if times:

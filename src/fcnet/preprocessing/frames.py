@@ -1,5 +1,6 @@
 """Data frames of pandas and of Arrow, as polars has them."""
 
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -9,8 +10,8 @@ from fcnet.errors import InputError
 from fcnet.words import listed
 
 
-def as_polars(frame: Any, names: Collection[str], rows: slice = slice(None)) -> Any:
-    """Return the columns of these names of a data frame of polars, pandas or pyarrow, as a polars one: all, or some `rows`.
+def as_polars(frame: Any, names: Collection[str] | None = None, rows: slice = slice(None)) -> Any:
+    """Return columns of a data frame of polars, pandas or pyarrow, all or those of these names, as a polars one: `rows` of it.
 
     Raises
     ------
@@ -19,14 +20,15 @@ def as_polars(frame: Any, names: Collection[str], rows: slice = slice(None)) -> 
     """
     import polars as pl
 
-    labels, names = labels_of(frame), dict.fromkeys(names)
+    labels = labels_of(frame)
+    names = dict.fromkeys(labels if names is None else names)
     missing = sorted(names.keys() - set(labels))
     if missing:
         raise InputError(
             f"There is no column {listed(map(repr, missing))}, which the model was trained on; there are "
             f"{listed(map(repr, sorted(labels)))}."
         )
-    twice = [name for name in names if labels.count(name) > 1]
+    twice = [name for name, n in Counter(labels).items() if n > 1 and name in names]
     if twice:
         raise InputError(f"There are several columns of the name {listed(map(repr, twice))}: rename them.")
     if hasattr(frame, "iloc"):
@@ -47,9 +49,9 @@ class PolarsColumns:
 
     def __init__(self, frame: Any) -> None:
         self.names = labels_of(frame)
-        self._frame = frame if hasattr(frame, "iloc") else as_polars(frame, self.names)
+        self._frame = frame if hasattr(frame, "iloc") else as_polars(frame)
         if hasattr(frame, "iloc"):
-            as_polars(frame, self.names, slice(0))  # for its checks
+            as_polars(frame, rows=slice(0))  # for its checks
 
     def __getitem__(self, name: str) -> Any:
         if hasattr(self._frame, "iloc"):
