@@ -26,7 +26,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
-from tables import CHOOSE, STATE, Table, load, prepare
+from table_data import CHOOSE, STATE, Table, load, prepare
 
 from fcnet import FCNetClassifier, FCNetRegressor
 from fcnet.training import schedules, updates

@@ -5,10 +5,10 @@
     python benchmarks/sweep_tables.py --choose --timeout 60s    # tables to choose the search space and the defaults on
     python benchmarks/sweep_tables.py --report-only
 
-The ten are the first in alphabetical order of the tables with classes in `tables.STATE`, 10,000 rows at most. Each seed orders
-the rows anew, and so has a split of its own: fcnet takes 70 % to train, 15 % to validate and 15 % to test. The winner of the
-sweep and the default are trained with the same new seeds, and each of these networks is evaluated on the test rows once, and so
-is the model that the sweep leaves, the ensemble of all finalists' networks. Both are compared with the default.
+The ten are the first in alphabetical order of the tables with classes in `table_data.STATE`, 10,000 rows at most. Each seed
+orders the rows anew, and so has a split of its own: fcnet takes 70 % to train, 15 % to validate and 15 % to test. The winner of
+the sweep and the default are trained with the same new seeds, and each of these networks is evaluated on the test rows once,
+and so is the model that the sweep leaves, the ensemble of all finalists' networks. Both are compared with the default.
 
 A table is better or worse if the mean over all its networks is. It is so beyond noise if Student's paired t-test says so at 5 %
 over the test rows of all seeds, or over the seeds. Needs two packages of tables: pip install --group bench.
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from lines import add, call, commit, read
-from tables import CHOOSE, STATE, Table, load
+from table_data import CHOOSE, STATE, Table, load
 
 from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.predictions import read_predictions

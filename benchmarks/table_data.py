@@ -104,8 +104,12 @@ def prepare(rows: pd.DataFrame, fitted_on: pd.DataFrame, raw: bool = False) -> n
     columns = make_column_transformer(
         (numbers, make_column_selector(dtype_include="number")), (categories, make_column_selector(dtype_exclude="number"))
     )
-    others = fitted_on.select_dtypes(exclude="number").columns
-    as_words = [part.astype(dict.fromkeys(others, object)) for part in (fitted_on, rows)]
-    for part in as_words:
-        part[others] = part[others].map(lambda value: "missing" if pd.isna(value) else str(value))
-    return np.asarray(columns.fit(as_words[0]).transform(as_words[1]))
+    return np.asarray(columns.fit(as_words(fitted_on)).transform(as_words(rows)))
+
+
+def as_words(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with whatever is no number as a string, and its gaps as "missing"."""
+    others = rows.select_dtypes(exclude="number").columns
+    words = rows.astype(dict.fromkeys(others, object))
+    words[others] = words[others].map(lambda value: "missing" if pd.isna(value) else str(value))
+    return words
