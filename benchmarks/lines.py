@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,17 @@ def commit() -> str:
 
 
 def add(path: Path, row: dict[str, Any]) -> None:
-    """Append a result."""
+    """Append a result in one write, as others may append at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    is_torn = path.exists() and not path.read_bytes().endswith(b"\n")  # by a power cut or a full disk
+    with path.open("ab", buffering=0) as file:
+        file.write(b"\n" * is_torn + json.dumps(row).encode() + b"\n")
 
 
 def read(path: Path, *keys: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Return the results there are, by the values of these keys."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {tuple(row[key] for key in keys): row for row in map(json.loads, lines)}
+    """Return the results there are, by the values of these keys; the last of several, and none of a line that is torn."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return {tuple(row[key] for key in keys): row for row in rows}
