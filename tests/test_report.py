@@ -322,7 +322,7 @@ def test_every_part_can_be_seen(browser: Any, look: Look, run: Path, width: int,
     assert captions == [[f"is {labels[row]}", f"predicted {predicted[row]}"] for row in predictions["mistakes"]]
 
     assert [caption.text for caption in find(".templates figcaption")] == [*"0123456789"]
-    cells = np.reshape([int(cell.text or 0) for cell in find("tbody td")], (10, 10))
+    cells = np.reshape([int(cell.text or 0) for cell in find(".matrix tbody td")], (10, 10))
     np.testing.assert_array_equal(cells.sum(axis=1), np.bincount(labels))
     np.testing.assert_array_equal(cells.sum(axis=0), np.bincount(predicted, minlength=10))
     bars = [bar.get_attribute("title") for bar in find(".bars span[title]")]

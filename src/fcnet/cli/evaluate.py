@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import other_metrics
+from fcnet.cli.messages import other_metrics, warn_of
 from fcnet.cli.options import data_dir_option, json_option, run_argument, threads_option
 from fcnet.cli.report import write_or_warn
 
@@ -23,6 +23,7 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
 
     metrics = evaluate_run(run, data_dir=data_dir)
     write_or_warn(run)
+    warn_of(metrics, "test")
     if as_json:
         click.echo(json.dumps(metrics))
     else:

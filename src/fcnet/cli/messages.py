@@ -37,6 +37,12 @@ def plain_words(error: Exception, options: Container[str] = ()) -> str:
     return f"{said} Choose another --out." if is_write and "out" in options else said
 
 
+def warn_of(metrics: Mapping[str, Any], part: str) -> None:
+    """Show where the network of a run is no better than baselines on the ``val`` or ``test`` part."""
+    if said := metrics.get("warnings", {}).get(part):
+        show_warning(" ".join(said))
+
+
 def show_note(note: object) -> None:
     """Show what goes on, as a note of the library is shown."""
     from logging import getLogger

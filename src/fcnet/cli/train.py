@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import other_metrics, show_error, show_note
+from fcnet.cli.messages import other_metrics, show_error, show_note, warn_of
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
 from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
@@ -132,6 +132,7 @@ def train(
             sys.exit(1)
     report = write_or_warn(run)
     log_files(loggers, run)
+    warn_of(metrics, "val")
     if as_json:
         click.echo(json.dumps(metrics))
         return
@@ -140,7 +141,6 @@ def train(
         f"Validation accuracy {metrics['val_accuracy']:.2%}{of_what}, "
         f"training accuracy {metrics['train_accuracy']:.2%}, {metrics['fit_seconds']:.1f} s of training."
     )
-    click.echo(other_metrics(metrics, "val"))
-    click.echo(f"Run folder: {run}")
+    click.echo(f"{other_metrics(metrics, 'val')}\nRun folder: {run}")
     if report:
         click.echo(f"Report:     {report}")

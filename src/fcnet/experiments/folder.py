@@ -16,13 +16,14 @@ from typing import Any
 from fcnet.errors import DivergedError, InputError
 from fcnet.files import left_overs, remove_left_overs, write_atomic, writing
 
-CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, REPORT = RUN_FILES = (
+CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, REPORT = RUN_FILES = (
     "config.toml",
     "history.jsonl",
     "metrics.json",
     "model.safetensors",
     "checkpoint.safetensors",
     "predictions.safetensors",
+    "linear.safetensors",
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"

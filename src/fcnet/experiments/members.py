@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,15 +13,18 @@ import numpy as np
 
 from fcnet.data import Dataset
 from fcnet.data.splits import joined, of_fold
+from fcnet.experiments.baselines import compare
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import MEMBERS, MODEL, PREDICTIONS, owned
+from fcnet.experiments.folder import LINEAR, MEMBERS, MODEL, PREDICTIONS, owned
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.run import begin, check_folder, check_run, is_begun, measured, peak_memory_mb, train
-from fcnet.model import Ensemble, load, save
+from fcnet.model import Ensemble, Model, load, save
 from fcnet.training.callbacks import Callback
+from fcnet.types import Array
 
 OF_A_MEMBER = ("recipe", "seed", "train_accuracy", "val_accuracy", "val_loss", "epochs", "best_epoch", "fit_seconds")
+OF_ROWS = ("val_", "test_", "baselines", "warnings", "class_sizes")  # what begins so is measured on rows
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
@@ -72,17 +76,21 @@ def record(
     member, too: where it has a ``test_accuracy``, `evaluate` fills it in.
     """
     each, model = [read_metrics(folder) for folder in folders], Ensemble([load(folder / MODEL) for folder in folders])
-    if config.folds:
-        parts = [of_fold(data, fold, config.folds) for fold in range(1, config.folds + 1)]
-        logits = np.concatenate([one.logits(part.X_val) for one, part in zip(model.members, parts, strict=True)])
-        y_val = np.concatenate([part.y_val for part in parts])
-        X_val = parts[0].X_val
-        for part in parts[1:]:
-            X_val = joined(X_val, part.X_val)
-    else:
-        logits, X_val, y_val = model.logits(data.X_val), data.X_val, data.y_val
+    parts = [of_fold(data, fold, config.folds) for fold in range(1, config.folds + 1)] or [data]
+    y_val, X_val = np.concatenate([part.y_val for part in parts]), reduce(joined, [part.X_val for part in parts])
+
+    def validated(ensemble: Ensemble) -> Array:
+        of_parts: Sequence[Model] = ensemble.members if config.folds else [ensemble]
+        return np.concatenate([one.logits(part.X_val) for one, part in zip(of_parts, parts, strict=True)])
+
+    compared: dict[str, Any] = {}
+    logits = validated(model)
+    if all((folder / LINEAR).exists() for folder in folders):
+        linear = Ensemble([load(folder / LINEAR) for folder in folders])
+        compare(compared, "val", model, logits, validated(linear), y_val, parts[0].y_train, config.settings.training)
+        save(run / LINEAR, linear)
     save(run / MODEL, model)
-    metrics = {name: value for name, value in each[0].items() if not name.startswith(("val_", "test_"))} | {
+    metrics = {name: value for name, value in each[0].items() if not name.startswith(OF_ROWS)} | {
         "recipe": config.recipe,
         "seed": config.seed,
         "train_accuracy": float(np.mean([one["train_accuracy"] for one in each])),
@@ -98,6 +106,7 @@ def record(
         "temperature": None,
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
+        **compared,
         "members": [
             {"run": os.path.relpath(folder, run), **{name: one[name] for name in OF_A_MEMBER}, **of_each}
             for folder, one in zip(folders, each, strict=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,16 +80,20 @@ def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int | None) -> Di
     n_rows : int, optional
         That accuracies were measured on; None for losses, which have no steps.
     """
+    test = "paired t" if n_rows else LOSSES
+    found, effect = _paired_t(test, np.subtract(b, a), 1 / (math.sqrt(12) * n_rows) if n_rows else 0.0)
+    return found if found.is_decided else replace(found, new_seeds=pairs_needed(effect))
+
+
+def _paired_t(test: str, differences: Array, least: float) -> tuple[Difference, float]:
+    """Return what differences say, and their mean in their standard deviations, which is taken for `least` at least."""
     from scipy import stats
 
-    differences = np.subtract(b, a)
     n, mean = len(differences), float(np.mean(differences))
-    s = max(float(np.std(differences, ddof=1)), 1 / (math.sqrt(12) * n_rows) if n_rows else np.finfo(float).tiny)
+    s = max(float(np.std(differences, ddof=1)), least, np.finfo(float).tiny)
     error = s / math.sqrt(n)
-    half, p_value = stats.t.ppf((1 + LEVEL) / 2, n - 1) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1))
-    decided = p_value < 1 - LEVEL
-    needed = None if decided else pairs_needed(abs(mean) / s)
-    return Difference("paired t" if n_rows else LOSSES, n, mean, mean - float(half), mean + float(half), p_value, needed)
+    half, p_value = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * error), float(2 * stats.t.sf(abs(mean) / error, n - 1))
+    return Difference(test, n, mean, mean - half, mean + half, p_value), abs(mean) / s
 
 
 def pairs_needed(effect: float) -> int | None:
@@ -114,6 +118,13 @@ def pairs_needed(effect: float) -> int | None:
     limit = stats.t.ppf((1 + LEVEL) / 2, n - 1)
     enough = np.flatnonzero(stats.nct.sf(limit, n - 1, effect * np.sqrt(n)) >= POWER)
     return int(n[enough[0]]) if len(enough) else None
+
+
+def over_losses(a: Array, b: Array) -> Difference:
+    """Compare two models by their losses on the same rows, (n,), by Student's paired t-test. Of one row nothing can be said."""
+    if len(a) < 2:
+        return Difference(LOSSES, len(a), float(np.mean(b - a)), -math.inf, math.inf, 1.0)
+    return _paired_t(LOSSES, b.astype(np.float64) - a, 0.0)[0]
 
 
 def over_rows(a_right: Array, b_right: Array) -> Difference:

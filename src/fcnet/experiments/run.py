@@ -13,9 +13,11 @@ from fcnet.data import Dataset
 from fcnet.data.splits import joined
 from fcnet.engine import ENGINES
 from fcnet.errors import InputError, SettingError
+from fcnet.experiments.baselines import compare, linear_model
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import (
     CONFIG,
+    LINEAR,
     MEMBERS,
     METRICS,
     MODEL,
@@ -29,7 +31,7 @@ from fcnet.experiments.folder import (
 from fcnet.experiments.job import Job, Trained
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
-from fcnet.model import Model, load
+from fcnet.model import Model, load, save
 from fcnet.nn.losses import Loss
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
@@ -172,6 +174,13 @@ def prepare(config: Config, data: Dataset) -> Prepared:
 def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[str, Any]:
     """Write predictions and metrics of what was trained, and return the metrics."""
     run, data, network = job.run, job.data, trained.model.network
+    compared: dict[str, Any] = {}
+    if data.image_shape is None:
+        linear = linear_model(trained.model, job.prepared.rows[: len(data.y_train)], data.y_train)
+        logits = trained.val_logits, linear.network.logits(job.X_val)
+        compare(compared, "val", trained.model, *logits, data.y_val, data.y_train, config.settings.training)
+        compared["notes"] = list(data.notes)
+        save(run / LINEAR, linear)
     metrics = {
         "dataset": config.dataset,
         "target": data.target or None,
@@ -195,6 +204,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "feature_seconds": round(job.prepared.seconds, 3),
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
+        **compared,
     }
     save_predictions(
         run / PREDICTIONS, "validation", trained.val_logits, trained.model.preprocessor.encode(data.X_val), data.y_val
@@ -233,6 +243,9 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
             if "test_accuracy" in member:
                 member["test_accuracy"] = loss.score(own, data.y_test)
         metrics |= measured("test", loss, logits, data.y_test) | {"n_test": len(data.X_test)}
+        if (run / LINEAR).exists():  # not of images, nor in runs of before
+            linear = load(run / LINEAR).logits(data.X_test)
+            compare(metrics, "test", model, logits, linear, data.y_test, data.y_train)
         save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)
     return metrics

@@ -16,9 +16,10 @@ from fcnet.files import write_atomic
 from fcnet.model import Model, load
 from fcnet.report.calibration import calibration
 from fcnet.report.page import page
+from fcnet.report.table import about_table, figures
 from fcnet.report.weights import as_png, averages_channels, first_layer
 from fcnet.training.history import History
-from fcnet.training.metrics import class_counts, f1_scores, in_words
+from fcnet.training.metrics import class_counts, f1_scores
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
 from fcnet.words import duration_words
@@ -59,7 +60,8 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         averaged=model is not None and averages_channels(model),
         part=part,
         templates=_templates(model) if model else None,
-        figures=_figures(metrics) if metrics else {},
+        figures=figures(metrics) if metrics else {},
+        about=about_table(metrics, model) if metrics and model else None,
         classes=_classes(predictions, model.classes) if predictions and model else None,
         calibration=calibration(predictions, model.classes) if predictions and model else None,
         largest_matrix=LARGEST_MATRIX,
@@ -97,12 +99,6 @@ def _timings(metrics: dict[str, Any]) -> dict[str, str]:
     if metrics["peak_memory_mb"] is not None:  # not every system tells
         timings["peak memory"] = f"{metrics['peak_memory_mb']:,.0f} MB"
     return timings
-
-
-def _figures(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the metrics of each part that has been measured, by the names of both; of runs of before there may be none."""
-    parts = {"validation": in_words(metrics, "val"), "test": in_words(metrics, "test")}
-    return {name: figures for name, figures in parts.items() if len(figures) > 2}  # there is more than accuracy and loss
 
 
 def _templates(model: Model) -> dict[str, str] | None:

@@ -1,0 +1,51 @@
+"""What a network is compared with: a linear model of the same inputs."""
+
+import warnings
+
+import numpy as np
+
+from fcnet.nn.losses import TINY, Loss
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
+
+MOST_PRODUCTS, FEWEST_OUTPUTS, MOST_ITERATIONS = 10**8, 10, 100
+
+
+def fit_linear(loss: Loss, X: Array, y: Array, n_outputs: int) -> FullyConnectedNet:
+    """Fit a linear model, in a few seconds at most, and return it as a network without hidden layers.
+
+    Of classes it is scikit-learn's `LogisticRegression`, with its default penalty and at most 100 iterations, whether they have
+    converged or not; of numbers its `Ridge`. Where rows · inputs · outputs are more than 10⁸, outputs counted as 10 at least,
+    it is fitted on as many rows as that allows, which are drawn at random, always the same ones.
+
+    Parameters
+    ----------
+    loss : Loss
+        The cross-entropy of classes, or the squared error.
+    X : array (n, n_inputs)
+        Preprocessed training rows.
+    y : array (n,) or (n, n_outputs)
+    n_outputs : int
+    """
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    most = max(1, MOST_PRODUCTS // (X.shape[1] * max(FEWEST_OUTPUTS, n_outputs)))
+    if len(X) > most:
+        rows = np.sort(np.random.default_rng(0).permutation(len(X))[:most])
+        X, y = X[rows], y[rows]
+    W, b = np.zeros((X.shape[1], n_outputs)), loss.constant_logits(y, n_outputs)
+    if not loss.has_labels:
+        model = Ridge().fit(X, y)
+        W, b = model.coef_.T, model.intercept_
+    elif len(found := np.unique(y)) > 1:  # of one class the constant is right
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has not converged
+            model = LogisticRegression(max_iter=MOST_ITERATIONS).fit(X, y)
+        of_two = len(found) == 2  # which scikit-learn has one logit for
+        W[:, found] = np.pad(model.coef_, ((int(of_two), 0), (0, 0))).T
+        b[found] = np.pad(model.intercept_, (int(of_two), 0))
+        b[np.setdiff1d(np.arange(n_outputs), found)] = np.log(TINY)
+    if not np.isfinite(W).all():  # of inputs that are not scaled
+        W, b = np.zeros_like(W), loss.constant_logits(y, n_outputs)
+    params = {"W1": W.astype(X.dtype), "b1": b.astype(X.dtype)}
+    return FullyConnectedNet([X.shape[1], n_outputs], loss=loss.name, dtype=X.dtype, params=params)
