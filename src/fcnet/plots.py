@@ -2,6 +2,8 @@
 
 import io
 import re
+import warnings
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ INK = "#123456"  # text and axes; the report replaces it by the colour of its th
 BLUE, ORANGE = "#3b82c4", "#d9722e"  # told apart by every common kind of colour vision, on light and on dark
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STEEP = 100  # times the first loss
+LONGEST_NAME = 28  # of a column or a category
 POINTS = 2000  # of a line; more than a figure has pixels only cost space
 
 
@@ -27,9 +30,9 @@ def new_figure(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
 
     figure = Figure(figsize=(4.4, 3), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, color=INK, fontsize=11)
-    axes.set_xlabel(x_label, color=INK)
-    axes.set_ylabel(y_label, color=INK)
+    axes.set_title(title, color=INK, fontsize=11, parse_math=False)
+    axes.set_xlabel(x_label, color=INK, parse_math=False)
+    axes.set_ylabel(y_label, color=INK, parse_math=False)
     axes.tick_params(colors=INK)
     for side, spine in axes.spines.items():
         spine.set_color(INK)
@@ -138,6 +141,39 @@ def plot_learning_rate(history: History) -> "Figure":
     return figure
 
 
+def plot_importance(names: Sequence[str], mean: Array, std: Array, x_label: str) -> "Figure":
+    """Return a figure of a bar for each column, the first one on top, with its standard deviation."""
+    figure, axes = new_figure("Importance of columns", x_label, "")
+    figure.set_figheight(1 + 0.22 * len(names))
+    places = np.arange(len(names))
+    axes.barh(places, mean, 0.7, xerr=std, color=BLUE, ecolor=INK, capsize=2)
+    axes.set_yticks(places, map(_short, names), parse_math=False)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def plot_dependence(name: str, values: Sequence[Any], lines: Mapping[str, Array], y_label: str) -> "Figure":
+    """Return a figure of at most two predictions by the values of a column: numbers, or categories, None for none of them."""
+    figure, axes = new_figure(_short(name), "", _short(y_label))
+    is_number = all(isinstance(value, int | float) for value in values)
+    x = np.array(values, float) if is_number else np.arange(len(values))
+    for (label, y), colour in zip(lines.items(), (BLUE, ORANGE), strict=False):
+        axes.plot(x, y, color=colour, linewidth=1.8 if is_number else 0, marker="o", markersize=4, label=_short(label))
+    if not is_number:
+        names = ["no category" if value is None else _short(value) for value in values]
+        axes.set_xticks(x, names, rotation=90 if len(names) > 4 else 0, parse_math=False)
+    if len(lines) > 1:
+        _legend(figure)
+        for text in figure.legends[0].get_texts():
+            text.set_parse_math(False)
+    return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
 def to_svg(figure: "Figure", ink: str) -> str:
     """Return a figure as SVG to put into a page, with its text and axes in a colour of that page, such as ``var(--ink)``.
 
@@ -147,7 +183,9 @@ def to_svg(figure: "Figure", ink: str) -> str:
 
     text = io.StringIO()
     title = figure.axes[0].get_title()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # else equal figures would differ
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
+        # Without the title as salt equal figures would differ. What matplotlib has no font for, the browser has.
+        warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

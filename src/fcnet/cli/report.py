@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("folders", nargs=-1, required=True, metavar="RUN|STUDY…", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the page there.")
+@click.option(
+    "--importance", is_flag=True, help="Measure which columns of the table matter, and show it in the report of a run."
+)
 @click.option("--each", is_flag=True, help="Of several runs and studies, write the report of each by itself.")
 @storage_option
 @study_option
-def report(folders: Sequence[Path], out: Path | None, each: bool, storage: str | None, study: str | None) -> None:
+def report(
+    folders: Sequence[Path], out: Path | None, importance: bool, each: bool, storage: str | None, study: str | None
+) -> None:
     """Write a page to look at: of a run, of the study of a sweep, or of several runs beside each other.
 
     The page of one RUN or STUDY is the report.html in its folder. Of several runs, or a folder that has some below it, one page
@@ -31,6 +36,7 @@ def report(folders: Sequence[Path], out: Path | None, each: bool, storage: str |
     \b
     Examples:
       fcnet report sweeps/first
+      fcnet report runs/a --importance
       fcnet report runs/a runs/b --out a-and-b.html
       fcnet report runs
     """  # noqa: D301  # click's sign for lines that stay as they are
@@ -39,6 +45,8 @@ def report(folders: Sequence[Path], out: Path | None, each: bool, storage: str |
     failed = 0
     for some in [[folder] for folder in folders] if each else [list(folders)]:
         try:
+            if importance:
+                _measure_importance(some)
             click.echo(_write(some, out, storage, study))
         except (FcnetError, OSError) as error:
             if not each:
@@ -46,6 +54,15 @@ def report(folders: Sequence[Path], out: Path | None, each: bool, storage: str |
             show_error(plain_words(error))
             failed += 1
     sys.exit(1 if failed else 0)
+
+
+def _measure_importance(folders: Sequence[Path]) -> None:
+    from fcnet.experiments.folder import STUDY
+    from fcnet.experiments.importance import permutation_importance
+
+    if len(folders) > 1 or (folders[0] / STUDY).is_file():
+        raise SettingError("--importance is for the report of a run: name one, or several with --each.")
+    permutation_importance(folders[0])
 
 
 def _write(folders: Sequence[Path], out: Path | None, storage: str | None, name: str | None) -> Path:

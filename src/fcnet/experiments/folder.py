@@ -16,7 +16,7 @@ from typing import Any
 from fcnet.errors import DivergedError, InputError
 from fcnet.files import left_overs, remove_left_overs, write_atomic, writing
 
-CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, REPORT = RUN_FILES = (
+CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, REPORT = RUN_FILES = (
     "config.toml",
     "history.jsonl",
     "metrics.json",
@@ -24,6 +24,7 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, REPORT = RUN_F
     "checkpoint.safetensors",
     "predictions.safetensors",
     "linear.safetensors",
+    "importance.json",
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"

@@ -118,6 +118,10 @@ class Preprocessor(ABC):
         """Return the name of each column of a table, its kind, and what a missing value counts as."""
         return []
 
+    def cells(self, column: int, values: Array) -> list[Any]:
+        """Return encoded values of a column as a table holds them: numbers, dates as text, and categories, None for none."""
+        return list(values.tolist())
+
     def check_views(self, views: Views) -> None:
         """Raise InputError unless images have these views."""
         if (views.mirror or views.shift) and (views.image_shape is None or not self.has_views):

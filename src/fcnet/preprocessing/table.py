@@ -130,6 +130,10 @@ class TableFeatures(Preprocessor):
     def column_words(self) -> list[tuple[str, str, str]]:
         return [(name, *group.words(i)) for name, (group, i) in self._ordered()]
 
+    def cells(self, column: int, values: Array) -> list[Any]:
+        group, i = self._at[self.names[column]]
+        return group.cells(i, values)
+
     def encode(self, X: Any, dialect: Dialect | None = None) -> Array:
         """Return the rows of a data frame, float64 (n, n_columns).
 

@@ -63,8 +63,11 @@ class Dates(Numbers):
 
     def words(self, i: int) -> tuple[str, str]:
         parts = [name for name, std in zip(self.parts, self.std[i], strict=True) if std > 0]
-        day = str(np.datetime64(int(self.median[i]), "s")).removesuffix("T00:00:00")
+        (day,) = self.cells(i, self.median[i : i + 1])
         return f"date: {', '.join(parts) or 'nothing, as it did not vary'}", self._missing_words(i, day)
+
+    def cells(self, i: int, values: Array) -> list[Any]:
+        return [str(np.datetime64(int(seconds), "s")).removesuffix("T00:00:00") for seconds in values]
 
     def _values(self, columns: list[Any], dialect: Dialect | None, first_row: int) -> Array:
         return np.column_stack([self.read(column, dialect, first_row) for column in columns])

@@ -40,6 +40,11 @@ class ColumnGroup(ABC):
     def words(self, i: int) -> tuple[str, str]:
         """Return in words what a column is, and what a missing value counts as."""
 
+    def cells(self, i: int, values: Array) -> list[Any]:
+        """Return encoded values of a column as a table holds them."""
+        names = self.categories(i)
+        return list(values.tolist()) if names is None else [names[int(v)] if v >= 0 else None for v in values]
+
     @abstractmethod
     def encode(self, frame: Any, dialect: Dialect | None, first_row: int) -> Array:
         """Return the columns of a polars data frame as float64 (n, n_columns)."""

@@ -9,12 +9,14 @@ import numpy as np
 from fcnet import plots
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
+from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
 from fcnet.files import write_atomic
 from fcnet.model import Model, load
 from fcnet.report.calibration import calibration
+from fcnet.report.importance import importance
 from fcnet.report.page import page
 from fcnet.report.table import about_table, figures
 from fcnet.report.weights import as_png, averages_channels, first_layer
@@ -43,6 +45,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     metrics = read_metrics(run) if state.kind == "finished" else None
     model = load(run / MODEL) if metrics or (run / MODEL).exists() else None
     predictions, part = read_predictions(run / PREDICTIONS) if metrics else (None, "")
+    found = read_importance(run) if metrics else None
     charts = _charts(history, read_status(run).get("batches", []))
     html = page(
         "report.html",
@@ -62,6 +65,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         templates=_templates(model) if model else None,
         figures=figures(metrics) if metrics else {},
         about=about_table(metrics, model) if metrics and model else None,
+        importance=importance(found, model.classes) if found and model else None,
         classes=_classes(predictions, model.classes) if predictions and model else None,
         calibration=calibration(predictions, model.classes) if predictions and model else None,
         largest_matrix=LARGEST_MATRIX,
