@@ -67,8 +67,11 @@ def partial_dependence(logits_of: Logits, loss: Loss, X: Array, column: int, val
 
     Parameters
     ----------
-    logits_of, loss, X
-        As `permutation_importance` takes them.
+    logits_of : callable
+        Returns the logits (n, n_outputs) of raw rows (n, n_columns).
+    loss : Loss
+        Of the network that these are of.
+    X : array (n, n_columns)
     column : int
     values : array (n_values,)
     """
