@@ -100,17 +100,18 @@ def test_models_that_do_not_go_together_are_refused(change):
         Ensemble([])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_onnx_of_an_ensemble_is_the_same(tmp_path, loss):
+def test_onnx_of_an_ensemble_is_the_same(tmp_path, loss, dtype):
     onnxruntime = pytest.importorskip("onnxruntime")
-    models, X = members(loss)
+    models, X = members(loss, dtype=dtype)
     ensemble = Ensemble(models)
     from fcnet.export import export_onnx
 
     assert export_onnx(ensemble, tmp_path / "m.onnx") < 1e-5
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     assert [value.name for value in session.get_inputs()] == ["inputs"]
-    logits, means, *labels = session.run(None, {"inputs": X.astype(np.float32)})
+    logits, means, *labels = session.run(None, {"inputs": X.astype(dtype)})
     assert logits == pytest.approx(ensemble.logits(X), rel=1e-5, abs=1e-5)
     assert means == pytest.approx(ensemble.predict_proba(X), rel=1e-5, abs=1e-5)
     if loss == "cross_entropy":

@@ -215,8 +215,11 @@ class BinaryCrossEntropy(_Elementwise):
         return np.asarray(log_mean(-np.logaddexp(zero, -logits)) - log_mean(-np.logaddexp(zero, logits)))
 
     def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
-        of_one, of_zero = (graph.add("Neg", graph.add("Softplus", s)) for s in (graph.add("Neg", logits), logits))
-        return graph.add("Sub", *(log_mean_to_onnx(graph, p, number, n_networks) for p in (of_one, of_zero)))
+        # log σ(s) = min(s, 0) - log(1 + exp(-|s|)): of the node Softplus onnxruntime has none in float64.
+        small = graph.add("Exp", graph.add("Neg", graph.add("Abs", logits)))
+        rest = graph.add("Log", graph.add("Add", small, number(1)))
+        shares = (graph.add("Sub", graph.add("Min", s, number(0)), rest) for s in (logits, graph.add("Neg", logits)))
+        return graph.add("Sub", *(log_mean_to_onnx(graph, share, number, n_networks) for share in shares))
 
     def predict(self, logits: Array) -> Array:
         return np.asarray(logits > 0).astype(np.int64)
