@@ -125,6 +125,7 @@ def charts_are_drawn_where_they_are_looked_at(request, monkeypatch):
     """Leave the drawing of charts out of other reports, which takes longer than all else of a small run."""
     if request.node.get_closest_marker("charts") is None:
         monkeypatch.setattr("fcnet.report.run._charts", lambda history, unfinished: ["<svg></svg>"])
+        monkeypatch.setattr("fcnet.report.errors._charts", lambda values, targets: ["<svg></svg>"])
 
 
 @pytest.fixture

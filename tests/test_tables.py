@@ -608,7 +608,6 @@ BAD = {
     "dates": (lines("a,b,c", *(f"01/{i % 12 + 1:02}/2024,a,{'xy'[i % 2]}" for i in range(20))), "DD/MM/YYYY or MM/DD/YYYY"),
     "free text": (lines("a,b,c", *(f"{i},word{i},{'xy'[i % 2]}" for i in range(50))), "--drop 'b'"),
     "categories": (lines("a,b,c", *(f"1,{i % 2000}k,{'xy'[i % 2]}" for i in range(9000))), "2,000 different texts"),
-    "regression": (lines("a,b,c", *(f"{i},a,{i / 7}" for i in range(50))), "FCNetRegressor"),
     "ragged": (lines("a,b,c", "1,a,x,4,5", *GOOD), "3 names in its first line, and 5 values in row 1"),
     "constant columns": (
         lines("a,b,c", *(f"1,a,{'xy'[i % 2]}" for i in range(20))),

@@ -32,7 +32,7 @@ class Model:
     preprocessor : Preprocessor
         Applied to raw inputs before the network sees them; by default it leaves them as they are.
     classes : list of str
-        Name of each class, in the order of the logits; their numbers by default. Other values become text.
+        Name of each class, or of each output, in the order of the logits; their numbers by default. Other values become text.
     image_shape : tuple of ints, optional
         (height, width, channels) of the images that the rows of the input are, if they are images.
     max_value : float

@@ -11,6 +11,7 @@ from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.results import read_metrics
+from fcnet.experiments.scores import score_of
 from fcnet.model import Model, load
 from fcnet.preprocessing import Preprocessor
 from fcnet.training.metrics import in_words
@@ -18,6 +19,14 @@ from fcnet.words import duration_words, listed, setting_words
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 MOST_NAMES = 100  # of classes and of columns
+OF_CLASSES = (
+    "It names one of its classes whatever it is shown: it cannot say that none fits.",
+    "That its probabilities are those of being right has not been checked.",
+)
+OF_NUMBERS = (
+    "It predicts a number whatever it is shown, also for rows that are far from all that it has learnt from.",
+    "It does not say how sure it is of a number: the errors above are those of all rows together.",
+)
 
 
 def model_card(run: str | Path) -> str:
@@ -56,6 +65,8 @@ def model_card(run: str | Path) -> str:
 
 def _purpose(model: Model) -> str:
     of = "an image" if model.image_shape else "a row of a table" if model.preprocessor.columns else "a row of numbers"
+    if not model.network.loss.has_labels:
+        return f"A fully-connected neural network that predicts the number {_plain(model.classes[0])} from {of}."
     return f"A fully-connected neural network that says which of {model.network.n_classes} classes {of} belongs to."
 
 
@@ -64,9 +75,9 @@ def _data(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
     if model.image_shape:
         height, width, channels = model.image_shape
         inputs += f", those of an image of {height} × {width} pixels and {channels} channels, from 0 to {model.max_value:g}"
-    classes = f"Classes: {listed(map(_plain, model.classes), MOST_NAMES)}."
+    classes = [f"Classes: {listed(map(_plain, model.classes), MOST_NAMES)}."] if model.network.loss.has_labels else []
     rows = ([name, f"{metrics[f'n_{part}']:,}"] for part, name in PARTS.items() if metrics.get(f"n_{part}") is not None)
-    return [f"{data}. {inputs}.", classes, _table(["part", "rows"], rows)]
+    return [f"{data}. {inputs}.", *classes, _table(["part", "rows"], rows)]
 
 
 def _columns(metrics: dict[str, Any], config: Config, table: Preprocessor, words: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -125,7 +136,7 @@ def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     how, members = how_trained(config, metrics), metrics.get("members")
     rows = (
         [part, f"`{name}`", _plain(setting_words(value))]
-        for part, values in config.settings.grouped().items()
+        for part, values in config.settings.grouped(of_numbers=score_of(metrics).name == "r2").items()
         for name, value in values.items()
     )
     texts = [
@@ -142,8 +153,7 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
         "the same source; on other data it has not been measured.",
         "Nobody has examined whether it does equally well for all groups of people or things in the data, nor how it answers "
         "inputs that were made to mislead it.",
-        "It names one of its classes whatever it is shown: it cannot say that none fits.",
-        "That its probabilities are those of being right has not been checked.",
+        *(OF_CLASSES if model.network.loss.has_labels else OF_NUMBERS),
     ]
     if model.image_shape:
         height, width, _ = model.image_shape
@@ -155,7 +165,8 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
 
 def _use(model: Model) -> list[str]:
     if model.preprocessor.columns:
-        return ["```console\n$ fcnet predict RUN new.csv  # the classes of raw rows and their probabilities\n```"]
+        what = "the classes of raw rows and their probabilities" if model.network.loss.has_labels else "the number of each row"
+        return [f"```console\n$ fcnet predict RUN new.csv  # {what}\n```"]
     return [
         "```python\nimport fcnet\n\n"
         f'model = fcnet.load("{MODEL}")  # no pickle: nothing in the file is executed\n'

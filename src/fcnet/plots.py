@@ -174,6 +174,27 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
+def plot_predictions(values: Array, targets: Array) -> "Figure":
+    """Return a figure of what a regression predicts, `values` (n,), over the true `targets` (n,), and the line of no error."""
+    figure, axes = _plot_rows(targets, values, "Predicted over true", "true", "predicted")
+    axes.axline((float(np.mean(targets)),) * 2, slope=1, color=INK, alpha=0.5, linewidth=1)
+    return figure
+
+
+def plot_residuals(values: Array, targets: Array) -> "Figure":
+    """Return a figure of the residuals of a regression, ``targets - values``, over what it predicts, `values` (n,)."""
+    figure, axes = _plot_rows(values, targets - values, "Residual over predicted", "predicted", "true - predicted")
+    axes.axhline(0, color=INK, alpha=0.5, linewidth=1)
+    return figure
+
+
+def _plot_rows(x: Array, y: Array, title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
+    figure, axes = new_figure(title, x_label, y_label)
+    shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int))
+    axes.plot(x[shown], y[shown], "o", color=BLUE, markersize=3, alpha=0.6, markeredgewidth=0)
+    return figure, axes
+
+
 def to_svg(figure: "Figure", ink: str) -> str:
     """Return a figure as SVG to put into a page, with its text and axes in a colour of that page, such as ``var(--ink)``.
 

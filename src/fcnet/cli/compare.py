@@ -49,7 +49,8 @@ def compare(
     A and B are run folders, or folders that hold the runs of one recipe with several seeds. More than two, or one, are divided
     by their settings. With --on they are recipes, names or files; where there is no B, it is A with the changes by --set-b.
 
-    Several seeds are compared in pairs by the t-test, single runs row by row by McNemar's test.
+    Several seeds are compared in pairs by the t-test, single runs row by row by McNemar's test, those of a regression by the
+    t-test of squared errors.
 
     \b
     Examples:
@@ -121,9 +122,9 @@ def _as_json(compared: "Compared") -> dict[str, Any]:
         name: {
             "recipe": side.config.recipe,
             "runs": {seed: str(run) for seed, run in side.runs.items()},
-            "val_accuracy": {seed: metrics["val_accuracy"] for seed, metrics in side.metrics.items()},
-            "mean": mean(side.accuracies),
-            "std": stdev(side.accuracies) if len(side.runs) > 1 else None,
+            f"val_{side.score.name}": side.values,
+            "mean": mean(side.values.values()),
+            "std": stdev(side.values.values()) if len(side.runs) > 1 else None,
             "left_out": side.left_out,
         }
         for name, side in (("a", compared.a), ("b", compared.b))
@@ -142,12 +143,14 @@ def _as_text(compared: "Compared") -> str:
     difference, named = compared.difference, (("A", compared.a), ("B", compared.b))
     lines, parents = [], [{run.parent for run in side.runs.values()} for _, side in named]
     are_apart = len(parents[0]) == len(parents[1]) == 1 and parents[0] != parents[1]
+    scale, digits, sign = (100, 2, "%") if compared.a.score.is_share else (1, 4, "")
     for name, side in named:
-        shares = [100 * accuracy for accuracy in side.accuracies]
-        spread = f" ± {stdev(shares):.2f}" if len(shares) > 1 else ""
-        first, more = next(iter(side.runs.values())), f" and {len(shares) - 1} more" if len(shares) > 1 else ""
+        values = [scale * value for value in side.values.values()]
+        spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+        first, more = next(iter(side.runs.values())), f" and {len(values) - 1} more" if len(values) > 1 else ""
         where = first.parent if more and are_apart else f"{first}{more}"
-        lines.append(f"{name}: {side.config.recipe}, validation accuracy {mean(shares):.2f}{spread} %  ({where})")
+        shown = f"{mean(values):.{digits}f}{spread}{sign and f' {sign}'}"
+        lines.append(f"{name}: {side.config.recipe}, validation {side.score.words} {shown}  ({where})")
     for name, side in named:
         seeds, one = ", ".join(map(str, side.left_out)), len(side.left_out) == 1
         if seeds:
@@ -155,14 +158,15 @@ def _as_text(compared: "Compared") -> str:
             lines.append(f"Seed{'' if one else 's'} {seeds} of {name} {words} left out.")
     if not compared.differing():
         lines.append("   the same recipe, other seeds")
-    for path, values in compared.differing().items():
-        lines.append(f"   {path}: {' → '.join('none' if value is None else setting_words(value) for value in values)}")
-    if difference.test == "paired t":
+    for path, pair in compared.differing().items():
+        lines.append(f"   {path}: {' → '.join('none' if value is None else setting_words(value) for value in pair)}")
+    if not difference.is_of_rows:
         lines += ["   ± is the standard deviation over seeds", "", f"{'seed':>6}{'A':>10}{'B':>10}{'B - A':>10}"]
         for seed in compared.seeds:
-            a, b = (100 * side.metrics[seed]["val_accuracy"] for side in (compared.a, compared.b))
-            lines.append(f"{seed:>6}{a:>9.2f}%{b:>9.2f}%{b - a:>+10.2f}")
-    else:
+            a, b = (scale * side.values[seed] for side in (compared.a, compared.b))
+            a_shown, b_shown = (f"{value:.{digits}f}{sign}" for value in (a, b))
+            lines.append(f"{seed:>6}{a_shown:>10}{b_shown:>10}{b - a:>+10.{digits}f}")
+    elif difference.only_a is not None:
         rows = f"Of {difference.n:,} rows A alone has {difference.only_a:,} right, and B alone {difference.only_b:,}."
         lines += ["", rows]
     return "\n".join([*lines, f"B - A: {difference.words}.", _verdict(compared)])
@@ -171,7 +175,7 @@ def _as_text(compared: "Compared") -> str:
 def _verdict(compared: "Compared") -> str:
     difference = compared.difference
     better, worse = ("B", "A") if difference.mean > 0 else ("A", "B")
-    if difference.test == "McNemar":
+    if difference.is_of_rows:
         luck = "Whether that is the recipe or the luck of its seed, runs with several seeds tell."
         if difference.is_decided:
             return f"The model of {better} is better than that of {worse}. {luck}"

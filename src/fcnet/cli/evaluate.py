@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import other_metrics, warn_of
+from fcnet.cli.messages import other_metrics, score_words, warn_of
 from fcnet.cli.options import data_dir_option, json_option, run_argument, threads_option
 from fcnet.cli.report import write_or_warn
 
@@ -17,8 +17,8 @@ from fcnet.cli.report import write_or_warn
 @data_dir_option
 @json_option
 def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
-    """Evaluate RUN on the test rows, once, and record the accuracy and other metrics."""
-    from fcnet.experiments.members import over_members
+    """Evaluate RUN on the test rows, once, and record the accuracy, or of a regression R², and other metrics."""
+    from fcnet.experiments.members import measured_by_themselves, over_members
     from fcnet.experiments.run import evaluate as evaluate_run
 
     metrics = evaluate_run(run, data_dir=data_dir)
@@ -27,9 +27,8 @@ def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(metrics))
     else:
-        click.echo(f"Test accuracy {metrics['test_accuracy']:.2%} on {metrics['n_test']:,} rows.")
-        if "test_accuracy" in metrics.get("members", [{}])[0]:
-            mean, std = over_members(metrics, "test_accuracy")
-            click.echo(f"Its {len(metrics['members'])} networks, each by itself: {100 * mean:.2f} ± {100 * std:.2f} %.")
+        click.echo(f"Test {score_words(metrics, 'test')} on {metrics['n_test']:,} rows.")
+        if measured_by_themselves(metrics):
+            click.echo(f"Its {len(metrics['members'])} networks, each by itself: {over_members(metrics, 'test')}.")
         if others := other_metrics(metrics, "test"):
             click.echo(others)

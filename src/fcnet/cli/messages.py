@@ -50,9 +50,17 @@ def show_note(note: object) -> None:
     getLogger(__name__).info(note)
 
 
+def score_words(metrics: Mapping[str, Any], part: str) -> str:
+    """Return the accuracy, or the R², of the ``val``, ``train`` or ``test`` part."""
+    from fcnet.experiments.scores import score_of
+
+    score = score_of(metrics)
+    return f"{score.words} {score.shown(metrics[f'{part}_{score.name}'])}"
+
+
 def other_metrics(metrics: Mapping[str, Any], part: str) -> str:
-    """Return the metrics of the ``val`` or ``test`` part but for accuracy, as a sentence; nothing where there are none."""
+    """Return the other metrics of the ``val`` or ``test`` part, as a sentence; nothing where there are none."""
     from fcnet.training.metrics import in_words
 
-    others = [f"{name} {value}" for name, value in in_words(metrics, part).items() if name != "accuracy"]
+    others = [f"{name} {value}" for name, value in in_words(metrics, part).items() if name not in ("accuracy", "R²")]
     return f"{PARTS[part]} {', '.join(others)}." if others else ""

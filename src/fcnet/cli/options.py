@@ -31,7 +31,13 @@ encoding_option = click.option(
     metavar="NAME",
     help="The encoding of a .csv or .tsv, such as latin-1 or cp1252.  [default: utf-8, or what its first bytes say]",
 )
-decimal_settings: dict[str, Any] = {"type": click.Choice([".", ","]), "callback": lambda *given: given[-1] or ""}
+
+
+def _or_nothing(_: click.Context, __: click.Parameter, given: str | None) -> str:
+    return given or ""
+
+
+decimal_settings: dict[str, Any] = {"type": click.Choice([".", ","]), "callback": _or_nothing}
 
 
 def _use_threads(context: click.Context, _: click.Parameter, threads: int | None) -> None:
@@ -61,6 +67,13 @@ def _as_words(_: click.Context, __: click.Parameter, given: Sequence[str]) -> li
 
 _CONFIGURATION = (
     click.option("--target", default="", metavar="COLUMN", help="The column of a table to learn.  [default: the last]"),
+    click.option(
+        "--task",
+        type=click.Choice(["classification", "regression"]),
+        callback=_or_nothing,
+        help="What the target of a table is: classes, or a number to learn.  [default: a regression of more than 100 different "
+        "numbers, and of numbers that are not whole]",
+    ),
     click.option(
         "--drop",
         multiple=True,

@@ -40,12 +40,12 @@ def predict(
     decimal: str,
     as_json: bool,
 ) -> None:
-    """Classify the pictures FILES, or the rows of tables, by the model of RUN.
+    """Predict the class of the pictures FILES, or the class or number of the rows of tables, by the model of RUN.
 
     A folder stands for all pictures in it and in its folders. Pictures are scaled to the size of the training images, and
     should look like them: for a model of the digits light on dark, and cropped close. Transparent parts are read as white. For
-    each row of a table a line of CSV is printed: its class, and the probability of each class. The name - reads a table from
-    standard input.
+    each row of a table a line of CSV is printed: its class, and the probability of each class, or in a regression its number.
+    The name - reads a table from standard input.
     """
     model = model_of(run)
     options = {"keep": keep, "encoding": encoding, "decimal": decimal}

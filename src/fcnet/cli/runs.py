@@ -138,7 +138,7 @@ def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, li
             str(row.run.relative_to(folder)) if row.run != folder else str(row.run),
             row.state,
             Path(row.dataset or "").name,
-            *("" if share is None else f"{share:.2%}" for share in (row.val_accuracy, row.test_accuracy)),
+            *("" if value is None else row.judge.shown(value) for value in (row.score("val"), row.score("test"))),
             "" if row.loss is None else f"{row.loss:.4g}",
             "" if row.n_epochs is None else f"{row.epochs}/{row.n_epochs}",
             "" if row.seconds is None else duration_words(row.seconds),

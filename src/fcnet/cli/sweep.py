@@ -67,8 +67,9 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option(
     "--metric",
     metavar="NAME",
-    help="What is to be best: val_accuracy, val_log_loss, val_balanced_accuracy, val_roc_auc, val_average_precision or val_f1. "
-    "Epochs are chosen by it, too, unless the recipe has a monitor.  [default: val_accuracy]",
+    help="What is to be best: val_accuracy, val_log_loss, val_balanced_accuracy, val_roc_auc, val_average_precision or val_f1; "
+    "in a regression val_r2, val_rmse or val_mae. Epochs are chosen by it, too, unless the recipe has a monitor.  [default: "
+    "val_accuracy or val_r2]",
 )
 @click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
 @click.option(
@@ -179,16 +180,17 @@ def _show(folder: Path, plan: "Plan", results: dict[str, Any], as_json: bool) ->
 
 
 def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
+    from fcnet.experiments.scores import score_of
     from fcnet.experiments.sweep.results import seeds_words, shown
-    from fcnet.training.metrics import METRICS
 
-    new_seeds = seeds_words(len(winner["seeds"]))
-    for name in dict.fromkeys(("val_accuracy", plan.metric, "test_accuracy")):
+    new_seeds, score = seeds_words(len(winner["seeds"])), score_of(winner)
+    validation, test = f"val_{score.name}", f"test_{score.name}"
+    for name in dict.fromkeys((validation, plan.metric, test)):
         mean, spread, over = winner[name], winner[f"{name}_std"], new_seeds
-        shown_as = plan.judge.shown if name == plan.metric else METRICS["accuracy"].shown
+        shown_as = (plan.judge if name == plan.metric else score).shown
         if spread is not None:
             over = f"mean ± standard deviation over {new_seeds}"
-        words = plan.metric_words if name == plan.metric else name.replace("val_", "validation ").replace("_", " ")
+        words = plan.metric_words if name == plan.metric else f"{'test' if name == test else 'validation'} {score.words}"
         deviation = "" if spread is None else f" ± {shown_as(spread)}"
         click.echo(f"{words[0].upper()}{words[1:]} {shown_as(mean)}{deviation} ({over})")
     if winner["plain"] is not None:
@@ -198,6 +200,6 @@ def _show_new_seeds(plan: "Plan", winner: dict[str, Any]) -> None:
         click.echo(f"Winner - plain recipe: {winner['difference']['words']}.")
     ensemble = winner["ensemble"]
     click.echo(
-        f"The ensemble of all finalists' {ensemble['networks']} networks has a validation accuracy of "
-        f"{ensemble['val_accuracy']:.2%} and a test accuracy of {ensemble['test_accuracy']:.2%}."
+        f"The ensemble of all finalists' {ensemble['networks']} networks has a validation {score.words} of "
+        f"{score.shown(ensemble[validation])} and a test {score.words} of {score.shown(ensemble[test])}."
     )

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import other_metrics, show_error, show_note, warn_of
+from fcnet.cli.messages import other_metrics, score_words, show_error, show_note, warn_of
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
 from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
@@ -138,8 +138,8 @@ def train(
         return
     of_what = members_words(config, metrics) or config.settings.training.epoch_words(metrics)
     click.echo(
-        f"Validation accuracy {metrics['val_accuracy']:.2%}{of_what}, "
-        f"training accuracy {metrics['train_accuracy']:.2%}, {metrics['fit_seconds']:.1f} s of training."
+        f"Validation {score_words(metrics, 'val')}{of_what}, training {score_words(metrics, 'train')}, "
+        f"{metrics['fit_seconds']:.1f} s of training."
     )
     click.echo(f"{other_metrics(metrics, 'val')}\nRun folder: {run}")
     if report:

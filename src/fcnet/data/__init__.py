@@ -24,7 +24,8 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set in its standard split, or own data by its path; `n_test` of 0 leaves the test part unread.
 
-    `table` says how a table is read: `target` is the column to learn, its last one by default; `drop` are columns to leave out,
+    `table` says how a table is read: `target` is the column to learn, its last one by default, and `task` "classification" or
+    "regression", found out by default; `drop` are columns to leave out,
     and `category` those that are categories though they hold numbers; `missing` are the words for missing values, in place of
     fcnet's own; `encoding` and `decimal` say how text is written; `gaps` and `rare` are those of the preprocessing.
 

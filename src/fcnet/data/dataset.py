@@ -9,16 +9,17 @@ from fcnet.types import Array
 
 @dataclass
 class Dataset:
-    """Rows and labels in three parts.
+    """Rows and labels, or numbers to learn, in three parts.
 
     Parameters
     ----------
     name : str
     X_train, X_val, X_test : arrays (n, n_inputs)
         Raw values, images as uint8; of a table polars data frames.
-    y_train, y_val, y_test : int64 arrays (n,)
-        Class numbers.
+    y_train, y_val, y_test : int64 arrays (n,), or float64 arrays (n, 1)
+        Class numbers, or the numbers that a regression learns.
     classes : list of str
+        Their names; none in a regression.
     image_shape : tuple of ints, optional
         (height, width, channels) of an image, whose values lie in the row in this order.
     max_value : float
@@ -44,6 +45,11 @@ class Dataset:
     target: str = ""
     notes: Sequence[str] = ()
     dialect: Dialect | None = None
+
+    @property
+    def outputs(self) -> list[str]:
+        """What each output of a network is for: a class, or the target of a regression."""
+        return self.classes or [self.target]
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,14 @@ VAL_SHARE, TEST_SHARE = 0.15, 0.15
 Part = tuple[Array, Array]  # rows and class numbers
 
 
-def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test: bool = True) -> tuple[Array, Array, Array]:
+def split(
+    y: Array, classes: Sequence[str], name: str, *, val: bool = True, test: bool = True, advice: str = ""
+) -> tuple[Array, Array, Array]:
     """Return the rows to train, to validate and to test on, 70, 15 and 15 per cent of every class and at least one.
 
     Of a class with fewer rows than parts the first is to train, the second to validate. Without `val` or `test`, because that
     part is given, its rows are to train. The same labels are always split in the same way, whatever the seed of a training.
-    Where most rows are of classes with fewer rows than parts, InputError is raised.
+    Where most rows are of classes with fewer rows than parts, InputError is raised, with `advice` at its end.
     """
     counts, parts = np.bincount(y, minlength=len(classes)), 1 + val + test
     few = counts < parts
@@ -29,6 +31,7 @@ def split(y: Array, classes: Sequence[str], name: str, *, val: bool = True, test
         raise InputError(
             f"{name}: {counts[few].sum():,} of {len(y):,} rows are of classes with fewer than {parts} rows, as "
             f"{classes[int(few.argmax())]!r}: too few to train{', to validate' * val}{', to test' * test}. Is it the target?"
+            f"{advice}"
         )
     rng = np.random.default_rng(0)
     pieces: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
@@ -51,9 +54,10 @@ def of_fold(data: Dataset, fold: int, folds: int) -> Dataset:
     X, y = joined(data.X_train, data.X_val), np.concatenate([data.y_train, data.y_val])
     if len(y) < folds:
         raise InputError(f"{data.name} has {len(y):,} rows to train and to validate: too few for {folds} folds.")
-    rng = np.random.default_rng(0)
-    by_class = np.argsort(y, kind="stable")
-    shuffled = np.concatenate([rng.permutation(rows) for rows in np.split(by_class, np.flatnonzero(np.diff(y[by_class])) + 1)])
+    rng, groups = np.random.default_rng(0), y if data.classes else np.zeros(len(y))
+    by_class = np.argsort(groups, kind="stable")
+    ends = np.flatnonzero(np.diff(groups[by_class])) + 1
+    shuffled = np.concatenate([rng.permutation(rows) for rows in np.split(by_class, ends)])
     fold_of = np.empty(len(y), int)
     fold_of[shuffled] = np.arange(len(y)) % folds + 1
     train, val = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)

@@ -5,13 +5,15 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+
 from fcnet.data.cells import MISSING, Dialect, as_numbers, as_text, is_compound
 from fcnet.data.dataset import Dataset
 from fcnet.data.splits import of_few_rows, split
 from fcnet.data.table_columns import columns_of, explained, unusable
 from fcnet.data.table_file import TableFile, chosen_columns, filled, read_table, stem
 from fcnet.data.table_notes import column_notes, left_out_notes
-from fcnet.data.table_target import numbered_classes
+from fcnet.data.table_target import are_numbers, read_target, target_notes
 from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.words import listed
 
@@ -22,6 +24,7 @@ COUNTERS = ("index", "level_0")  # what pandas calls an index that it has made a
 class TableOptions(TypedDict, total=False):
     """How a table is read: its target, the columns to leave out and those that are categories, and how text is written.
 
+    `task` says whether the target is classes or a number, "classification" or "regression", where that is not to be found out.
     Columns are named one by one or several with commas between them. `missing` are the words that mean a missing value, beside
     empty fields, in place of fcnet's own; `encoding` is UTF-8 and `decimal` found out where they are not given. `known` are
     columns that a model has learnt from: they are kept though pandas seems to have written them for its index, and what a row
@@ -30,6 +33,7 @@ class TableOptions(TypedDict, total=False):
     """
 
     target: str
+    task: str
     drop: Sequence[str]
     category: Sequence[str]
     missing: Sequence[str]
@@ -50,6 +54,7 @@ def load_table(
     path: str | Path,
     *,
     target: str = "",
+    task: str = "",
     drop: Sequence[str] = (),
     category: Sequence[str] = (),
     missing: Sequence[str] = (),
@@ -69,7 +74,7 @@ def load_table(
     FileFormatError, InputError
         If the file or a column cannot be used; it says which and what to do.
     SettingError
-        If a column that is named is not there, or none is left.
+        If a column that is named is not there, none is left, or there is no such task.
     """
     file = read_table(path, encoding=encoding, known=known)
     if (missing or decimal) and not file.separator:
@@ -105,20 +110,22 @@ def load_table(
     found = {name: problem for name, problem in problems.items() if problem}
     if found:
         raise InputError(explained(path, found, target))
-    y, classes = numbered_classes(path, columns, target)
+    y, classes = read_target(path, columns, target, task)
     X = columns.frame.drop(target)
     constant = [name for name in X.columns if _is_constant(X[name])]
     X = X.drop(constant)
     if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
     notes = [
-        f"Learning the column {target!r} from {X.shape[1]} other{'s' * (X.shape[1] > 1)}: {listed(classes)}",
+        *target_notes(y, classes, target, X.shape[1]),
         *["That is the last column; --target COLUMN learns another"] * is_default,
         *left_out_notes(nameless, index, constant, len(rows) - len(file.frame)),
-        *of_few_rows(y, classes, 3),
+        *(of_few_rows(y, classes, 3) if classes else []),
         *column_notes(X, columns, gaps),
     ]
-    train, val, test = split(y, classes, str(path))
+    groups, names = (y, classes) if classes else (np.zeros(len(y), np.int64), [target])
+    advice = " If it is a number to learn: --task regression." if are_numbers(classes) else ""
+    train, val, test = split(groups, names, str(path), advice=advice)
     arrays = (X[train], y[train], X[val], y[val], X[test[:n_test]], y[test[:n_test]])
     dialect = Dialect(file.separator, columns.decimal_commas, list(missing or MISSING), columns.formats)
     return Dataset(stem(path), *arrays, classes, target=target, notes=notes, dialect=dialect)

@@ -10,9 +10,9 @@ from sklearn.utils.validation import column_or_1d
 from fcnet.errors import InputError
 from fcnet.estimators.base import _FCNetEstimator
 from fcnet.estimators.parameters import CONSTRAINTS, assign
-from fcnet.estimators.scaling import ROOM
 from fcnet.nn.checks import check_results
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
 
 
@@ -116,24 +116,16 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         return y
 
     def _set_target_scale(self, targets: Array, weights: Array | None) -> None:
-        y = targets.astype(np.float64)
-        self._target_mean, self._target_std = np.zeros(y.shape[1]), np.ones(y.shape[1])
-        if self.scale_target and self.loss == "squared_error":
-            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
-                self._target_mean = np.average(y, axis=0, weights=weights)
-                std = np.sqrt(np.average(np.square(y - self._target_mean), axis=0, weights=weights))
-            self._target_std = np.where((std > 0) | (y != y[0]).any(axis=0), std, 1)
+        is_scaled = self.scale_target and self.loss == "squared_error"
+        scale = TargetScale.of(targets, weights) if is_scaled else TargetScale.plain(targets.shape[1])
+        self._target_mean, self._target_std = scale.mean, scale.std  # two arrays, as pickles have them
+
+    @property
+    def _target_scale(self) -> TargetScale:
+        return TargetScale(self._target_mean, self._target_std)
 
     def _begin(self, X: Any, targets: Array) -> None:
-        limits = np.finfo(self.dtype or X.dtype)
-        least, largest = float(limits.tiny) * ROOM, float(limits.max) / ROOM
-        for mean, std in zip(self._target_mean, self._target_std, strict=True):
-            if not (least <= std <= largest and abs(mean) <= largest):
-                otherwise = ', or give dtype="float64"' if limits.bits < 64 else ""
-                raise InputError(
-                    f"y has the mean {mean:.3g} and the standard deviation {std:.3g}, for which {limits.dtype} has no room: "
-                    f"scale y{otherwise}."
-                )
+        self._target_scale.check(self.dtype or X.dtype, "y", 'give dtype="float64"')
         super()._begin(X, targets)
 
     def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
@@ -143,20 +135,14 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         return str(self.loss)
 
     def _scaled(self, targets: Array) -> Array:
-        return np.asarray((targets - self._target_mean) / self._target_std)
+        return self._target_scale.apply(targets)
 
     def _enter_scale(self, network: FullyConnectedNet) -> None:
         super()._enter_scale(network)
-        W, b = list(network.params.values())[-2:]
-        W /= self._target_std
-        b -= self._target_mean
-        b /= self._target_std
+        self._target_scale.enter(network)
 
     def _leave_scale(self, network: FullyConnectedNet) -> None:
-        W, b = list(network.params.values())[-2:]
-        W *= self._target_std
-        b *= self._target_std
-        b += self._target_mean
+        self._target_scale.leave(network)
         super()._leave_scale(network)
 
     def predict(self, X: Any) -> Array:

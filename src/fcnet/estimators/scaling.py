@@ -7,10 +7,10 @@ import numpy as np
 
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.target_scale import ROOM
 from fcnet.types import Array, is_sparse
 
 LARGEST = 20.0  # deviation from the mean, in what a column is divided by
-ROOM = 1e6  # by how much weights may be larger or smaller than what they are scaled by
 STANDARDISED = 1e-3  # means and deviations that are no further from 0 and 1 than this are left alone
 ROWS_AT_ONCE = 4096
 

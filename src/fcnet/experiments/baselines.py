@@ -7,10 +7,12 @@ import numpy as np
 
 from fcnet.experiments.job import Training
 from fcnet.experiments.paired import Difference, over_losses, over_rows
+from fcnet.experiments.scores import measured
 from fcnet.model import Model
 from fcnet.nn.losses import Loss
 from fcnet.training.baselines import fit_linear
-from fcnet.training.metrics import METRICS, Metric, all_metrics
+from fcnet.training.metrics import METRICS, Metric
+from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
 
 WORDS = {"class_shares": "the class shares", "mean": "the mean", "linear": "the linear model"}
@@ -52,9 +54,9 @@ def compare(
     loss = model.network.loss
     constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1]).astype(logits.dtype), logits.shape)
     others = {"class_shares" if loss.has_labels else "mean": constant, "linear": linear}
+    scale = None if loss.has_labels else TargetScale.of(y_train)
     for name, each in others.items():
-        measured = {f"{part}_{key}": value for key, value in all_metrics(loss, each, y).items()}
-        metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured)
+        metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured(part, loss, each, y, scale))
     said = warnings_of(part, loss, logits, others, y, model.classes, training)
     metrics.setdefault("warnings", {}).update({part: said} if said else {})
     if loss.one_label:

@@ -14,12 +14,14 @@ from fcnet.data.table_file import stem
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import METRICS, PREDICTIONS, sweep_words
-from fcnet.experiments.paired import Difference, over_rows, over_seeds
+from fcnet.experiments.paired import Difference, over_errors, over_rows, over_seeds
 from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics, read_state
 from fcnet.experiments.run import model_and_data, train
 from fcnet.experiments.runs import run_folders
+from fcnet.experiments.scores import score_of
 from fcnet.training.callbacks import Callback
+from fcnet.training.metrics import Metric
 from fcnet.types import Array
 from fcnet.words import listed
 
@@ -43,14 +45,19 @@ class Side:
         return _settings(self.config)
 
     @property
-    def accuracies(self) -> list[float]:
-        """On the validation rows, in the order of the runs."""
-        return [metrics["val_accuracy"] for metrics in self.metrics.values()]
+    def score(self) -> Metric:
+        """What they are compared by."""
+        return score_of(next(iter(self.metrics.values())))
+
+    @property
+    def values(self) -> dict[int, float]:
+        """Their scores on the validation rows, by their seeds."""
+        return {seed: metrics[f"val_{self.score.name}"] for seed, metrics in self.metrics.items()}
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Two recipes, the accuracies of each with the seeds that both have, and how much better B is."""
+    """Two recipes, the scores of each with the seeds that both have, and how much better B is."""
 
     a: Side
     b: Side
@@ -133,14 +140,18 @@ def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
         pair = f"{a.runs[seeds[0]]} and {b.runs[seeds[0]]}"
         raise InputError(f"{pair} have the same settings and the same seed, {seeds[0]}: there is nothing to compare.")
     if len(a.runs) == len(b.runs) == 1:
-        return Compared(a, b, seeds, over_rows(_right(a, data_dir), _right(b, data_dir)))
+        (of_a, y), (of_b, _) = _of_rows(a, data_dir), _of_rows(b, data_dir)
+        if a.score.name == "r2":
+            return Compared(a, b, seeds, over_errors(of_a, of_b, y))
+        return Compared(a, b, seeds, over_rows(*(np.asarray(of.argmax(axis=1) == y) for of in (of_a, of_b))))
     if len(seeds) < 2:
         has = " and ".join(f"{name} has {listed(map(str, sorted(side.runs)))}" for name, side in (("A", a), ("B", b)))
         raise InputError(
             f"Seeds are compared in pairs, and fewer than two are in common: {has}. Train both with the same seeds."
         )
     a, b = _only(a, seeds), _only(b, seeds)
-    return Compared(a, b, seeds, over_seeds(a.accuracies, b.accuracies, n_rows=a.metrics[seeds[0]]["n_val"]))
+    n_rows = a.metrics[seeds[0]]["n_val"] if a.score.name == "accuracy" else None
+    return Compared(a, b, seeds, over_seeds([*a.values.values()], [*b.values.values()], n_rows, sign=1))
 
 
 def _only(side: Side, seeds: Sequence[int]) -> Side:
@@ -165,6 +176,7 @@ def _rows_of(config: Config, metrics: dict[str, Any], run: Path) -> Iterator[tup
     """Yield what tells the validation rows of a run from others: what it is, its value, and words for it."""
     name = f"{config.dataset} ({config.checksum})" if config.checksum else config.dataset
     yield "the data", config.checksum or config.dataset, name
+    yield "their metric", score_of(metrics).name, score_of(metrics).words
     for what, key in (("the target", "target"), ("the number of rows", "n_val")):
         yield what, metrics.get(key), metrics.get(key)
     labels = metrics.get("val_labels")
@@ -175,14 +187,15 @@ def _rows_of(config: Config, metrics: dict[str, Any], run: Path) -> Iterator[tup
         yield "the checksum of their labels", labels, labels
 
 
-def _right(side: Side, data_dir: str | None) -> Array:
-    """Return which validation rows the only run of a side has right."""
+def _of_rows(side: Side, data_dir: str | None) -> tuple[Array, Array]:
+    """Return what the only run of a side predicts for the validation rows, probabilities or values, and what is so."""
     [(seed, run)] = side.runs.items()
     predictions, part = read_predictions(run / PREDICTIONS)
     if part == "validation":
-        return np.asarray(predictions["probabilities"].argmax(axis=1) == predictions["labels"])
+        names = ("probabilities", "labels") if "labels" in predictions else ("values", "targets")
+        return predictions[names[0]], predictions[names[1]]
     model, data = model_and_data(run, side.config, side.metrics[seed], data_dir, n_test=0)
-    return np.asarray(model.logits(data.X_val).argmax(axis=1) == data.y_val)
+    return model.predict_proba(data.X_val), data.y_val
 
 
 def compare_recipes(

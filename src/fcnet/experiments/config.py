@@ -15,8 +15,9 @@ from fcnet.data.splits import of_fold
 from fcnet.data.table import TableOptions
 from fcnet.data.table_file import is_table
 from fcnet.engine import default_engine
-from fcnet.errors import FcnetError, FileFormatError
+from fcnet.errors import FcnetError, FileFormatError, SettingError
 from fcnet.experiments.folder import CONFIG, sweep_words
+from fcnet.experiments.gradient import FOR_CLASSES
 from fcnet.experiments.recipe import SWEEP, Recipe
 from fcnet.experiments.tree import leaves
 from fcnet.files import write_atomic
@@ -37,6 +38,7 @@ class Config:
     engine: str = field(default_factory=default_engine)
     verify: bool = True
     target: str = ""
+    task: str = ""
     drop: list[str] = field(default_factory=list)
     category: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -48,6 +50,7 @@ class Config:
     folds: int = 0
     fold: int = 0
     fcnet: str = __version__
+    changed: Collection[str] = field(default=(), compare=False)  # settings that were set by hand, which is not written down
 
     def __post_init__(self) -> None:
         preprocessing = for_data(self.settings.preprocessing, is_table=is_table(Path(self.dataset)))
@@ -78,6 +81,7 @@ class Config:
             raise FileFormatError(f"{self.dataset} has changed since it was first read: train or sweep anew.")
         table: TableOptions = {
             "target": self.target,
+            "task": self.task,
             "drop": self.drop,
             "category": self.category,
             "missing": self.missing,
@@ -91,9 +95,22 @@ class Config:
         data = load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
         return of_fold(data, self.fold, self.folds) if self.fold else data
 
+    def is_regression(self) -> bool:
+        """Return whether the data, which is read, is a table whose target is a number."""
+        return is_table(Path(self.dataset)) and not self.load(n_test=0).classes
+
+    def check_data(self, data: Dataset) -> None:
+        """Raise SettingError or InputError if settings do not fit the data, before anything costs time."""
+        if not data.classes and (given := [name for name in self.changed if name.rpartition(".")[2] in FOR_CLASSES]):
+            raise SettingError(
+                f"{given[0]} is for classes, and the target {data.target!r} is a number: leave it out"
+                f"{', or say --task classification' * (not self.task)}."
+            )
+        self.settings.check_data(data)
+
     def options(self) -> dict[str, Any]:
-        """Return all but the settings."""
-        return {made.name: getattr(self, made.name) for made in fields(self) if made.name != "settings"}
+        """Return all that is written down but the settings."""
+        return {made.name: getattr(self, made.name) for made in fields(self) if made.name not in ("settings", "changed")}
 
     def by_path(self) -> dict[str, Any]:
         """Return the settings by their paths, and then the options."""

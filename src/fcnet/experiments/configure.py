@@ -12,9 +12,10 @@ from fcnet.data.table import options_given
 from fcnet.data.table_file import stem
 from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, SettingError, unknown_name
+from fcnet.experiments.changes import find, read_change
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import CONFIG
-from fcnet.experiments.recipe import load_recipe
+from fcnet.experiments.recipe import Recipe, load_recipe
 from fcnet.threads import default_threads
 
 
@@ -51,7 +52,7 @@ def configure(
         raise SettingError(f"{options_given(columns)} for tables.")
     if (seeds or 1) > 1 and folds:
         raise SettingError("--seeds and --folds each make an ensemble: give one of them. Each fold has a seed of its own.")
-    name_of_data = stem(dataset)
+    name_of_data, changes = stem(dataset), list(changes)
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and out is not None and (out / file).exists():
         named = {
@@ -66,7 +67,7 @@ def configure(
         named["verify"] = None if verify else False
         given = {name: value for name, value in named.items() if value not in (None, "", [])}
         settings = load_recipe(recipe or str(out / file), changes)
-        return out, replace(Config.read(out, file), dataset=dataset, settings=settings, **given)
+        return out, replace(Config.read(out, file), dataset=dataset, settings=settings, changed=_names(changes), **given)
     if own and not Path(dataset).exists():
         raise FileFormatError(f"There is no file {'' if Path(dataset).suffix else 'or folder '}{dataset}.")
     recipe = recipe or default_recipe(dataset)
@@ -79,7 +80,13 @@ def configure(
         "folds": folds or 0,
     }
     settings = load_recipe(recipe, changes)
+    computed |= {"changed": _names(changes)}
     return run, Config(dataset, name, settings, seed or 0, engine or default_engine(), verify, **columns, **computed)
+
+
+def _names(changes: Iterable[str]) -> list[str]:
+    """Return the names of settings in changes that have been made."""
+    return [find(Recipe, read_change(change)[0])[0].path[-1] for change in changes]
 
 
 def default_recipe(dataset: str) -> str:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 from msgspec import Meta
 
@@ -11,7 +12,7 @@ from fcnet.data import Dataset
 from fcnet.errors import SettingError
 from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
 from fcnet.experiments.history_file import HistoryFile
-from fcnet.experiments.job import Job, Trained, Training, check_metric_of
+from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_of, scale_of
 from fcnet.experiments.network import Network
 from fcnet.model import Model, save
 from fcnet.preprocessing.views import Views
@@ -22,12 +23,16 @@ from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import Constant, Schedule
 from fcnet.training.state import TrainingState
+from fcnet.training.target_scale import TargetScale
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import Momentum, Update
 from fcnet.types import Array
 
 if TYPE_CHECKING:
     from fcnet.experiments.recipe import Recipe
+
+# Settings for classes, as a regression has them.
+FOR_CLASSES: dict[str, Any] = {"label_smoothing": 0.0, "class_weight": "none", "calibrate": False}
 
 _log = logging.getLogger(__name__)
 
@@ -50,21 +55,23 @@ class GradientDescent(Training, tag="gradient"):
     schedule: Annotated[Schedule, Meta(description="How the learning rate changes in the course of the training.")] = Constant()
     l2: Annotated[NotNegative, Meta(description="Adds l2/2 · ΣW² to the loss; biases are left out.")] = 0.0
     label_smoothing: Annotated[
-        ShareBelowOne, Meta(description="Share of the target that is spread evenly over all classes.")
+        ShareBelowOne,
+        Meta(description="Share of the target that is spread evenly over all classes. No effect in a regression."),
     ] = 0.0
     class_weight: Annotated[
         Literal["none", "balanced"],
         Meta(
             description="balanced has all classes count the same in the loss: a row counts n / (n_classes · n_of_its_class). "
-            "Accuracies stay plain: let monitor be log_loss or balanced_accuracy with it."
+            "Accuracies stay plain: let monitor be log_loss or balanced_accuracy with it. No effect in a regression."
         ),
     ] = "none"
     monitor: Annotated[
         str,
         choices(
             (AUTO, *METRICS),
-            "The metric of the validation part that says which epoch is best: auto for accuracy; log_loss for probabilities, "
-            "roc_auc, average_precision or f1 for a rare class. keep_best and patience go by it.",
+            "The metric of the validation part that says which epoch is best: auto for accuracy, or R² in a regression; "
+            "log_loss for probabilities, roc_auc, average_precision or f1 for a rare class; rmse or mae for numbers. keep_best "
+            "and patience go by it.",
         ),
     ] = AUTO
     patience: Annotated[
@@ -81,7 +88,7 @@ class GradientDescent(Training, tag="gradient"):
         bool,
         Meta(
             description="Divide the logits by the temperature, from 1/5 to 5, with the least log-loss on the validation part. "
-            "Classes that are predicted stay the same; probabilities become more or less sure."
+            "Classes that are predicted stay the same; probabilities become more or less sure. No effect in a regression."
         ),
     ] = False
 
@@ -123,19 +130,25 @@ class GradientDescent(Training, tag="gradient"):
                 "batch_size is %s, and there are %s rows to train on: an epoch is one batch.",
                 *(f"{self.batch_size:,}", f"{len(X_train):,}"),
             )
-        y_train = np.tile(data.y_train, len(X_train) // len(data.y_train))
-        network = settings.build(X_train.shape[1], len(data.classes), job.seed, job.engine)
+        y_train = np.concatenate([data.y_train] * (len(X_train) // len(data.y_train)))
+        scale = scale_of(data)
+        network = settings.build(X_train.shape[1], len(data.outputs), job.seed, job.engine, loss_of(data))
         settings.first_layer.begin(network, X_train, data.image_shape, job.seed)
-        model = Model(network, job.prepared.preprocessor, data.classes, data.image_shape, data.max_value)
+        model = Model(network, job.prepared.preprocessor, data.outputs, data.image_shape, data.max_value)
         if views.average_views:
             # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
             model.average_mirror, model.average_shift = views.mirror, min(views.shift, 1)
         augment = job.prepared.preprocessor.augmentation(Views(data.image_shape, views.mirror, views.shift))
-        end = _KeepModel(job, model)
-        callbacks = [HistoryFile(job.run / HISTORY), *job.callbacks, end]
-        history = self.trainer(job.seed, augment, callbacks, advise=job.keep_model).fit(
-            *(network, X_train, y_train, job.X_val, data.y_val),
-            sample_weight=self._weights(y_train),
+        end = _KeepModel(job, model, scale)
+        in_units = [_InUnits(float(scale.std[0]))] if scale else []
+        callbacks = [*in_units, HistoryFile(job.run / HISTORY), *job.callbacks, end]
+        y_val, in_effect = data.y_val, self
+        if scale:
+            y_train, y_val = scale.apply(y_train), scale.apply(y_val)
+            in_effect = msgspec.structs.replace(self, **FOR_CLASSES)
+        history = in_effect.trainer(job.seed, augment, callbacks, advise=job.keep_model).fit(
+            *(network, X_train, y_train, job.X_val, y_val),
+            sample_weight=in_effect._weights(y_train),
             checkpoint=job.run / CHECKPOINT if job.keep_model else None,
             checkpoint_seconds=job.checkpoint_seconds,
             resume=job.resume,
@@ -145,7 +158,7 @@ class GradientDescent(Training, tag="gradient"):
         def val_logits() -> Array:
             return model.logits(data.X_val) if views.average_views else network.logits(job.X_val)
 
-        temperature = fit_temperature(network, val_logits(), data.y_val) if self.calibrate else None
+        temperature = fit_temperature(network, val_logits(), data.y_val) if in_effect.calibrate else None
         if temperature is not None:
             end.save()
         return Trained(
@@ -188,14 +201,27 @@ class GradientDescent(Training, tag="gradient"):
         return f" (epoch {metrics['best_epoch']} of {metrics['epochs']})"
 
 
-class _KeepModel(Callback):
-    """Writes the model, if it is to be kept, at the end of a training, however it ends."""
+class _InUnits(Callback):
+    """Brings a monitor that has the unit of the targets from the scale of training to that unit."""
 
-    def __init__(self, job: Job, model: Model) -> None:
-        self.path, self.model = job.run / MODEL if job.keep_model else None, model
+    def __init__(self, unit: float) -> None:
+        self.unit = unit
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        if state.metric.in_units:
+            state.history[-1][f"val_{state.metric.name}"] *= self.unit
+
+
+class _KeepModel(Callback):
+    """Writes the model, if it is to be kept, at the end of a training, however it ends; first in the scale of the targets."""
+
+    def __init__(self, job: Job, model: Model, scale: TargetScale | None) -> None:
+        self.path, self.model, self.scale = job.run / MODEL if job.keep_model else None, model, scale
 
     def on_train_end(self, state: TrainingState) -> None:
         self.state = state
+        if self.scale is not None:
+            self.scale.leave(self.model.network)
         self.save()
 
     def save(self) -> None:

@@ -13,6 +13,7 @@ from fcnet.preprocessing import Prepared
 from fcnet.settings import Settings
 from fcnet.training.callbacks import Callback
 from fcnet.training.metrics import check_metric
+from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Trained:
     """What a run records of its training."""
 
     model: Model
-    train_accuracy: float
+    train_score: float
     val_logits: Array
     seconds: float
     epochs: int = 1
@@ -52,7 +53,17 @@ class Trained:
 
 def check_metric_of(data: Dataset, name: str) -> None:
     """Raise InputError if a metric is not one of such data, or not defined on its validation part."""
-    check_metric(name, get_loss("cross_entropy"), data.y_val, len(data.classes))
+    check_metric(name, get_loss(loss_of(data)), data.y_val, len(data.outputs))
+
+
+def loss_of(data: Dataset) -> str:
+    """Return the name of the loss that data is learnt by."""
+    return "cross_entropy" if data.classes else "squared_error"
+
+
+def scale_of(data: Dataset) -> TargetScale | None:
+    """Return the scale of targets that a regression is trained in; None for classes."""
+    return None if data.classes else TargetScale.of(data.y_train)
 
 
 class Training(Settings, tag_field="kind"):

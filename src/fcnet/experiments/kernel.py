@@ -68,13 +68,13 @@ class KernelRegression(Training, tag="kernel"):
         val_logits = np.mean([network.logits(view) for view in views], axis=0)
         scale = np.float32(calibrate(network, val_logits, data.y_val))
         fitted, val_logits = scale * fitted, scale * val_logits
-        train_accuracy, train_loss = (score(fitted, data.y_train) for score in (network.loss.score, network.loss.value))
+        train_score, train_loss = (score(fitted, data.y_train) for score in (network.loss.score, network.loss.value))
         row = {
             "epoch": 1,
             "iteration": 1,
             "loss": train_loss,
             "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
+            "train_accuracy": train_score,
             "val_loss": network.loss.value(val_logits, data.y_val),
             "val_accuracy": network.loss.score(val_logits, data.y_val),
             "batches": [],
@@ -87,7 +87,7 @@ class KernelRegression(Training, tag="kernel"):
         write_atomic(job.run / HISTORY, History([row]).to_jsonl())
         params, rng = network.params, np.random.default_rng(job.seed)
         tell_of_one_epoch(job.callbacks, TrainingState(network, {}, params, params, rng, n_epochs=1, total_iterations=1), row)
-        return Trained(model, train_accuracy, val_logits, time.monotonic() - began)
+        return Trained(model, train_score, val_logits, time.monotonic() - began)
 
     @property
     def n_epochs(self) -> int:

@@ -3,10 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,17 @@ from fcnet.data.splits import joined, of_fold
 from fcnet.experiments.baselines import compare
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import LINEAR, MEMBERS, MODEL, PREDICTIONS, owned
+from fcnet.experiments.job import scale_of
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
-from fcnet.experiments.run import begin, check_folder, check_run, is_begun, measured, peak_memory_mb, train
+from fcnet.experiments.run import begin, check_folder, check_run, is_begun, peak_memory_mb, train
+from fcnet.experiments.scores import measured, score_of, with_deviation
 from fcnet.model import Ensemble, Model, load, save
 from fcnet.training.callbacks import Callback
 from fcnet.types import Array
 
-OF_A_MEMBER = ("recipe", "seed", "train_accuracy", "val_accuracy", "val_loss", "epochs", "best_epoch", "fit_seconds")
+OF_A_MEMBER = ("recipe", "seed", "train_{}", "val_{}", "val_loss", "epochs", "best_epoch", "fit_seconds")
 OF_ROWS = ("val_", "test_", "baselines", "warnings", "class_sizes")  # what begins so is measured on rows
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ def train_members(
         return read_metrics(run)
     began, members = time.monotonic(), config.members()
     data = config.load(data_dir, n_test=0)
-    config.settings.check_data(of_fold(data, 1, config.folds) if config.folds else data)
+    config.check_data(of_fold(data, 1, config.folds) if config.folds else data)
     with owned(run, "train"):
         if check_folder(run, config, force, resume):
             return read_metrics(run)
@@ -64,16 +64,16 @@ def train_members(
                 checkpoint_seconds=checkpoint_seconds,
                 callbacks=callbacks,
             )
-        return record(run, config, folders, data, began, {"test_accuracy": None})
+        return record(run, config, folders, data, began, each_is_tested=True)
 
 
 def record(
-    run: Path, config: Config, folders: Sequence[Path], data: Dataset, began: float, of_each: Mapping[str, Any] = EMPTY
+    run: Path, config: Config, folders: Sequence[Path], data: Dataset, began: float, *, each_is_tested: bool = False
 ) -> dict[str, Any]:
     """Write the ensemble of finished runs, its predictions and its metrics, and return these.
 
-    With folds the prediction for each row is that of the one network that has not seen it. `of_each` is recorded of every
-    member, too: where it has a ``test_accuracy``, `evaluate` fills it in.
+    With folds the prediction for each row is that of the one network that has not seen it. Where `each_is_tested`, `evaluate`
+    is to record the test score of every member, too.
     """
     each, model = [read_metrics(folder) for folder in folders], Ensemble([load(folder / MODEL) for folder in folders])
     parts = [of_fold(data, fold, config.folds) for fold in range(1, config.folds + 1)] or [data]
@@ -90,14 +90,16 @@ def record(
         compare(compared, "val", model, logits, validated(linear), y_val, parts[0].y_train, config.settings.training)
         save(run / LINEAR, linear)
     save(run / MODEL, model)
+    score = score_of(each[0]).name
+    tests, names = {f"test_{score}": None} if each_is_tested else {}, [name.format(score) for name in OF_A_MEMBER]
     metrics = {name: value for name, value in each[0].items() if not name.startswith(OF_ROWS)} | {
         "recipe": config.recipe,
         "seed": config.seed,
-        "train_accuracy": float(np.mean([one["train_accuracy"] for one in each])),
-        **measured("val", model.network.loss, logits, y_val),
+        f"train_{score}": float(np.mean([one[f"train_{score}"] for one in each])),
+        **measured("val", model.network.loss, logits, y_val, scale_of(parts[0])),
         "n_val": len(y_val),
         "val_labels": labels_checksum(y_val),
-        "test_accuracy": None,
+        f"test_{score}": None,
         "n_test": None,
         **{name: sum(one[name] for one in each) for name in ("n_parameters", "fit_seconds", "feature_seconds")},
         "epochs": max(one["epochs"] for one in each),
@@ -108,7 +110,7 @@ def record(
         "peak_memory_mb": peak_memory_mb(),
         **compared,
         "members": [
-            {"run": os.path.relpath(folder, run), **{name: one[name] for name in OF_A_MEMBER}, **of_each}
+            {"run": os.path.relpath(folder, run), **{name: one[name] for name in names}, **tests}
             for folder, one in zip(folders, each, strict=True)
         ],
     }
@@ -117,34 +119,40 @@ def record(
     return metrics
 
 
-def over_members(metrics: dict[str, Any], name: str) -> tuple[float, float]:
-    """Return the mean of a metric over the members of an ensemble, and its standard deviation."""
-    values = [member[name] for member in metrics["members"]]
-    return float(np.mean(values)), float(np.std(values, ddof=1))
+def measured_by_themselves(metrics: dict[str, Any]) -> bool:
+    """Return whether there are members, and the test score of each is recorded."""
+    return f"test_{score_of(metrics).name}" in metrics.get("members", [{}])[0]
+
+
+def over_members(metrics: dict[str, Any], part: str) -> str:
+    """Return the mean of the score over the members of an ensemble, and its standard deviation, for people."""
+    score = score_of(metrics)
+    values = [member[f"{part}_{score.name}"] for member in metrics["members"]]
+    return with_deviation(score, float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
 def members_words(config: Config, metrics: dict[str, Any]) -> str:
-    """Return what the validation accuracy of an ensemble is of, in a few words; nothing of a single network."""
+    """Return what the validation score of an ensemble is of, in a few words; nothing of a single network."""
     if not config.members():
         return ""
-    mean, std = (100 * value for value in over_members(metrics, "val_accuracy"))
+    words = over_members(metrics, "val")
     if config.folds:
-        return f" (over {config.folds} folds, ± {std:.2f} %)"
-    return f" (the ensemble; its {config.seeds} networks by themselves {mean:.2f} ± {std:.2f} %)"
+        return f" (over {config.folds} folds, {words.partition(' ')[2]})"
+    return f" (the ensemble; its {config.seeds} networks by themselves {words})"
 
 
 def how_trained(config: Config, metrics: dict[str, Any]) -> str:
     """Return a sentence that says how a finished run was trained."""
-    members = metrics.get("members")
+    members, their = metrics.get("members"), "predictions" if score_of(metrics).name == "r2" else "probabilities"
     if not members:
         return config.settings.training.how(metrics)
     seeds, recipes = sorted({one["seed"] for one in members}), len({one["recipe"] for one in members})
     with_seeds = f"with the seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"with the seed {seeds[0]}"
     if not config.folds:
         of = f" of {recipes} recipes" if recipes > 1 else ""
-        return f"{len(members)} networks{of} were trained, {with_seeds}; the prediction is the mean of their probabilities."
+        return f"{len(members)} networks{of} were trained, {with_seeds}; the prediction is the mean of their {their}."
     return (
         f"{len(members)} networks were trained, {with_seeds}, each on all but one of {len(members)} folds of the rows to train "
         "and to validate. A row is validated by the network that has not seen it; the prediction for new rows is the mean of "
-        "their probabilities."
+        f"their {their}."
     )

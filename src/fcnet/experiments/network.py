@@ -101,10 +101,11 @@ class Network(Settings):
         get_engine(engine, self.dtype)
         self.first_layer.check(self.hidden_sizes, of_pixels=of_pixels)
 
-    def build(self, n_inputs: int, n_classes: int, seed: int, engine: str) -> FullyConnectedNet:
+    def build(self, n_inputs: int, n_classes: int, seed: int, engine: str, loss: str = "cross_entropy") -> FullyConnectedNet:
         """Return the network with its initial parameters."""
         return FullyConnectedNet(
             [n_inputs, *self.hidden_sizes, n_classes],
+            loss=loss,
             activation=self.activation,
             normalisation=self.normalisation,
             dropout=self.dropout,

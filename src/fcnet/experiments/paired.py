@@ -10,7 +10,7 @@ from fcnet.types import Array
 
 LEVEL, POWER = 0.95, 0.8
 MOST_SEEDS = 1000
-LOSSES = "paired t of losses"
+LOSSES, SCORES, ROWS = "paired t of losses", "paired t of scores", "paired t over rows"  # of others than accuracies
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Difference:
 
     Parameters
     ----------
-    test : {"paired t", "paired t of losses", "McNemar"}
+    test : {"paired t", "paired t of losses", "paired t of scores", "paired t over rows", "McNemar"}
+        Of accuracies; of numbers that are to be low, or high; of R², row by row; of rows that are right.
     n : int
         Pairs of seeds, or rows.
     mean, low, high : float
@@ -49,20 +50,26 @@ class Difference:
         return self.p_value < 1 - LEVEL
 
     @property
+    def is_of_rows(self) -> bool:
+        """Whether it is one of two models, and not of recipes."""
+        return self.test in ("McNemar", ROWS)
+
+    @property
     def gain(self) -> float:
-        """How much better B is, which is a lower loss."""
+        """How much better B is, which of losses is how much lower."""
         return -self.mean if self.test == LOSSES else self.mean
 
     @property
     def words(self) -> str:
         """The difference and its interval, in points of accuracy, or as it is where it is none of accuracies."""
-        scale, digits, unit = (1, 4, "") if self.test == LOSSES else (100, 2, " points")
+        scale, digits, unit = (1, 4, "") if self.test in (LOSSES, SCORES, ROWS) else (100, 2, " points")
         mean, low, high = (f"{scale * value:+.{digits}f}" for value in (self.mean, self.low, self.high))
-        how = "exact McNemar test" if self.test == "McNemar" else f"paired t-test over {self.n} seeds"
+        of_rows = {"McNemar": "exact McNemar test", ROWS: f"paired t-test of squared errors over {self.n:,} rows"}
+        how = of_rows.get(self.test, f"paired t-test over {self.n} seeds")
         return f"{mean}{unit}, 95 % confidence interval {low} to {high}; p = {self.p_value:.2g} ({how})"
 
 
-def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int | None) -> Difference:
+def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int | None, sign: int = -1) -> Difference:
     """Compare accuracies, or other numbers, of two recipes that were trained with the same seeds, by Student's paired t-test.
 
     With the differences dᵢ = bᵢ - aᵢ, their mean d̄ and standard deviation s, t = d̄ / (s / √n) has n - 1 degrees of freedom, and
@@ -78,9 +85,11 @@ def over_seeds(a: Sequence[float], b: Sequence[float], n_rows: int | None) -> Di
     a, b : sequences of float
         A number for each seed, at least two.
     n_rows : int, optional
-        That accuracies were measured on; None for losses, which have no steps.
+        That accuracies were measured on; None for other numbers, which have no steps.
+    sign : int
+        Of such numbers 1 where they are to be high, -1 where they are to be low.
     """
-    test = "paired t" if n_rows else LOSSES
+    test = "paired t" if n_rows else LOSSES if sign < 0 else SCORES
     found, effect = _paired_t(test, np.subtract(b, a), 1 / (math.sqrt(12) * n_rows) if n_rows else 0.0)
     return found if found.is_decided else replace(found, new_seeds=pairs_needed(effect))
 
@@ -125,6 +134,21 @@ def over_losses(a: Array, b: Array) -> Difference:
     if len(a) < 2:
         return Difference(LOSSES, len(a), float(np.mean(b - a)), -math.inf, math.inf, 1.0)
     return _paired_t(LOSSES, b.astype(np.float64) - a, 0.0)[0]
+
+
+def over_errors(a: Array, b: Array, targets: Array) -> Difference:
+    """Compare two regressions on the same rows, by Student's paired t-test of their squared errors.
+
+    With the errors of a row i and the variance σ² of the targets, dᵢ = (e_A² - e_B²) / σ². The mean of these is the R² of B
+    less that of A. The interval speaks of other rows, by these two models: how lucky each was with its seed stays open.
+
+    Parameters
+    ----------
+    a, b, targets : arrays (n, 1)
+        What each model predicts, and what is so.
+    """
+    of_a, of_b = (np.square(values.astype(np.float64) - targets).ravel() for values in (a, b))
+    return _paired_t(ROWS, (of_a - of_b) / targets.var(), 0.0)[0]
 
 
 def over_rows(a_right: Array, b_right: Array) -> Difference:

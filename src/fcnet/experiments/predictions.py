@@ -14,24 +14,32 @@ N_MISTAKES = 24
 
 
 def save_predictions(path: Path, part: str, logits: Array, X: Array, y: Array) -> None:
-    """Write the probabilities of each row of a part of the data, and the raw inputs of the most confident mistakes."""
-    probabilities = softmax(logits)
-    wrong = np.flatnonzero(logits.argmax(axis=1) != y)
-    mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
-    tensors = {"probabilities": probabilities, "labels": y, "mistakes": mistakes, "mistake_inputs": X[mistakes]}
-    save_tensors(path, tensors, {"part": part}, PREDICTIONS_FORMAT)
+    """Write what is predicted for each row of a part of the data, and the raw inputs of the most confident mistakes.
+
+    Of a regression, whose targets are (n, 1), the logits are its values, and its mistakes are the largest errors.
+    """
+    if y.ndim == 2:
+        mistakes = np.argsort(-np.abs(logits - y).max(axis=1), kind="stable")[:N_MISTAKES]
+        tensors = {"values": logits, "targets": y}
+    else:
+        probabilities = softmax(logits)
+        wrong = np.flatnonzero(logits.argmax(axis=1) != y)
+        mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
+        tensors = {"probabilities": probabilities, "labels": y}
+    save_tensors(path, tensors | {"mistakes": mistakes, "mistake_inputs": X[mistakes]}, {"part": part}, PREDICTIONS_FORMAT)
 
 
 def labels_checksum(y: Array) -> str:
-    """Return a checksum of labels, by which runs that were validated on other rows are told apart."""
-    return f"{zlib.crc32(y.astype('<i8').tobytes()):08x}"
+    """Return a checksum of labels or numbers, by which runs that were validated on other rows are told apart."""
+    return f"{zlib.crc32(y.astype('<f8' if y.dtype.kind == 'f' else '<i8').tobytes()):08x}"
 
 
 def read_predictions(path: Path) -> tuple[dict[str, Array], str]:
     """Return what `save_predictions` wrote, and the part of the data that it is for.
 
     ``probabilities`` is (n, n_classes), ``labels`` (n,), ``mistakes`` the rows of the most confident errors, ``mistake_inputs``
-    their raw inputs. A file that is missing or damaged raises FileFormatError.
+    their raw inputs. A regression has ``values`` and ``targets`` (n, 1), and its mistakes are the largest errors. A file that
+    is missing or damaged raises FileFormatError.
     """
     tensors, metadata = load_tensors(path, PREDICTIONS_FORMAT)
     return tensors, metadata["part"]

@@ -7,6 +7,7 @@ from typing import Any
 from fcnet.errors import FileFormatError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import HISTORY, METRICS
+from fcnet.experiments.scores import score_of
 from fcnet.experiments.state import RunState, state_of
 from fcnet.files import write_atomic
 from fcnet.training.history import History
@@ -27,8 +28,8 @@ def read_metrics(run: Path) -> dict[str, Any]:
         raise FileFormatError(f"{run} is not a finished run. {read_state(run).words}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
-    if "test_accuracy" not in metrics:
-        raise FileFormatError(f"{path} is damaged: it has no test_accuracy.")
+    if (key := f"test_{score_of(metrics).name}") not in metrics:
+        raise FileFormatError(f"{path} is damaged: it has no {key}.")
     return metrics
 
 

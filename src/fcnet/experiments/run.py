@@ -28,16 +28,14 @@ from fcnet.experiments.folder import (
     refuse_if_owned,
     sweep_words,
 )
-from fcnet.experiments.job import Job, Trained
+from fcnet.experiments.job import Job, Trained, scale_of
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
+from fcnet.experiments.scores import measured, score_of
 from fcnet.model import Model, load, save
-from fcnet.nn.losses import Loss
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
-from fcnet.training.metrics import all_metrics
-from fcnet.types import Array
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +128,7 @@ def train(
     began = time.monotonic()
     recipe = config.settings
     data = config.load(data_dir, n_test=0)
-    recipe.check_data(data)
+    config.check_data(data)
     for note in data.notes:
         _log.info("%s", note, extra={"once": True})
     with owned(run, "train"):
@@ -188,9 +186,9 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "seed": config.seed,
         "engine": config.engine,
         "dtype": str(network.dtype),
-        "train_accuracy": trained.train_accuracy,
-        **measured("val", network.loss, trained.val_logits, data.y_val),
-        "test_accuracy": None,
+        f"train_{network.loss.metric}": trained.train_score,
+        **measured("val", network.loss, trained.val_logits, data.y_val, scale_of(data)),
+        f"test_{network.loss.metric}": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
         "val_labels": labels_checksum(data.y_val),
@@ -213,16 +211,11 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     return metrics
 
 
-def measured(part: str, loss: Loss, logits: Array, y: Array) -> dict[str, float]:
-    """Return the metrics of a part of the data by its logits."""
-    return {f"{part}_{name}": value for name, value in all_metrics(loss, logits, y).items()}
-
-
 def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
     """Measure a run on all test rows, once: record what it finds in its metrics, and return them.
 
-    A run that has a test accuracy already keeps it, and the test part is not read again. Of an ensemble those of its members
-    are recorded, too.
+    A run that has been measured already keeps what it has, and the test part is not read again. Of an ensemble those of its
+    members are recorded, too.
 
     Raises
     ------
@@ -230,19 +223,20 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         If the run is not finished, or its data cannot be used.
     """
     config, metrics = Config.read(run), read_metrics(run)
-    if metrics["test_accuracy"] is not None:
+    key = f"test_{score_of(metrics).name}"
+    if metrics[key] is not None:
         return metrics
     with owned(run, "evaluate"):
         metrics = read_metrics(run)  # once more: another process may have been here meanwhile
-        if metrics["test_accuracy"] is not None:
+        if metrics[key] is not None:
             return metrics
         model, data = model_and_data(run, config, metrics, data_dir)
         loss, each = model.network.loss, [member.logits(data.X_test) for member in model.members]
         logits = model.averaged(each)
         for member, own in zip(metrics.get("members", []), each, strict=False):
-            if "test_accuracy" in member:
-                member["test_accuracy"] = loss.score(own, data.y_test)
-        metrics |= measured("test", loss, logits, data.y_test) | {"n_test": len(data.X_test)}
+            if key in member:
+                member[key] = loss.score(own, data.y_test)
+        metrics |= measured("test", loss, logits, data.y_test, scale_of(data)) | {"n_test": len(data.X_test)}
         if (run / LINEAR).exists():  # not of images, nor in runs of before
             linear = load(run / LINEAR).logits(data.X_test)
             compare(metrics, "test", model, logits, linear, data.y_test, data.y_train)

@@ -19,8 +19,8 @@ from fcnet.settings import choices_of
 from fcnet.words import listed
 
 COLUMNS = [made.name for made in fields(RunRow) if made.name not in ("scores", "settings")]
-HEADINGS = {"data": "dataset", "validation": "val_accuracy", "test": "test_accuracy", "time": "seconds"}  # for other columns
-HEADINGS |= {"val_log_loss": "val_loss", "test_log_loss": "test_loss"}
+HEADINGS = {"data": "dataset", "time": "seconds", "val_log_loss": "val_loss", "test_log_loss": "test_loss"}  # of other columns
+PARTS = {"validation": "val", "test": "test"}  # whose score has a heading
 PATHS = ("run", "dataset")  # which are also found by their ends
 TYPES: dict[type, tuple[Any, str]] = {  # of values, as what a text for them is read, and what it has to be in words
     bool: (bool, "yes or no"),
@@ -43,13 +43,15 @@ def value_of(row: RunRow, path: str) -> Any:
     """Return a column of a run, another metric, or a setting by its path; None where the run has none."""
     if path in COLUMNS:
         return str(row.run) if path == "run" else getattr(row, path)
+    if path in PARTS:
+        return row.score(PARTS[path])
     return row.scores.get(path) if path in OTHER_METRICS else row.settings.get(path)
 
 
 def _path_of(rows: Sequence[RunRow], key: str) -> str:
     """Return the column, or the path of the setting, that a key means: a heading, a path, or the end of one."""
     key = HEADINGS.get(key, key)
-    if key in (*COLUMNS, *OTHER_METRICS) or not rows:
+    if key in (*COLUMNS, *OTHER_METRICS, *PARTS) or not rows:
         return key
     paths = sorted({path for row in rows for path in row.settings})
     with_kinds = {entry.name for entry in entries(Recipe) if has_kinds(entry.parts)}
@@ -57,7 +59,7 @@ def _path_of(rows: Sequence[RunRow], key: str) -> str:
     meant = ".".join(path_meant(Recipe, key))
     found = [meant] if meant in paths_by_name else [name for name in paths_by_name if name.endswith(f".{meant}")]
     if not found:
-        known = {*COLUMNS, *OTHER_METRICS, *HEADINGS, *(path.rpartition(".")[2] for path in paths)}
+        known = {*COLUMNS, *OTHER_METRICS, *HEADINGS, *PARTS, *(path.rpartition(".")[2] for path in paths)}
         others = "also a metric, as val_roc_auc, or a setting of these runs, as after --set"
         listing = f"Columns: {', '.join(COLUMNS)}; {others}."
         raise unknown_name("column or setting", key, known, listing=listing)
@@ -117,7 +119,7 @@ def _check(key: str, path: str, written: str, values: Collection[Any]) -> None:
     if read and all(value is None for value in read):
         raise SettingError(f"{key} is {TYPES[type(next(iter(values)))][1]}; got {written!r}.")
     high = max((share for share in read if isinstance(share, float)), default=0.0)
-    if path.endswith("_accuracy") and high > 1:
+    if path.endswith(("_accuracy", "_r2", *PARTS)) and high > 1:
         meant = f" For per cent write {written}%." if high <= 100 and not written.endswith("%") else ""
         raise SettingError(f"{key} is a share, of 1 or 100% at most; got {written!r}.{meant}")
 

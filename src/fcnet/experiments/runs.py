@@ -28,10 +28,12 @@ from fcnet.experiments.folder import (
 from fcnet.experiments.history_end import HistoryEnd
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.results import read_metrics
+from fcnet.experiments.scores import score_of
 from fcnet.experiments.state import Kind, kind_of
 from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
 from fcnet.training.metrics import METRICS as METRICS_BY_NAME
+from fcnet.training.metrics import Metric
 
 OF_A_RUN = re.compile(rb'^dataset *= *["\'].*^\[settings', re.DOTALL | re.MULTILINE)  # a config.toml of others has not both
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
@@ -42,6 +44,7 @@ OTHER_METRICS = [
     for name in METRICS_BY_NAME
     if f"{part}_{name}" not in (*FROM_METRICS, "val_loss")
 ]
+OTHER_METRICS.append("train_r2")
 State = Literal[Kind, "damaged"]
 SAME_RESULT = ("dataset", "description", "verify", "threads", "fcnet")  # these make no runs different
 
@@ -63,7 +66,7 @@ class RunRow:
     loss, val_loss, val_accuracy, train_accuracy, test_accuracy : float
         Of the model that a finished run keeps, but `loss`, of its last epoch; of others all of the last epoch so far.
     scores : dict
-        Its other metrics of the validation and the test part by their names, as ``val_roc_auc``.
+        Its other metrics of the validation and the test part by their names, as ``val_roc_auc``; of a regression all of them.
     settings : dict
         The options and settings by their paths.
     began : float
@@ -85,6 +88,16 @@ class RunRow:
     scores: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     began: float = 0.0
+
+    @property
+    def judge(self) -> Metric:
+        """What the run is judged by."""
+        return score_of(self.scores)
+
+    def score(self, part: str) -> float | None:
+        """Return that of the ``val``, ``train`` or ``test`` part; None where it is not known."""
+        own: float | None = getattr(self, f"{part}_accuracy")
+        return own if own is not None else self.scores.get(f"{part}_{self.judge.name}")
 
 
 class Runs:
@@ -196,7 +209,7 @@ class _Reader:
         values |= {"epochs": last.get("epoch", 0), "seconds": _seconds(self.run, status, state)}
         if state == "finished":
             figures = read_metrics(self.run)
-            values |= {name: figures[name] for name in FROM_METRICS} | {"seconds": figures["fit_seconds"]}
+            values |= {name: figures.get(name) for name in FROM_METRICS} | {"seconds": figures["fit_seconds"]}
             values["val_loss"] = figures.get("val_loss", values["val_loss"])  # older ones do not have it
             if figures.get("members"):
                 values["epochs"] = figures["epochs"]

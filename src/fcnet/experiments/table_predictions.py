@@ -23,28 +23,33 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Predictions:
-    """Of each row its class and the probabilities of all classes, and the texts of the columns that were to be kept."""
+    """Of each row its class and the probabilities of all classes, and the texts of the columns that were to be kept.
 
-    classes: Sequence[str]
+    Of a regression `outputs` is its target, and each row has no class and the value.
+    """
+
+    outputs: Sequence[str]
+    has_classes: bool = True
     rows: list[tuple[str, list[float]]] = field(default_factory=list)
     kept: dict[str, list[str | None]] = field(default_factory=dict)
 
     def to_csv(self) -> str:
-        """Return a line of names, those kept, ``class`` and the classes, and one for each row."""
-        lines, taken = io.StringIO(), {"class", *self.classes}
-        names = [name if name not in taken else f"input_{name}" for name in self.kept]
+        """Return a line of names, those kept, ``class`` and the classes, or the target, and one for each row."""
+        lines, predicted = io.StringIO(), [*["class"] * self.has_classes, *self.outputs]
+        names = [name if name not in predicted else f"input_{name}" for name in self.kept]
         kept = zip(*self.kept.values(), strict=True) if self.kept else [()] * len(self.rows)
-        rows = ([*columns, label, *row] for columns, (label, row) in zip(kept, self.rows, strict=True))
-        csv.writer(lines, lineterminator="\n").writerows([[*names, "class", *self.classes], *rows])
+        rows = ([*columns, *[label] * self.has_classes, *row] for columns, (label, row) in zip(kept, self.rows, strict=True))
+        csv.writer(lines, lineterminator="\n").writerows([[*names, *predicted], *rows])
         return lines.getvalue()
 
     def to_json_lines(self) -> str:
-        """Return an object a line, with ``class``, ``probabilities`` and, where there are any, ``kept``."""
+        """Return an object a line, with ``class`` and ``probabilities``, or the target, and, where there are any, ``kept``."""
         lines = []
         for i, (label, row) in enumerate(self.rows):
             kept = {"kept": {name: values[i] for name, values in self.kept.items()}} if self.kept else {}
+            values = dict(zip(self.outputs, row, strict=True))
             lines.append(
-                json.dumps({**kept, "class": label, "probabilities": dict(zip(self.classes, row, strict=True))}) + "\n"
+                json.dumps({**kept, **({"class": label, "probabilities": values} if self.has_classes else values)}) + "\n"
             )
         return "".join(lines)
 
@@ -57,7 +62,7 @@ def predict_tables(
     encoding: str = "",
     decimal: str = "",
 ) -> Predictions:
-    """Return the class and the probabilities of each row of `files`, in their order.
+    """Return the class and the probabilities of each row of `files`, or its number, in their order.
 
     Cells are read as the model learnt to read them, each by itself: what is predicted for a row does not depend on the others.
     Categories that no training row had are logged, and another sign between columns.
@@ -73,7 +78,7 @@ def predict_tables(
     """
     table = model.preprocessor
     names = {name for name, _ in table.columns}
-    predicted = Predictions(model.classes)
+    predicted = Predictions(model.classes, model.network.loss.has_labels)
     for path in files:
         file = read_table(path, encoding=encoding, known=names, separator=table.dialect.separator if table.dialect else "")
         if decimal and not file.separator:
@@ -85,17 +90,20 @@ def predict_tables(
             _log.info("%s: %r stands between the columns; %s", name_of(path), file.separator, there)
         frame = _cleaned(table, file, dialect)
         try:
-            probabilities = model.predict_proba(table.encode(frame, dialect))
+            values = model.predict_proba(table.encode(frame, dialect))
             for name in kept:
                 predicted.kept.setdefault(name, []).extend(as_text(file.frame[name]).to_list())
         except FcnetError as error:
             raise FcnetError(f"{name_of(path)}: {error}") from None
         for name, categories in table.columns:
-            if values := [] if categories is None else _unknown(frame[name], categories):
-                some = f"{len(values):,} of {len(frame):,} values of {name!r}"
+            if unknown := [] if categories is None else _unknown(frame[name], categories):
+                some = f"{len(unknown):,} of {len(frame):,} values of {name!r}"
                 what = ("in few training rows or none", "rare") if name in table.rare else ("in no training row", "no category")
-                _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, what[0], values[0], what[1])
-        predicted.rows += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in probabilities]
+                _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, what[0], unknown[0], what[1])
+        if predicted.has_classes:
+            predicted.rows += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in values]
+        else:  # with the digits that tell it from all others of its type
+            predicted.rows += [("", [float(str(value)) for value in row]) for row in values]
     return predicted
 
 

@@ -43,7 +43,7 @@ class ColumnGroup(ABC):
     def cells(self, i: int, values: Array) -> list[Any]:
         """Return encoded values of a column as a table holds them."""
         names = self.categories(i)
-        return list(values.tolist()) if names is None else [names[int(v)] if v >= 0 else None for v in values]
+        return list(values.tolist()) if names is None else [names[int(v)] if 0 <= v < len(names) else None for v in values]
 
     @abstractmethod
     def encode(self, frame: Any, dialect: Dialect | None, first_row: int) -> Array:

@@ -12,15 +12,17 @@ from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.folder import MODEL, sweep_words
 from fcnet.experiments.results import read_history
 from fcnet.experiments.runs import RunRow, Runs, differing
+from fcnet.experiments.scores import PARTS, SCORES
 from fcnet.files import write_atomic
 from fcnet.model import load
-from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, share, short_names, span, table
+from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
 from fcnet.training.history import History
 from fcnet.words import duration_words, without_credentials
 
 GRIDS = 12  # runs whose weights are shown at most
-CURVES = {"val_accuracy": "Validation accuracy", "val_loss": "Validation loss", "loss": "Training loss"}
+SCORE_CURVES = {f"val_{name}": f"Validation {score.words}" for name, score in SCORES.items()}
+CURVES = {**SCORE_CURVES, "val_loss": "Validation loss", "loss": "Training loss"}
 
 
 def write_comparison(folders: Sequence[Path], out: Path) -> Path:
@@ -60,7 +62,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
         for key in CURVES
     ]
     charts = [chart for chart in charts if any(chart["lines"])]
-    ranges = {dataset: span(row.val_accuracy for row in rows if row.dataset == dataset) for dataset in names_of}
+    ranges = {dataset: span(row.score("val") for row in rows if row.dataset == dataset) for dataset in names_of}
     html = page(
         "runs.html",
         {
@@ -76,6 +78,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
         folder=above,
         curves=[chart["title"] for chart in charts],
         n_datasets=len(names_of),
+        scores=" or ".join(dict.fromkeys(row.judge.words for row in rows)),
         table=table(cells),
         grids=_grids(names, rows),
     )
@@ -112,19 +115,21 @@ def _chart(key: str, dataset: str | None, rows: Sequence[RunRow], histories: Seq
 def _range(key: str, lines: Sequence[Sequence[tuple[int, float]]]) -> list[float] | None:
     """Return the range of a chart: the first epochs of accuracies and the worst losses are not what is looked at."""
     values = [value for line in lines for _, value in line]
-    return span(values, high=False) if key == "val_accuracy" else span(values, low=False)
+    return span(values, high=False) if key in SCORE_CURVES else span(values, low=False)
 
 
 def _cells(name: str, row: RunRow, settings: dict[str, Any], dataset: str) -> dict[str, Cell]:
     """Return the row of a table."""
+    score, values = row.judge, {part: row.score(part) for part in PARTS}
+    of_parts = {part: Cell() if value is None else Cell(score.shown(value), rounded(value)) for part, value in values.items()}
     return {
         "run": Cell(name),
         "state": Cell(row.state),
         "data": Cell(dataset),
-        "validation accuracy": share(row.val_accuracy),
-        "test accuracy": share(row.test_accuracy),
+        f"validation {score.words}": of_parts["val"],
+        f"test {score.words}": of_parts["test"],
         **{path: setting(value) for path, value in settings.items()},
-        "training accuracy": share(row.train_accuracy),
+        f"training {score.words}": of_parts["train"],
         "training loss": Cell() if row.loss is None else Cell(f"{row.loss:.4g}", rounded(row.loss)),
         "epochs done": Cell() if row.n_epochs is None else Cell(f"{row.epochs}/{row.n_epochs}", row.epochs),
         "time": Cell() if row.seconds is None else Cell(duration_words(row.seconds), rounded(row.seconds)),
@@ -137,14 +142,14 @@ def _item(name: str, row: RunRow, cells: dict[str, Cell]) -> dict[str, Any]:
     said = [f"{column} {cell.text}" for column, cell in cells.items() if cell.text and column not in ("run", "state", "data")]
     return {
         "says": f"{name}: {', '.join([row.state, *said])}",
-        "value": rounded(row.val_accuracy),
+        "value": rounded(row.score("val")),
         "whole": row.state == "finished",
     }
 
 
 def _grids(names: Sequence[str], rows: Sequence[RunRow]) -> list[dict[str, Any]]:
     """Return the weights of the best runs, of each data set as many, as far as pictures can show them."""
-    best, ranks = sorted(zip(names, rows, strict=True), key=lambda pair: -(pair[1].val_accuracy or 0.0)), Counter[str | None]()
+    best, ranks = sorted(zip(names, rows, strict=True), key=lambda pair: -(pair[1].score("val") or 0.0)), Counter[str | None]()
     ranked = []
     for name, row in best:
         ranked.append((ranks[row.dataset], name, row))
@@ -155,5 +160,6 @@ def _grids(names: Sequence[str], rows: Sequence[RunRow]) -> list[dict[str, Any]]
             model = load(row.run / MODEL)
             if weights := first_layer(model):
                 averaged = averages_channels(model)
-                grids.append({"name": name, "accuracy": share(row.val_accuracy).text, "averaged": averaged, **weights})
+                accuracy = "" if row.val_accuracy is None else row.judge.shown(row.val_accuracy)  # a regression has no images
+                grids.append({"name": name, "accuracy": accuracy, "averaged": averaged, **weights})
     return grids

@@ -118,11 +118,6 @@ class Cell(NamedTuple):
     value: float | None = None
 
 
-def share(value: float | None) -> Cell:
-    """Return the cell of an accuracy."""
-    return Cell() if value is None else Cell(f"{value:.2%}", rounded(value))
-
-
 def setting(value: Any) -> Cell:
     """Return the cell of a setting."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

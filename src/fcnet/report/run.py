@@ -13,9 +13,11 @@ from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
+from fcnet.experiments.scores import score_of
 from fcnet.files import write_atomic
 from fcnet.model import Model, load
 from fcnet.report.calibration import calibration
+from fcnet.report.errors import errors_of
 from fcnet.report.importance import importance
 from fcnet.report.page import page
 from fcnet.report.table import about_table, figures
@@ -46,6 +48,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     model = load(run / MODEL) if metrics or (run / MODEL).exists() else None
     predictions, part = read_predictions(run / PREDICTIONS) if metrics else (None, "")
     found = read_importance(run) if metrics else None
+    of_classes = predictions if predictions and "labels" in predictions else None
     charts = _charts(history, read_status(run).get("batches", []))
     html = page(
         "report.html",
@@ -53,9 +56,10 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         config=config,
         state=state,
         metrics=metrics,
+        score=score_of(metrics or {}),
         so_far={} if config.members() else _so_far(history, config.settings.training.n_epochs),
         timings=_timings(metrics) if metrics else {},
-        settings={"run": config.options()} | config.settings.grouped(),
+        settings={"run": config.options()} | config.settings.grouped(of_numbers=score_of(metrics or {}).name == "r2"),
         charts=charts,
         sample=TRAIN_ROWS,
         how=how_trained(config, metrics) if metrics else "",
@@ -66,10 +70,11 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         figures=figures(metrics) if metrics else {},
         about=about_table(metrics, model) if metrics and model else None,
         importance=importance(found, model.classes) if found and model else None,
-        classes=_classes(predictions, model.classes) if predictions and model else None,
-        calibration=calibration(predictions, model.classes) if predictions and model else None,
+        classes=_classes(of_classes, model.classes) if of_classes and model else None,
+        calibration=calibration(of_classes, model.classes) if of_classes and model else None,
         largest_matrix=LARGEST_MATRIX,
-        mistakes=_mistakes(predictions, model) if predictions and model else None,
+        mistakes=_mistakes(of_classes, model) if of_classes and model else None,
+        errors=errors_of(predictions, model) if predictions and not of_classes and model else None,
     )
     out = out or run / REPORT
     write_atomic(out, html)
@@ -88,12 +93,13 @@ def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:
 
 def _so_far(history: History, n_epochs: int) -> dict[str, str]:
     """Return what a history says of a run that is not finished: numbers, and what they are."""
-    numbers = {"epochs done": f"{len(history)} of {n_epochs}"}
-    validation = [row["val_accuracy"] for row in history if "val_accuracy" in row]
+    numbers, last = {"epochs done": f"{len(history)} of {n_epochs}"}, history[-1] if len(history) else {}
+    score = score_of(last)
+    validation = [row[f"val_{score.name}"] for row in history if f"val_{score.name}" in row]
     if validation:
-        numbers["best validation accuracy so far"] = f"{max(validation):.1%}"
-    if len(history) and "train_accuracy" in history[-1]:
-        numbers["training accuracy of the last epoch"] = f"{history[-1]['train_accuracy']:.1%}"
+        numbers[f"best validation {score.words} so far"] = score.shown(max(validation), 1)
+    if f"train_{score.name}" in last:
+        numbers[f"training {score.words} of the last epoch"] = score.shown(last[f"train_{score.name}"], 1)
     return numbers
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fcnet.errors import FileFormatError
 from fcnet.experiments.folder import MODEL, REPORT, owner, read_status
+from fcnet.experiments.scores import score_of
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
 from fcnet.experiments.sweep.plan import OWN, Plan, how_to_go_on
 from fcnet.experiments.sweep.results import RESULTS, row_of, shown
@@ -18,7 +19,6 @@ from fcnet.model import load
 from fcnet.report.axes import Axis, axes_of, notes_on
 from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
-from fcnet.training.metrics import METRICS
 from fcnet.words import duration_words, listed, setting_words, without_credentials
 
 
@@ -172,16 +172,18 @@ def _numbers(plan: Plan, now: Account, winner: dict[str, Any] | None, rows: list
     if winner:
         n = len(winner["seeds"])
         over = f", mean and standard deviation over {n} new seeds" if n > 1 else ", with a new seed"
-        keys = {"val_accuracy": "validation accuracy", plan.metric: plan.metric_words, "test_accuracy": "test accuracy"}
-        for key, words in keys.items():
-            say = plan.judge.shown if key == plan.metric else METRICS["accuracy"].shown
+        score = score_of(winner)
+        keys = {f"val_{score.name}": f"validation {score.words}", plan.metric: plan.metric_words}
+        for key, words in (keys | {f"test_{score.name}": f"test {score.words}"}).items():
+            say = (plan.judge if key == plan.metric else score).shown
             mean, std = say(winner[key]), say(winner[f"{key}_std"] or 0.0)
-            n_rows = winner["n_test" if key == "test_accuracy" else "n_val"]
+            n_rows = winner["n_test" if key.startswith("test_") else "n_val"]
             numbers.append((mean, std if n > 1 else "", f"{words} of the winner on {n_rows:,} rows{over}"))
     plain = next((row for row in rows if row["is_plain"] and row["value"] is not None), None)
     if winner and (ensemble := winner.get("ensemble")):
-        words = f"test accuracy of the ensemble of all finalists' {ensemble['networks']} networks"
-        numbers.append((f"{ensemble['test_accuracy']:.2%}", "", words))
+        score = score_of(ensemble)
+        words = f"test {score.words} of the ensemble of all finalists' {ensemble['networks']} networks"
+        numbers.append((score.shown(ensemble[f"test_{score.name}"]), "", words))
     if winner and winner["plain"] is not None:
         words, spread = f"{plan.metric_words} of the plain recipe with the same seeds", winner["plain_std"]
         numbers.append((shown(plan, winner["plain"]), shown(plan, spread) if spread is not None else "", words))

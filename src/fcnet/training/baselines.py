@@ -36,7 +36,7 @@ def fit_linear(loss: Loss, X: Array, y: Array, n_outputs: int) -> FullyConnected
     W, b = np.zeros((X.shape[1], n_outputs)), loss.constant_logits(y, n_outputs)
     if not loss.has_labels:
         model = Ridge().fit(X, y)
-        W, b = model.coef_.T, model.intercept_
+        W, b = model.coef_.reshape(n_outputs, -1).T, np.reshape(model.intercept_, n_outputs)  # of one it gives fewer axes
     elif len(found := np.unique(y)) > 1:  # of one class the constant is right
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it has not converged

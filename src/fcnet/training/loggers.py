@@ -146,13 +146,13 @@ class TensorBoardLogger(Logger):
         # It is written in this thread, not in one of the library's, which would wait for ever where the disk is full.
         self._writer = EventsWriter(str(self.folder / "events"), f".{time.time_ns()}")
         self._write(step=state.epoch + 1, session_log=SessionLog(status=SessionLog.START))  # forget later steps of before
-        self._write_settings()
+        self._write_settings(f"val_{state.network.loss.metric}")
 
-    def _write_settings(self) -> None:
+    def _write_settings(self, score: str) -> None:
         from tensorboardX.summary import hparams
 
         plain = {name: v if isinstance(v, bool | int | float | str) else str(v) for name, v in self.settings.items()}
-        experiment, session, self._end = hparams(plain, {"val_accuracy": None, "val_loss": None})
+        experiment, session, self._end = hparams(plain, {score: None, "val_loss": None})
         if plain:
             self._write(summary=experiment)
             self._write(summary=session)

@@ -36,6 +36,8 @@ class Metric:
         1 where it is to be high, -1 where it is to be low.
     is_share : bool
         Whether it is shown in per cent.
+    in_units : bool
+        Whether it has the unit of the targets.
     """
 
     name: str
@@ -44,14 +46,15 @@ class Metric:
     fits: Callable[[Loss], bool]
     sign: int = 1
     is_share: bool = False
+    in_units: bool = False
 
     def is_better(self, value: float, than: float) -> bool:
         """Return whether one value is better than another."""
         return self.sign * value > self.sign * than
 
-    def shown(self, value: float) -> str:
-        """Return a value for people."""
-        return f"{value:.2%}" if self.is_share else f"{value:.4f}"
+    def shown(self, value: float, digits: int = 2) -> str:
+        """Return a value for people, a share in per cent with so many digits, and others with as much."""
+        return f"{value:.4g}" if self.in_units else f"{value:.{digits}%}" if self.is_share else f"{value:.{digits + 2}f}"
 
 
 def class_counts(predicted: Array, y: Array, n_classes: int, weights: Array | None = None) -> Array:
@@ -151,8 +154,8 @@ _METRICS = (
     Metric("f1", "F1", _f1, lambda loss: loss.has_labels),
     Metric("roc_auc", "ROC AUC", _roc_auc, lambda loss: loss.has_labels),
     Metric("average_precision", "average precision", _average_precision, lambda loss: loss.has_labels),
-    Metric("rmse", "RMSE", _rmse, lambda loss: not loss.has_labels, sign=-1),
-    Metric("mae", "MAE", _mae, lambda loss: not loss.has_labels, sign=-1),
+    Metric("rmse", "RMSE", _rmse, lambda loss: not loss.has_labels, sign=-1, in_units=True),
+    Metric("mae", "MAE", _mae, lambda loss: not loss.has_labels, sign=-1, in_units=True),
     Metric("poisson_deviance", "Poisson deviance", _poisson_deviance, lambda loss: loss.name == "poisson", sign=-1),
 )
 METRICS = {metric.name: metric for metric in _METRICS}

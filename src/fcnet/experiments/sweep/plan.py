@@ -17,7 +17,9 @@ from fcnet.errors import FileFormatError, InputError, SettingError, unknown_name
 from fcnet.experiments.config import Config
 from fcnet.experiments.configure import configure, default_recipe
 from fcnet.experiments.folder import LOCK, STUDY
+from fcnet.experiments.gradient import FOR_CLASSES
 from fcnet.experiments.recipe import SWEEP, recipe_text
+from fcnet.experiments.scores import SCORES
 from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.space import Space, make_space
 from fcnet.experiments.sweep.values import grid, plain_params
@@ -245,6 +247,9 @@ def make_plan(
         name = recipe or default_recipe(dataset)
         table, source = read_space(recipe_text(name), name), f"{name}, [sweep]"
     before = {} if old is None else {name: getattr(old, name) for name in OWN}
+    if config.is_regression():
+        before, config = {"metric": "val_r2"} | before, replace(config, changed=[*config.changed, *(table if space else [])])
+        fixed = fixed if space else list(dict.fromkeys([*fixed, *FOR_CLASSES]))
     changed = {"table": table, "fixed": fixed, **{name: value for name, value in own.items() if value is not None}}
     if old is None and own.get("metric") is not None:
         config = _judged_by(config, own["metric"].removeprefix("val_"))
@@ -257,7 +262,7 @@ def make_plan(
 def _judged_by(config: Config, metric: str) -> Config:
     """Return a configuration whose best epochs are those by the metric of the sweep, where it does not say which are."""
     training = config.settings.training
-    if metric not in METRICS or metric == "accuracy" or getattr(training, "monitor", "") != AUTO:
+    if metric not in METRICS or metric in SCORES or getattr(training, "monitor", "") != AUTO:
         return config
     training = msgspec.structs.replace(training, monitor=metric)
     return replace(config, settings=msgspec.structs.replace(config.settings, training=training))

@@ -65,7 +65,7 @@ def sweep(
     config = plan.config
     config.settings.check(config.engine)
     data = config.load(data_dir, n_test=0)
-    config.settings.check_data(data)
+    config.check_data(data)
     check_metric_of(data, plan.judge.name)
     for note in data.notes:
         _log.info("%s", note, extra={"once": True})

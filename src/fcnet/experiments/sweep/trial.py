@@ -16,8 +16,9 @@ from optuna.trial import TrialState
 
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.folder import METRICS, STATUS, TRIALS
-from fcnet.experiments.job import Job, Trained
+from fcnet.experiments.job import Job, Trained, scale_of
 from fcnet.experiments.recipe import Recipe
+from fcnet.experiments.scores import measured
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.experiments.sweep.space import Parameter
@@ -160,12 +161,10 @@ class Trials:
         return mean | {"std": std, "values": values, "recipe": recipe.to_dict()}
 
     def _measured(self, trained: Trained) -> dict[str, float]:
-        y_val, loss = self.prepared.data.y_val, trained.model.network.loss
+        data, loss = self.prepared.data, trained.model.network.loss
         return {
-            "val_accuracy": loss.score(trained.val_logits, y_val),
-            "val_loss": loss.value(trained.val_logits, y_val),
-            self.plan.metric: self.plan.judge.of(loss, trained.val_logits, y_val, None),
-            "train_accuracy": trained.train_accuracy,
+            **measured("val", loss, trained.val_logits, data.y_val, scale_of(data)),
+            f"train_{loss.metric}": trained.train_score,
             "epochs": trained.epochs,
             "best_epoch": trained.best_epoch,
         }

@@ -19,6 +19,7 @@ from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import SWEEP, Recipe
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.run import begin, evaluate, is_begun, train
+from fcnet.experiments.scores import SCORES, score_of
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.results import border_words, noise_words, plain_of, seeds_words, shown
 from fcnet.experiments.sweep.space import make_space, table_of
@@ -112,15 +113,16 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
     ensemble = _ensemble(folder / ENSEMBLE, final, best, plan, data_dir)
     write_recipe(folder, plan, best.trial, best.mean(plan.metric))
-    names = dict.fromkeys(("val_accuracy", "val_loss", plan.metric))
+    score = score_of(best.metrics[0]).name
+    names, test = dict.fromkeys((f"val_{score}", "val_loss", plan.metric)), f"test_{score}"
     return {
-        **best.said(folder, *names, "test_accuracy"),
+        **best.said(folder, *names, test),
         "params": params,
         "recipe": RECIPE,
         "ensemble": {
             "run": ENSEMBLE,
             "networks": len(ensemble["members"]),
-            **{name: ensemble[name] for name in ("val_accuracy", "val_loss", "test_accuracy")},
+            **{name: ensemble[name] for name in (f"val_{score}", "val_loss", test)},
         },
         "seeds": list(plan.new_seeds),
         "plain": None if plain is None else plain.mean(plan.metric),
@@ -184,10 +186,11 @@ def _ensemble(run: Path, final: Sequence[Finalist], best: Finalist, plan: Plan, 
 
 
 def _difference(plan: Plan, plain: Finalist, best: Finalist, n_val: int, data_dir: str | None) -> Difference | None:
-    """Return the metric of the winner less that of the plain recipe: over seeds, or of one seed the accuracy over rows.
+    """Return the metric of the winner less that of the plain recipe: over seeds, or of one seed the score over rows.
 
-    Of the losses of one seed nothing can be said.
+    Of other metrics of one seed nothing can be said.
     """
     if len(best.runs) == 1:
-        return compare_runs([*plain.runs, *best.runs], data_dir).difference if plan.metric == "val_accuracy" else None
-    return over_seeds(plain.values(plan.metric), best.values(plan.metric), n_val if plan.metric == "val_accuracy" else None)
+        return compare_runs([*plain.runs, *best.runs], data_dir).difference if plan.judge.name in SCORES else None
+    n_rows = n_val if plan.metric == "val_accuracy" else None
+    return over_seeds(plain.values(plan.metric), best.values(plan.metric), n_rows, plan.sign)

@@ -1,0 +1,40 @@
+"""The score of a run, its main metric: the accuracy of classes, or the R² of a regression."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fcnet.nn.losses import Loss
+from fcnet.training.metrics import METRICS, Metric, all_metrics
+from fcnet.training.target_scale import TargetScale
+from fcnet.types import Array
+
+PARTS = {"val": "validation", "train": "training", "test": "test"}
+SCORES = {name: METRICS[name] for name in ("accuracy", "r2")}
+
+
+def score_of(values: Mapping[str, Any]) -> Metric:
+    """Return the score that metrics, or the row of a history, have; accuracy where they have none yet."""
+    return next((score for name, score in SCORES.items() for part in PARTS if f"{part}_{name}" in values), SCORES["accuracy"])
+
+
+def measured(part: str, loss: Loss, logits: Array, y: Array, scale: TargetScale | None) -> dict[str, float]:
+    """Return the metrics of a part of the data by their keys.
+
+    Of a regression the errors are in the unit of the targets, and the loss in the scale of training, as in its history.
+    """
+    found = all_metrics(loss, logits, y)
+    if scale is not None:
+        found["loss"] = loss.value(scale.apply(logits), scale.apply(y))
+    return {f"{part}_{name}": value for name, value in found.items()}
+
+
+def with_deviation(score: Metric, mean: float, std: float) -> str:
+    """Return a mean and a standard deviation for people.
+
+    Examples
+    --------
+    >>> with_deviation(SCORES["accuracy"], 0.93, 0.002), with_deviation(SCORES["r2"], 0.45, 0.02)
+    ('93.00 ± 0.20 %', '0.4500 ± 0.0200')
+    """
+    scale, digits, sign = (100, 2, " %") if score.is_share else (1, 4, "")
+    return f"{scale * mean:.{digits}f} ± {scale * std:.{digits}f}{sign}"

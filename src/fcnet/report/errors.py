@@ -1,0 +1,48 @@
+"""How far the predictions of a regression are from the truth, for the report of a run."""
+
+from typing import Any
+
+import numpy as np
+
+from fcnet import plots
+from fcnet.model import Model
+from fcnet.types import Array
+from fcnet.words import setting_words
+
+MOST_COLUMNS = 12  # of a row that are shown
+
+
+def errors_of(predictions: dict[str, Array], model: Model) -> dict[str, Any]:
+    """Return charts, and the largest errors with their rows."""
+    values, targets = predictions["values"][:, 0], predictions["targets"][:, 0]
+    names, inputs = [name for name, _ in model.preprocessor.columns], predictions["mistake_inputs"]
+    columns = [_cells(model, j, inputs[:, j]) for j in range(min(len(names), MOST_COLUMNS))]
+    return {
+        "target": model.classes[0],
+        "charts": _charts(values, targets),
+        "columns": names[:MOST_COLUMNS],
+        "n_columns": len(names),
+        "largest": [
+            {
+                "row": int(row),
+                "true": setting_words(float(targets[row])),
+                "predicted": f"{values[row]:.6g}",
+                "residual": f"{targets[row] - values[row]:+.4g}",
+                "cells": [column[i] for column in columns],
+            }
+            for i, row in enumerate(predictions["mistakes"])
+        ],
+    }
+
+
+def _charts(values: Array, targets: Array) -> list[str]:
+    figures = (plots.plot_predictions(values, targets), plots.plot_residuals(values, targets))
+    return [plots.to_svg(figure, "var(--ink)") for figure in figures]
+
+
+def _cells(model: Model, column: int, values: Array) -> list[str]:
+    """Return encoded values of a column as people write them, nothing for those that are missing."""
+    there = np.isfinite(values)
+    known = iter(model.preprocessor.cells(column, values[there]))
+    cells = [next(known) if is_there else None for is_there in there]
+    return ["" if cell is None else cell if isinstance(cell, str) else setting_words(cell) for cell in cells]

@@ -1,0 +1,78 @@
+"""The scale of targets that a regression is trained in, and how the last layer of its network goes there and back."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from fcnet.errors import InputError
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
+
+ROOM = 1e6  # by how much weights may be larger or smaller than what they are scaled by
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """Targets (n, n_outputs) are trained on as ``(y - mean) / std``."""
+
+    mean: Array  # (n_outputs,) of float64
+    std: Array  # likewise
+
+    @classmethod
+    def of(cls, y: Array, weights: Array | None = None) -> Self:
+        """Return the scale of targets, each row counted by its weight; what is always the same is centred alone."""
+        y = y.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+            mean = np.average(y, axis=0, weights=weights)
+            std = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weights))
+        return cls(mean, np.where((std > 0) | (y != y[0]).any(axis=0), std, 1))
+
+    @classmethod
+    def plain(cls, n_outputs: int) -> Self:
+        """Return the scale that leaves targets as they are."""
+        return cls(np.zeros(n_outputs), np.ones(n_outputs))
+
+    def check(self, dtype: Any, name: str, in_float64: str) -> None:
+        """Raise InputError if weights of this type have no room for the scale; it says how to compute `in_float64`."""
+        limits = np.finfo(dtype)
+        least, largest = float(limits.tiny) * ROOM, float(limits.max) / ROOM
+        for mean, std in zip(self.mean, self.std, strict=True):
+            if not (least <= std <= largest and abs(mean) <= largest):
+                raise InputError(
+                    f"{name} has the mean {mean:.3g} and the standard deviation {std:.3g}, for which {limits.dtype} has no "
+                    f"room: scale it{f', or {in_float64}' if limits.bits < 64 else ''}."
+                )
+
+    def check_digits(self, dtype: Any, name: str, in_float64: str) -> None:
+        """Raise InputError if numbers of this type are further apart than a quarter of a standard deviation of the targets."""
+        limits = np.finfo(dtype)
+        for mean, std in zip(self.mean, self.std, strict=True):
+            if np.spacing(np.abs(mean).astype(dtype)) > std / 4:
+                raise InputError(
+                    f"{name} has the mean {mean:.6g} and the standard deviation {std:.3g}, for which {limits.dtype} has too "
+                    f"few digits: subtract a number from it{f', or {in_float64}' if limits.bits < 64 else ''}."
+                )
+
+    def apply(self, y: Array) -> Array:
+        """Return targets, float64, in the scale of training."""
+        return np.asarray((y - self.mean) / self.std)
+
+    def enter(self, network: FullyConnectedNet) -> None:
+        """Bring the last layer from the scale of the targets as they were given to that of training."""
+        W, b = _last_layer(network)
+        W /= self.std
+        b -= self.mean
+        b /= self.std
+
+    def leave(self, network: FullyConnectedNet) -> None:
+        """Bring the last layer back."""
+        W, b = _last_layer(network)
+        W *= self.std
+        b *= self.std
+        b += self.mean
+
+
+def _last_layer(network: FullyConnectedNet) -> tuple[Array, Array]:
+    last = network.affine[-1]
+    return network.params[last.W], network.params[last.b]
