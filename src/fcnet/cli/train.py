@@ -97,7 +97,7 @@ def train(
     stop_once()
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    changes = changes if metric is None else [*changes, f"monitor={metric}"]
+    changes = changes if metric is None else [*changes, f"monitor={metric.removeprefix('val_')}"]
     run, config = configure(dataset, out, resume=resume, changes=changes, verify=not no_verify, **settings)
     if logs and config.members():
         raise SettingError("--log is for a single training: leave it out, or --seeds and --folds.")

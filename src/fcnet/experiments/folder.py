@@ -29,7 +29,7 @@ CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, RE
 )
 LOCK, STATUS = ".lock", "status.json"
 MEMBERS = "members"  # the folder with the runs that an ensemble is of
-STUDY, TRIALS = "study.toml", "trials"  # the folder of a sweep has these
+STUDY, TRIALS, ENSEMBLE = "study.toml", "trials", "ensemble"  # the folder of a sweep has these
 TIME = "%Y-%m-%d %H:%M:%S"
 PATIENCE, PATIENCE_TO_ASK = 1.0, 0.2  # seconds: who only asks whether a folder is owned holds its lock for a moment
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -164,8 +164,9 @@ def sweep_words(folder: Path) -> str:
     with suppress(ValueError):
         study = study.relative_to(Path.cwd())
     what = "the study" if is_study else "the folder of the trials" if trials == folder.resolve() else "a trial"
-    command = shlex.join(["fcnet", "report", str(study)])
-    return f"{folder} is {what} of a sweep. Trials are no runs and keep no model: {command} shows them."
+    command, model = shlex.join(["fcnet", "report", str(study)]), study / ENSEMBLE
+    words = f"{folder} is {what} of a sweep. Trials are no runs and keep no model: {command} shows them."
+    return f"{words} The model of the sweep is {model}." if (model / MODEL).exists() else words
 
 
 def holds_nothing_else(run: Path) -> bool:

@@ -149,7 +149,7 @@ def how_trained(config: Config, metrics: dict[str, Any]) -> str:
     seeds, recipes = sorted({one["seed"] for one in members}), len({one["recipe"] for one in members})
     with_seeds = f"with the seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"with the seed {seeds[0]}"
     if not config.folds:
-        of = f" of {recipes} recipes" if recipes > 1 else ""
+        of = f" of {recipes} recipes, the finalists of a sweep whose winner has the settings below," if recipes > 1 else ""
         return f"{len(members)} networks{of} were trained, {with_seeds}; the prediction is the mean of their {their}."
     return (
         f"{len(members)} networks were trained, {with_seeds}, each on all but one of {len(members)} folds of the rows to train "

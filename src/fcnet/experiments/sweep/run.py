@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fcnet.errors import FcnetError, SettingError
-from fcnet.experiments.folder import TRIALS, owned
+from fcnet.experiments.folder import ENSEMBLE, TRIALS, owned
 from fcnet.experiments.job import check_metric_of
 from fcnet.experiments.sweep.claim import FINAL, claimed
 from fcnet.experiments.sweep.plan import Plan
@@ -17,7 +17,7 @@ from fcnet.experiments.sweep.processes import Tell, work_in_processes
 from fcnet.experiments.sweep.results import results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import DATABASE, REASON, Account, account, opened, put_back, trials_of
-from fcnet.experiments.sweep.winner import ENSEMBLE, RECIPE, finish, write_recipe
+from fcnet.experiments.sweep.winner import RECIPE, finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.compare import compare_runs
-from fcnet.experiments.folder import CONFIG, METRICS, STUDY, owned
+from fcnet.experiments.folder import CONFIG, ENSEMBLE, METRICS, STUDY, owned
 from fcnet.experiments.members import record
 from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import SWEEP, Recipe
@@ -30,7 +30,7 @@ from fcnet.files import write_atomic
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-FINALISTS, ENSEMBLE, RECIPE = "finalists", "ensemble", "winner.toml"
+FINALISTS, RECIPE = "finalists", "winner.toml"
 FOUND = "Found by a sweep"
 MOST_FINALISTS, TRIALS_OF_EACH = 5, 20
 _log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         "finalists": [finalist.said(folder, *names) for finalist in final],
         "n_val": n_val,
         "n_test": best.metrics[0]["n_test"],
-        "warnings": warnings,
+        "warnings": [*warnings, *(f"The ensemble: {said}" for said in ensemble.get("warnings", {}).get("test", []))],
     }
 
 
