@@ -94,7 +94,7 @@ def test_a_file_whose_members_do_not_fit_is_refused(tmp_path, damage):
 
 @pytest.mark.parametrize("change", [{"loss": "squared_error"}, {"dtype": "float64"}])
 def test_models_that_do_not_go_together_are_refused(change):
-    with pytest.raises(InputError, match="must have the same inputs, classes, loss and dtype"):
+    with pytest.raises(InputError, match="take the same inputs and have the same classes, loss and dtype"):
         Ensemble([members()[0][0], members(**change)[0][0]])
     with pytest.raises(InputError, match="a model or more"):
         Ensemble([])
@@ -255,3 +255,44 @@ def test_what_is_no_ensemble_is_refused_before_anything_is_written(tmp_path, wor
     result = fcnet_("train", *words, "--out", tmp_path / "run", code=1 if "5000" in map(str, words) else 2)
     assert said in " ".join(result.output.split())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("space", ["preprocessing.rare=0,20", "preprocessing.gaps=median,indicator"])
+def test_networks_that_read_a_table_in_another_way_are_not_in_the_ensemble_of_a_sweep(tmp_path, table, space):
+    study, own, lines = tmp_path / "study", tmp_path / "own.csv", table.read_text().splitlines()
+    lines[10:60] = ["," + line.partition(",")[2] for line in lines[10:60]]
+    own.write_text("\n".join([*lines, *(f"0.5,odd{i % 3},no" for i in range(12))]) + "\n")
+    words = ["--trials", 2, "--sampler", "grid", "--winner-seeds", 1, "--set", "epochs=2", "--out", study]
+    fcnet_("sweep", own, "--space", space, *words)
+    winner = json.loads((study / "sweep.json").read_text())["winner"]
+    assert len(winner["finalists"]) == 2
+    assert [one["run"] for one in metrics_of(study / "ensemble")["members"]] == [f"../{winner['runs'][0]}"]
+    models = [fcnet.load(study / one["runs"][0] / "model.safetensors") for one in winner["finalists"]]
+    assert not models[0].goes_with(models[1])
+    with pytest.raises(InputError, match="take the same inputs"):
+        Ensemble(models)
+
+
+def test_every_fold_is_checked_before_anything_costs_time(tmp_path):
+    rows = [f"{i},{'yes' if i < 3 else 'no'}" for i in range(200)]
+    (tmp_path / "rare.csv").write_text("\n".join(["x,y", *rows]) + "\n")
+    words = ["train", tmp_path / "rare.csv", "--folds", 5, "--metric", "roc_auc", "--out", tmp_path / "run", *QUICK]
+    said = fcnet_(*words, code=1).output
+    assert "roc_auc is not defined on the validation rows" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_replaced_is_unfinished_from_the_first_moment_on(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    fcnet_("train", "digits", "--seeds", 2, "--out", run, *QUICK)
+
+    def kill(folder):
+        assert folder == run / "members"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcnet.experiments.run.shutil.rmtree", kill)
+    fcnet_("train", "digits", "--seeds", 2, "--force", "--out", run, *QUICK, code=1)
+    monkeypatch.undo()
+    assert read_state(run).kind != "finished"
+    fcnet_("train", "digits", "--out", run, "--resume")
+    assert len(fcnet.load(run / "model.safetensors").members) == 2

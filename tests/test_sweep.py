@@ -356,7 +356,7 @@ def test_of_equal_finalists_the_plain_recipe_is_the_winner(recipe, tmp_path, mon
 
     monkeypatch.setattr(winner, "train", lambda *_, **__: {"val_accuracy": 0.9, "val_loss": next(losses), "n_val": 300})
     measured = {"val_accuracy": 0.9, "val_loss": 0.3, "test_accuracy": 0.9, "n_test": 9, "members": []}
-    monkeypatch.setattr(winner, "record", lambda *_: None)
+    monkeypatch.setattr(winner, "_ensemble", lambda *_: measured)
     monkeypatch.setattr(winner, "evaluate", lambda *_, **__: measured)
     losses = iter([0.3, 0.3, 0.3, 0.2, 0.2, 0.2])
     found = run_sweep(tmp_path / "study", recipe(), trials=2)["winner"]

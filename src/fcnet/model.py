@@ -80,6 +80,15 @@ class Model:
         n_inputs = self.preprocessor.n_inputs
         return self.network.layer_sizes[0] if n_inputs is None else n_inputs
 
+    def goes_with(self, other: "Model") -> bool:
+        """Return whether another model takes the same raw inputs and predicts the same, so that an ensemble can have both."""
+        return self._interface == other._interface
+
+    @property
+    def _interface(self) -> tuple[Any, ...]:
+        network, encoding = self.network, self.preprocessor.encoding
+        return network.loss.name, network.dtype, self.n_inputs, encoding, self.classes, self.image_shape, self.max_value
+
     @property
     def views(self) -> Views:
         """The views of an image that logits are averaged over."""
@@ -150,8 +159,8 @@ class Ensemble(Model):
         if not self._members:
             raise InputError("An ensemble needs a model or more.")
         first = self._members[0]
-        if any(_interface(member) != _interface(first) for member in self._members):
-            raise InputError("The models of an ensemble must have the same inputs, classes, loss and dtype.")
+        if not all(member.goes_with(first) for member in self._members):
+            raise InputError("The models of an ensemble must take the same inputs and have the same classes, loss and dtype.")
         views = (first.average_mirror, first.average_shift)
         super().__init__(first.network, first.preprocessor, first.classes, first.image_shape, first.max_value, *views)
 
@@ -170,12 +179,6 @@ class Ensemble(Model):
     def averaged(self, logits: Sequence[Array]) -> Array:
         """Return the logits of the whole by those of its members."""
         return check_results(self.network.loss.averaged(np.stack(logits)))
-
-
-def _interface(model: Model) -> tuple[Any, ...]:
-    columns = [(name, categories) for name, categories in model.preprocessor.columns]
-    network = model.network
-    return network.loss.name, network.dtype, model.n_inputs, columns, model.classes, model.image_shape, model.max_value
 
 
 def as_model(model: Any) -> Model:

@@ -81,8 +81,9 @@ def begin(run: Path, config: Config, resume: bool) -> None:
     """Make the folder and its configuration, unless there is one to resume; of an older run nothing is left."""
     if resume and (run / CONFIG).exists():
         return
-    if (run / CONFIG).exists():
-        shutil.rmtree(run / MEMBERS, ignore_errors=True)
+    (run / METRICS).unlink(missing_ok=True)  # first: what has metrics is finished
+    if (run / CONFIG).exists() and (run / MEMBERS).exists():
+        shutil.rmtree(run / MEMBERS)
     for name in reversed(RUN_FILES):  # the configuration last: what has it is a run folder
         (run / name).unlink(missing_ok=True)
     run.mkdir(parents=True, exist_ok=True)
@@ -101,8 +102,9 @@ def train(
 ) -> dict[str, Any]:
     """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 
-    The test part of the data is not read. Training and preprocessing see the training part alone; the validation part chooses
-    the epoch that is kept, unless the recipe keeps the last. The folder is made once settings and data are known to be good.
+    The test part of the data is not read. Training sees the training part alone, and preprocessing that of all folds. The
+    validation part chooses the epoch that is kept, unless the recipe keeps the last. The folder is made once settings and data
+    are known to be good.
 
     Parameters
     ----------

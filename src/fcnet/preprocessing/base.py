@@ -114,6 +114,11 @@ class Preprocessor(ABC):
         """Yield raw rows as arrays: those of an array at once, of a data frame some at a time, since they become float64."""
         yield self.encode(X)
 
+    @property
+    def encoding(self) -> Any:
+        """What decides how `encode` reads raw rows: where it is equal, two read them alike."""
+        return None
+
     def column_words(self) -> list[tuple[str, str, str]]:
         """Return the name of each column of a table, its kind, and what a missing value counts as."""
         return []

@@ -123,6 +123,11 @@ class TableFeatures(Preprocessor):
         )
 
     @property
+    def encoding(self) -> Any:
+        medians = [group.median.tolist() for group in (self.numbers, self.dates)]
+        return medians, {name: value for name, value in self.get_config().items() if name != "scaling"}
+
+    @property
     def description(self) -> str:
         how, dates = "scaled by quartiles" if self.numbers.is_robust else "standardised", ", dates as their parts"
         return f"columns of a table, numbers {how}{dates * bool(self.dates.names)} and categories one-hot"

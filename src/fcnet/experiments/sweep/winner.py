@@ -13,7 +13,7 @@ import numpy as np
 
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.compare import compare_runs
-from fcnet.experiments.folder import CONFIG, ENSEMBLE, METRICS, STUDY, owned
+from fcnet.experiments.folder import CONFIG, ENSEMBLE, METRICS, MODEL, STUDY, owned
 from fcnet.experiments.members import record
 from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import SWEEP, Recipe
@@ -26,6 +26,7 @@ from fcnet.experiments.sweep.space import make_space, table_of
 from fcnet.experiments.sweep.study import PLAIN, Account
 from fcnet.experiments.sweep.values import recipe_of, values_of
 from fcnet.files import write_atomic
+from fcnet.model import load
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -110,9 +111,9 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     elif plain is not None:
         difference = _difference(plan, plain, best, n_val, data_dir)
         warnings += noise_words(difference) if difference is not None else []
+    write_recipe(folder, plan, best.trial, best.mean(plan.metric))
     best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
     ensemble = _ensemble(folder / ENSEMBLE, final, best, plan, data_dir)
-    write_recipe(folder, plan, best.trial, best.mean(plan.metric))
     score = score_of(best.metrics[0]).name
     names, test = dict.fromkeys((f"val_{score}", "val_loss", plan.metric)), f"test_{score}"
     return {
@@ -170,14 +171,16 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
 def _ensemble(run: Path, final: Sequence[Finalist], best: Finalist, plan: Plan, data_dir: str | None) -> dict[str, Any]:
     """Make a run of the ensemble of all finalists' networks, unless there is one, evaluate it, and return its metrics.
 
-    Its configuration is that of the winner, and networks of another dtype are left out. Nobody is to choose a network by the
-    test rows, so those of the others have no test accuracy of their own.
+    Its configuration is that of the winner. Networks that read a table in another way, or are of another dtype, are left out.
+    Nobody is to choose a network by the test rows, so those of the others have no test accuracy of their own.
     """
     config = replace(plan.config, recipe=best.name(plan), settings=best.recipe, seed=plan.new_seeds[0])
-    runs = [own for finalist in final if finalist.recipe.dtype == best.recipe.dtype for own in finalist.runs]
+    first = load(best.runs[0] / MODEL)
+    runs = [own for one in final if load(one.runs[0] / MODEL).goes_with(first) for own in one.runs]
     names = [os.path.relpath(own, run) for own in runs]
     is_there = is_begun(run, config) and (run / METRICS).exists()
-    if not (is_there and [member["run"] for member in read_metrics(run)["members"]] == names):
+    is_there = is_there and [member["run"] for member in read_metrics(run)["members"]] == names
+    if not is_there or any((own / MODEL).stat().st_mtime_ns > (run / MODEL).stat().st_mtime_ns for own in runs):
         began, data = time.monotonic(), config.load(data_dir, n_test=0)
         with owned(run, "sweep"):
             begin(run, config, resume=False)
