@@ -14,11 +14,13 @@ from sklearn import metrics as reference
 
 from fcnet import load
 from fcnet.data import load_dataset
+from fcnet.errors import SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.results import read_history, read_metrics
 from fcnet.experiments.sweep.plan import Plan, make_plan
+from fcnet.experiments.sweep.run import sweep as sweep_of
 from fcnet.nn.losses import get_loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.report.calibration import calibration
@@ -154,9 +156,51 @@ def test_a_sweep_leaves_a_monitor_that_is_set(table, tmp_path):
     assert "val_f1" in read_history(folder)[0]
 
 
+@pytest.mark.parametrize("again", [{"metric": "val_log_loss"}, {}], ids=["repeated", "without a metric"])
+def test_the_command_that_began_a_sweep_goes_on_with_it(table, tmp_path, again):
+    begun = make_plan(str(table), tmp_path, recipe="table", metric="val_log_loss", changes=["epochs=2"], trials=3)[1]
+    begun.write(tmp_path)
+    _, plan = make_plan(str(table), tmp_path, resume=True, recipe="table", changes=["epochs=2"], **again)
+    assert plan.config.settings.training.monitor == begun.config.settings.training.monitor == "log_loss"
+    with pytest.raises(SettingError, match="training.monitor was 'log_loss', now 'auto'"):
+        make_plan(str(table), tmp_path, resume=True, recipe="table", changes=["epochs=2", "monitor=auto"], **again)
+
+
+def test_a_sweep_leaves_a_monitor_that_is_set_to_auto(table, tmp_path):
+    begun = make_plan(str(table), tmp_path, recipe="table", metric="val_f1", changes=["monitor=auto"])[1]
+    assert begun.config.settings.training.monitor == "auto"
+    begun.write(tmp_path)
+    _, plan = make_plan(str(table), tmp_path, resume=True, recipe="table", metric="val_f1", changes=["monitor=auto"])
+    assert plan.config.settings.training.monitor == "auto"
+
+
 def test_a_sweep_without_a_metric_is_as_it_was(table, tmp_path):
     _, plan = make_plan(str(table), tmp_path / "s", space=["learning_rate=0.01:0.1"])
     assert (plan.config.settings.training.monitor, plan.metric, plan.sign) == ("auto", "val_accuracy", 1)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "metric", "pruner", "is_blind"),
+    [
+        ("log_loss", "val_f1", "median", True),
+        ("auto", "val_f1", "halving", True),
+        ("log_loss", "val_f1", "none", False),
+        ("f1", "val_f1", "median", False),
+        ("f1", "val_log_loss", "median", False),
+        ("f1", "val_accuracy", "median", False),
+    ],
+)
+def test_a_sweep_says_where_nothing_is_pruned(table, tmp_path, caplog, monkeypatch, monitor, metric, pruner, is_blind):
+    def begun(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcnet.experiments.sweep.run.owned", begun)
+    changes, space = [f"monitor={monitor}", "epochs=2"], ["learning_rate=0.01:0.1"]
+    folder, plan = make_plan(str(table), tmp_path / "s", changes=changes, space=space, metric=metric, pruner=pruner)
+    with caplog.at_level("INFO", "fcnet"), pytest.raises(KeyboardInterrupt):
+        sweep_of(folder, plan)
+    said = f"No trial is pruned: epochs are chosen by {monitor}, so validation F1 is known at the end of a trial alone."
+    assert (said in caplog.text) == is_blind
 
 
 @pytest.mark.parametrize(("metric", "message"), [("val_auc", "Unknown metric 'val_auc'"), ("val_mae", "mae is no metric of")])

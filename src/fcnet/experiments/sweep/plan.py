@@ -232,7 +232,7 @@ def make_plan(
     """
     out = None if out is None else Path(out)
     old = Plan.read(out) if resume and out is not None and (out / STUDY).exists() else None
-    if out is not None and out.exists() and old is None and not (out.is_dir() and _is_empty(out)):
+    if out is not None and out.exists() and old is None and not (out.is_dir() and {p.name for p in out.iterdir()} <= {LOCK}):
         what = "Choose another --out, or --resume it." if (out / STUDY).exists() else "Choose another --out."
         raise InputError(f"{out} exists. {what}")
     own = {name: settings.pop(name) for name in OWN if name in settings}
@@ -251,17 +251,20 @@ def make_plan(
         before, config = {"metric": "val_r2"} | before, replace(config, changed=[*config.changed, *(table if space else [])])
         fixed = fixed if space else list(dict.fromkeys([*fixed, *FOR_CLASSES]))
     changed = {"table": table, "fixed": fixed, **{name: value for name, value in own.items() if value is not None}}
-    if old is None and own.get("metric") is not None:
-        config = _judged_by(config, own["metric"].removeprefix("val_"))
+    if "monitor" not in config.changed:
+        config = _judged_by(config, (own.get("metric") or AUTO).removeprefix("val_"), old)
     plan = Plan(config, make_space(config.settings, table, source, fixed), **(before | changed))
     if old is not None and (differs := old.differences(plan)):
         raise SettingError(f"{out} was begun with other settings: {differs}. Resume it with those, or choose another --out.")
     return out or Path("sweeps") / run.name, plan
 
 
-def _judged_by(config: Config, metric: str) -> Config:
+def _judged_by(config: Config, metric: str, old: Plan | None) -> Config:
     """Return a configuration whose best epochs are those by the metric of the sweep, where it does not say which are."""
     training = config.settings.training
+    if old is not None:  # with the name that the metric had, or none where it chose no epochs
+        was = getattr(old.config.settings.training, "monitor", AUTO)
+        metric = was if was in METRICS and METRICS[was].name == old.judge.name else AUTO
     if metric not in METRICS or metric in SCORES or getattr(training, "monitor", "") != AUTO:
         return config
     training = msgspec.structs.replace(training, monitor=metric)
@@ -294,7 +297,3 @@ def how_to_go_on(
     if database is None:
         return f"Go on with: {shlex.join(words)}"
     return f"Go on with: {shlex.join([*words, '--study', database.name])}, and the same --storage or FCNET_STORAGE"
-
-
-def _is_empty(folder: Path) -> bool:
-    return all(path.name == LOCK for path in folder.iterdir())
