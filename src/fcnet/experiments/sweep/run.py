@@ -11,6 +11,7 @@ from typing import Any
 from fcnet.errors import FcnetError, SettingError
 from fcnet.experiments.folder import ENSEMBLE, TRIALS, owned
 from fcnet.experiments.job import check_metric_of
+from fcnet.experiments.scores import SCORES
 from fcnet.experiments.sweep.claim import FINAL, claimed
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
@@ -19,6 +20,7 @@ from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import DATABASE, REASON, Account, account, opened, put_back, trials_of
 from fcnet.experiments.sweep.winner import RECIPE, finish, write_recipe
 from fcnet.experiments.sweep.work import PREPARED, Work, work
+from fcnet.training.metrics import METRICS
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def sweep(
     data = config.load(data_dir, n_test=0)
     config.check_data(data)
     check_metric_of(data, plan.judge.name)
-    for note in data.notes:
+    for note in [*data.notes, *_unseen(plan)]:
         _log.info("%s", note, extra={"once": True})
     if database is not None:
         with plain_errors(folder, database), opened(folder, plan, jobs, database):
@@ -108,6 +110,18 @@ def sweep(
                         shutil.rmtree(folder / ENSEMBLE, ignore_errors=True)
                     write_results(folder, results)
     return results
+
+
+def _unseen(plan: Plan) -> list[str]:
+    """Return a note where the pruner is blind: after an epoch trials know the loss, the score and their monitor alone."""
+    monitor = getattr(plan.config.settings.training, "monitor", None)
+    seen = [METRICS[name].name for name in ("loss", *SCORES, monitor) if name in METRICS]
+    if monitor is None or plan.pruner == "none" or plan.judge.name in seen:
+        return []
+    return [
+        f"No trial is pruned: epochs are chosen by {monitor}, so {plan.metric_words} is known at the end of a trial alone. "
+        f"With monitor={plan.judge.name} it is known after each epoch."
+    ]
 
 
 def check_place(folder: Path, database: Database | None) -> None:
