@@ -92,6 +92,16 @@ def _f1(loss: Loss, logits: Array, y: Array, weights: Array | None) -> float:
     return float(f1_scores(counts)[occurs].mean()) if occurs.any() else 0.0
 
 
+def _log_odds(logits: Array) -> Array:
+    """Return ``s_j - log Σ_(k≠j) exp(s_k)``, float64 (n, k): they rank as probabilities do, which round to 1 where sure."""
+    s = logits.astype(np.float64)
+    s -= s.max(axis=1, keepdims=True)
+    p = np.exp(s)
+    below = np.sort(p, axis=1)[:, :-1].sum(axis=1, keepdims=True)  # in order, so that what is equal comes out as equal
+    others = np.where(s < 0, below + 1 - p, np.maximum(below, np.finfo(np.float64).tiny))
+    return np.asarray(s - np.log(others))
+
+
 def _rankings(loss: Loss, logits: Array, y: Array, weights: Array | None) -> Iterator[tuple[Array, Array]]:
     """Yield the weights of rows without and with a class, or a label, that have a score of at least each that there is.
 
@@ -102,7 +112,7 @@ def _rankings(loss: Loss, logits: Array, y: Array, weights: Array | None) -> Ite
     elif logits.shape[1] == 2:
         scores, targets = logits[:, 1:] - logits[:, :1], {1: y == 1}
     else:
-        scores, targets = loss.mean(logits), {j: y == j for j in range(logits.shape[1])}
+        scores, targets = _log_odds(logits), {j: y == j for j in range(logits.shape[1])}
     weights = np.ones(len(y)) if weights is None else weights.astype(np.float64)
     for score, (name, has) in zip(scores.T, targets.items(), strict=True):
         order = np.argsort(-score, kind="stable")
