@@ -88,7 +88,9 @@ class GradientDescent(Training, tag="gradient"):
         bool,
         Meta(
             description="Divide the logits by the temperature, from 1/5 to 5, with the least log-loss on the validation part. "
-            "Classes that are predicted stay the same; probabilities become more or less sure. No effect in a regression."
+            "Classes that are predicted stay the same; probabilities become more or less sure. With --seeds or --folds each "
+            "network is calibrated by itself, and the mean of their probabilities is less sure than it should be. No effect in "
+            "a regression."
         ),
     ] = False
 
