@@ -10,6 +10,7 @@ from fcnet import FullyConnectedNet, Trainer, gradient_check
 from fcnet.errors import InputError, SettingError
 from fcnet.nn.layers import ACTIVATIONS
 from fcnet.nn.losses import LOSSES
+from fcnet.training.target_scale import TargetScale
 
 pytestmark = pytest.mark.usefixtures("engine_name")
 
@@ -116,6 +117,9 @@ def test_r2_is_that_of_scikit_learn():
     constant = np.ones((5, 1))
     assert LOSSES["squared_error"].score(constant, constant) == 1.0
     assert LOSSES["squared_error"].score(constant + 1, constant) == 0.0
+    tenths = np.full((1000, 1), 0.1)  # whose mean is rounded
+    assert LOSSES["squared_error"].score(tenths + 1, tenths) == 0.0
+    assert TargetScale.of(tenths).std == 1
 
 
 def test_sparse_rows_give_what_dense_ones_do():

@@ -261,7 +261,8 @@ class SquaredLoss(_Elementwise):
         """Return ``1 - Σ (y - ŷ)² / Σ (y - ȳ)²``, averaged over outputs; 1 where a constant is met, 0 where it is not."""
         residual = np.average(np.square(self.mean(logits) - y), axis=0, weights=weights)
         spread = np.average(np.square(y - np.average(y, axis=0, weights=weights)), axis=0, weights=weights)
-        share = np.divide(residual, spread, out=(residual > 0).astype(residual.dtype), where=spread > 0)
+        varies = (spread > 0) & (y != y[:1]).any(axis=0)  # of a constant the spread may be rounded
+        share = np.divide(residual, spread, out=(residual > 0).astype(residual.dtype), where=varies)
         return float(1 - share.mean())
 
 

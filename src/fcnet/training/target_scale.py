@@ -26,7 +26,7 @@ class TargetScale:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
             mean = np.average(y, axis=0, weights=weights)
             std = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weights))
-        return cls(mean, np.where((std > 0) | (y != y[0]).any(axis=0), std, 1))
+        return cls(mean, np.where((y != y[0]).any(axis=0), std, 1))
 
     @classmethod
     def plain(cls, n_outputs: int) -> Self:
