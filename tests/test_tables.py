@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn import datasets
@@ -128,6 +128,7 @@ def test_the_preparation_is_that_of_scikit_learn(table):
 )
 def test_any_table_is_prepared_and_saved_and_read_again(tmp_path_factory, rows):
     frame = pl.DataFrame({"x": [x for x, _ in rows], "c": [c for _, c in rows]}, schema={"x": pl.Float64, "c": pl.String})
+    assume(len({x for x, _ in rows} - {None}) > 1 or len({c for _, c in rows}) > 1)  # else all is constant
     table = TableFeatures.fit(frame)
     encoded = table.encode(frame)
     out = table.transform(encoded)
@@ -373,6 +374,10 @@ def test_new_rows_that_do_not_fit_are_refused(trained, tmp_path):
         "no column 'colour', which the model was trained on; there are 'count', 'old', 'size'."
         in run("predict", trained, path).stderr
     )
+    path.write_text("Size,color,old,count\n1,red,true,2\n")
+    said = run("predict", trained, path).stderr
+    assert "no column 'colour', 'size', which the model was trained on; there are 'Size', 'color', 'count', 'old'." in said
+    assert said.strip().endswith("Did you mean 'color', 'Size'?")
     path.write_text("size,colour,old,count\n1,red,true,2\nlarge,red,true,2\n")
     result = run("predict", trained, path)
     assert "'size' holds 'large' in row 2, and the model was trained on numbers" in result.stderr
@@ -692,6 +697,8 @@ def test_columns_are_named_dropped_and_misspelt(table, tmp_path):
     all_columns = [word for name in mixed(9).columns for word in ("--drop", name)]
     assert "every column is left out" in run("train", table, *all_columns).stderr
     assert run("train", "digits", "--target", "x").exit_code == 2
+    mixed().rename({"count": "customer_id"}).write_csv(table)
+    assert "Unknown column 'custid'. Did you mean 'customer_id'?" in run("train", table, "--drop", "custid").stderr
 
 
 def test_arrays(tmp_path):

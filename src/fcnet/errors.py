@@ -85,6 +85,29 @@ def to_int(name: str, value: Any, low: int, high: float = math.inf) -> int:
     return operator.index(value)
 
 
+def nearest_names(name: object, known: Iterable[str], others: Mapping[str, str] | None = None) -> list[str]:
+    """Return the known name that is nearest to one, or nothing if none is near; `others` are as `elsewhere` below.
+
+    Examples
+    --------
+    >>> nearest_names("age", ["Age", "size"]), nearest_names("custid", ["customer_id"]), nearest_names("x", ["y"])
+    (['Age'], ['customer_id'], [])
+    """
+    others, small, plain = dict(others or {}), str(name).lower(), _plain(name)
+    spelling = {known_name.lower(): known_name for known_name in known} | others
+    if plain in others:
+        return [others[plain]]
+    bare = {_plain(word): here for word, here in spelling.items()}
+    for word, spelt in ((small, spelling), (plain, bare)):
+        if near := difflib.get_close_matches(word, spelt, n=1, cutoff=LEAST_LIKENESS):
+            return [spelt[near[0]]]
+    return []
+
+
+def _plain(name: object) -> str:
+    return str(name).lower().replace("_", "").replace("-", "")
+
+
 def unknown_name(
     kind: str, name: object, known: Iterable[str], elsewhere: Mapping[str, str] | None = None, *, listing: str = ""
 ) -> SettingError:
@@ -93,9 +116,6 @@ def unknown_name(
     `elsewhere` maps names of other libraries, in small letters without separators, to known ones.
     """
     names = sorted(known)
-    others = {other: here for other, here in SAME.items() if here in names} | dict(elsewhere or {})
-    spelling = {known_name.lower(): known_name for known_name in names} | others
-    plain = str(name).lower().replace("_", "").replace("-", "")
-    near = [plain] if plain in others else difflib.get_close_matches(str(name).lower(), spelling, n=1, cutoff=LEAST_LIKENESS)
-    hint = f" Did you mean {spelling[near[0]]!r}?" if near else ""
+    near = nearest_names(name, names, {other: here for other, here in SAME.items() if here in names} | dict(elsewhere or {}))
+    hint = f" Did you mean {near[0]!r}?" if near else ""
     return SettingError(f"Unknown {kind} {name!r}.{hint} {listing or 'Known: ' + ', '.join(names) + '.'}")

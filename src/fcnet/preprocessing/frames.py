@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.errors import InputError
+from fcnet.errors import InputError, nearest_names
 from fcnet.words import listed
 
 
@@ -24,9 +24,11 @@ def as_polars(frame: Any, names: Collection[str] | None = None, rows: slice = sl
     names = dict.fromkeys(labels if names is None else names)
     missing = sorted(names.keys() - set(labels))
     if missing:
+        near = (nearest_names(name, [label for label in labels if label not in names]) for name in missing)
+        hint = listed(dict.fromkeys(repr(name) for found in near for name in found))
         raise InputError(
             f"There is no column {listed(map(repr, missing))}, which the model was trained on; there are "
-            f"{listed(map(repr, sorted(labels)))}."
+            f"{listed(map(repr, sorted(labels)))}.{f' Did you mean {hint}?' if hint else ''}"
         )
     twice = [name for name, n in Counter(labels).items() if n > 1 and name in names]
     if twice:
