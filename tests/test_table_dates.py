@@ -1,5 +1,6 @@
 """Dates and times of day in tables: from the file to the inputs of the network, and the same again for new rows."""
 
+import pickle
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import numpy as np
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from fcnet import FullyConnectedNet, load
 from fcnet.cli import main
 from fcnet.data import load_dataset
+from fcnet.data.cells import Dialect
 from fcnet.errors import InputError
 from fcnet.export import export_onnx
 from fcnet.model import Model, save
@@ -245,10 +247,12 @@ def test_a_damaged_file_of_dates_is_refused():
     np.testing.assert_array_equal(
         TableFeatures.from_arrays(config, arrays).transform(np.zeros((2, 2))), table.transform(np.zeros((2, 2)))
     )
-    for changes in ({"dates": ["c"]}, {"dates": "day"}, {"dates": ["night"]}, {"dates": []}):
+    clock = Dialect(formats={"day": "hh:mm"}).to_dict()
+    for changes in ({"dates": ["c"]}, {"dates": "day"}, {"dates": ["night"]}, {"dates": []}, {"dialect": clock}):
         with pytest.raises(InputError):
             TableFeatures.from_arrays(config | changes, arrays)
-    for changes in ({"date_mean": np.zeros((1, 4))}, {"date_median": np.zeros(2)}):
+    medians = [{"date_median": np.array([value])} for value in (1e300, -1e19, np.inf, np.nan)]
+    for changes in ({"date_mean": np.zeros((1, 4))}, {"date_median": np.zeros(2)}, *medians):
         with pytest.raises(InputError):
             TableFeatures.from_arrays(config, arrays | changes)
 
@@ -259,3 +263,11 @@ def test_a_pickle_of_before_there_were_dates():
     old.__setstate__({"columns": table.columns, **table.arrays(), "dialect": None})
     frame = pl.DataFrame({"x": [5.0, None], "c": ["b", "z"]})
     np.testing.assert_array_equal(old.transform(frame), table.transform(frame))
+
+
+def test_a_pickle_of_before_there_were_formats():
+    table = TableFeatures.fit(pl.DataFrame({"x": ["1,5", "2,5"], "day": ["2024-01-01", "2024-01-02"]}), Dialect(";", ["x"]))
+    del vars(table.dialect)["formats"]
+    again = pickle.loads(pickle.dumps(table))
+    assert again.dialect == Dialect(";", ["x"])
+    assert TableFeatures.from_arrays(again.get_config(), again.arrays()).dialect == again.dialect

@@ -396,7 +396,12 @@ def test_a_column_with_another_type_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "dialect", [{"separator": ","}, {"separator": "x", "decimal_commas": [], "missing": []}, {"decimal_commas": [1]}, [1]]
+    "dialect",
+    [{"separator": ","}, {"separator": "x", "decimal_commas": [], "missing": []}, {"decimal_commas": [1]}, [1]]
+    + [
+        {"separator": ",", "decimal_commas": [], "missing": [], "formats": formats}
+        for formats in ({"x": "YYYY"}, {"x": ["hh:mm"]}, ["x"], None, 1)
+    ],
 )
 def test_a_damaged_dialect_is_refused(tmp_path, dialect):
     data = pl.DataFrame({"x": [1.0, 2.0]})

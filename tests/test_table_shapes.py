@@ -1,6 +1,7 @@
 """Rows and columns of tables in bad shape: what becomes of them, from the file and from data frames of all kinds."""
 
 import decimal
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -77,9 +78,28 @@ def test_columns_that_say_nothing_have_inputs_of_zeros():
     frame = pl.DataFrame(
         {"empty": [None, None], "nan": [np.nan, None], "same": [3.0, None], "none": pl.Series([None, None], dtype=pl.String)}
     )
+    frame = frame.with_columns(x=pl.Series([1.0, 3.0]))
     found = TableFeatures.fit(frame)
-    assert found.columns == [("empty", []), ("nan", None), ("same", None), ("none", [])]
-    assert found.transform(frame).tolist() == [[0, 0], [0, 0]]
+    assert found.columns == [("empty", []), ("nan", None), ("same", None), ("none", []), ("x", None)]
+    assert found.transform(frame).tolist() == [[0, 0, -1], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("settings", [{}, {"scaling": "robust"}, {"gaps": "indicator"}, {"rare": 1}], ids=str)
+def test_columns_that_are_all_constant_are_refused(settings):
+    same = {"x": [0.1, 0.1, 0.1], "price": [decimal.Decimal("1.5")] * 3, "day": [date(2024, 1, 1)] * 3, "c": ["a", "a", "a"]}
+    with pytest.raises(InputError, match="very column is constant in the training rows: give more rows"):
+        TableFeatures.fit(pl.DataFrame(same), **settings)
+    assert TableFeatures.fit(pl.DataFrame(same | {"c": ["a", None, "a"]}), **settings).n_outputs
+    if "gaps" in settings:
+        assert TableFeatures.fit(pl.DataFrame({"x": [1.0, None]}), **settings).n_outputs == 2
+
+
+def test_constants_that_rounding_makes_vary_are_0():
+    frame = pl.DataFrame({"same": [0.1] * 1000, "x": [float(i % 7) for i in range(1000)]})
+    table = TableFeatures.fit(frame)
+    rows = pl.DataFrame({"same": [0.1, 0.2, None], "x": [1.0, 1.0, 1.0]})
+    np.testing.assert_array_equal(table.transform(rows, np.float64)[:, 0], [0, 0.2 - 0.1, 0])
+    assert (table.numbers.mean[1, 0], table.numbers.std[1, 0]) == (frame["x"].to_numpy().mean(), frame["x"].to_numpy().std())
 
 
 FORMS = {

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from fcnet.data.dates import CLOCK, FORMATS
 from fcnet.errors import InputError
 
 MISSING = ("NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null", "None", "?")  # beside empty fields
@@ -27,6 +28,10 @@ class Dialect:
     formats: dict[str, str] = field(default_factory=dict)
     """The columns of dates and of times of day that are text, and how each is written, as ``DD.MM.YYYY``."""
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickle of before, too, which had fewer fields."""
+        vars(self).update(vars(Dialect()) | state)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Dialect":
         """Make one of its fields, or raise InputError if they are others, or of other types; `formats` may be absent."""
@@ -36,6 +41,9 @@ class Dialect:
         for words in (values["decimal_commas"], values["missing"]):
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise InputError("the dialect of a table has decimal_commas or missing words that are no text.")
+        formats, known = values.get("formats", {}), [*FORMATS, CLOCK]
+        if not isinstance(formats, dict) or not all(isinstance(name, str) and formats[name] in known for name in formats):
+            raise InputError("the dialect of a table has formats of dates that are unknown.")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,6 +56,14 @@ def is_compound(series: Any) -> bool:
     import polars as pl
 
     return bool(series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Duration))
+
+
+def is_constant(series: Any) -> bool:
+    """Return whether a column holds one value or none; missing text is a value, while a median stands for numbers and dates."""
+    if series.dtype.is_float():
+        series = series.filter(series.is_finite())
+    is_text = not (series.dtype.is_numeric() or series.dtype.is_temporal())
+    return int((series if is_text else series.drop_nulls()).n_unique()) <= 1
 
 
 def as_text(series: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from fcnet.data.cells import MISSING, Dialect, as_numbers, as_text, is_compound
+from fcnet.data.cells import MISSING, Dialect, as_numbers, as_text, is_compound, is_constant
 from fcnet.data.dataset import Dataset
 from fcnet.data.splits import of_few_rows, split
 from fcnet.data.table_columns import columns_of, explained, unusable
@@ -112,7 +112,7 @@ def load_table(
         raise InputError(explained(path, found, target))
     y, classes = read_target(path, columns, target, task)
     X = columns.frame.drop(target)
-    constant = [name for name in X.columns if _is_constant(X[name])]
+    constant = [name for name in X.columns if is_constant(X[name])]
     X = X.drop(constant)
     if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
@@ -140,9 +140,3 @@ def _is_index(file: TableFile, name: str) -> bool:
         return False
     numbers, _ = as_numbers(as_text(series), decimal_comma=False)
     return bool(((numbers == 0) | (numbers == numbers.shift(1) + 1)).fill_null(False).all())
-
-
-def _is_constant(series: Any) -> bool:
-    # For a missing number or date stands the median, while a missing text is no category.
-    values = series.filter(series.is_finite()) if series.dtype.is_numeric() else series
-    return int((values.drop_nulls() if series.dtype.is_temporal() else values).n_unique()) <= 1

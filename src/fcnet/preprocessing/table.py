@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.data.cells import Dialect
+from fcnet.data.cells import Dialect, is_constant
 from fcnet.errors import InputError
 from fcnet.preprocessing.base import Column, Preprocessor
 from fcnet.preprocessing.checks import check_arrays
 from fcnet.preprocessing.frames import PolarsColumns, as_polars, n_rows
 from fcnet.preprocessing.table_categories import Categories
-from fcnet.preprocessing.table_dates import Dates
+from fcnet.preprocessing.table_dates import Dates, check_dates
 from fcnet.preprocessing.table_group import ColumnGroup
 from fcnet.preprocessing.table_numbers import Numbers
 from fcnet.preprocessing.views import Views
@@ -102,7 +102,7 @@ class TableFeatures(Preprocessor):
         Raises
         ------
         InputError
-            If a column holds lists or the like, or numbers whose squares are too large.
+            If a column holds lists or the like, or numbers whose squares are too large, or every column is constant.
         """
         import polars as pl
 
@@ -114,13 +114,17 @@ class TableFeatures(Preprocessor):
         numbers = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == pl.Time]
         categories = [name for name in dtypes if name not in {*numbers, *dates}]
         indicator, is_robust = gaps == "indicator", scaling == "robust"
-        return cls(
+        table = cls(
             columns.names,
             Numbers.fit(columns, numbers, is_robust=is_robust, indicator=indicator),
             Dates.fit(columns, dates, is_robust=is_robust, indicator=indicator),
             Categories.fit(columns, categories, rare=rare, indicator=indicator),
             dialect,
         )
+        told = table.get_config().get("gaps", ())  # that a value is missing varies
+        if all(name not in told and is_constant(columns[name]) for name in table.names):
+            raise InputError("Every column is constant in the training rows: give more rows, or columns that vary.")
+        return table
 
     @property
     def encoding(self) -> Any:
@@ -263,8 +267,9 @@ class TableFeatures(Preprocessor):
         if not isinstance(dialect, Mapping | None) or scaling not in get_args(Scale):
             raise InputError("the dialect of a table needs names and values, and its scaling a name.")
         gaps, is_robust = set(_some(list(columns), config.get("gaps", []))), scaling == "robust"
-        none = np.zeros((0, len(Dates.parts)))
-        median, mean, std = (arrays.get(f"date_{name}", none) for name in STATISTICS)
+        median, mean, std = (arrays.get(f"date_{name}", np.zeros((0, len(Dates.parts)))) for name in STATISTICS)
+        written = None if dialect is None else Dialect.from_dict(dialect)
+        check_dates(dates, median, written)
         return cls(
             list(columns),
             Numbers(
@@ -282,7 +287,7 @@ class TableFeatures(Preprocessor):
                 _some(categories, config.get("rare", [])),
                 [name for name in categories if name in gaps],
             ),
-            None if dialect is None else Dialect.from_dict(dialect),
+            written,
         )
 
 

@@ -7,11 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fcnet.data.cells import Dialect
+from fcnet.data.dates import CLOCK
+from fcnet.errors import InputError
 from fcnet.preprocessing.table_cells import seconds_of
 from fcnet.preprocessing.table_numbers import Numbers
 from fcnet.types import Array
 
 DAY = 86400.0  # seconds
+LATEST = 2.0**63  # seconds that datetime64 holds
 
 
 @dataclass(eq=False)
@@ -23,6 +26,7 @@ class Dates(Numbers):
     """
 
     parts: ClassVar[tuple[str, ...]] = ("year", "month", "weekday", "hour", "elapsed days")
+    constant_std: ClassVar[float] = 0.0
 
     @staticmethod
     def read(column: Any, dialect: Dialect | None = None, first_row: int = 0) -> Array:
@@ -57,10 +61,6 @@ class Dates(Numbers):
         """Return the lower median, which is one of the values: the mean of two days may have a time of day."""
         return float(np.sort(values)[(len(values) - 1) // 2])
 
-    @staticmethod
-    def standard(values: Array) -> tuple[float, float]:
-        return values.mean(), values.std() if values.min() < values.max() else 0.0
-
     def words(self, i: int) -> tuple[str, str]:
         parts = [name for name, std in zip(self.parts, self.std[i], strict=True) if std > 0]
         (day,) = self.cells(i, self.median[i : i + 1])
@@ -74,3 +74,11 @@ class Dates(Numbers):
 
     def examples(self, n: int, rng: np.random.Generator) -> Array:
         return np.asarray(np.rint(super().examples(n, rng) * DAY))
+
+
+def check_dates(names: list[str], median: Array, dialect: Dialect | None) -> None:
+    """Raise InputError if columns of dates have a median that is none, or a format that is of times of day."""
+    if not (np.abs(median) < LATEST).all():
+        raise InputError("the median of a column of dates is no date.")
+    if dialect and any(dialect.formats.get(name) == CLOCK for name in names):
+        raise InputError("a column of dates has the format of times of day.")

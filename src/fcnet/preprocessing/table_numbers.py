@@ -52,6 +52,7 @@ class Numbers(ColumnGroup):
     is_robust: bool = False
 
     parts: ClassVar[tuple[str, ...]] = ("number",)
+    constant_std: ClassVar[float] = 1.0
 
     @staticmethod
     def read(column: Any, dialect: Dialect | None = None, first_row: int = 0) -> Array:
@@ -87,12 +88,14 @@ class Numbers(ColumnGroup):
                 raise InputError(f"The column {name!r} holds numbers whose squares are too large for float64: scale it.")
         return cls(names, median, mean, std, gaps, is_robust)
 
-    @staticmethod
-    def standard(values: Array) -> tuple[float, float]:
-        """Return mean and standard deviation, 1 where that is 0."""
+    @classmethod
+    def standard(cls, values: Array) -> tuple[float, float]:
+        """Return mean and standard deviation, `constant_std` where that is 0."""
         with np.errstate(over="ignore", invalid="ignore"):
             mean, std = values.mean(), values.std()
-        return mean, 1.0 if std == 0 else std
+        if values.min() == values.max():  # of which mean and deviation may be rounded
+            mean, std = values[0], 0.0
+        return mean, std or cls.constant_std
 
     @property
     def widths(self) -> list[int]:
