@@ -14,11 +14,13 @@ from sklearn.preprocessing import StandardScaler
 from fcnet import load
 from fcnet.data import load_dataset
 from fcnet.experiments.baselines import warnings_of
+from fcnet.experiments.gradient import GradientDescent
 from fcnet.experiments.paired import over_losses
 from fcnet.nn.losses import TINY, get_loss, softmax
 from fcnet.training import baselines
 from fcnet.training.baselines import fit_linear
 
+PLAIN = GradientDescent()
 QUICK = ("--set", "epochs=20", "--set", "hidden_sizes=[8]")
 
 
@@ -215,3 +217,73 @@ def test_accuracy_alone_is_told_more_softly():
         "Its accuracy on the 400 validation rows, 90.00%, is not better than that of the class shares, 90.00%, though its "
         "log-loss is."
     ]
+
+
+# What is said, by probabilities of the second of two classes that are made up
+
+
+def said_of(network, others, y, part="val", training=PLAIN, **folds):
+    logits, *of_others = (np.log(np.column_stack([1 - p, p])) for p in (network, *others))
+    named = dict(zip(("class_shares", "linear"), of_others, strict=True))
+    return " ".join(warnings_of(part, get_loss("cross_entropy"), logits, named, y, ["no", "yes"], training, **folds))
+
+
+def some(n=200):
+    """Labels, their shares, and probabilities by a model that knows much, more, and nothing of them."""
+    y = np.arange(n) % 2
+    rng = np.random.default_rng(0)
+    right, noise = np.where(y, 0.8, 0.2), rng.uniform(-0.1, 0.1, n)
+    return y, np.full(n, 0.5), right + noise / 2, np.where(y, 0.9, 0.1), 0.5 + 4 * noise
+
+
+def test_the_columns_are_blamed_only_where_the_linear_model_knows_no_more():
+    y, shares, good, better, nothing = some()
+    said = said_of(nothing, (shares, good), y)
+    assert "The linear model is as good or better, so the columns do say something of the target." in said
+    assert "columns say nothing" not in said
+    said = said_of(nothing, (shares, nothing[::-1]), y)
+    assert "It may also be that the columns say nothing of the target." in said
+    good[0] = 0.6  # or all rows were right
+    assert "It may also be that what is to be learnt is linear." in said_of(good, (shares, better), y)
+
+
+def test_a_number_that_is_worse_is_not_called_not_clearly_better():
+    y, shares, *_ = some()
+    network = np.where(y, 0.5, 0.5 + np.where(np.arange(200) % 20 == 0, 0.3, -0.04))
+    linear = np.full(200, 0.6)
+    said = said_of(network, (shares, linear), y)
+    loss = get_loss("cross_entropy")
+    mine, constant, other = (loss.value(np.log(np.column_stack([1 - p, p])), y) for p in (network, shares, linear))
+    assert constant < mine < other
+    assert f", {mine:.4f}, is not better than that of the class shares, {constant:.4f}" in said
+    assert f"not better than that of the class shares, {mine:.4f}" not in said
+
+
+def test_one_class_has_advice_of_its_own_that_the_run_does_not_follow_yet():
+    y = (np.arange(200) % 20 == 0).astype(int)
+    few, shares = np.full(200, 0.3), np.full(200, 0.05)
+    said = said_of(few, (shares, shares), y)
+    assert "Try --metric log_loss" in said
+    assert "; --metric balanced_accuracy or roc_auc with --set class_weight=balanced may find rows of other classes." in said
+    said = said_of(few, (shares, shares), y, training=GradientDescent(monitor="roc_auc"))
+    assert "200 validation rows; --set class_weight=balanced may find" in said
+    said = said_of(few, (shares, shares), y, training=GradientDescent(monitor="roc_auc", class_weight="balanced"))
+    assert "It predicts 'no' for each of the 200 validation rows." in said
+
+
+def test_what_is_perfect_is_no_warning():
+    y, shares, good, better, _ = some()
+    assert said_of(good, (shares, better), y) == ""
+    good[0] = 0.6
+    assert "that of the linear model" in said_of(good, (shares, better), y)
+
+
+def test_few_rows_are_said_to_be_few():
+    y, shares, *_, nothing = some(40)
+    said = said_of(nothing, (shares, nothing[::-1]), y)
+    assert said.endswith("So few rows cannot tell models apart: --folds 5 validates on all but the test rows.")
+    assert "columns" not in said
+    assert said_of(nothing, (shares, shares), y, folds=5).endswith("So few rows cannot tell models apart.")
+    assert said_of(nothing, (shares, shares), y, "test", None).endswith("So few rows cannot tell models apart.")
+    y, shares, *_, nothing = some()
+    assert "few rows" not in said_of(nothing, (shares, shares), y)

@@ -1,6 +1,6 @@
 """What the network of a run is compared with: the class shares, or the mean, and a linear model; and what is said of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from fcnet.types import Array
 
 WORDS = {"class_shares": "the class shares", "mean": "the mean", "linear": "the linear model"}
 PARTS = {"val": "validation", "test": "test"}
+FEW = 50  # rows, with fewer of which a difference is seldom more than chance
 
 
 def linear_model(model: Model, X: Array, y: Array) -> Model:
@@ -34,6 +35,7 @@ def compare(
     y: Array,
     y_train: Array,
     training: Training | None = None,
+    folds: int = 0,
 ) -> None:
     """Record in the metrics of a run how good the baselines are on a part of the data, and where the network is no better.
 
@@ -50,6 +52,8 @@ def compare(
         The targets of these rows, and of those to train.
     training : Training, optional
         Its settings are what is advised on; without it nothing is.
+    folds : int
+        The number of folds of the run, if it has any.
     """
     loss = model.network.loss
     constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1]).astype(logits.dtype), logits.shape)
@@ -57,7 +61,7 @@ def compare(
     scale = None if loss.has_labels else TargetScale.of(y_train)
     for name, each in others.items():
         metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured(part, loss, each, y, scale))
-    said = warnings_of(part, loss, logits, others, y, model.classes, training)
+    said = warnings_of(part, loss, logits, others, y, model.classes, training, folds)
     metrics.setdefault("warnings", {}).update({part: said} if said else {})
     if loss.one_label:
         parts = ({"train": y_train} if part == "val" else {}) | {part: y}
@@ -73,27 +77,35 @@ def warnings_of(
     y: Array,
     classes: Sequence[str],
     training: Training | None = None,
+    folds: int = 0,
 ) -> list[str]:
-    """Return sentences that say where a network is not better than baselines by more than chance, paired over rows."""
-    said, rows = [], f"on the {len(y):,} {PARTS[part]} rows"
+    """Return sentences that say where a network is not better than baselines by more than chance, paired over rows.
+
+    What has all rows right, as the network has, is not compared.
+    """
+    said, rows, is_few = [], f"on the {len(y):,} {PARTS[part]} rows", len(y) < FEW
     metric = METRICS["loss" if loss.has_labels else "r2"]
     words = "log-loss" if loss.has_labels else metric.words
-    losses = loss.losses(logits, y)
+    losses, predicted = loss.losses(logits, y), logits.argmax(axis=1)
+    known = others
+    if loss.one_label and (predicted == y).all():
+        others = {name: each for name, each in others.items() if (each.argmax(axis=1) != y).any()}
     weak = _weak({name: over_losses(loss.losses(each, y), losses) for name, each in others.items()})
     if weak:
         than = _no_better(metric, loss, logits, others, y, weak)
-        said.append(f"The network's {words} {rows}, {than}.{_advice(training, loss, weak)}")
-    if not loss.one_label:
-        return said
-    predicted = logits.argmax(axis=1)
-    if (predicted == predicted[0]).all() and (y != y[0]).any():
-        name = classes[predicted[0]]
-        remedy = "; --metric balanced_accuracy with --set class_weight=balanced finds rows of other classes"
-        remedy = remedy if training is not None and "class_shares" not in weak else ""  # else there was other advice
-        said.append(f"It predicts {name!r} for each of the {len(y):,} {PARTS[part]} rows{remedy}.")
-    elif less := _weak({name: over_rows(each.argmax(axis=1) == y, predicted == y) for name, each in others.items()}):
+        advice = "" if training is None else _advice(training, loss, "" if is_few else _reason(loss, known, y, weak))
+        said.append(f"The network's {words} {rows}, {than}.{advice}")
+    if loss.one_label and (predicted == predicted[0]).all() and (y != y[0]).any():
+        remedy = "" if training is None else _for_rare_classes(training)
+        said.append(f"It predicts {classes[predicted[0]]!r} for each of the {len(y):,} {PARTS[part]} rows{remedy}.")
+    elif loss.one_label and (
+        less := _weak({name: over_rows(each.argmax(axis=1) == y, predicted == y) for name, each in others.items()})
+    ):
         better = ", though its log-loss is" if not weak.keys() & less.keys() else ""
         said.append(f"Its accuracy {rows}, {_no_better(METRICS['accuracy'], loss, logits, others, y, less)}{better}.")
+    if said and is_few:
+        remedy = "" if training is None or folds else ": --folds 5 validates on all but the test rows"
+        said.append(f"So few rows cannot tell models apart{remedy}.")
     return said
 
 
@@ -102,25 +114,43 @@ def _weak(differences: Mapping[str, Difference]) -> dict[str, Difference]:
     return {name: found for name, found in differences.items() if not (found.gain > 0 and found.is_decided)}
 
 
-def _no_better(
-    metric: Metric, loss: Loss, logits: Array, others: Mapping[str, Array], y: Array, weak: Mapping[str, Difference]
-) -> str:
-    mine, clearly = metric.of(loss, logits, y, None), "clearly " if any(found.gain > 0 for found in weak.values()) else ""
-    than = [f"that of {WORDS[name]}, {metric.shown(metric.of(loss, others[name], y, None))}" for name in weak]
-    return f"{metric.shown(mine)}, is not {clearly}better than {', and '.join(than)}"
+def _no_better(metric: Metric, loss: Loss, logits: Array, others: Mapping[str, Array], y: Array, weak: Iterable[str]) -> str:
+    mine, than, last = metric.of(loss, logits, y, None), [], ""
+    for name in weak:
+        value = metric.of(loss, others[name], y, None)
+        how = f"not {'clearly ' * metric.is_better(mine, value)}better than "
+        than.append(f"{how * (how != last)}that of {WORDS[name]}, {metric.shown(value)}")
+        last = how
+    return f"{metric.shown(mine)}, is {', and '.join(than)}"
 
 
-def _advice(training: Training | None, loss: Loss, weak: Mapping[str, Difference]) -> str:
-    if training is None:
-        return ""
+def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Mapping[str, Difference]) -> str:
+    """Return what may be the reason; not the columns, where the linear model is clearly better than what knows none."""
+    if weak.keys() == {"linear"}:
+        return "It may{} be that what is to be learnt is linear."
+    constant, linear = (loss.losses(each, y) for each in others.values())
+    if _weak({"linear": over_losses(constant, linear)}):
+        return "It may{} be that the columns say nothing of the target."
+    return "The linear model is as good or better, so the columns do say something of the target." if "linear" in weak else ""
+
+
+def _advice(training: Training, loss: Loss, reason: str) -> str:
     tips = []
     if loss.has_labels:
-        if getattr(training, "monitor", "") not in ("loss", "log_loss"):
+        if getattr(training, "monitor", "loss") not in ("loss", "log_loss"):
             tips.append("--metric log_loss, which keeps the epoch with the best probabilities")
         if getattr(training, "label_smoothing", 0):
             tips.append("--set label_smoothing=0")
         if not getattr(training, "calibrate", True):
             tips.append("--set calibrate=true")
-    why = "what is to be learnt is linear" if weak.keys() == {"linear"} else "the columns say nothing of the target"
-    tried = f" Try {' or '.join(filter(None, [', '.join(tips[:-1]), tips[-1]]))}." if tips else ""
-    return f"{tried} It may{' also' * bool(tips)} be that {why}."
+    tried = f"Try {', or '.join(filter(None, [', '.join(tips[:-1]), tips[-1]]))}." if tips else ""
+    return "".join(f" {sentence}" for sentence in (tried, reason.format(" also" * bool(tips))) if sentence)
+
+
+def _for_rare_classes(training: Training) -> str:
+    tips = []
+    if getattr(training, "monitor", "f1") not in ("balanced_accuracy", "roc_auc", "average_precision", "f1"):
+        tips.append("--metric balanced_accuracy or roc_auc")
+    if getattr(training, "class_weight", "balanced") != "balanced":
+        tips.append("--set class_weight=balanced")
+    return f"; {' with '.join(tips)} may find rows of other classes" if tips else ""

@@ -88,7 +88,8 @@ def record(
     logits = validated(model)
     if all((folder / LINEAR).exists() for folder in folders):
         linear = Ensemble([load(folder / LINEAR) for folder in folders])
-        compare(compared, "val", model, logits, validated(linear), y_val, parts[0].y_train, config.settings.training)
+        linear_logits, training = validated(linear), config.settings.training
+        compare(compared, "val", model, logits, linear_logits, y_val, parts[0].y_train, training, config.folds)
         save(run / LINEAR, linear)
     save(run / MODEL, model)
     score = score_of(each[0]).name

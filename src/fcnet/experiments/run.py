@@ -178,7 +178,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     if data.image_shape is None:
         linear = linear_model(trained.model, job.prepared.rows[: len(data.y_train)], data.y_train)
         logits = trained.val_logits, linear.network.logits(job.X_val)
-        compare(compared, "val", trained.model, *logits, data.y_val, data.y_train, config.settings.training)
+        compare(compared, "val", trained.model, *logits, data.y_val, data.y_train, config.settings.training, config.folds)
         compared["notes"] = list(data.notes)
         save(run / LINEAR, linear)
     metrics = {
