@@ -47,8 +47,8 @@ def train_members(
         return read_metrics(run)
     began, members = time.monotonic(), config.members()
     data = config.load(data_dir, n_test=0)
-    for part in [of_fold(data, member.fold, config.folds) if config.folds else data for member in members]:
-        config.check_data(part)
+    for member in members:
+        config.check_data(of_fold(data, member.fold, config.folds) if config.folds else data)
     with owned(run, "train"):
         if check_folder(run, config, force, resume):
             return read_metrics(run)
