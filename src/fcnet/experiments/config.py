@@ -1,7 +1,7 @@
 """The configuration of a run: all that is needed to repeat it."""
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,11 @@ class Config:
         if n == 1 or self.fold:
             return []
         return [replace(self, seeds=1, seed=self.seed + i, fold=i + 1 if self.folds else 0) for i in range(n)]
+
+    def parts(self, data: Dataset) -> Iterator[Dataset]:
+        """Yield data as each member of an ensemble with folds sees it, one after the other; else as it is."""
+        members = self.members() if self.folds else []
+        yield from (of_fold(data, member.fold, self.folds) for member in members) if members else [data]
 
     def load(self, data_dir: str | None = None, n_test: int | None = None, known: Collection[str] = ()) -> Dataset:
         """Load the data; with an `n_test` of 0 its test part is not read. Of a table all columns that are `known` are kept.

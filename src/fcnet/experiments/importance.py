@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fcnet.data import Dataset
-from fcnet.data.splits import of_fold
 from fcnet.errors import FileFormatError, InputError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import IMPORTANCE, owned
@@ -81,8 +80,8 @@ def _validation_rows(
     config: Config, model: Model, data: Dataset, rng: np.random.Generator
 ) -> tuple[Array, Array, Callable[[Array], Array]]:
     """Return encoded rows, their targets, and what gives their logits: of folds the network that has not seen a row."""
-    members = model.members if config.folds and config.members() else [model]
-    parts = [of_fold(data, fold, config.folds) for fold in range(1, len(members) + 1)] if len(members) > 1 else [data]
+    parts = list(config.parts(data))
+    members = model.members if len(parts) > 1 else [model]
     X = np.concatenate([model.preprocessor.encode(part.X_val) for part in parts])
     y = np.concatenate([part.y_val for part in parts])
     owner = np.repeat(np.arange(len(parts)), [len(part.y_val) for part in parts])

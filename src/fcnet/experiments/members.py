@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.data import Dataset
-from fcnet.data.splits import joined, of_fold
+from fcnet.data.splits import joined
 from fcnet.experiments.baselines import compare
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import LINEAR, MEMBERS, MODEL, PREDICTIONS, owned
@@ -47,8 +47,8 @@ def train_members(
         return read_metrics(run)
     began, members = time.monotonic(), config.members()
     data = config.load(data_dir, n_test=0)
-    for member in members:
-        config.check_data(of_fold(data, member.fold, config.folds) if config.folds else data)
+    for part in config.parts(data):
+        config.check_data(part)
     with owned(run, "train"):
         if check_folder(run, config, force, resume):
             return read_metrics(run)
@@ -77,7 +77,7 @@ def record(
     is to record the test score of every member, too.
     """
     each, model = [read_metrics(folder) for folder in folders], Ensemble([load(folder / MODEL) for folder in folders])
-    parts = [of_fold(data, fold, config.folds) for fold in range(1, config.folds + 1)] or [data]
+    parts = list(config.parts(data))
     y_val, X_val = np.concatenate([part.y_val for part in parts]), reduce(joined, [part.X_val for part in parts])
 
     def validated(ensemble: Ensemble) -> Array:
