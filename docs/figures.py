@@ -20,7 +20,7 @@ from fcnet.preprocessing import Scaling
 from fcnet.training.schedules import SCHEDULES, get_schedule
 from fcnet.training.updates import get_update
 
-GREEN, VIOLET, GREY = "#2f9e76", "#9a6bc9", "#8a94a0"
+GREEN, VIOLET, GREY, ROSE = "#2f9e76", "#9a6bc9", "#8a94a0", "#c2517f"
 SGD_STEPS, RAVINE = 45, np.array([1.0, 25.0])  # the curvatures along and across
 
 
@@ -103,7 +103,7 @@ def update_rules() -> dict[str, Figure]:
 def schedules() -> dict[str, Figure]:
     """Call every schedule for each iteration of 30 epochs."""
     figure, axes = chart("Schedules", "epoch", "share of learning_rate", (4.8, 3.2))
-    for (name, _), colour in zip(SCHEDULES.items(), (GREY, GREEN, VIOLET, ORANGE, BLUE), strict=True):
+    for (name, _), colour in zip(SCHEDULES.items(), (GREY, GREEN, VIOLET, ORANGE, BLUE, ROSE, INK), strict=True):
         schedule = get_schedule(name)
         axes.plot(np.arange(300) / 10, [schedule(i, 10, 300) for i in range(300)], color=colour, linewidth=1.8, label=name)
     axes.set_ylim(0, 1.05)

@@ -15,7 +15,7 @@ from fcnet.estimators.parameters import InverseScaling
 from fcnet.experiments.recipe import load_recipe
 from fcnet.settings import NotNegative
 from fcnet.training.schedules import SCHEDULES, Step, get_schedule
-from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, FusedRule, Nesterov, get_update
+from fcnet.training.updates import SGD, UPDATES, Adam, AdamW, FusedRule, Nesterov, get_update, step_at_rates
 
 LR = 0.05
 
@@ -139,6 +139,39 @@ def test_what_is_decayed_is_what_the_network_says_whatever_its_name_and_shape(na
     assert (params["slope"] < 1).all()
 
 
+@pytest.mark.parametrize("name", UPDATES)
+def test_a_rate_of_a_parameter_is_another_learning_rate(name, engine):
+    rng = np.random.default_rng(0)
+    start = {"W1": rng.standard_normal((4, 3)), "b1": rng.standard_normal(3)}
+    fused, apart, alone, without, ones = ({key: p.copy() for key, p in start.items()} for _ in range(5))
+    rule = get_update(name)
+    states = [rule.init(params) for params in (fused, apart, alone, without, ones)]
+    own = rule.init({"b1": alone["b1"]})
+    for _ in range(4):
+        grads = {key: rng.standard_normal(p.shape) for key, p in start.items()}
+        rule.fused_step(fused, grads, states[0], LR, 0.0, engine, {"W1"}, {"b1": 6.0})
+        step_at_rates(rule, apart, grads, states[1], LR, {"b1": 6.0})
+        rule.fused_step({"b1": alone["b1"]}, grads, own, LR * 6.0, 0.0, engine, {"W1"})
+        rule.fused_step(without, grads, states[3], LR, 0.0, engine, {"W1"})
+        rule.fused_step(ones, grads, states[4], LR, 0.0, engine, {"W1"}, {"b1": 1.0}, 1.0)
+    np.testing.assert_array_equal(fused["b1"], alone["b1"])
+    np.testing.assert_array_equal(fused["W1"], without["W1"])
+    for key, p in start.items():
+        np.testing.assert_allclose(apart[key], fused[key], rtol=1e-12)
+        np.testing.assert_array_equal(ones[key], without[key])
+        assert not np.array_equal(without[key], p)
+
+
+def test_weight_decay_follows_its_share(engine):
+    params, half = ({"W1": np.ones((2, 1)), "b1": np.ones(2)} for _ in range(2))
+    grads = {"W1": np.ones((2, 1)), "b1": np.ones(2)}
+    for p, share, weight_decay in ((params, 0.5, 0.2), (half, 1.0, 0.1)):
+        rule = get_update("adamw", weight_decay=weight_decay)
+        rule.fused_step(p, grads, rule.init(p), LR, 0.0, engine, {"W1"}, decay=share)
+    np.testing.assert_allclose(params["W1"], half["W1"], rtol=1e-15)
+    np.testing.assert_array_equal(params["b1"], half["b1"])
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("name", [name for name in UPDATES if name != "rmsprop"])  # PyTorch has epsilon outside the root
 def test_pytorch_steps_alike(name):
@@ -196,6 +229,14 @@ def test_schedules_at_known_points():
     assert [at("cosine", i) for i in (0, 50, 100)] == pytest.approx([1, 0.5, 0])
     assert at("cosine", 100, final_fraction=0.1) == pytest.approx(0.1)
     assert [at("one_cycle", i, warmup=0.4) for i in (0, 20, 40, 70, 100)] == pytest.approx([0.04, 0.52, 1, 0.5, 0])
+    assert [at("flat_cosine", i) for i in (0, 25, 50, 75, 100)] == pytest.approx([1, 1, 1, 0.5, 0])
+    assert [at("flat_cosine", i, flat=0.8) for i in (0, 80, 90, 100)] == pytest.approx([1, 1, 0.5, 0])
+    # Cycle i of four is from (2^(i-1) - 1)/15 to (2^i - 1)/15 of the way, and highest in the middle of its logarithm.
+    ends, tops = [(2**i - 1) / 15 for i in range(5)], [(2 ** (i + 0.5) - 1) / 15 for i in range(4)]
+    for points, value in ((ends, 0), (tops, 1)):
+        schedule = get_schedule("log_cosine")
+        assert [schedule(round(15e6 * t), 10, 15_000_001) for t in points] == pytest.approx([value] * len(points), abs=1e-6)
+    assert at("log_cosine", 50, cycles=1) == pytest.approx((1 - np.cos(2 * np.pi * np.log2(1.5))) / 2)
 
 
 @pytest.mark.torch
@@ -228,6 +269,8 @@ RANGES = {  # of every setting what it may be, and what it may not
     "step_epochs": ([1, 10, np.int64(3)], [0, -1, 2.5, "1"]),
     "final_fraction": SHARE,
     "warmup": SHARE,
+    "flat": SHARE,
+    "cycles": ([1, 4, np.int64(3)], [0, -1, 21, 2.5, "1"]),
 }
 INVERSE = partial(InverseScaling, 10)
 SETTINGS = [(made, name) for table in (UPDATES, SCHEDULES) for made in table.values() for name in made.__struct_fields__]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
 Number = Callable[[float], Any]  # makes a constant of the network's dtype, for ONNX
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]  # draws an array of a shape
 
 
 class Parameter(NamedTuple):
@@ -34,14 +35,25 @@ class Parameter(NamedTuple):
     """Standard deviation of the normal distribution of mean 0 that initial values are drawn from."""
     decayed: bool = False
     """Whether L2 and weight decay are for it, as for weights, and not for biases."""
+    rate: float = 1.0
+    """What the learning rate is multiplied by for it."""
+    draw: Draw | None = None
+    """Draws its initial values, where these are neither constant nor normal."""
 
     def initial(self, rng: np.random.Generator, dtype: DTypeLike) -> Array:
         """Return its initial values, an array of `dtype`."""
+        if self.draw is not None:
+            return self.draw(rng, self.shape).astype(dtype, copy=False)
         if self.std is None:
             return np.full(self.shape, self.value, dtype)
         drawn = rng.standard_normal(self.shape)
         drawn *= self.std
         return drawn.astype(dtype, copy=False)
+
+
+def uniform(limit: float, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Draw numbers evenly from -limit to limit."""
+    return rng.uniform(-limit, limit, shape)
 
 
 class Layer(ABC):

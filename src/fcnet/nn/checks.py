@@ -1,5 +1,6 @@
 """Checks of inputs and labels, with errors that say what is wrong and where."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,13 @@ def check_targets(y: ArrayLike, n: int, n_outputs: int, name: str = "y", low: fl
             + ("." if low == -np.inf else f" and at least {low:g}" + ("." if high == np.inf else f" and at most {high:g}."))
         )
     return y
+
+
+def without_members(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a network without `members`, which version 0.1 had; raise InputError where it is not 1."""
+    if config.get("members", 1) != 1:
+        raise InputError(
+            f"members = {config['members']}: this network is an ensemble in one, which fcnet no longer has. Train networks of "
+            "several seeds, and average their probabilities."
+        )
+    return {key: value for key, value in config.items() if key != "members"}

@@ -98,8 +98,11 @@ class LayerNorm(Layer):
 class Dropout(Layer):
     """``out = x m / (1 - p)``, each entry of the mask m being 0 with probability p, else 1.
 
-    "Inverted" dropout (Srivastava et al. 2014): scaled in training, so that prediction leaves x as it is.
+    "Inverted" dropout (Srivastava et al. 2014): scaled in training, so that prediction leaves x as it is. A schedule changes
+    the `share` of p that holds.
     """
+
+    share = 1.0
 
     def __init__(self, number: int, p: float) -> None:
         self.name, self.p = f"dropout {number}", p
@@ -111,9 +114,9 @@ class Dropout(Layer):
             kept = x.copy()
             kept.data = self.forward(x.data, params, engine, rng)[0].copy()
             return kept, None
-        xp, scale = engine.xp, engine.uniform(f"{self.name} scale", x.shape, rng)
-        xp.greater_equal(scale, self.p, out=scale)
-        xp.multiply(scale, 1.0 / (1.0 - self.p), out=scale)
+        xp, scale, p = engine.xp, engine.uniform(f"{self.name} scale", x.shape, rng), self.p * self.share
+        xp.greater_equal(scale, p, out=scale)
+        xp.multiply(scale, 1.0 / (1.0 - p), out=scale)
         return xp.multiply(x, scale, out=engine.buffer(self.name, x.shape)), scale
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:

@@ -1,6 +1,6 @@
 """A fully-connected network: layers in a row, and the gradient of its loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,8 @@ from fcnet.engine.products import work_of
 from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.activations import activation_name
 from fcnet.nn.base import Layer, layer_to_onnx, parameters_of
-from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
-from fcnet.nn.layers import Affine, check_weight_init, make_layers
+from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype, without_members
+from fcnet.nn.layers import Affine, Dropout, check_weight_init, make_layers
 from fcnet.nn.losses import get_loss
 from fcnet.threads import is_sharing
 from fcnet.types import Array, Params
@@ -63,6 +63,8 @@ class FullyConnectedNet:
         (layer_sizes[1],), ``W2`` …
     decayed : frozenset of str
         The names of the weights, which L2 and weight decay are for.
+    rates : dict of str to float
+        What the learning rate is multiplied by for a parameter, where that is not 1.
     layers : list of Layer
     affine : list of Affine
         Those of `layers` that have weights and biases, in their order.
@@ -114,13 +116,17 @@ class FullyConnectedNet:
         self.params = self._draw(np.random.default_rng(seed)) if params is None else self._check_params(params)
 
     def _make_layers(self) -> None:
-        self.layers = make_layers(
-            *(self.layer_sizes, self.activation, self.normalisation, self.dropout, self.input_dropout, self.weight_init)
-        )
+        self.layers = self._new_layers()
         self.affine = [layer for layer in self.layers if isinstance(layer, Affine)]
         self._parameters = {name: p for layer in self.layers for name, p in parameters_of(layer).items()}
         self.decayed = frozenset(name for name, p in self._parameters.items() if p.decayed)
+        self.rates = {name: p.rate for name, p in self._parameters.items() if p.rate != 1}
         self._largest = max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
+
+    def _new_layers(self) -> list[Layer]:
+        return make_layers(
+            *(self.layer_sizes, self.activation, self.normalisation, self.dropout, self.input_dropout, self.weight_init)
+        )
 
     def _draw(self, rng: np.random.Generator) -> Params:
         return {name: p.initial(rng, self.dtype) for name, p in self._parameters.items()}
@@ -135,14 +141,14 @@ class FullyConnectedNet:
         return params
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a pickle, also one of version 0.1, whose layers do not know their parameters.
+        """Restore a pickle, also one of before, whose layers do not know their parameters or these not their rates.
 
         Where numba is not installed, NumPy computes.
         """
         vars(self).update(without_members(state))
         if self.engine.name != default_engine() == "numpy":
             self.engine = get_engine("numpy", str(self.dtype))
-        if "decayed" not in state:
+        if not {"decayed", "rates"} <= state.keys():
             self._make_layers()
 
     @property
@@ -173,7 +179,7 @@ class FullyConnectedNet:
         """Return a copy with its parameters in another dtype."""
         params = {name: p.astype(dtype) for name, p in self.params.items()}
         engine = self.engine.name if str(np.dtype(dtype)) in self.engine.dtypes else None
-        return FullyConnectedNet(**(self.get_config() | {"dtype": dtype, "engine": engine}), params=params)
+        return type(self)(**(self.get_config() | {"dtype": dtype, "engine": engine}), params=params)
 
     def check_data(self, X: ArrayLike, y: ArrayLike, X_name: str = "X", y_name: str = "y") -> tuple[Array, Array]:
         """Return inputs (n, n_inputs) in the network's dtype, and labels (n,) or targets (n, n_outputs).
@@ -264,6 +270,12 @@ class FullyConnectedNet:
                     loss += self.engine.add_l2(grads[name], p, l2)
         return loss, grads
 
+    def scale_dropout(self, share: float) -> None:
+        """Drop this share of the set probability from now on, as a schedule has it."""
+        for layer in self.layers:
+            if isinstance(layer, Dropout):
+                layer.share = share
+
     def to_onnx(self, graph: "Graph", x: str) -> str:
         """Add the layers to an ONNX graph, and return the name of the logits; raise InputError where one does not say how."""
         for layer in self.layers:
@@ -286,13 +298,3 @@ class FullyConnectedNet:
             gradient, own = self.layers[i].backward(gradient, caches[i], self.engine, i > first)
             grads |= own
         return {name: grads[name] for name in self.params}
-
-
-def without_members(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a network without `members`, which version 0.1 had; raise InputError where it is not 1."""
-    if config.get("members", 1) != 1:
-        raise InputError(
-            f"members = {config['members']}: this network is an ensemble in one, which fcnet no longer has. Train networks of "
-            "several seeds, and average their probabilities."
-        )
-    return {key: value for key, value in config.items() if key != "members"}

@@ -11,7 +11,7 @@ import numpy as np
 
 from fcnet.errors import FileFormatError, InputError, OtherTrainingError
 from fcnet.files import check_tensors, load_tensors, save_tensors
-from fcnet.nn.network import without_members
+from fcnet.nn.checks import without_members
 from fcnet.training.history import History, line_of
 from fcnet.training.metrics import AUTO
 from fcnet.training.state import TrainingState
@@ -19,6 +19,7 @@ from fcnet.types import Array, Params
 
 CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
 SHARE_OF_SAVING = 20  # one part in so many of the time at most
+SINCE = {"monitor": AUTO, "dropout_schedule": "constant", "weight_decay_schedule": "constant"}  # which older ones do not have
 SCALARS = ("epoch", "iteration", "best_score", "best_epoch", "seconds", "stop_reason")
 
 
@@ -116,7 +117,7 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         If it belongs to another training.
     """
     tensors, metadata = load_tensors(path, CHECKPOINT_FORMAT)
-    training = {"monitor": AUTO} | metadata.get("training", {})  # which older ones do not have
+    training = SINCE | metadata.get("training", {})
     if training.keys() != fingerprint.keys():
         raise FileFormatError(f"{path} is a checkpoint of another version of fcnet: delete it to train anew.")
     for name, here in fingerprint.items():

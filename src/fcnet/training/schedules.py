@@ -1,5 +1,7 @@
 """Schedules: the learning rate of an iteration, as a multiple of the rate that was asked for.
 
+Dropout and weight decay can follow one, too.
+
 A schedule is called with the number of the iteration, from 0, the iterations in an epoch, and those of the whole training.
 """
 
@@ -74,7 +76,34 @@ class OneCycle(OnceDataclass, tag_field="kind", tag="one_cycle"):
         return half_cosine(1.0, self.final_fraction, (fraction - self.warmup) / max(1 - self.warmup, 1e-12))
 
 
-Schedule = Constant | Exponential | Step | Cosine | OneCycle
+class FlatCosine(OnceDataclass, tag_field="kind", tag="flat_cosine"):
+    """1 in the first `flat` of the iterations, then down to 0 along half a cosine.
+
+    With its default the "flat_cos" of dropout and weight decay in RealMLP (Holzmüller, Grinsztajn & Steinwart 2024).
+    """
+
+    flat: Annotated[Share, Meta(description="Share of the iterations before the fall.")] = 0.5
+
+    def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
+        fraction = iteration / max(1, total - 1)
+        return 1.0 if fraction < self.flat else half_cosine(1.0, 0.0, (fraction - self.flat) / max(1 - self.flat, 1e-12))
+
+
+class LogCosine(OnceDataclass, tag_field="kind", tag="log_cosine"):
+    """``(1 - cos(2π log2(1 + (2^cycles - 1) t))) / 2`` at a fraction t of the way.
+
+    From 0 up to 1 and down to 0 in each cycle, which is twice as long as the one before. With four cycles the "coslog4" of
+    RealMLP (Holzmüller, Grinsztajn & Steinwart 2024).
+    """
+
+    cycles: Annotated[int, Meta(ge=1, le=20, description="How often the rate rises and falls.")] = 4
+
+    def __call__(self, iteration: int, per_epoch: int, total: int) -> float:
+        turns = math.log2(1 + (2.0**self.cycles - 1) * iteration / max(1, total - 1))
+        return (1 - math.cos(2 * math.pi * turns)) / 2
+
+
+Schedule = Constant | Exponential | Step | Cosine | OneCycle | FlatCosine | LogCosine
 SCHEDULES = parts_of(Schedule)
 
 

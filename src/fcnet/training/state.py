@@ -17,8 +17,9 @@ class Trainable(Protocol):
     """What the trainer asks of a network.
 
     L2 and weight decay are for its weights, which are the parameters that its attribute `decayed`, a frozenset of names, has;
-    without that attribute those of two or more dimensions. Where the update rule applies the penalty itself, as the built-in
-    ones do, `loss_and_gradients` is called with an `l2` of 0.
+    without that attribute those of two or more dimensions. A dict `rates`, if it has one, says what the learning rate is
+    multiplied by for some parameters. A schedule of dropout calls ``scale_dropout(share)``. Where the update rule applies the
+    penalty itself, as the built-in ones do, `loss_and_gradients` is called with an `l2` of 0.
     """
 
     params: Params

@@ -22,9 +22,10 @@ from fcnet.training.evaluation import check_monitor, evaluate
 from fcnet.training.fingerprint import of_training
 from fcnet.training.history import History
 from fcnet.training.metrics import AUTO, METRICS
-from fcnet.training.schedules import ScheduleRule, get_schedule
+from fcnet.training.schedules import Constant, ScheduleRule, get_schedule
 from fcnet.training.state import Trainable, TrainingState
-from fcnet.training.updates import FusedRule, UpdateRule, get_update
+from fcnet.training.steps import Steps
+from fcnet.training.updates import UpdateRule, fused_rule, get_update
 from fcnet.types import Array, Params
 
 TRAIN_ROWS = 1000
@@ -44,7 +45,8 @@ class Trainer:
     update : str or UpdateRule
         "sgd", "momentum", "nesterov", "rmsprop", "adam" or "adamw", or an object like those of `fcnet.training.updates`.
     schedule : str or ScheduleRule
-        "constant", "exponential", "step", "cosine" or "one_cycle", or an object like those of `fcnet.training.schedules`.
+        "constant", "exponential", "step", "cosine", "one_cycle", "flat_cosine" or "log_cosine", or an object like those of
+        `fcnet.training.schedules`.
     l2 : float
         Strength of the penalty ``l2/2 · ΣW²`` in the loss; biases are not regularised.
     label_smoothing : float in [0, 1)
@@ -71,6 +73,8 @@ class Trainer:
     monitor : str
         The metric of the validation data that says which epoch is best, also to `EarlyStopping`: "auto" for accuracy, or R²;
         one of `fcnet.training.metrics.METRICS`, as "log_loss", "balanced_accuracy", "roc_auc" or "mae".
+    dropout_schedule, weight_decay_schedule : str or ScheduleRule
+        What the network's dropout and the weight decay of "adamw" are multiplied by.
 
     Examples
     --------
@@ -99,6 +103,8 @@ class Trainer:
     threads: int | None = None
     advise: bool = True
     monitor: str = AUTO
+    dropout_schedule: str | ScheduleRule = "constant"
+    weight_decay_schedule: str | ScheduleRule = "constant"
 
     def __post_init__(self) -> None:
         for name, known in (("batches", get_args(BatchKind)), ("monitor", (AUTO, *METRICS))):
@@ -116,6 +122,10 @@ class Trainer:
         self.label_smoothing = to_float("label_smoothing", self.label_smoothing, 0, 1, below=True)
         self._update: UpdateRule = made_by_name("update", self.update, get_update)
         self._schedule: ScheduleRule = made_by_name("schedule", self.schedule, get_schedule)
+        self._dropout_schedule: ScheduleRule = made_by_name("dropout_schedule", self.dropout_schedule, get_schedule)
+        self._decay_schedule: ScheduleRule = made_by_name("weight_decay_schedule", self.weight_decay_schedule, get_schedule)
+        if self._decay_schedule != Constant() and not hasattr(fused_rule(self._update), "weight_decay"):
+            raise SettingError(f'weight_decay_schedule is for update = "adamw", which has a weight_decay, not {self.update!r}.')
 
     def fit(
         self,
@@ -198,7 +208,7 @@ class Trainer:
         return state.history
 
     def _train(self, state: TrainingState, batches: Batches, validation: Validation, checkpoints: Checkpoints | None) -> None:
-        started = time.monotonic() - state.seconds
+        started, steps = time.monotonic() - state.seconds, Steps(self, state.network)
         begun: list[Callback] = []
         try:
             for callback in self.callbacks:
@@ -225,22 +235,19 @@ class Trainer:
             raise
         finally:
             batches.close()
+            steps.end()
             for name, p in state.network.params.items():
                 p[...] = state.best_params[name]
             end_all(begun, state)
 
     def _train_epoch(self, state: TrainingState, batches: Batches) -> list[float]:
         """Fill `state.batch_rows`, and return what each batch counts in the mean of its losses."""
-        network, update = state.network, self._update
-        # A subclass with a step of its own means that step.
-        fused = update if isinstance(update, FusedRule) and type(update).step is FusedRule.step else None
-        decayed = getattr(network, "decayed", None)  # which a network of one's own need not have
+        network, steps = state.network, Steps(self, state.network)
         state.batch_rows, batch_weights = [], list[float]()
         batch_rows = state.batch_rows
         batches.begin_epoch(state.rng)
         for _ in range(batches.per_epoch):
-            scale = self._schedule(state.iteration, batches.per_epoch, state.total_iterations)
-            state.learning_rate = learning_rate = self.learning_rate * scale
+            steps.begin(state, batches.per_epoch)
             weights = {} if batches.weights is None else {"weights": batches.weights}
             weight = float(len(batches.y) if batches.weights is None else batches.weights.sum())
             if not weight:  # nothing in it counts
@@ -249,24 +256,15 @@ class Trainer:
                 continue
             batch_weights.append(weight)
             loss, grads = network.loss_and_gradients(
-                batches.X,
-                batches.y,
-                l2=self.l2 if fused is None else 0.0,
-                label_smoothing=self.label_smoothing,
-                rng=state.rng,
-                **weights,
+                *(batches.X, batches.y), l2=steps.l2, label_smoothing=self.label_smoothing, rng=state.rng, **weights
             )
             with batches.make_next():
-                if fused is None:
-                    update.step(network.params, grads, state.update_state, learning_rate)
-                else:
-                    settings = (learning_rate, self.l2, network.engine, decayed)
-                    loss += fused.fused_step(network.params, grads, state.update_state, *settings)
+                loss += steps.make(grads, state)
             state.loss = loss
             if not math.isfinite(loss):
                 raise DivergedError("loss")
             state.iteration += 1
-            batch_rows.append({"iteration": state.iteration, "loss": loss, "learning_rate": learning_rate})
+            batch_rows.append({"iteration": state.iteration, "loss": loss, "learning_rate": state.learning_rate})
             self._call("on_batch_end", state)
         if not all(np.isfinite(p).all() for p in network.params.values()):
             raise DivergedError("parameters")

@@ -4,7 +4,7 @@
 in place and leaves the gradients as they are. In the equations lr is the learning rate, p a parameter, g its gradient.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
@@ -52,31 +52,57 @@ class FusedRule(OnceDataclass, tag_field="kind"):
         l2: float,
         engine: NumpyEngine,
         decayed: Collection[str] | None = None,
+        rates: Mapping[str, float] | None = None,
+        decay: float = 1.0,
     ) -> float:
         """Step with ``g + l2 p`` for the gradient of each weight; return ``l2/2 · ΣW²`` as it was before.
 
-        `decayed` names the weights, which weight decay is for, too: by default what has two or more dimensions.
+        `decayed` names the weights, which weight decay is for, too: by default what has two or more dimensions. `rates` has
+        what the learning rate is multiplied by for some parameters, `decay` what the weight decay is multiplied by.
         """
         if "t" in state:
             state["t"] += 1  # the number of the step
         penalty = 0.0
         for name, p in params.items():
             is_weight = p.ndim > 1 if decayed is None else name in decayed
-            penalty += self._move(name, p, grads[name], state, learning_rate, l2 if is_weight else 0.0, is_weight, engine)
+            rate = learning_rate * rates[name] if rates and name in rates else learning_rate
+            of_weight = (l2, decay) if is_weight else (0.0, 0.0)
+            penalty += self._move(name, p, grads[name], state, rate, *of_weight, engine)
         return penalty
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decay: float, engine: NumpyEngine
     ) -> float:
-        """Move one parameter; return its share of the penalty."""
+        """Move one parameter, by `decay` times the weight decay, too; return its share of the penalty."""
         raise NotImplementedError
+
+
+def fused_rule(update: UpdateRule) -> FusedRule | None:
+    """Return an update rule whose step takes the penalty and the engine; a subclass with a step of its own means that step."""
+    return update if isinstance(update, FusedRule) and type(update).step is FusedRule.step else None
+
+
+def step_at_rates(
+    update: UpdateRule, params: Params, grads: Params, state: Params, learning_rate: float, rates: Mapping[str, float]
+) -> None:
+    """Make a step of a rule that knows one learning rate, and then the moves of some parameters so many times as long.
+
+    That is what other rates would have done wherever a step is in proportion to its rate.
+    """
+    before = {name: params[name].copy() for name in rates}
+    update.step(params, grads, state, learning_rate)
+    for name, old in before.items():
+        p = params[name]
+        p -= old
+        p *= rates[name]
+        p += old
 
 
 class SGD(FusedRule, tag="sgd"):
     """Gradient descent: ``p -= lr g``."""
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decay: float, engine: NumpyEngine
     ) -> float:
         return engine.sgd(p, g, learning_rate, l2)
 
@@ -88,7 +114,7 @@ class Momentum(FusedRule, tag="momentum"):
     memory: ClassVar = ("velocity",)
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decay: float, engine: NumpyEngine
     ) -> float:
         return engine.momentum(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
@@ -97,7 +123,7 @@ class Nesterov(Momentum, tag="nesterov"):
     """Nesterov's momentum as in Sutskever et al. 2013: ``v = mu v - lr g; p += mu v - lr g``, with v starting at zero."""
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decay: float, engine: NumpyEngine
     ) -> float:
         return engine.nesterov(p, g, state[f"{name}.velocity"], learning_rate, self.momentum, l2)
 
@@ -110,7 +136,7 @@ class RMSProp(FusedRule, tag="rmsprop"):
     memory: ClassVar = ("cache",)
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decay: float, engine: NumpyEngine
     ) -> float:
         rates = (self.decay_rate, 1 - self.decay_rate)
         return engine.rmsprop(p, g, state[f"{name}.cache"], learning_rate, *rates, self.epsilon, l2)
@@ -132,12 +158,12 @@ class Adam(FusedRule, tag="adam"):
         return super().init(params) | {"t": np.zeros(1, np.int64)}
 
     def _move(
-        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decays: bool, engine: NumpyEngine
+        self, name: str, p: Array, g: Array, state: Params, learning_rate: float, l2: float, decay: float, engine: NumpyEngine
     ) -> float:
         t = int(state["t"][0])
         step_size = learning_rate / (1 - self.beta1**t)
         v_scale = 1 / (1 - self.beta2**t)
-        keep = self._kept(learning_rate) if decays else 1.0
+        keep = self._kept(learning_rate * decay)
         betas = (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)
         return engine.adam(p, g, state[f"{name}.m"], state[f"{name}.v"], step_size, *betas, v_scale, self.epsilon, keep, l2)
 
