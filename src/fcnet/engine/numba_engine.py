@@ -1,6 +1,7 @@
 """The engine with fused kernels that numba compiles, beside NumPy's matrix products."""
 
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -11,12 +12,11 @@ from fcnet.types import Array
 
 
 @cache
-def _loops() -> ModuleType:
+def _loops(name: str = "loops") -> ModuleType:
     try:
-        from fcnet.engine import loops
+        return import_module(f"fcnet.engine.{name}")
     except ImportError as error:  # a numba that is too old for this NumPy
         raise SettingError(f'numba is installed but cannot be used: {error} Take the engine "numpy".') from None
-    return loops
 
 
 class NumbaEngine(NumpyEngine):
@@ -48,6 +48,32 @@ class NumbaEngine(NumpyEngine):
         shares = weights / weights.sum()
         logits *= (n * shares)[:, np.newaxis]
         return float(shares @ losses)
+
+    def curve(self, curve: str, x: Array, slope: Array, e: Array, out: Array, /) -> None:
+        self.exponentials(curve, x, e)  # NumPy does several at once
+        loops = _loops("table_loops")
+        loops.curve(loops.NUMBERS[curve], x, slope, e, out)
+
+    def curve_backward(self, curve: str, dout: Array, x: Array, slope: Array, e: Array, dslope: Array, /) -> None:
+        loops = _loops("table_loops")
+        loops.curve_backward(loops.NUMBERS[curve], dout, x, slope, e, dslope)
+
+    def periodic(self, x: Array, /, *arrays: Array) -> None:
+        _loops("table_loops").periodic(np.ascontiguousarray(x), *arrays)
+
+    def periodic_backward(self, dout: Array, x: Array, /, *arrays: Array) -> None:
+        _loops("table_loops").periodic_backward(np.ascontiguousarray(dout), np.ascontiguousarray(x), *arrays)
+
+    def scale_members(self, x: Array, scale: Array, bias: Array | None, out: Array, /) -> None:
+        _loops("table_loops").scale_members(x, scale, bias, out)
+
+    def scale_members_backward(
+        self, dout: Array, x: Array, scale: Array, dx: Array, dscale: Array, dbias: Array | None, /
+    ) -> None:
+        _loops("table_loops").scale_members_backward(dout, x, scale, dx, dscale, dbias)
+
+    def add_rows(self, out: Array, places: Array, rows: Array, /) -> None:
+        _loops("table_loops").add_rows(out, np.ascontiguousarray(places), np.ascontiguousarray(rows))
 
     def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
         return self._step("add_l2", (dW, W), (l2,))

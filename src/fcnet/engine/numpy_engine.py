@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.engine.products import ONE_THREAD_WORK, Matmul, matmul
+from fcnet.engine.table_operations import TableOperations
 from fcnet.threads import is_sharing, one_blas_thread
 from fcnet.types import Array, is_sparse
 
@@ -51,7 +52,7 @@ class _Buffers(threading.local):
         self.made: dict[tuple[str, DTypeLike | None], tuple[Array, Array]] = {}  # memory, and the array last made of it
 
 
-class NumpyEngine:
+class NumpyEngine(TableOperations):
     """Array operations that write into buffers, which are allocated once and used again.
 
     Layers take functions of arrays from `xp`. What goes over memory several times is a method, which another engine can replace

@@ -1,0 +1,214 @@
+"""Fused kernels for the layers of tables, as `fcnet.engine.loops`; the operations are those of `TableOperations`."""
+
+import math
+
+import numpy as np
+
+from fcnet.engine.compiled import compiled
+from fcnet.engine.table_operations import CURVES, SELU_ALPHA, SELU_SCALE
+from fcnet.types import Array
+
+ROWS = 256  # at once, so that what is computed of a column stays in the first-level cache
+# sin(2πq) = q Σ_i SINE[i] q^(2i), with i going down: to the last digit of float64 for q from -1/4 to 1/4.
+SINE = tuple((-1) ** i * (2 * math.pi) ** (2 * i + 1) / math.factorial(2 * i + 1) for i in reversed(range(11)))
+S10, S9, S8, S7, S6, S5, S4, S3, S2, S1, S0 = SINE
+TWO_PI = 2 * math.pi
+NUMBERS = {name: number for number, name in enumerate(CURVES)}
+
+
+@compiled
+def curve(number: int, x: Array, slope: Array, e: Array, out: Array) -> None:
+    """``out = x + w (f(x) - x)``; the number of f is its place in `NUMBERS`."""
+    n, d = x.shape
+    real = x.dtype.type
+    zero, one, two = real(0), real(1), real(2)
+    scale, alpha = real(SELU_SCALE), real(SELU_ALPHA)
+    for i in range(n):
+        X, E, out_ = x[i], e[i], out[i]
+        if number == 0:
+            for j in range(d):
+                out_[j] = X[j] + slope[j] * (scale * (max(X[j], zero) + alpha * (E[j] - one)) - X[j])
+        elif number == 1:
+            for j in range(d):
+                squares = E[j] * (E[j] + two)
+                out_[j] = X[j] + slope[j] * (X[j] * (squares / (squares + two)) - X[j])
+        else:
+            for j in range(d):
+                out_[j] = X[j] + slope[j] * (X[j] * (E[j] / (one + E[j])) - X[j])
+
+
+@compiled
+def curve_backward(number: int, dout: Array, x: Array, slope: Array, e: Array, dslope: Array) -> None:
+    """``dw = Σ_rows dout (f(x) - x)``, and ``dout = dout (1 + w (f'(x) - 1))``."""
+    n, d = x.shape
+    real = x.dtype.type
+    zero, one, two, four = real(0), real(1), real(2), real(4)
+    scale, alpha = real(SELU_SCALE), real(SELU_ALPHA)
+    dslope[:] = zero
+    for i in range(n):
+        g, X, E = dout[i], x[i], e[i]
+        if number == 0:
+            for j in range(d):
+                dslope[j] += g[j] * (scale * (max(X[j], zero) + alpha * (E[j] - one)) - X[j])
+                g[j] *= one + slope[j] * (scale * (one if X[j] > zero else alpha * E[j]) - one)
+        elif number == 1:
+            for j in range(d):
+                squares = E[j] * (E[j] + two)
+                share = one / (squares + two)
+                t = squares * share
+                dslope[j] += g[j] * (X[j] * t - X[j])
+                g[j] *= one + slope[j] * (t + X[j] * ((four * E[j] * share) * ((one + E[j]) * share)) - one)
+        else:
+            for j in range(d):
+                share = one / (one + E[j])
+                t = E[j] * share
+                dslope[j] += g[j] * (X[j] * t - X[j])
+                g[j] *= one + slope[j] * (t * (one + X[j] * share) - one)
+
+
+@compiled
+def _cosine(turns: float, quarter: float, s: tuple[float, ...]) -> float:
+    """``cos(2π t)``, which is the sine of the turns that are left to a quarter; without a branch, for several at once."""
+    q = quarter - abs(turns - np.rint(turns))
+    y = q * q
+    s10, s9, s8, s7, s6, s5, s4, s3, s2, s1, s0 = s
+    high = ((((s10 * y + s9) * y + s8) * y + s7) * y + s6) * y + s5
+    cosine: float = q * (((((high * y + s4) * y + s3) * y + s2) * y + s1) * y + s0)
+    return cosine
+
+
+@compiled
+def periodic(x: Array, f: Array, b: Array, V: Array, c: Array, out: Array) -> None:
+    n, n_columns = x.shape
+    n_values, n_frequencies = V.shape[1:]
+    real = x.dtype.type
+    quarter, turn = real(0.25), real(1 / TWO_PI)
+    s = (real(S10), real(S9), real(S8), real(S7), real(S6), real(S5), real(S4), real(S3), real(S2), real(S1), real(S0))
+    column, cosines, values = np.empty(ROWS, x.dtype), np.empty(ROWS, x.dtype), np.empty((n_values, ROWS), x.dtype)
+    for start in range(0, n, ROWS):
+        m = min(ROWS, n - start)
+        for j in range(n_columns):
+            for i in range(m):
+                column[i] = x[start + i, j]
+            for o in range(n_values):
+                values[o, :m] = c[j, o]
+            for k in range(n_frequencies):
+                frequency, phase = f[j, k], b[j, k] * turn
+                for i in range(m):
+                    cosines[i] = _cosine(frequency * column[i] + phase, quarter, s)
+                for o in range(n_values):
+                    weight, z = V[j, o, k], values[o]
+                    for i in range(m):
+                        z[i] += weight * cosines[i]
+            first = j * (n_values + 1)
+            for i in range(m):
+                row = out[start + i]
+                for o in range(n_values):
+                    row[first + o] = values[o, i]
+                row[first + n_values] = column[i]
+
+
+@compiled
+def periodic_backward(
+    dout: Array, x: Array, f: Array, b: Array, V: Array, dx: Array, df: Array, db: Array, dV: Array, dc: Array
+) -> None:
+    n, n_columns = x.shape
+    n_values, n_frequencies = V.shape[1:]
+    real = x.dtype.type
+    zero, quarter, turn, two_pi = real(0), real(0.25), real(1 / TWO_PI), real(TWO_PI)
+    s = (real(S10), real(S9), real(S8), real(S7), real(S6), real(S5), real(S4), real(S3), real(S2), real(S1), real(S0))
+    rows, dvalues = np.empty((5, ROWS), x.dtype), np.empty((n_values, ROWS), x.dtype)
+    column, dcolumn, cosines, sines, along = rows[0], rows[1], rows[2], rows[3], rows[4]
+    df[:] = zero
+    db[:] = zero
+    dV[:] = zero
+    dc[:] = zero
+    for start in range(0, n, ROWS):
+        m = min(ROWS, n - start)
+        for j in range(n_columns):
+            first = j * (n_values + 1)
+            for i in range(m):
+                row = dout[start + i]
+                column[i] = x[start + i, j]
+                for o in range(n_values):
+                    dvalues[o, i] = row[first + o]
+                    dc[j, o] += row[first + o]
+                dcolumn[i] = row[first + n_values]
+            for k in range(n_frequencies):
+                frequency, phase = f[j, k], b[j, k] * turn
+                for i in range(m):
+                    turns = frequency * column[i] + phase
+                    cosines[i] = _cosine(turns, quarter, s)
+                    sines[i] = _cosine(turns - quarter, quarter, s)
+                along[:m] = zero
+                for o in range(n_values):
+                    weight, dz, total = V[j, o, k], dvalues[o], zero
+                    for i in range(m):
+                        total += dz[i] * cosines[i]
+                        along[i] += weight * dz[i]
+                    dV[j, o, k] += total
+                total, total_x, rate = zero, zero, two_pi * frequency
+                for i in range(m):
+                    dangle = -along[i] * sines[i]
+                    total += dangle
+                    total_x += dangle * column[i]
+                    dcolumn[i] += rate * dangle
+                db[j, k] += total
+                df[j, k] += two_pi * total_x
+            for i in range(m):
+                dx[start + i, j] = dcolumn[i]
+
+
+@compiled
+def scale_members(x: Array, scale: Array, bias: Array | None, out: Array) -> None:
+    k, d = scale.shape
+    n = len(out) // k
+    shared = len(x) < len(out)
+    for i in range(n):
+        for m in range(k):
+            row, s, out_ = x[i if shared else i * k + m], scale[m], out[i * k + m]
+            if bias is None:
+                for j in range(d):
+                    out_[j] = s[j] * row[j]
+            else:
+                c = bias[m]
+                for j in range(d):
+                    out_[j] = s[j] * row[j] + c[j]
+
+
+@compiled
+def scale_members_backward(dout: Array, x: Array, scale: Array, dx: Array, dscale: Array, dbias: Array | None) -> None:
+    k, d = scale.shape
+    n = len(dout) // k
+    shared = len(x) < len(dout)
+    zero = x.dtype.type(0)
+    dscale[:] = zero
+    if dbias is not None:
+        dbias[:] = zero
+    if shared:
+        dx[:] = zero
+    for i in range(n):
+        for m in range(k):
+            row, s, g, ds = x[i if shared else i * k + m], scale[m], dout[i * k + m], dscale[m]
+            for j in range(d):
+                ds[j] += g[j] * row[j]
+            if dbias is not None:
+                dc = dbias[m]
+                for j in range(d):
+                    dc[j] += g[j]
+            if shared:
+                into = dx[i]
+                for j in range(d):
+                    into[j] += g[j] * s[j]
+            else:
+                for j in range(d):
+                    g[j] *= s[j]
+
+
+@compiled
+def add_rows(out: Array, places: Array, rows: Array) -> None:
+    n, d = rows.shape
+    for i in range(n):
+        into, row = out[places[i]], rows[i]
+        for j in range(d):
+            into[j] += row[j]
