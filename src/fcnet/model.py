@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.files import load_tensors, plain, save_tensors
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
-from fcnet.nn.network import FullyConnectedNet, without_members
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.nn.tabular_network import network_from
 from fcnet.preprocessing import Preprocessor, Scaling, preprocessor_from
 from fcnet.preprocessing.checks import image_shape_of
 from fcnet.preprocessing.views import Views
@@ -266,7 +267,7 @@ def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
     params = {name: tensor for name, tensor in tensors.items() if not name.startswith("scaling.")}
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
-        network = FullyConnectedNet(**without_members({**metadata["network"], "engine": None}), params=params)
+        network = network_from({**metadata["network"], "engine": None}, params)
         scaling = dict(metadata.get("scaling", {"kind": "scaling"}))
         if not all(isinstance(name, str) for name in metadata["classes"]):
             raise InputError("its classes have names that are no text.")

@@ -17,7 +17,7 @@ def gradcheck(seed: int, as_json: bool) -> None:
     """Check every hand-written gradient against a numeric one.
 
     Small networks by every entry, a large one by random projections; all activations, with dropout, label smoothing and L2;
-    plain, and with each normalisation.
+    plain, and with each normalisation. Networks for tables, as RealMLP, TabM and TabM-mini.
     """
     from fcnet.nn.every_gradient import TOLERANCE, check_every_gradient
 

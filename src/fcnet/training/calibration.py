@@ -22,8 +22,8 @@ def best_scale(network: FullyConnectedNet, logits: Array, y: Array, low: float, 
 
 
 def multiply_logits(network: FullyConnectedNet, scale: float) -> None:
-    """Multiply the last weights and biases of a network by a number, and so all its logits."""
-    for name in network.affine[-1].parameters:
+    """Multiply the last weights and biases of a network by a number, and so all its logits, those of each member."""
+    for name in network.layers[-1].parameters:
         network.params[name] *= scale
 
 
