@@ -9,11 +9,13 @@ import scipy.sparse
 from fcnet import FullyConnectedNet, Trainer, gradient_check
 from fcnet.errors import InputError, SettingError
 from fcnet.nn.layers import ACTIVATIONS
-from fcnet.nn.losses import LOSSES
+from fcnet.nn.losses import LOSSES, get_loss
 from fcnet.training.target_scale import TargetScale
 
 pytestmark = pytest.mark.usefixtures("engine_name")
 
+QUANTILES = "quantile(0.1, 0.4, 0.5, 0.9)"
+ALL = [*LOSSES, QUANTILES]
 CLASSIFYING = ("cross_entropy", "binary_cross_entropy")
 WEIGHTS = np.array([0.0, 1.0, 2.5, 1.0, 0.3, 4.0, 1.0, 1.0, 2.0])
 
@@ -26,11 +28,13 @@ def batch(loss, n=9, n_inputs=6, n_outputs=4, seed=0):
         "binary_cross_entropy": rng.integers(2, size=(n, n_outputs)),
         "squared_error": rng.standard_normal((n, n_outputs)),
         "poisson": rng.poisson(2.0, (n, n_outputs)),
+        "absolute_error": rng.standard_normal((n, n_outputs)),
+        QUANTILES: rng.standard_normal((n, 1)),
     }[loss]
     return X, y
 
 
-@pytest.mark.parametrize(("activation", "loss"), list(itertools.product(ACTIVATIONS, LOSSES)))
+@pytest.mark.parametrize(("activation", "loss"), list(itertools.product(ACTIVATIONS, ALL)))
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_numeric_gradients_agree(activation, loss, weights, dropout):
@@ -40,7 +44,7 @@ def test_numeric_gradients_agree(activation, loss, weights, dropout):
     assert max(errors.values()) < 1e-5
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ALL)
 def test_a_row_of_weight_two_is_two_rows(loss):
     X, y = batch(loss)
     counts = np.array([0, 1, 2, 1, 3, 1, 1, 0, 2])
@@ -56,7 +60,7 @@ def test_a_row_of_weight_two_is_two_rows(loss):
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("activation", "loss"), list(itertools.product(ACTIVATIONS, LOSSES)))
+@pytest.mark.parametrize(("activation", "loss"), list(itertools.product(ACTIVATIONS, ALL)))
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_pytorch_agrees(activation, loss, weights, dropout):
@@ -78,7 +82,7 @@ def test_pytorch_agrees(activation, loss, weights, dropout):
     params = {name: torch.tensor(p, requires_grad=True) for name, p in net.params.items()}
     mask = (np.random.default_rng(7).random((len(X), 8)) >= dropout) / (1 - dropout)
     logits = (act(torch.tensor(X) @ params["W1"] + params["b1"]) * torch.tensor(mask)) @ params["W2"] + params["b2"]
-    target = torch.tensor(y)
+    target, tau = torch.tensor(y), torch.tensor([0.1, 0.4, 0.5, 0.9])
     rows = {
         "cross_entropy": lambda: functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none"),
         "binary_cross_entropy": lambda: functional.binary_cross_entropy_with_logits(
@@ -86,6 +90,8 @@ def test_pytorch_agrees(activation, loss, weights, dropout):
         ).sum(dim=1),
         "squared_error": lambda: 0.5 * functional.mse_loss(logits, target, reduction="none").sum(dim=1),
         "poisson": lambda: (logits.exp() - target * logits + torch.xlogy(target, target) - target).sum(dim=1),
+        "absolute_error": lambda: functional.l1_loss(logits, target, reduction="none").sum(dim=1),
+        QUANTILES: lambda: torch.maximum(tau * (target - logits), (tau - 1) * (target - logits)).sum(dim=1),
     }[loss]()
     w = torch.ones(len(X), dtype=torch.float64) if weights is None else torch.tensor(weights)
     expected = (w * rows).sum() / w.sum() + 0.5 * 0.3 * sum((params[name] ** 2).sum() for name in ("W1", "W2"))
@@ -97,7 +103,7 @@ def test_pytorch_agrees(activation, loss, weights, dropout):
         np.testing.assert_allclose(g, params[name].grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ALL)
 def test_training_lowers_it_and_float32_stays(loss):
     X, y = batch(loss, n=200, seed=3)
     net = FullyConnectedNet([6, 20, 4], loss=loss, seed=0)
@@ -120,6 +126,27 @@ def test_r2_is_that_of_scikit_learn():
     tenths = np.full((1000, 1), 0.1)  # whose mean is rounded
     assert LOSSES["squared_error"].score(tenths + 1, tenths) == 0.0
     assert TargetScale.of(tenths).std == 1
+
+
+def test_quantiles_rise_and_d2_is_that_of_scikit_learn():
+    from sklearn.metrics import d2_pinball_score
+
+    rng, loss = np.random.default_rng(0), get_loss("quantile(0.3)")
+    y, said, w = rng.standard_normal((30, 1)), rng.standard_normal((30, 1)), rng.random(30)
+    expected = d2_pinball_score(y, said, alpha=0.3, sample_weight=w)
+    assert loss.score(said, y, w) == pytest.approx(expected, abs=0.02)  # it interpolates between the rows of the quantile
+    assert loss.score(np.ones((5, 1)), np.ones((5, 1))) == 1.0
+    assert loss.score(np.full((5, 1), 2.0), np.ones((5, 1))) == 0.0
+    rising = np.diff(get_loss(QUANTILES).mean(rng.standard_normal((9, 4))), axis=1)
+    assert rising.min() > 0
+
+
+@pytest.mark.parametrize("name", ["quantile()", "quantile(0.9, 0.1)", "quantile(0, 0.5)", "quantile(a)"])
+def test_quantiles_that_are_none_are_refused(name):
+    with pytest.raises(SettingError, match="quantile"):
+        get_loss(name)
+    with pytest.raises(InputError, match="2 outputs"):
+        FullyConnectedNet([2, 3], loss="quantile(0.1, 0.9)").check_data(np.zeros((3, 2)), np.zeros(3))
 
 
 def test_sparse_rows_give_what_dense_ones_do():
@@ -172,10 +199,10 @@ def test_unknown_loss_and_smoothing_of_a_regression_are_refused():
         Trainer(label_smoothing=0.1).fit(net, np.zeros((3, 2)), np.zeros(3))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ALL)
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 def test_no_other_constant_costs_less(loss, weights):
-    y, measured = batch(loss)[1], LOSSES[loss]
+    y, measured = batch(loss)[1], get_loss(loss)
     best = measured.constant_logits(y, 4, weights)
     at_best = measured.value(np.tile(best, (9, 1)), y, weights)
     for move in np.random.default_rng(0).standard_normal((50, 4)) * 0.1:

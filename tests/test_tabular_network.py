@@ -300,7 +300,7 @@ def test_a_model_file_has_all_settings(number_embedding, members, tmp_path):
     np.testing.assert_array_equal(loaded.logits(X), net.logits(X))
 
 
-@pytest.mark.parametrize(("activation", "loss"), list(zip(["selu", "mish", "silu", "relu"], LOSSES, strict=True)))
+@pytest.mark.parametrize(("activation", "loss"), list(zip(["selu", "mish", "silu", "relu", "tanh"], LOSSES, strict=True)))
 @pytest.mark.parametrize("members", [{}, MEMBERS, {"n_members": 2, "adapters": "first"}], ids=str)
 def test_graphs_of_onnx_agree(loss, activation, members, tmp_path):
     pytest.importorskip("onnxruntime")

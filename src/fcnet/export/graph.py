@@ -35,13 +35,22 @@ class Graph:
             self.inputs.append(_value(name, dtype, ["rows", n_columns]))
         return name
 
-    def add(self, op: str, *inputs: str | Array | np.generic, output: str = "", domain: str = "", **attributes: Any) -> str:
-        """Add a node, its inputs names or constants, and return the name of its output."""
+    def add(
+        self,
+        op: str,
+        *inputs: str | Array | np.generic,
+        output: str = "",
+        domain: str = "",
+        n_outputs: int = 1,
+        **attributes: Any,
+    ) -> str:
+        """Add a node, its inputs names or constants, and return the name of its output, the first where it has several."""
         from onnx import helper
 
         output = output or self._free(f"{self.prefix}{op.lower()}_{len(self.nodes)}")
         names = [value if type(value) is str else self._constant(value) for value in inputs]
-        self.nodes.append(helper.make_node(op, names, [output], output, domain=domain, **attributes))
+        outputs = [output, *(f"{output}_{i}" for i in range(1, n_outputs))]
+        self.nodes.append(helper.make_node(op, names, outputs, output, domain=domain, **attributes))
         return output
 
     def cast(self, value: str, dtype: DTypeLike) -> str:

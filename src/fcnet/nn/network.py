@@ -34,8 +34,9 @@ class FullyConnectedNet:
     ----------
     layer_sizes : sequence of at least two ints
         Inputs, hidden units of each layer, classes or outputs: ``[3072, 50, 10]`` is the two-layer network of the exercise.
-    loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "poisson"}
-        One of several classes, by a softmax; any number of labels, each by a sigmoid; numbers; counts, with a logarithmic link.
+    loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "poisson", "absolute_error", "quantile(0.1, 0.9)"}
+        One of several classes, by a softmax; any number of labels, each by a sigmoid; numbers; counts, with a logarithmic link;
+        medians; quantiles of one number, as many as there are outputs.
     activation : {"relu", "leaky_relu", "tanh", "gelu", "logistic", "identity", "exp"} or callable
         A callable is given the number of the affine layer before it, and returns a layer.
         `fcnet.nn.activations.register_activation` gives it a name.
