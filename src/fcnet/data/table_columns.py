@@ -174,6 +174,11 @@ def _numbers_or_text(text: Any, comma: bool, columns: Columns) -> Any:
     return text
 
 
+def are_texts(n_unique: int, n_rows: int, most: int = MOST_CATEGORIES) -> bool:
+    """Return whether so many different texts in so many rows are names or free text, and not categories."""
+    return n_unique > most or (n_unique > 20 and n_unique > n_rows / 2)
+
+
 def unusable(columns: Columns, name: str, rare: int = 0) -> Problem | None:
     """Return what is wrong with a column to learn from, if anything is; with `rare` rare categories share a place."""
     series = columns.frame[name]
@@ -198,7 +203,7 @@ def unusable(columns: Columns, name: str, rare: int = 0) -> Problem | None:
         return Problem(f"holds dates, as {words[0]!r}")
     n, n_unique = len(series), words.n_unique()
     what = f"has {n_unique:,} different texts in {n:,} rows: names or free text, not categories"
-    if n_unique > MOST_WITH_RARE or (n_unique > 20 and n_unique > n / 2):
+    if are_texts(n_unique, n, MOST_WITH_RARE):
         return Problem(what)
     if n_unique <= MOST_CATEGORIES or (rare and words.str.count_matches(r"\s").mean() < WORDS):
         return None

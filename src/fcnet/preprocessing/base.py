@@ -57,6 +57,8 @@ class Preprocessor(ABC):
         The columns of a table in which an unknown category counts as rare, and not as none.
     dialect : Dialect, optional
         How the text of a table was written.
+    category_sizes : sequence of ints
+        How many categories each of the last outputs has, where these are the numbers of categories.
     """
 
     kind: ClassVar[str]
@@ -68,6 +70,7 @@ class Preprocessor(ABC):
     columns: Sequence[Column] = ()
     rare: Collection[str] = ()
     dialect: Dialect | None = None
+    category_sizes: Sequence[int] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -206,6 +209,8 @@ class TrainingRows:
     seed : int
     matmul : callable
         Computes large matrix products.
+    codes : bool
+        Whether the network takes the categories of a table by their numbers.
     """
 
     X: Any
@@ -218,6 +223,7 @@ class TrainingRows:
     dtype: DTypeLike = np.float32
     seed: int = 0
     matmul: Matmul = matmul
+    codes: bool = False
 
 
 @dataclass(frozen=True)

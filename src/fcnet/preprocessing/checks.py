@@ -65,3 +65,18 @@ def check_arrays(
     for name, array in arrays.items():
         if array.shape != shapes[name] or array.dtype not in (np.float32, np.float64):
             raise InputError(f"its {what} needs {name!r} as floats of shape {shapes[name]}, got {array.dtype} {array.shape}.")
+
+
+def column_of(column: Sequence[Any]) -> tuple[str, list[str] | None]:
+    """Return the name and the categories of a column in a file, or raise InputError."""
+    name, categories = column
+    if not isinstance(name, str) or not (categories is None or all(isinstance(category, str) for category in categories)):
+        raise InputError("a column of a table needs a name, and categories that are text.")
+    return name, categories
+
+
+def some_of(names: Sequence[str], chosen: Any) -> list[str]:
+    """Return the columns of a list in a file that it must have, or raise InputError."""
+    if not isinstance(chosen, list) or not set(names).issuperset(chosen):
+        raise InputError("a table has columns of another kind than its model file says.")
+    return [name for name in names if name in chosen]

@@ -1,11 +1,12 @@
 """Data frames of pandas and of Arrow, as polars has them."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
+from fcnet.data.cells import as_text
 from fcnet.errors import InputError, nearest_names
 from fcnet.words import listed
 
@@ -77,7 +78,14 @@ def _from_pandas(name: str, series: Any) -> Any:
     if isinstance(series.dtype, np.dtype) and series.dtype.kind == "M":
         return pl.Series(name, series.to_numpy("datetime64[us]"))
     values = [None if missing else value for value, missing in zip(series.tolist(), series.isna(), strict=True)]
-    try:
+    column = from_values(name, values)
+    return as_text(column).cast(pl.Categorical) if str(series.dtype) == "category" else column  # also of numbers
+
+
+def from_values(name: str, values: Sequence[Any]) -> Any:
+    """Return a polars column of values, None where one is missing; those of several types become categories."""
+    import polars as pl
+
+    if len({type(value) for value in values if value is not None}) < 2:
         return pl.Series(name, values)
-    except TypeError:  # of several types
-        return pl.Series(name, [None if value is None else str(value) for value in values])
+    return pl.Series(name, [None if value is None else str(value) for value in values], pl.Categorical)

@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike
 
 from fcnet.data.cells import Dialect, is_constant
 from fcnet.errors import InputError
-from fcnet.preprocessing.base import Column, Preprocessor
-from fcnet.preprocessing.checks import check_arrays
+from fcnet.preprocessing.base import Preprocessor
+from fcnet.preprocessing.checks import check_arrays, column_of, some_of
 from fcnet.preprocessing.frames import PolarsColumns, as_polars, n_rows
 from fcnet.preprocessing.table_categories import Categories
 from fcnet.preprocessing.table_dates import Dates, check_dates
@@ -28,7 +28,7 @@ Scale = Literal["standard", "robust"]
 
 
 class TableFeatures(Preprocessor):
-    """The columns of a table: `Numbers`, `Dates` and `Categories`, each with outputs at its place.
+    """The columns of a table: `Numbers`, `Dates` and `Categories`, each with outputs at its place; category numbers are last.
 
     Parameters
     ----------
@@ -49,9 +49,11 @@ class TableFeatures(Preprocessor):
         self.names, self.numbers, self.dates, self.categories, self.dialect = names, numbers, dates, categories, dialect
         groups: list[ColumnGroup] = [numbers, dates, categories]
         self._at = {name: (group, i) for group in groups for i, name in enumerate(group.names)}
+        by_group = [name for group in groups for name in group.names]
         widths = [width for group in groups for width in group.widths]
-        self._widths = dict(zip((name for group in groups for name in group.names), widths, strict=True))
-        ends = dict(zip(names, np.cumsum([self._widths[name] for name in names], dtype=np.intp), strict=True))
+        self._widths = dict(zip(by_group, widths, strict=True))
+        self._order = by_group if categories.codes else [*names]  # of the outputs
+        ends = dict(zip(self._order, np.cumsum([self._widths[name] for name in self._order], dtype=np.intp), strict=True))
         place = {name: i for i, name in enumerate(names)}
         self._places = [  # of each group the columns among the encoded ones, and those of its outputs
             (
@@ -63,6 +65,7 @@ class TableFeatures(Preprocessor):
             if group.names
         ]
         self._n_outputs, self.rare = sum(widths), categories.rare
+        self.category_sizes = [size for size in categories.sizes if size and categories.codes]
         self.columns = [(name, group.categories(i)) for name, (group, i) in self._ordered()]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -84,7 +87,14 @@ class TableFeatures(Preprocessor):
 
     @classmethod
     def fit(
-        cls, frame: Any, dialect: Dialect | None = None, *, gaps: Gaps = "median", scaling: Scale = "standard", rare: int = 0
+        cls,
+        frame: Any,
+        dialect: Dialect | None = None,
+        *,
+        gaps: Gaps = "median",
+        scaling: Scale = "standard",
+        rare: int = 0,
+        codes: bool = False,
     ) -> "TableFeatures":
         """Find out what each column of a data frame holds, and its statistics or its categories.
 
@@ -98,6 +108,8 @@ class TableFeatures(Preprocessor):
             How the text was written that it was read from.
         gaps, scaling, rare
             As in `Table`.
+        codes : bool
+            Whether outputs are the numbers of categories, for networks that embed these, and not one for each category.
 
         Raises
         ------
@@ -118,7 +130,7 @@ class TableFeatures(Preprocessor):
             columns.names,
             Numbers.fit(columns, numbers, is_robust=is_robust, indicator=indicator),
             Dates.fit(columns, dates, is_robust=is_robust, indicator=indicator),
-            Categories.fit(columns, categories, rare=rare, indicator=indicator),
+            Categories.fit(columns, categories, rare=rare, indicator=indicator, codes=codes),
             dialect,
         )
         told = table.get_config().get("gaps", ())  # that a value is missing varies
@@ -129,12 +141,13 @@ class TableFeatures(Preprocessor):
     @property
     def encoding(self) -> Any:
         medians = [group.median.tolist() for group in (self.numbers, self.dates)]
-        return medians, {name: value for name, value in self.get_config().items() if name != "scaling"}
+        return medians, {name: value for name, value in self.get_config().items() if name not in ("scaling", "codes")}
 
     @property
     def description(self) -> str:
         how, dates = "scaled by quartiles" if self.numbers.is_robust else "standardised", ", dates as their parts"
-        return f"columns of a table, numbers {how}{dates * bool(self.dates.names)} and categories one-hot"
+        codes = "by number" if self.categories.codes else "one-hot"
+        return f"columns of a table, numbers {how}{dates * bool(self.dates.names)} and categories {codes}"
 
     def column_words(self) -> list[tuple[str, str, str]]:
         return [(name, *group.words(i)) for name, (group, i) in self._ordered()]
@@ -215,11 +228,11 @@ class TableFeatures(Preprocessor):
         }
 
     def to_onnx(self, graph: "Graph", x: str, dtype: DTypeLike, views: Views) -> str:
-        parts = [
-            group.to_onnx(graph, i, graph.add("Gather", x, np.array([place]), axis=1), dtype)
-            for place, (_, (group, i)) in enumerate(self._with_outputs())
-        ]
-        return graph.add("Concat", *parts, axis=1)
+        parts = {
+            name: group.to_onnx(graph, i, graph.add("Gather", x, np.array([place]), axis=1), dtype)
+            for place, (name, (group, i)) in enumerate(self._with_outputs())
+        }
+        return graph.add("Concat", *(parts[name] for name in self._order if name in parts), axis=1)
 
     def _ordered(self) -> list[tuple[str, tuple[ColumnGroup, int]]]:
         return [(name, self._at[name]) for name in self.names]
@@ -240,6 +253,7 @@ class TableFeatures(Preprocessor):
             "gaps": [*self.numbers.gaps, *self.dates.gaps, *self.categories.gaps],
             "rare": list(self.rare),
             "scaling": "robust" if self.numbers.is_robust else "",
+            "codes": self.categories.codes,
         }
         return {"columns": self.columns, "dialect": self.dialect and self.dialect.to_dict()} | {
             name: value
@@ -254,9 +268,9 @@ class TableFeatures(Preprocessor):
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "TableFeatures":
-        columns = dict(map(_column, config["columns"]))
+        columns = dict(map(column_of, config["columns"]))
         categories = [name for name, known in columns.items() if known is not None]
-        dates = _some([name for name, known in columns.items() if known is None], config.get("dates", []))
+        dates = some_of([name for name, known in columns.items() if known is None], config.get("dates", []))
         others = {*categories, *dates}
         numbers = [name for name in columns if name not in others]
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(STATISTICS, (len(numbers),))
@@ -266,7 +280,7 @@ class TableFeatures(Preprocessor):
         dialect, scaling = config.get("dialect"), config.get("scaling", "standard")  # older files have no dialect
         if not isinstance(dialect, Mapping | None) or scaling not in get_args(Scale):
             raise InputError("the dialect of a table needs names and values, and its scaling a name.")
-        gaps, is_robust = set(_some(list(columns), config.get("gaps", []))), scaling == "robust"
+        gaps, is_robust = set(some_of(list(columns), config.get("gaps", []))), scaling == "robust"
         median, mean, std = (arrays.get(f"date_{name}", np.zeros((0, len(Dates.parts)))) for name in STATISTICS)
         written = None if dialect is None else Dialect.from_dict(dialect)
         check_dates(dates, median, written)
@@ -284,22 +298,9 @@ class TableFeatures(Preprocessor):
             Categories(
                 categories,
                 [known for known in columns.values() if known is not None],
-                _some(categories, config.get("rare", [])),
+                some_of(categories, config.get("rare", [])),
                 [name for name in categories if name in gaps],
+                bool(config.get("codes", False)),
             ),
             written,
         )
-
-
-def _column(column: Sequence[Any]) -> Column:
-    name, categories = column
-    if not isinstance(name, str) or not (categories is None or all(isinstance(category, str) for category in categories)):
-        raise InputError("a column of a table needs a name, and categories that are text.")
-    return name, categories
-
-
-def _some(names: Sequence[str], chosen: Any) -> list[str]:
-    """Return the columns of a list in a file that it must have, or raise InputError."""
-    if not isinstance(chosen, list) or not set(names).issuperset(chosen):
-        raise InputError("a table has columns of another kind than its model file says.")
-    return [name for name in names if name in chosen]

@@ -1,4 +1,4 @@
-"""Columns of categories: one-hot."""
+"""Columns of categories: one-hot, or by their numbers."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -29,6 +29,9 @@ class Categories(ColumnGroup):
     The last two only where training rows have such. A category that is unknown counts as rare. Where there is no output for
     it, as for one that is missing, all outputs of the column are 0.
 
+    With `codes` one output for each column: the place of the category among the known ones, -1 for one that is missing or
+    unknown.
+
     Parameters
     ----------
     names : list of str
@@ -36,15 +39,19 @@ class Categories(ColumnGroup):
         The categories of each column that are not rare.
     rare, gaps : collections of str
         The columns with an output for rare and unknown categories, and those with one for missing ones.
+    codes : bool
     """
 
     names: list[str]
     known: list[list[str]]
     rare: Collection[str] = ()
     gaps: Collection[str] = ()
+    codes: bool = False
 
     @classmethod
-    def fit(cls, frame: PolarsColumns, names: list[str], *, rare: int = 0, indicator: bool = False) -> "Categories":
+    def fit(
+        cls, frame: PolarsColumns, names: list[str], *, rare: int = 0, indicator: bool = False, codes: bool = False
+    ) -> "Categories":
         """Find the categories of columns of a data frame.
 
         With a `rare` of at least 1 those in fewer rows share an output, and so do all but the `MOST_PLACES` most frequent ones;
@@ -61,14 +68,19 @@ class Categories(ColumnGroup):
             known.append(kept)
             with_rare += [name] * (len(kept) < len(counts))
             gaps += [name] * (indicator and text.null_count() > 0)
-        return cls(names, known, with_rare, gaps)
+        return cls(names, known, with_rare, gaps, codes)
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many places each column has: of categories, of rare ones and of missing ones."""
+        return [self._size(i) for i in range(len(self.names))]
+
+    def _size(self, i: int) -> int:
+        return len(self.known[i]) + (self.names[i] in self.rare) + (self.names[i] in self.gaps)
 
     @property
     def widths(self) -> list[int]:
-        return [self._width(i) for i in range(len(self.names))]
-
-    def _width(self, i: int) -> int:
-        return len(self.known[i]) + (self.names[i] in self.rare) + (self.names[i] in self.gaps)
+        return [min(size, 1) for size in self.sizes] if self.codes else self.sizes
 
     def categories(self, i: int) -> list[str] | None:
         return self.known[i]
@@ -101,25 +113,27 @@ class Categories(ColumnGroup):
         return out
 
     def transform(self, X: Array) -> Array:
-        widths, starts, missing = self._layout
-        beyond = widths <= X
+        sizes, starts, missing = self._layout
+        beyond = sizes <= X
         if beyond.any():
             row, column = np.argwhere(beyond)[0]
             raise InputError(f"The column {self.names[column]!r} of X holds {X[row, column]:g}, the place of no category.")
         X = np.where(np.isnan(X), missing, X)
-        out = np.zeros((len(X), widths.sum()), bool)
+        if self.codes:
+            return np.where(X >= 0, np.floor(X), -1.0)[:, sizes > 0]
+        out = np.zeros((len(X), sizes.sum()), bool)
         rows, columns = np.nonzero(X >= 0)
         out[rows, starts[columns] + X[rows, columns].astype(np.intp)] = True
         return out
 
     @cached_property
     def _layout(self) -> tuple[Array, Array, Array]:
-        widths = np.array(self.widths, np.intp)
-        return widths, np.cumsum(widths) - widths, np.array([self._others(i)[1] for i in range(len(widths))])
+        sizes = np.array(self.sizes, np.intp)
+        return sizes, np.cumsum(sizes) - sizes, np.array([self._others(i)[1] for i in range(len(sizes))])
 
     def examples(self, n: int, rng: np.random.Generator) -> Array:
         lowest = [0 if min(self._others(i)) >= 0 else -1 for i in range(len(self.names))]
-        return rng.integers(lowest, self.widths, (n, len(self.names))).astype(np.float64)
+        return rng.integers(lowest, self.sizes, (n, len(self.names))).astype(np.float64)
 
     def onnx_input(self, graph: "Graph", i: int) -> str:
         known, (unknown, missing) = places(self.known[i]), self._others(i)
@@ -141,4 +155,5 @@ class Categories(ColumnGroup):
         return np.array([texts.get(int(code), unseen) for code in x], object)
 
     def to_onnx(self, graph: "Graph", i: int, x: str, dtype: DTypeLike) -> str:
-        return graph.cast(graph.add("Equal", x, np.arange(self._width(i), dtype=np.float64)), dtype)
+        size = self._size(i)
+        return graph.cast(x if self.codes else graph.add("Equal", x, np.arange(size, dtype=np.float64)), dtype)

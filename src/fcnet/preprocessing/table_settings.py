@@ -49,7 +49,7 @@ class Table(PreprocessorSettings, frozen=True, tag="table"):
         began = time.monotonic()
         if is_frame(rows.X):
             preprocessor: Preprocessor = TableFeatures.fit(
-                rows.X, rows.dialect, gaps=self.gaps, scaling=self.scaling, rare=self.rare
+                rows.X, rows.dialect, gaps=self.gaps, scaling=self.scaling, rare=self.rare, codes=rows.codes
             )
         else:
             preprocessor = Scaling.fit(rows.X, image_shape=rows.image_shape if rows.mirror else None)
