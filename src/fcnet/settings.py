@@ -17,6 +17,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Meta(ge=0, lt=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
+Auto = Literal["auto"]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))

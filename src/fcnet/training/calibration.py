@@ -45,3 +45,23 @@ def fit_temperature(network: FullyConnectedNet, logits: Array, y: Array) -> floa
         return 1.0
     multiply_logits(network, scale)
     return 1 / scale
+
+
+def fit_temperature_on(network: FullyConnectedNet, X: Array, y: Array) -> float:
+    """Likewise on preprocessed rows X; of members of a network, whose probabilities are averaged, all have one temperature."""
+    if getattr(network, "n_members", 1) == 1:
+        return fit_temperature(network, network.logits(X), y)
+    from scipy.optimize import minimize_scalar
+
+    last = {name: network.params[name].copy() for name in network.layers[-1].parameters}
+
+    def loss(log_scale: float) -> float:
+        for name, p in last.items():
+            network.params[name][...] = p * np.exp(log_scale).astype(p.dtype)
+        return float(network.loss.value(network.logits(X).astype(np.float64), y))
+
+    best = float(minimize_scalar(loss, bounds=(-ROOM, ROOM), method="bounded", options={"xatol": 1e-3}).x)
+    if loss(best) >= loss(0.0):
+        return 1.0
+    loss(best)
+    return float(np.exp(-best))

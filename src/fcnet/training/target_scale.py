@@ -74,5 +74,5 @@ class TargetScale:
 
 
 def _last_layer(network: FullyConnectedNet) -> tuple[Array, Array]:
-    last = network.affine[-1]
-    return network.params[last.W], network.params[last.b]
+    W, b = network.layers[-1].parameters  # also of members that each have a last layer of their own
+    return network.params[W], network.params[b]

@@ -1,0 +1,211 @@
+"""The network for tables and its training: all their settings with ranges and defaults, and what the number of rows says."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+from msgspec import Meta
+
+from fcnet.engine import get_engine
+from fcnet.errors import InputError
+from fcnet.nn.layers import ACTIVATIONS, WEIGHT_INITS
+from fcnet.nn.losses import Loss, get_loss
+from fcnet.nn.network import DTYPES
+from fcnet.nn.number_embeddings import quantile_bins
+from fcnet.nn.parametric import PARAMETRIC
+from fcnet.nn.tabular_network import Adapters, NumberEmbedding, Parametrisation, TabularNet
+from fcnet.settings import Auto, Count, NotNegative, Settings, ShareBelowOne, choices
+from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.metrics import AUTO, METRICS
+from fcnet.training.schedules import SCHEDULES, LogCosine, Schedule
+from fcnet.training.trainer import Trainer
+from fcnet.training.updates import AdamW
+from fcnet.types import Array
+
+EPOCHS_OF_10000, LEAST_EPOCHS, MOST_EPOCHS = 64, 8, 128
+ROWS_OF_A_BATCH, LEAST_BATCH, MOST_BATCH = 2.0, 32, 1024
+RATE, RATE_OF_VALUES = 0.04, 0.2  # of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart 2024)
+ROWS_OF_BINS = 100_000  # on which quantiles are found
+
+
+def epochs_for(n_rows: int) -> int:
+    """Return the epochs of a training on so many rows: ``64 (10,000 / n)^(1/3)``, from 8 to 128.
+
+    With `batch_size_for` a thousand rows get about 2,000 steps, 10,000 rows 2,500, 100,000 rows 6,000, and a million 14,000.
+    """
+    return min(max(LEAST_EPOCHS, round(EPOCHS_OF_10000 * math.cbrt(10_000 / n_rows))), MOST_EPOCHS)
+
+
+def batch_size_for(n_rows: int) -> int:
+    """Return the rows of a batch where there are so many in all: the power of two that is nearest to ``2 √n``, 32 to 1024."""
+    return min(max(LEAST_BATCH, 1 << round(math.log2(ROWS_OF_A_BATCH * math.sqrt(n_rows)))), MOST_BATCH)
+
+
+def rate_for(loss: Loss) -> float:
+    """Return the learning rate for a loss: 0.2 where outputs are values themselves, else 0.04."""
+    return RATE_OF_VALUES if loss.out_activation == "identity" else RATE
+
+
+class TabularSettings(Settings, tag_field="kind", tag="tabular"):
+    """The network for tables: numbers and categories embedded, then hidden layers, in members that share their weights."""
+
+    hidden_sizes: Annotated[
+        tuple[Count, ...], Meta(description="Units of each hidden layer after the embeddings; [] for none.")
+    ] = (256, 256, 256)
+    n_members: Annotated[
+        Count, Meta(description="Networks that share their weights but for small parts of their own, and predict together.")
+    ] = 1
+    dropout: Annotated[ShareBelowOne, Meta(description="Probability that a unit of a hidden layer is dropped in training.")] = (
+        0.15
+    )
+    number_embedding: Annotated[
+        NumberEmbedding,
+        Meta(
+            description="What makes several values of each number: periodic learns cosines of it, piecewise_linear a line for "
+            "each bin between its quantiles; none leaves it as it is."
+        ),
+    ] = "periodic"
+    activation: Annotated[
+        str,
+        choices(
+            (AUTO, *PARAMETRIC, *ACTIVATIONS),
+            "What follows each hidden layer; selu, mish and silu with a slope that is learnt for each unit. auto is selu for "
+            "classes, and mish for numbers.",
+        ),
+    ] = AUTO
+    number_width: Annotated[int, Meta(ge=2, description="Values of an embedded number.")] = 4
+    n_frequencies: Annotated[Count, Meta(description="Cosines of a number, with periodic.")] = 16
+    sigma: Annotated[NotNegative, Meta(description="Standard deviation of their initial frequencies, with periodic.")] = 0.1
+    n_bins: Annotated[Count, Meta(description="Bins of a number, with piecewise_linear.")] = 48
+    one_hot_up_to: Annotated[int, Meta(ge=0, description="Columns of more categories are embedded, others are one-hot.")] = 8
+    category_width: Annotated[Count, Meta(description="Values of an embedded category.")] = 8
+    learnt_scale: Annotated[bool, Meta(description="Learn a scale of each input of the first layer.")] = True
+    parametrisation: Annotated[
+        Parametrisation,
+        Meta(description="ntk divides each layer by the root of its inputs, and fits its initial weights to training rows."),
+    ] = "ntk"
+    adapters: Annotated[
+        Adapters,
+        Meta(description="What members have of their own: scales around each layer as in TabM, or before the first alone."),
+    ] = "all"
+    weight_init: Annotated[
+        Annotated[str, choices(WEIGHT_INITS)] | NotNegative,
+        Meta(
+            description="Standard deviation of the weights with parametrisation = standard: he is sqrt(2 / d_in), glorot is "
+            "sqrt(2 / (d_in + d_out))."
+        ),
+    ] = "he"
+    dtype: Annotated[str, choices(DTYPES, "Type of the parameters and of what is computed.")] = "float32"
+
+    takes_codes: ClassVar[bool] = True  # the categories of a table by their numbers
+
+    def check(self, engine: str, *, of_pixels: bool) -> None:
+        """Raise SettingError if the engine does not compute in the dtype."""
+        get_engine(engine, self.dtype)
+
+    def check_images(self, image_shape: tuple[int, ...] | None) -> None:
+        """Take images of any shape, and what are none."""
+
+    def make(
+        self,
+        X: Array,
+        category_sizes: Sequence[int],
+        n_outputs: int,
+        *,
+        loss: str = "cross_entropy",
+        seed: int = 0,
+        engine: str | None = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> TabularNet:
+        """Return the network for preprocessed rows, with initial parameters that are fitted to these.
+
+        Parameters
+        ----------
+        X : array (n, n_inputs)
+            Numbers, and after them the numbers of categories.
+        category_sizes : sequence of ints
+            How many categories each of the last columns has.
+        n_outputs, loss, seed, engine : as there
+            As in `TabularNet`.
+        image_shape : tuple of ints, optional
+            Not used: a pixel is a number.
+
+        Raises
+        ------
+        InputError
+            If there are no columns, as of none the training rows had different values.
+        """
+        if not X.shape[1]:
+            raise InputError(f"No column varies over {len(X):,} sample{'s' * (len(X) != 1)}: there is nothing to learn from.")
+        n_numbers, rng, bins = X.shape[1] - len(category_sizes), np.random.default_rng(seed), None
+        if self.number_embedding == "piecewise_linear" and n_numbers:
+            rows = rng.choice(len(X), ROWS_OF_BINS, replace=False) if len(X) > ROWS_OF_BINS else slice(None)
+            bins = quantile_bins(X[rows, :n_numbers], self.n_bins)
+        activation = self.activation
+        if activation == AUTO:
+            activation = "selu" if get_loss(loss).has_labels else "mish"
+        own = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("n_bins", "activation")}
+        network = TabularNet(
+            *(n_numbers, category_sizes, n_outputs), loss=loss, activation=activation, bins=bins, seed=rng, engine=engine, **own
+        )
+        network.start(X, rng)
+        return network
+
+
+class TabularTraining(Settings):
+    """The training of a network for tables."""
+
+    epochs: Annotated[Count | Auto, Meta(description="At most so many epochs; auto goes by the number of rows.")] = "auto"
+    batch_size: Annotated[Count | Auto, Meta(description="Rows in a batch; auto goes by the number of rows.")] = "auto"
+    learning_rate: Annotated[
+        NotNegative | Auto,
+        Meta(description="Multiplied by the schedule; auto is 0.2 for numbers, 0.04 for classes and counts."),
+    ] = "auto"
+    weight_decay: Annotated[NotNegative, Meta(description="Decay of weights by AdamW.")] = 0.02
+    label_smoothing: Annotated[
+        ShareBelowOne, Meta(description="Share of the target that is spread evenly over all classes.")
+    ] = 0.0
+    beta2: Annotated[ShareBelowOne, Meta(description="Of AdamW: how much of the mean of squares stays in a step.")] = 0.95
+    schedule: Annotated[Schedule, Meta(description="How the learning rate changes.")] = LogCosine()
+    dropout_schedule: Annotated[str, choices(SCHEDULES, "How the dropout changes.")] = "flat_cosine"
+    weight_decay_schedule: Annotated[str, choices(SCHEDULES, "How the weight decay changes.")] = "flat_cosine"
+    monitor: Annotated[
+        str, choices((AUTO, *METRICS), "The metric of the validation rows by which an epoch is kept; auto is the loss.")
+    ] = AUTO
+    patience: Annotated[
+        int, Meta(ge=0, description="Stop when the monitor has not become better for so many epochs; 0 for never.")
+    ] = 0
+    validation_fraction: Annotated[
+        float, Meta(ge=0.01, le=0.9, description="Share of the rows that is set aside to validate on.")
+    ] = 0.2
+    calibrate: Annotated[bool, Meta(description="Divide logits by the temperature with the least log-loss.")] = True
+    refit: Annotated[bool, Meta(description="Train again on all rows, for as many epochs as were best.")] = False
+    n_ensemble: Annotated[Count, Meta(description="Networks with seeds of their own, whose predictions are averaged.")] = 1
+
+    def trainer(
+        self,
+        n_rows: int,
+        loss: Loss,
+        *,
+        validates: bool,
+        seed: int,
+        callbacks: Iterable[Callback] = (),
+        threads: int | None = None,
+    ) -> Trainer:
+        """Return the trainer for so many rows."""
+        return Trainer(
+            epochs=epochs_for(n_rows) if self.epochs == AUTO else int(self.epochs),
+            batch_size=min(n_rows, batch_size_for(n_rows) if self.batch_size == AUTO else int(self.batch_size)),
+            learning_rate=rate_for(loss) if self.learning_rate == AUTO else float(self.learning_rate),
+            update=AdamW(beta2=self.beta2, weight_decay=self.weight_decay),
+            schedule=self.schedule,
+            dropout_schedule=self.dropout_schedule,
+            weight_decay_schedule=self.weight_decay_schedule,
+            label_smoothing=self.label_smoothing,
+            seed=seed,
+            train_rows=0,
+            monitor=("loss" if self.monitor == AUTO else self.monitor) if validates else AUTO,
+            callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience and validates else [])],
+            threads=threads,
+        )
