@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from fcnet.data.cifar10 import load_cifar10 as load_cifar10
     from fcnet.estimators import FCNetClassifier as FCNetClassifier
     from fcnet.estimators import FCNetRegressor as FCNetRegressor
+    from fcnet.estimators import TabularClassifier as TabularClassifier
+    from fcnet.estimators import TabularRegressor as TabularRegressor
     from fcnet.model import load as load
     from fcnet.model import save as save
     from fcnet.nn.gradcheck import gradient_check as gradient_check
@@ -25,6 +27,8 @@ _HOME = {
     "FCNetClassifier": "fcnet.estimators",
     "FCNetRegressor": "fcnet.estimators",
     "FullyConnectedNet": "fcnet.nn.network",
+    "TabularClassifier": "fcnet.estimators",
+    "TabularRegressor": "fcnet.estimators",
     "Trainer": "fcnet.training.trainer",
     "gradient_check": "fcnet.nn.gradcheck",
     "load": "fcnet.model",

@@ -17,6 +17,7 @@ from fcnet.estimators.advice import left_out, nothing_learnt
 from fcnet.estimators.callbacks import CallbackSupportMixin, HandOn, with_callbacks
 from fcnet.estimators.fitted import FLOATS
 from fcnet.estimators.holdout import validation_rows
+from fcnet.estimators.labels import rows_that_count
 from fcnet.estimators.parameters import CONSTRAINTS
 from fcnet.estimators.scaling import InputScale
 from fcnet.estimators.trained import TrainedNetwork, before_training
@@ -169,14 +170,9 @@ class _FCNetEstimator(TrainedNetwork, CallbackSupportMixin, ABC):
         of_classes = self._class_weights(y, targets)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        counts = np.ones(X.shape[0], bool)
-        for weights in (sample_weight, of_classes):
-            counts &= weights is None or weights > 0
-        if counts.all():
+        kept = rows_that_count(X.shape[0], sample_weight, of_classes)
+        if len(kept) == X.shape[0]:
             return X, targets, sample_weight, of_classes
-        kept = np.flatnonzero(counts)
-        if not len(kept):
-            raise InputError("Every row has the weight zero, by sample_weight or class_weight.")
         return X[kept], targets[kept], *(None if w is None else w[kept] for w in (sample_weight, of_classes))
 
     def _hold_out(

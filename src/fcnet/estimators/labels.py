@@ -42,6 +42,16 @@ def weights_of_labels(class_weight: Any, targets: Array) -> Array:
     return _checked(np.prod([of[column] for of, column in zip(of_labels, labels.T, strict=True)], axis=0), class_weight)
 
 
+def rows_that_count(n_rows: int, *weights: Array | None) -> Array:
+    """Return the rows that no weights (n_rows,) leave out, or raise InputError if there are none."""
+    counts = np.ones(n_rows, bool)
+    for each in weights:
+        counts &= each is None or each > 0
+    if not counts.any():
+        raise InputError("Every row has the weight zero, by sample_weight or class_weight.")
+    return np.flatnonzero(counts)
+
+
 def _checked(weights: Array, class_weight: Any) -> Array:
     if not (np.isfinite(weights).all() and weights.min() >= 0):
         raise InputError(f"class_weight must hold finite numbers of at least 0, got {class_weight}.")

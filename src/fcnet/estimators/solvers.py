@@ -121,7 +121,7 @@ def fit_stochastic(
         best=job.best,
         count=job.n_without,
     )
-    watch, has_diverged = _Watch(), False
+    watch, has_diverged = Watch(), False
     problems: list[Warning] = []
     trainer = Trainer(
         epochs=1 if incremental else parameters.max_iter,
@@ -181,8 +181,9 @@ def fit_stochastic(
     return Outcome(state.history, problems, stop.best_value, stop.n_without, is_whole, has_diverged)
 
 
-class _Watch(Callback):
+class Watch(Callback):
     """Keeps hold of the state of a training, however it ends."""
 
     def on_train_begin(self, state: TrainingState) -> None:
+        """Get hold of it."""
         self.state = state

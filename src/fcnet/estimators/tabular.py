@@ -1,0 +1,298 @@
+"""Estimators for tables, from data frames and arrays as they are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, check_is_fitted
+
+from fcnet.errors import InputError, SettingError, unknown_name
+from fcnet.estimators.callbacks import PrintLoss
+from fcnet.estimators.holdout import validation_rows
+from fcnet.estimators.labels import rows_that_count
+from fcnet.estimators.solvers import Watch
+from fcnet.estimators.table_rows import read_again, read_rows
+from fcnet.model import Ensemble, Model
+from fcnet.nn.tabular_network import TabularNet
+from fcnet.preprocessing import Table, TableFeatures
+from fcnet.threads import use_threads
+from fcnet.training.calibration import fit_temperature_on, multiply_logits
+from fcnet.training.callbacks import Callback
+from fcnet.training.history import History
+from fcnet.training.importance import REPEATS, Importance, permutation_importance
+from fcnet.training.state import TrainingState
+from fcnet.training.tabular import TabularSettings, TabularTraining
+from fcnet.training.target_scale import TargetScale
+from fcnet.types import Array, is_frame
+
+TABLE = Table(gaps="indicator", scaling="robust")
+NETWORK, TRAINING = TabularSettings(), TabularTraining()  # whose defaults are those of the parameters
+FEWEST_ROWS = 40  # of which some are set aside
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table, an array or a polars data frame, with their targets and what each counts."""
+
+    X: Any
+    y: Array
+    weights: Array | None = None
+
+    def __getitem__(self, rows: Array) -> "Rows":
+        return Rows(self.X[rows], self.y[rows], None if self.weights is None else self.weights[rows])
+
+    def targets(self, scale: TargetScale | None, dtype: str) -> Array:
+        """Return the targets as the network is trained on them."""
+        return self.y if scale is None else scale.apply(self.y).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All settings of an estimator."""
+
+    table: Table
+    network: TabularSettings
+    training: TabularTraining
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model, and how its training went."""
+
+    model: Model
+    history: History
+    epoch: int  # that was kept
+    n_epochs: int  # that its schedules went by
+    temperature: float
+
+
+class TabularEstimator(BaseEstimator, ABC):
+    """The training of a `TabularNet` on a table; subclasses know their targets."""
+
+    _y_checks: ClassVar[dict[str, Any]]
+
+    # What the subclasses say about their targets.
+
+    @abstractmethod
+    def _read_targets(self, y: Array, *, first: bool) -> Array:
+        """Learn what `y` holds if this is the first time, else compare; return it as the network's loss wants it."""
+
+    @abstractmethod
+    def _loss_name(self) -> str: ...
+
+    @abstractmethod
+    def _outputs(self, targets: Array) -> list[str]:
+        """Return what each output of the network is called."""
+
+    def _class_weights(self, y: Array, targets: Array) -> Array | None:
+        """Return what the class of each row counts."""
+        return None
+
+    def _stratify(self, targets: Array) -> Array | None:
+        """Return the class of each row, by which the validation rows are chosen."""
+        return None
+
+    def _scale_of(self, rows: Rows) -> TargetScale | None:
+        """Return the scale that targets are trained in, if it is another than their own."""
+        return None
+
+    def _begin(self, network: TabularNet, rows: Rows) -> None:
+        """Change the initial parameters of a network by the targets."""
+
+    # Fitting.
+
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, X_val: Any = None, y_val: ArrayLike | None = None
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : data frame of pandas, polars or pyarrow, or array (n, n_features)
+            Gaps may be anywhere. Of a data frame numbers, dates and categories (text, booleans and the type category) are told
+            apart by the types of the columns.
+        y : array (n,) or (n, n_outputs)
+        sample_weight : array (n,), optional
+            How much each row counts; rows of weight zero are left out.
+        X_val, y_val : like X and y, optional
+            Rows to validate on, in the place of those that would be set aside.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, the rows do not fit one another, or a column holds text that is no category.
+        ArithmeticError
+            If the training diverges.
+        """
+        settings = self._settings()
+        training = settings.training
+        self._by_name = is_frame(X)
+        X, y = read_rows(self, X, y, **self._y_checks)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        rows = self._rows(X, y, weights, first=True)
+        kept = rows_that_count(len(rows.y), rows.weights)
+        rows = rows if len(kept) == len(rows.y) else rows[kept]
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        if (X_val is None) != (y_val is None):
+            raise InputError("X_val and y_val go together: give both or neither.")
+        if X_val is not None and training.refit:
+            raise InputError("refit is for rows that fit itself has set aside: leave out X_val and y_val.")
+        part, val = self._parts(rows, training, rng) if X_val is None else (rows, self._given(X, X_val, y_val))
+        seeds = [int(seed) for seed in rng.integers(2**31, size=training.n_ensemble)]
+        with use_threads(self.threads):
+            fitted = [self._train(part, val, settings, seed) for seed in seeds]
+            if training.refit and val is not None:
+                models = [self._refit(rows, settings, seed, one) for seed, one in zip(seeds, fitted, strict=True)]
+            else:
+                models = [one.model for one in fitted]
+        self.model_ = models[0] if len(models) == 1 else Ensemble(models)
+        self.history_, self.best_epoch_ = fitted[0].history, fitted[0].epoch
+        return self
+
+    def _settings(self) -> Parts:
+        """Return the parameters as settings, or raise SettingError for one that is none, or out of range."""
+        own = {name: getattr(self, name) for name in self._get_param_names()}
+        further = dict(own.pop("settings") or {})
+        known = [
+            name for kind in (Table, TabularSettings, TabularTraining) for name in kind.__struct_fields__ if name not in own
+        ]
+        for name in further:
+            if name in own:
+                raise SettingError(f"{name} is a parameter of its own: set that, and leave it out of settings.")
+            if name not in known:
+                raise unknown_name("setting", name, known)
+        given = msgspec.structs.asdict(TABLE) | own | further
+        table, network, training = (
+            {name: given[name] for name in kind.__struct_fields__ if name in given}
+            for kind in (Table, TabularSettings, TabularTraining)
+        )
+        return Parts(Table(**table), TabularSettings(**network), TabularTraining(**training))
+
+    def _given(self, X: Any, X_val: Any, y_val: Any) -> Rows:
+        """Return validation rows that were given, or raise InputError if they do not go with the training rows X."""
+        names = X.columns if is_frame(X) else [f"x{i}" for i in range(X.shape[1])]
+        try:
+            X_val = read_again(self, X_val, names, by_name=self._by_name, are_numbers=not is_frame(X))
+            y_val = _check_y(y_val, estimator=self, **self._y_checks)
+            check_consistent_length(X_val, y_val)
+            return self._rows(X_val, y_val, None, first=False)
+        except ValueError as error:
+            raise InputError(f"X_val and y_val do not go with X and y: {error}") from None
+
+    def _rows(self, X: Any, y: Array, weights: Array | None, *, first: bool) -> Rows:
+        targets = self._read_targets(y, first=first)
+        of_classes = self._class_weights(y, targets)
+        return Rows(X, targets, of_classes if weights is None else weights if of_classes is None else weights * of_classes)
+
+    def _parts(self, rows: Rows, training: TabularTraining, rng: np.random.Generator) -> tuple[Rows, Rows | None]:
+        """Return the rows to train on, and those to validate on.
+
+        There are none of the latter of fewer than 40 rows, or where each class has one.
+        """
+        classes, n = self._stratify(rows.y), len(rows.y)
+        n_classes = 1 if classes is None else len(np.unique(classes))
+        if n < FEWEST_ROWS or n - n_classes < 2:
+            return rows, None
+        held = validation_rows(n, training.validation_fraction, classes, rng)
+        return rows[np.flatnonzero(~held)], rows[np.flatnonzero(held)]
+
+    def _train(self, rows: Rows, val: Rows | None, settings: Parts, seed: int, until: int | None = None) -> Trained:
+        """Fit preprocessor and network; without validation rows the network is that of the last epoch, or of `until`."""
+        table, dtype, training = settings.table, settings.network.dtype, settings.training
+        preprocessor = TableFeatures.fit(rows.X, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
+        inputs, outputs = preprocessor.transform(rows.X, dtype), self._outputs(rows.y)
+        made: dict[str, Any] = {"loss": self._loss_name(), "seed": seed, "engine": self.engine}
+        network = settings.network.make(inputs, preprocessor.category_sizes, len(outputs), **made)
+        self._begin(network, rows)
+        scale, watch = self._scale_of(rows), Watch()
+        X_val = None if val is None else preprocessor.transform(val.X, dtype)
+        y_val = None if val is None else val.targets(scale, dtype)
+        told: Sequence[Callback] = [*([PrintLoss()] if self.verbose else []), *(self.callbacks or []), watch]
+        if until is not None:
+            told = [_Until(until), watch]
+        trainer = training.trainer(
+            *(len(inputs), network.loss), validates=val is not None, seed=seed, callbacks=told, threads=self.threads
+        )
+        history = trainer.fit(
+            *(network, inputs, rows.targets(scale, dtype), X_val, y_val),
+            sample_weight=rows.weights,
+            val_weight=None if val is None else val.weights,
+        )
+        temperature = 1.0
+        if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
+            temperature = fit_temperature_on(network, X_val, y_val)
+        if scale is not None:
+            scale.leave(network)
+        model = Model(network, preprocessor, outputs)
+        return Trained(model, history, watch.state.best_epoch, trainer.epochs, temperature)
+
+    def _refit(self, rows: Rows, settings: Parts, seed: int, first: Trained) -> Model:
+        """Train on all rows for as many epochs as were best, in a training that would have had as many as the first one."""
+        training = msgspec.structs.replace(settings.training, epochs=first.n_epochs)
+        model = self._train(rows, None, replace(settings, training=training), seed, until=first.epoch).model
+        multiply_logits(model.network, 1 / first.temperature)
+        return model
+
+    # Predicting.
+
+    def feature_importances(self, X: Any, y: ArrayLike, *, repeats: int = REPEATS) -> Importance:
+        """Return by how much the loss of classes rises, or R² falls, when the values of one column change places.
+
+        Parameters
+        ----------
+        X, y : as `fit` takes them
+            Rows that the network was not trained on.
+        repeats : int
+            Shuffles of each column.
+
+        Returns
+        -------
+        importance : fcnet.training.importance.Importance
+            With the arrays `mean` and `std` (n_features_in_,), and the columns in their `order`.
+        """
+        rows = self.model_.preprocessor.encode(self._read(X))
+        targets = self._read_targets(_check_y(y, estimator=self, **self._y_checks), first=False)
+        check_consistent_length(rows, targets)
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with use_threads(self.threads):
+            loss = self.model_.network.loss
+            return permutation_importance(self.model_.logits, loss, rows, targets, repeats=repeats, seed=seed)
+
+    def _read(self, X: Any) -> Any:
+        check_is_fitted(self, "model_")
+        columns = self.model_.preprocessor.columns
+        are_numbers = all(categories is None for _, categories in columns)
+        return read_again(self, X, [name for name, _ in columns], by_name=self._by_name, are_numbers=are_numbers)
+
+    def _logits(self, X: Any) -> Array:
+        rows = self._read(X)
+        with use_threads(self.threads):
+            return self.model_.logits(rows)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+        return tags
+
+
+class _Until(Callback):
+    """Ends a training after so many epochs, as its schedules have it."""
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        if state.epoch == self.n_epochs:
+            state.stop("so many epochs were best before")

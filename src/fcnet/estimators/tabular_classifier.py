@@ -1,0 +1,152 @@
+"""A classifier for tables."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from fcnet.errors import SettingError
+from fcnet.estimators.labels import check_known, weights_of_classes
+from fcnet.estimators.parameters import assign
+from fcnet.estimators.tabular import NETWORK, TRAINING, TabularEstimator
+from fcnet.types import Array
+
+
+class TabularClassifier(ClassifierMixin, TabularEstimator):
+    """Classification of the rows of a table, by a network for numbers, dates and categories.
+
+    Rows are taken as they are: what is a category, a date or a gap is found out, numbers are scaled, and the epoch with the
+    least log-loss on a part of the rows is kept. Text that is no category is refused.
+
+    Parameters
+    ----------
+    hidden_sizes : sequence of ints
+        Units of each hidden layer.
+    n_members : int
+        Networks that share their weights but for small parts of their own, and predict together.
+    dropout : float
+        Probability that a hidden unit is dropped in training.
+    number_embedding : {"periodic", "piecewise_linear", "none"}
+        What makes several values of each number.
+    epochs, batch_size : int or "auto"
+        By default by the number of rows, see `fcnet.training.tabular.epochs_for` and `batch_size_for`.
+    learning_rate : float or "auto"
+        By default 0.04, or 0.2 for a regression of numbers.
+    weight_decay : float
+    label_smoothing : float
+        Share of the target that is spread evenly over all classes.
+    class_weight : dict, "balanced" or None
+        What each class counts, in training and in the choice of the epoch.
+    monitor : str
+        The metric of the validation rows by which an epoch is kept, of `fcnet.training.metrics.METRICS`; "auto" is the
+        log-loss.
+    patience : int
+        Stop when the monitor has not become better for so many epochs; 0 for never.
+    validation_fraction : float
+        Share of the rows that is set aside to validate on, where `fit` is given none: of each class its share, but never its
+        last row. Of fewer than 40 rows none is, and the last epoch is kept.
+    calibrate : bool
+        Divide logits by the temperature with the least log-loss on the validation rows.
+    refit : bool
+        Train again on all rows, for as many epochs as were best.
+    n_ensemble : int
+        Networks trained with seeds of their own, whose probabilities are averaged.
+    settings : dict, optional
+        Settings that are seldom changed, by their names in `fcnet.training.tabular.TabularSettings` and `TabularTraining`, and
+        in `fcnet.preprocessing.Table`.
+    random_state : int, RandomState or None
+    threads : int, optional
+        How many threads share large products.
+    engine : str, optional
+        "numba" or "numpy"; what is installed by default.
+    verbose : bool
+        Print the losses of each epoch.
+    callbacks : list of fcnet.training.callbacks.Callback, optional
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+    model_ : Model
+        Preprocessor and network, for `fcnet.save` and `fcnet.export.export_onnx`.
+    history_ : History
+        Of the training, with several seeds of the first.
+    best_epoch_ : int
+        The epoch that was kept of it.
+    n_features_in_ : int
+    feature_names_in_ : array (n_features_in_,)
+        Where X was a data frame whose columns have names.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> X = pl.DataFrame({"size": [1.0, 2.5, None, 0.5] * 20, "colour": ["red", "blue", "blue", "red"] * 20})
+    >>> model = TabularClassifier(hidden_sizes=[16], epochs=10, random_state=0).fit(X, ["a", "b", "b", "a"] * 20)
+    >>> model.predict(pl.DataFrame({"colour": ["red", "green"], "size": [0.7, 2.4]})).tolist()
+    ['a', 'b']
+    """
+
+    _y_checks: ClassVar[dict[str, Any]] = {"multi_output": False, "y_numeric": False}
+
+    def __init__(
+        self,
+        *,
+        hidden_sizes: Any = NETWORK.hidden_sizes,
+        n_members: int = NETWORK.n_members,
+        dropout: float = NETWORK.dropout,
+        number_embedding: str = NETWORK.number_embedding,
+        epochs: int | str = TRAINING.epochs,
+        batch_size: int | str = TRAINING.batch_size,
+        learning_rate: float | str = TRAINING.learning_rate,
+        weight_decay: float = TRAINING.weight_decay,
+        label_smoothing: float = TRAINING.label_smoothing,
+        class_weight: Any = None,
+        monitor: str = TRAINING.monitor,
+        patience: int = TRAINING.patience,
+        validation_fraction: float = TRAINING.validation_fraction,
+        calibrate: bool = TRAINING.calibrate,
+        refit: bool = TRAINING.refit,
+        n_ensemble: int = TRAINING.n_ensemble,
+        settings: Any = None,
+        random_state: Any = None,
+        threads: int | None = None,
+        engine: str | None = None,
+        verbose: bool = False,
+        callbacks: Any = None,
+    ) -> None:
+        assign(self, locals())
+
+    def _read_targets(self, y: Array, *, first: bool) -> Array:
+        if first:
+            check_classification_targets(y)
+            self.classes_ = np.unique(y)
+        else:
+            check_known(unique_labels(y), self.classes_, all_of_them=False)
+        return np.searchsorted(self.classes_, y)
+
+    def _loss_name(self) -> str:
+        return "cross_entropy"
+
+    def _outputs(self, targets: Array) -> list[str]:
+        return [str(name) for name in self.classes_]
+
+    def _class_weights(self, y: Array, targets: Array) -> Array | None:
+        by = self.class_weight
+        if by is None:
+            return None
+        if by != "balanced" and not isinstance(by, dict):
+            raise SettingError(f'class_weight must be a dict of weights, "balanced" or None, got {by!r}.')
+        return weights_of_classes(by, y, targets, self.classes_)
+
+    def _stratify(self, targets: Array) -> Array | None:
+        return targets
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class (n,) of each row."""
+        logits = self._logits(X)
+        return np.asarray(self.classes_[logits.argmax(axis=1)])
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, (n, n_classes)."""
+        logits = self._logits(X)
+        return self.model_.network.loss.mean(logits)

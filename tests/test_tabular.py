@@ -1,0 +1,351 @@
+"""TabularClassifier and TabularRegressor: tables as they are, through fit, predict and all that scikit-learn asks."""
+
+import datetime
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import fcnet
+from fcnet import TabularClassifier, TabularRegressor
+from fcnet.errors import FcnetError, InputError, SettingError
+from fcnet.estimators.tabular import FEWEST_ROWS
+from fcnet.export import export_onnx
+from fcnet.training.callbacks import Callback
+from fcnet.training.tabular import batch_size_for, epochs_for
+
+SMALL = {"hidden_sizes": [8], "epochs": 4, "random_state": 0, "threads": 1}
+IN_FLOAT64 = {"hidden_sizes": [16], "epochs": 30, "settings": {"dtype": "float64"}}  # equal to 1e-7 in batches of any size
+OTHER_WEIGHTS = {
+    "check_sample_weight_equivalence_on_dense_data": "rows and dropout are drawn by the number of rows; medians have no weights"
+}
+
+
+@parametrize_with_checks(
+    [TabularClassifier(**IN_FLOAT64), TabularRegressor(**IN_FLOAT64)], expected_failed_checks=lambda _: OTHER_WEIGHTS
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Numbers, categories, truths and dates with gaps, and classes that follow from a number and a category."""
+    rng, n = np.random.default_rng(0), 120
+    days = [datetime.date(2024, 1, 1) + datetime.timedelta(days=int(day)) for day in rng.integers(0, 300, n)]
+    frame = pl.DataFrame(
+        {
+            "size": rng.standard_normal(n),
+            "colour": rng.choice(["red", "green", "blue"], n),
+            "is_new": rng.random(n) > 0.5,
+            "bought": days,
+            "count": rng.integers(0, 50, n),
+        }
+    )
+    y = np.where((frame["size"].to_numpy() > 0) ^ (frame["colour"] == "red").to_numpy(), "yes", "no")
+    gaps = pl.Series(np.arange(n) % 17 == 3)
+    frame = frame.with_columns(
+        pl.when(pl.lit(gaps.shift(i, fill_value=False))).then(None).otherwise(pl.col(name)).alias(name)
+        for i, name in enumerate(frame.columns)
+    )
+    return frame, y
+
+
+@pytest.fixture(scope="module")
+def classifier(table):
+    return TabularClassifier(**SMALL).fit(*table)
+
+
+def test_frames_of_each_kind_give_the_same(table, classifier):
+    frame, y = table
+    expected = classifier.predict_proba(frame)
+    as_pandas = pd.DataFrame({name: frame[name].to_list() for name in frame.columns}).astype({"bought": "datetime64[us]"})
+    for other in (as_pandas, frame.to_arrow()):
+        fitted = TabularClassifier(**SMALL).fit(other, y)
+        assert fitted.predict_proba(other) == pytest.approx(expected, abs=1e-6)
+        assert classifier.predict_proba(other) == pytest.approx(expected, abs=1e-6)
+        assert list(fitted.feature_names_in_) == frame.columns
+    assert classifier.n_features_in_ == 5
+    assert list(classifier.classes_) == ["no", "yes"]
+    assert expected.dtype == np.float32
+
+
+def test_columns_are_found_by_name_and_a_missing_one_is_named(table, classifier):
+    frame, _ = table
+    mixed = frame.select(*reversed(frame.columns), pl.lit(1).alias("more"))
+    assert (classifier.predict_proba(mixed) == classifier.predict_proba(frame)).all()
+    with pytest.raises(InputError, match="'colour'"):
+        classifier.predict(frame.drop("colour"))
+
+
+def test_unseen_categories_and_new_gaps_are_predicted(table, classifier):
+    frame, _ = table
+    violet, mauve, missing = (
+        classifier.predict_proba(frame.with_columns(pl.lit(colour, pl.String).alias("colour"), pl.lit(None).alias("size")))
+        for colour in ("violet", "mauve", None)
+    )
+    assert (violet == mauve).all()
+    assert np.isfinite(missing).all()
+
+
+def test_it_learns_what_follows_from_a_number_and_a_category(table):
+    frame, y = table
+    model = TabularClassifier(hidden_sizes=[32], epochs=60, random_state=0, threads=1).fit(frame, y)
+    assert model.score(frame, y) > 0.85
+    assert 1 <= model.best_epoch_ <= len(model.history_) == 60
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_members": 3, "number_embedding": "none"},
+        {"number_embedding": "piecewise_linear", "settings": {"one_hot_up_to": 2, "activation": "relu"}},
+        {"refit": True, "n_ensemble": 2},
+    ],
+)
+def test_models_are_saved_exported_and_pickled(table, tmp_path, changes):
+    frame, y = table
+    fitted = TabularClassifier(**SMALL | changes).fit(frame, y)
+    expected = fitted.predict_proba(frame)
+    assert export_onnx(fitted.model_, tmp_path / "model.onnx") <= 1e-5
+    fcnet.save(tmp_path / "model.safetensors", fitted.model_)
+    assert (fcnet.load(tmp_path / "model.safetensors").predict_proba(frame) == expected).all()
+    assert (pickle.loads(pickle.dumps(fitted)).predict_proba(frame) == expected).all()
+    assert (clone(fitted).fit(frame, y).predict_proba(frame) == expected).all()
+
+
+def test_onnx_takes_raw_columns(table, classifier, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    export_onnx(classifier.model_, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    frame = table[0].head(20)
+    seconds = frame["bought"].cast(pl.Datetime("us")).dt.epoch("us") / 1e6
+    numbers = {"size": frame["size"], "count": frame["count"].cast(pl.Float64), "bought": seconds}
+    given = {name: column.fill_null(np.nan).to_numpy()[:, np.newaxis] for name, column in numbers.items()}
+    for name in ("colour", "is_new"):
+        given[name] = np.array(frame[name].cast(pl.String).fill_null("").to_list(), object)[:, np.newaxis]
+    probabilities, labels = session.run(["probabilities", "label"], given)
+    assert probabilities == pytest.approx(classifier.predict_proba(frame), abs=1e-5)
+    assert labels.tolist() == classifier.predict(frame).tolist()
+
+
+def test_arrays_of_numbers_with_gaps_and_infinite_values():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 3))
+    y = (X[:, 0] > 0).astype(int)
+    X[::9, 1], X[1::9, 2] = np.nan, np.inf
+    model = TabularClassifier(**SMALL).fit(X, y)
+    as_missing = np.where(np.isfinite(X), X, np.nan)
+    assert (model.predict_proba(X) == model.predict_proba(as_missing)).all()
+    assert model.predict_proba(X[:1]) == pytest.approx(model.predict_proba(X)[:1], abs=1e-6)
+    assert not hasattr(model, "feature_names_in_")
+    with pytest.warns(UserWarning, match="feature names"):
+        assert (model.predict(pd.DataFrame(X, columns=["a", "b", "c"])) == model.predict(X)).all()
+
+
+def test_arrays_of_objects_hold_numbers_and_categories():
+    X = np.array([[1.5, "a", None], ["2", "b", True], [np.nan, "a", False]] * 20, object)
+    model = TabularClassifier(**SMALL).fit(X, [0, 1, 0] * 20)
+    assert [categories for _, categories in model.model_.preprocessor.columns] == [None, ["a", "b"], None]
+    assert model.predict(X).shape == (60,)
+
+
+def test_a_category_of_numbers_and_one_of_many_texts():
+    n = 100
+    frame = pd.DataFrame({"code": pd.Categorical([7, 8] * 50), "name": pd.Categorical([f"name {i}" for i in range(n)])})
+    model = TabularClassifier(**SMALL).fit(frame, [0, 1] * 50)
+    assert model.model_.preprocessor.columns[0] == ("code", ["7", "8"])
+    assert model.model_.network.category_sizes == [2, 80]  # of the training part
+    assert (model.predict_proba(frame) == model.predict_proba(frame.astype({"code": int}))).all()
+
+
+def test_free_text_is_refused_with_advice():
+    frame = pl.DataFrame({"x": np.arange(60.0), "remark": [f"remark {i}" for i in range(60)]})
+    with pytest.raises(InputError, match="'remark' has 60 different texts in 60 rows.*type category"):
+        TabularClassifier(**SMALL).fit(frame, [0, 1] * 30)
+
+
+def test_columns_that_say_nothing():
+    frame = pl.DataFrame(
+        {"x": np.arange(60.0), "same": [1.0] * 60, "none": [None] * 60, "nan": [np.nan] * 60, "one": ["a"] * 60},
+        schema_overrides={"none": pl.String},
+    )
+    model = TabularClassifier(**SMALL).fit(frame, frame["x"] > 29)
+    assert model.predict(frame).dtype == bool
+    with pytest.raises(InputError, match="No column varies over 48 samples"):
+        TabularClassifier(**SMALL).fit(frame.select("same"), frame["x"] > 29)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dropout": 1.0}, "dropout"),
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": "many"}, "epochs must be a whole number of at least 1 or auto"),
+        ({"monitor": "accurracy"}, "Did you mean 'accuracy'"),
+        ({"number_embedding": "fourier"}, "number_embedding"),
+        ({"settings": {"activatoin": "relu"}}, "Did you mean 'activation'"),
+        ({"settings": {"dropout": 0.1}}, "a parameter of its own"),
+        ({"class_weight": 3}, "class_weight"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(table, changes, words):
+    with pytest.raises(SettingError) as error:
+        TabularClassifier(**SMALL | changes).fit(*table)
+    assert words in str(error.value)
+
+
+def test_validation_rows_that_are_given(table):
+    frame, y = table
+    model = TabularClassifier(**SMALL).fit(frame[:90], y[:90], X_val=frame[90:], y_val=y[90:])
+    first = model.history_[model.best_epoch_ - 1]
+    assert first["val_loss"] == min(model.history_.column("val_loss"))
+    uncalibrated = TabularClassifier(**SMALL, calibrate=False).fit(frame[:90], y[:90], X_val=frame[90:], y_val=y[90:])
+    assert log_loss(y[90:], uncalibrated.predict_proba(frame[90:])) == pytest.approx(first["val_loss"], rel=1e-5)
+    assert log_loss(y[90:], model.predict_proba(frame[90:])) <= first["val_loss"] + 1e-6
+    with pytest.raises(InputError, match="together"):
+        TabularClassifier(**SMALL).fit(frame, y, X_val=frame)
+    with pytest.raises(InputError, match="X_val and y_val"):
+        TabularClassifier(**SMALL).fit(frame, y, X_val=frame, y_val=["perhaps"] * 120)
+    with pytest.raises(InputError, match="refit"):
+        TabularClassifier(**SMALL, refit=True).fit(frame, y, X_val=frame, y_val=y)
+
+
+def test_few_rows_are_all_trained_on():
+    X = np.random.default_rng(0).standard_normal((FEWEST_ROWS - 1, 2))
+    model = TabularClassifier(**SMALL).fit(X, X[:, 0] > 0)
+    assert "val_loss" not in model.history_[0]
+    assert model.best_epoch_ == 4
+
+
+def test_rows_of_weight_zero_are_left_out(table):
+    frame, y = table
+    weights = np.ones(120)
+    weights[100:] = 0
+    given = TabularClassifier(**SMALL).fit(frame, y, sample_weight=weights)
+    expected = TabularClassifier(**SMALL).fit(frame[:100], y[:100], sample_weight=weights[:100])
+    assert (given.predict_proba(frame) == expected.predict_proba(frame)).all()
+    with pytest.raises(FcnetError, match="weight zero"):
+        TabularClassifier(**SMALL, class_weight={"yes": 0, "no": 0}).fit(frame, y)
+
+
+def test_weights_of_classes_move_probabilities():
+    X = np.random.default_rng(0).standard_normal((200, 2))
+    y = np.arange(200) % 10 == 0
+    plain, balanced = (
+        TabularClassifier(**SMALL | {"epochs": 10}, class_weight=by).fit(X, y).predict_proba(X)[:, 1].mean()
+        for by in (None, "balanced")
+    )
+    assert plain < 0.25 < balanced
+
+
+def test_members_share_a_temperature_that_lowers_the_log_loss():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 3)), rng.integers(2, size=300)  # nothing to learn: it is too sure
+    settings = {"hidden_sizes": [32], "epochs": 20, "n_members": 2, "random_state": 0, "threads": 1}
+    fitted = {
+        calibrate: TabularClassifier(**settings, calibrate=calibrate, settings={"dtype": "float64"}).fit(
+            X[:100], y[:100], X_val=X[100:], y_val=y[100:]
+        )
+        for calibrate in (True, False)
+    }
+    losses = {calibrate: log_loss(y[100:], model.predict_proba(X[100:])) for calibrate, model in fitted.items()}
+    assert losses[True] <= losses[False]
+    assert (fitted[True].predict(X) == fitted[False].predict(X)).mean() > 0.9
+
+
+def test_the_mean_of_several_seeds():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    several = TabularClassifier(**SMALL, n_ensemble=3).fit(X, X[:, 0] > 0)
+    mean = np.mean([member.predict_proba(X) for member in several.model_.members], axis=0)
+    assert len(several.model_.members) == 3
+    assert several.predict_proba(X) == pytest.approx(mean, abs=1e-6)
+
+
+def test_pipelines_searches_and_cross_validation(table):
+    frame, y = table
+    as_pandas = pd.DataFrame({name: frame[name].to_list() for name in ("size", "colour")})
+    search = GridSearchCV(TabularClassifier(**SMALL), {"dropout": [0.0, 0.3]}, cv=2, error_score="raise").fit(as_pandas, y)
+    assert search.best_params_.keys() == {"dropout"}
+    pipeline = make_pipeline(FunctionTransformer(lambda X: X.assign(twice=2 * X["size"])), TabularClassifier(**SMALL))
+    assert cross_val_score(pipeline, as_pandas, y, cv=2, error_score="raise").shape == (2,)
+
+
+def test_callbacks_and_patience():
+    class Counting(Callback):
+        epochs = 0
+
+        def on_epoch_end(self, state):
+            self.epochs += 1
+
+    rng = np.random.default_rng(0)
+    X, y, counting = rng.standard_normal((100, 2)), rng.integers(2, size=100), Counting()
+    model = TabularClassifier(**SMALL | {"epochs": 60}, patience=2, callbacks=[counting], monitor="roc_auc").fit(X, y)
+    assert counting.epochs == len(model.history_) == model.best_epoch_ + 2
+    assert "val_roc_auc" in model.history_[0]
+
+
+def test_columns_that_matter():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"noise": rng.standard_normal(200), "kind": rng.choice(["a", "b"], 200)})
+    model = TabularRegressor(hidden_sizes=[16], epochs=20, random_state=0, threads=1).fit(frame, frame["kind"] == "a")
+    importance = model.feature_importances(frame, frame["kind"] == "a", repeats=2)
+    assert list(importance.order) == [1, 0]
+    assert importance.mean[1] > 0.5 > importance.mean[0]
+
+
+def test_regressions_of_each_loss(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 2))
+    y = 1000 + 50 * (X[:, 0] + 0.1 * rng.standard_normal(200))
+    counts = rng.poisson(np.exp(1 + X[:, 0]))
+    settings = {"hidden_sizes": [32], "epochs": 40, "random_state": 0, "threads": 1}
+    losses = ({}, y), ({"loss": "absolute_error"}, y), ({"n_members": 2}, y), ({"loss": "poisson"}, counts)
+    for changes, targets in losses:
+        model = TabularRegressor(**settings, **changes).fit(X, targets)
+        assert model.score(X, targets) > (0.8 if targets is y else 0.5)
+        assert model.predict(X).shape == (200,)
+        assert export_onnx(model.model_, tmp_path / "model.onnx") <= 1e-5
+
+
+def test_quantiles_are_in_order_and_as_often_exceeded(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((600, 2)), rng.standard_normal(600)
+    y += X[:, 0]
+    model = TabularRegressor(
+        loss="quantile", quantiles=[0.2, 0.5, 0.8], hidden_sizes=[32], epochs=20, n_ensemble=2, random_state=0, threads=1
+    ).fit(X, y)
+    found = model.predict(X)
+    assert (np.diff(found, axis=1) >= 0).all()
+    assert (y[:, np.newaxis] < found).mean(axis=0) == pytest.approx([0.2, 0.5, 0.8], abs=0.12)
+    assert 0.1 < model.score(X, y) < 1
+    assert export_onnx(model.model_, tmp_path / "model.onnx") <= 1e-5
+    fcnet.save(tmp_path / "model.safetensors", model.model_)
+    assert (fcnet.load(tmp_path / "model.safetensors").predict_proba(X) == found).all()
+
+
+def test_several_targets_and_refusals_of_regressions():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    assert TabularRegressor(**SMALL).fit(X, X).predict(X).shape == (60, 2)
+    for changes, y, words in (
+        ({"loss": "quantile"}, X, "one target"),
+        ({"loss": "poisson"}, X[:, 0], "poisson"),
+        ({"loss": "quantile", "quantiles": [0.9, 0.1]}, X[:, 0], "rising"),
+        ({"loss": "huber"}, X[:, 0], "Unknown loss"),
+    ):
+        with pytest.raises(InputError, match=words):
+            TabularRegressor(**SMALL | changes).fit(X, y)
+
+
+def test_epochs_and_batches_by_the_number_of_rows():
+    rows = [1, 1000, 10_000, 100_000, 1_000_000]
+    assert [epochs_for(n) for n in rows] == [128, 128, 64, 30, 14]
+    assert [batch_size_for(n) for n in rows] == [32, 64, 256, 512, 1024]
