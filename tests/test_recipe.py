@@ -81,8 +81,11 @@ def test_a_table_has_the_kind_and_what_it_does_not_say_is_the_default(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("training = {kind = 'gradient', epochs = 0}", "training.epochs must be a whole number of at least 1, got 0."),
-        ("training = {kind = 'gradient', epochs = 2.5}", "training.epochs must be a whole number of at least 1, got 2.5."),
+        ("training = {kind = 'gradient', epochs = 0}", "training.epochs must be a whole number of at least 1 or auto, got 0."),
+        (
+            "training = {kind = 'gradient', epochs = 2.5}",
+            "training.epochs must be a whole number of at least 1 or auto, got 2.5.",
+        ),
         (
             "training = {kind = 'gradient', update = {kind = 'momentum', momentum = 2}}",
             "training.update.momentum must be a finite number of at least 0 and at most 1, got 2.",
@@ -123,7 +126,7 @@ def test_an_error_names_the_file_the_path_the_value_and_what_it_may_be(tmp_path,
 def test_the_configuration_of_a_run_is_the_recipe(name, tmp_path):
     recipe = load_recipe(name)
     recipe.check("numpy")
-    Config("rows.csv" if name == "table" else "digits", name, recipe, engine="numpy").write(tmp_path)
+    Config("rows.csv" if name in ("table", "tabular") else "digits", name, recipe, engine="numpy").write(tmp_path)
     assert load_recipe(str(tmp_path / "config.toml")) == recipe
     assert Config.read(tmp_path).settings == recipe
     written = tomllib.loads((tmp_path / "config.toml").read_text())["settings"]
@@ -195,7 +198,8 @@ def test_the_schema_has_every_setting_with_its_meaning():
     momentum = rows["training.update.momentum", "momentum", "nesterov"]
     assert (momentum["default"], momentum["type"]) == (0.9, "a finite number of at least 0 and at most 1")
     assert rows["training.update", "gradient"]["default"] == "momentum"
-    assert rows["network.hidden_sizes",]["default"] == [100]
+    assert rows["network.hidden_sizes", "plain"]["default"] == [100]
+    assert rows["network",]["default"] == "plain"
     paths = {path for path, *_ in rows}
     for name in recipe_names():
         for part, values in load_recipe(name).grouped().items():

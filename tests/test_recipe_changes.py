@@ -104,7 +104,7 @@ def test_the_same_name_in_two_parts_is_the_one_that_is_there():
         ("digits", "regularisation=1", "preprocessing.scaling of kind zca or to preprocessing of kind patches; here"),
         ("digits", "members=3", "Unknown setting 'members'"),
         ("digits", "hidden=50;20", "a list of whole numbers of at least 1, got '50;20'. Write it as [50, 20]."),
-        ("digits", "epochs=.5", "training.epochs must be a whole number of at least 1, got '.5'."),
+        ("digits", "epochs=.5", "training.epochs must be a whole number of at least 1 or auto, got '.5'."),
         ("digits", "zca=true", "Unknown setting 'zca'. Did you mean preprocessing.scaling=zca?"),
         ("digits", "kind=zca", "Did you mean preprocessing.scaling=zca?"),
         ("digits", "kind=whitened", "kind needs the part that it is of, as training.update.kind=whitened."),

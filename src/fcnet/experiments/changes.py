@@ -124,7 +124,7 @@ def _present(places: list[Entry], tree: Plain, key: str, skip: bool) -> Entry | 
     if skip:
         return None
     owners: dict[Path, list[str]] = {}
-    for path, kind in filter(None, (place.unmet(tree) for place in places)):
+    for path, kind in dict.fromkeys(filter(None, (place.unmet(tree) for place in places))):
         owners.setdefault(path, []).append(kind)
     belongs = " or to ".join(f"{'.'.join(path)} of kind {' or '.join(kinds)}" for path, kinds in owners.items())
     path, kinds = next(iter(owners.items()))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
 import numpy as np
@@ -15,17 +15,19 @@ from fcnet.experiments.history_file import HistoryFile
 from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_of, scale_of
 from fcnet.experiments.network import Network
 from fcnet.model import Model, save
+from fcnet.nn.losses import Loss
 from fcnet.preprocessing.views import Views
-from fcnet.settings import Count, NotNegative, ShareBelowOne, choices
+from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, choices
 from fcnet.training.batches import Augmentation, BatchKind
-from fcnet.training.calibration import fit_temperature
+from fcnet.training.calibration import fit_temperature, fit_temperature_on
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.metrics import AUTO, METRICS
-from fcnet.training.schedules import Constant, Schedule
+from fcnet.training.schedules import SCHEDULES, Constant, Schedule
 from fcnet.training.state import TrainingState
+from fcnet.training.tabular import batch_size_for, epochs_for, rate_for
 from fcnet.training.target_scale import TargetScale
 from fcnet.training.trainer import Trainer
-from fcnet.training.updates import Momentum, Update
+from fcnet.training.updates import AdamW, Momentum, Update
 from fcnet.types import Array
 
 if TYPE_CHECKING:
@@ -40,8 +42,12 @@ _log = logging.getLogger(__name__)
 class GradientDescent(Training, tag="gradient"):
     """Descend the gradient of the loss, batch by batch."""
 
-    epochs: Annotated[Count, Meta(description="At most so many epochs.")] = 10
-    batch_size: Annotated[Count, Meta(description="Rows in a batch.")] = 100
+    epochs: Annotated[
+        Count | Auto, Meta(description="At most so many epochs; auto goes by the number of rows, from 8 to 128.")
+    ] = 10
+    batch_size: Annotated[
+        Count | Auto, Meta(description="Rows in a batch; auto goes by the number of rows, from 32 to 1024.")
+    ] = 100
     batches: Annotated[
         BatchKind,
         Meta(
@@ -50,9 +56,16 @@ class GradientDescent(Training, tag="gradient"):
             "one batch."
         ),
     ] = "shuffled"
-    learning_rate: Annotated[NotNegative, Meta(description="Multiplied by the schedule.")] = 1e-2
+    learning_rate: Annotated[
+        NotNegative | Auto,
+        Meta(description="Multiplied by the schedule; auto is for network = tabular: 0.04, or 0.2 where it learns numbers."),
+    ] = 1e-2
     update: Annotated[Update, Meta(description="The rule by which a gradient moves the parameters.")] = Momentum()
     schedule: Annotated[Schedule, Meta(description="How the learning rate changes in the course of the training.")] = Constant()
+    dropout_schedule: Annotated[
+        str, choices(SCHEDULES, "How the dropout of hidden layers changes; flat_cosine lets it fall to 0 in the second half.")
+    ] = "constant"
+    weight_decay_schedule: Annotated[str, choices(SCHEDULES, "How the weight decay of adamw changes, likewise.")] = "constant"
     l2: Annotated[NotNegative, Meta(description="Adds l2/2 · ΣW² to the loss; biases are left out.")] = 0.0
     label_smoothing: Annotated[
         ShareBelowOne,
@@ -98,20 +111,34 @@ class GradientDescent(Training, tag="gradient"):
         views = recipe.augmentation
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
+        if self.weight_decay_schedule != "constant" and not isinstance(self.update, AdamW):
+            raise SettingError("weight_decay_schedule is for update = adamw, which has a weight_decay.")
 
     def check_data(self, data: Dataset) -> None:
         check_metric_of(data, self.monitor)
 
+    def resolved(self, n_rows: int, loss: Loss) -> Self:
+        """Return these settings with numbers for what is auto, by the training rows and the loss."""
+        rules: dict[str, Any] = {
+            "epochs": epochs_for(n_rows),
+            "batch_size": min(n_rows, batch_size_for(n_rows)),
+            "learning_rate": rate_for(loss),
+        }
+        found = {name: value for name, value in rules.items() if getattr(self, name) == AUTO}
+        return msgspec.structs.replace(self, **found)
+
     def trainer(
         self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = (), *, advise: bool = True
     ) -> Trainer:
-        """Return the trainer of these settings."""
+        """Return the trainer of these settings, of which none may be auto."""
         return Trainer(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
+            epochs=int(self.epochs),
+            batch_size=int(self.batch_size),
+            learning_rate=float(self.learning_rate),
             update=self.update,
             schedule=self.schedule,
+            dropout_schedule=self.dropout_schedule,
+            weight_decay_schedule=self.weight_decay_schedule,
             l2=self.l2,
             label_smoothing=self.label_smoothing,
             batches=self.batches,
@@ -127,15 +154,16 @@ class GradientDescent(Training, tag="gradient"):
         """Train the network of the recipe; the model is written whenever the training ends, however it ends."""
         recipe, data, X_train = job.recipe, job.data, job.prepared.rows
         settings, views = recipe.network or Network(), recipe.augmentation
-        if job.keep_model and self.batches != "full" and self.batch_size > len(X_train):
+        y_train, scale = np.concatenate([data.y_train] * (len(X_train) // len(data.y_train))), scale_of(data)
+        made: dict[str, Any] = {"seed": job.seed, "engine": job.engine, "image_shape": data.image_shape}
+        sizes = job.prepared.preprocessor.category_sizes
+        network = settings.make(X_train, sizes, len(data.outputs), loss=loss_of(data), **made)
+        in_effect = self.resolved(len(X_train), network.loss)
+        if job.keep_model and self.batches != "full" and int(in_effect.batch_size) > len(X_train):
             _log.info(
                 "batch_size is %s, and there are %s rows to train on: an epoch is one batch.",
-                *(f"{self.batch_size:,}", f"{len(X_train):,}"),
+                *(f"{in_effect.batch_size:,}", f"{len(X_train):,}"),
             )
-        y_train = np.concatenate([data.y_train] * (len(X_train) // len(data.y_train)))
-        scale = scale_of(data)
-        network = settings.build(X_train.shape[1], len(data.outputs), job.seed, job.engine, loss_of(data))
-        settings.first_layer.begin(network, X_train, data.image_shape, job.seed)
         model = Model(network, job.prepared.preprocessor, data.outputs, data.image_shape, data.max_value)
         if views.average_views:
             # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
@@ -144,10 +172,10 @@ class GradientDescent(Training, tag="gradient"):
         end = _KeepModel(job, model, scale)
         in_units = [_InUnits(float(scale.std[0]))] if scale else []
         callbacks = [*in_units, HistoryFile(job.run / HISTORY), *job.callbacks, end]
-        y_val, in_effect = data.y_val, self
+        y_val = data.y_val
         if scale:
             y_train, y_val = scale.apply(y_train), scale.apply(y_val)
-            in_effect = msgspec.structs.replace(self, **FOR_CLASSES)
+            in_effect = msgspec.structs.replace(in_effect, **FOR_CLASSES)
         history = in_effect.trainer(job.seed, augment, callbacks, advise=job.keep_model).fit(
             *(network, X_train, y_train, job.X_val, y_val),
             sample_weight=in_effect._weights(y_train),
@@ -160,7 +188,11 @@ class GradientDescent(Training, tag="gradient"):
         def val_logits() -> Array:
             return model.logits(data.X_val) if views.average_views else network.logits(job.X_val)
 
-        temperature = fit_temperature(network, val_logits(), data.y_val) if in_effect.calibrate else None
+        temperature = None
+        if in_effect.calibrate and views.average_views:
+            temperature = fit_temperature(network, val_logits(), data.y_val)
+        elif in_effect.calibrate:
+            temperature = fit_temperature_on(network, job.X_val, data.y_val)
         if temperature is not None:
             end.save()
         return Trained(
@@ -184,8 +216,8 @@ class GradientDescent(Training, tag="gradient"):
         return weights
 
     @property
-    def n_epochs(self) -> int:
-        return self.epochs
+    def n_epochs(self) -> int | None:
+        return None if self.epochs == AUTO else int(self.epochs)
 
     @property
     def chosen_by_validation(self) -> str:

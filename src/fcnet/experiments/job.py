@@ -13,6 +13,7 @@ from fcnet.preprocessing import Prepared
 from fcnet.settings import Settings
 from fcnet.training.callbacks import Callback
 from fcnet.training.metrics import check_metric
+from fcnet.training.tabular import MOST_EPOCHS
 from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
 
@@ -85,8 +86,13 @@ class Training(Settings, tag_field="kind"):
 
     @property
     @abstractmethod
-    def n_epochs(self) -> int:
-        """How many epochs there are at most."""
+    def n_epochs(self) -> int | None:
+        """How many epochs there are at most; None where the number of rows says it."""
+
+    @property
+    def most_epochs(self) -> int:
+        """How many epochs there are at most, whatever the number of rows."""
+        return self.n_epochs or MOST_EPOCHS
 
     @property
     @abstractmethod

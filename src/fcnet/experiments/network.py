@@ -2,7 +2,8 @@
 
 import logging
 from abc import abstractmethod
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
 import numpy as np
 from msgspec import Meta
@@ -71,8 +72,11 @@ class LocalPatches(FirstLayer, tag="patches"):
             W[:, columns] = local_weights(X, image_shape, len(columns), size, rng)
 
 
-class Network(Settings):
+class Network(Settings, tag_field="kind", tag="plain"):
     """The hidden layers of a network, and how it begins."""
+
+    may_be_unsaid: ClassVar[bool] = True  # the kind, as in recipes of before
+    takes_codes: ClassVar[bool] = False  # the categories of a table by their numbers
 
     hidden_sizes: Annotated[
         tuple[Count, ...], Meta(description="Units of each hidden layer; [] for none, a number for one layer.")
@@ -101,7 +105,29 @@ class Network(Settings):
         get_engine(engine, self.dtype)
         self.first_layer.check(self.hidden_sizes, of_pixels=of_pixels)
 
-    def build(self, n_inputs: int, n_classes: int, seed: int, engine: str, loss: str = "cross_entropy") -> FullyConnectedNet:
+    def check_images(self, image_shape: tuple[int, ...] | None) -> None:
+        """Raise SettingError if the first layer does not fit images of this shape, or needs images and there are none."""
+        self.first_layer.check_images(image_shape)
+
+    def make(
+        self,
+        X: Array,
+        category_sizes: Sequence[int],
+        n_outputs: int,
+        *,
+        loss: str = "cross_entropy",
+        seed: int = 0,
+        engine: str | None = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> FullyConnectedNet:
+        """Return the network for preprocessed rows X, none of whose columns are numbers of categories, as it begins."""
+        network = self.build(X.shape[1], n_outputs, seed, engine, loss)
+        self.first_layer.begin(network, X, image_shape, seed)
+        return network
+
+    def build(
+        self, n_inputs: int, n_classes: int, seed: int, engine: str | None, loss: str = "cross_entropy"
+    ) -> FullyConnectedNet:
         """Return the network with its initial parameters."""
         return FullyConnectedNet(
             [n_inputs, *self.hidden_sizes, n_classes],

@@ -22,6 +22,7 @@ from fcnet.experiments.other_names import OPTIONS, option_error
 from fcnet.experiments.upgrade import is_flat, upgraded
 from fcnet.preprocessing import Pixels, Preprocessing
 from fcnet.settings import Settings
+from fcnet.training.tabular import TabularSettings
 from fcnet.types import is_frame
 
 SWEEP = "sweep"  # the table of a recipe file that says what `fcnet sweep` tries
@@ -65,7 +66,13 @@ class Recipe(Settings):
         Meta(description="What turns raw rows into the inputs of the network, fitted on the training part alone."),
     ] = Pixels()
     augmentation: Annotated[Augmentation, Meta(description="Changes of images.")] = Augmentation()
-    network: Annotated[Network | None, Meta(description="Hidden layers; with gradient descent.")] = None
+    network: Annotated[
+        Network | TabularSettings | None,
+        Meta(
+            description="With gradient descent: plain has hidden layers alone; tabular, for tables, embeds numbers and "
+            "categories before them, and may be several networks in one."
+        ),
+    ] = None
     training: Annotated[
         GradientDescent | KernelRegression,
         Meta(
@@ -94,6 +101,11 @@ class Recipe(Settings):
         """Type of what the network computes."""
         return self.network.dtype if self.network else "float32"
 
+    @property
+    def takes_codes(self) -> bool:
+        """Whether the network takes the categories of a table by their numbers."""
+        return self.network is not None and self.network.takes_codes
+
     def check(self, engine: str) -> None:
         """Raise SettingError if parts do not go together, or with the engine."""
         if self.network is not None:
@@ -105,7 +117,7 @@ class Recipe(Settings):
         views = self.augmentation
         self.preprocessing.check(data.image_shape, views.mirror, views.shift, is_table=is_frame(data.X_train))
         if self.network is not None:
-            self.network.first_layer.check_images(data.image_shape)
+            self.network.check_images(data.image_shape)
         if scale := scale_of(data):
             words = (f"The target {data.target!r}", "add --set dtype=float64")
             scale.check(self.dtype, *words)

@@ -163,6 +163,7 @@ def prepare(config: Config, data: Dataset) -> Prepared:
         dtype=recipe.dtype,
         seed=config.seed,
         matmul=ENGINES[config.engine].matmul,
+        codes=recipe.takes_codes,
     )
     prepared = recipe.preprocessing.fit(rows)
     if not config.fold:

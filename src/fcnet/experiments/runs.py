@@ -32,8 +32,8 @@ from fcnet.experiments.scores import score_of
 from fcnet.experiments.state import Kind, kind_of
 from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
+from fcnet.training.metrics import AUTO, Metric
 from fcnet.training.metrics import METRICS as METRICS_BY_NAME
-from fcnet.training.metrics import Metric
 
 OF_A_RUN = re.compile(rb'^dataset *= *["\'].*^\[settings', re.DOTALL | re.MULTILINE)  # a config.toml of others has not both
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
@@ -219,7 +219,7 @@ class _Reader:
         return RunRow(self.run, state, reason, **known, **values, began=began)
 
 
-def _settings_of(run: Path) -> tuple[dict[str, Any], int]:
+def _settings_of(run: Path) -> tuple[dict[str, Any], int | None]:
     """Return the options and settings of a run by their paths, and how many epochs there are at most.
 
     A tree of settings is taken as it was written: to decode and check a thousand of them would take most of the time.
@@ -228,7 +228,8 @@ def _settings_of(run: Path) -> tuple[dict[str, Any], int]:
         values = tomllib.loads((run / CONFIG).read_text(encoding="utf-8"))
         settings = values.pop("settings")
         if not is_flat(settings, Recipe) and "dataset" in values:
-            return leaves(settings) | values, settings["training"].get("epochs", 1)
+            n_epochs = settings["training"].get("epochs", 1)
+            return leaves(settings) | values, None if n_epochs == AUTO else n_epochs
     config = Config.read(run)
     settings = {
         path: list(value) if isinstance(value, tuple) else value for path, value in config.by_path().items()

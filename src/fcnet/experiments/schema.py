@@ -18,7 +18,9 @@ def settings_table() -> list[dict[str, Any]]:
     for entry in entries(Recipe):
         if entry.parts and not has_kinds(entry.parts):
             continue
-        default = entry.default.__struct_config__.tag if entry.parts else entry.default
+        default = entry.default
+        if entry.parts:  # the first kind where the part may be absent
+            default = next(part for part in (default, *entry.parts.values()) if part is not None).__struct_config__.tag
         default = list(default) if isinstance(default, tuple) else default
         kind = entry.needs.get(entry.path[:-1])
         row = {"path": entry.name, "kinds": [kind] if kind else [], "type": wanted(entry.annotation), "default": default}

@@ -32,18 +32,18 @@ def kind_of(run: Path, status: dict[str, Any], *, is_owned: bool) -> Kind:
     return ended or ("killed" if status else "unfinished")
 
 
-def state_of(run: Path, dataset: str, n_epochs: int, n_members: int = 0) -> RunState:
+def state_of(run: Path, dataset: str, n_epochs: int | None, n_members: int = 0) -> RunState:
     """Return the state of a run on this data set, that is to be trained for so many epochs, or of an ensemble of so many.
 
-    The words of a run that was killed, or whose folder is of an older version, tell how to go on with it; those of one that has
-    diverged do not, since it would again.
+    Without `n_epochs` the number of rows says how many there are. The words of a run that was killed, or whose folder is of an
+    older version, tell how to go on with it; those of one that has diverged do not, since it would again.
     """
     words, status = owner(run), read_status(run)
     kind = kind_of(run, status, is_owned=words is not None)
     if kind == "finished":
         return RunState(kind)
     done, reason = _n_rows(run / HISTORY), status.get("reason", "")
-    so_far = f"after epoch {done} of {n_epochs}" if done else "before the first epoch was through"
+    so_far = f"after epoch {done}{f' of {n_epochs}' if n_epochs else ''}" if done else "before the first epoch was through"
     if n_members:
         so_far = f"after {len(list((run / MEMBERS).glob(f'*/{METRICS}')))} of {n_members} networks"
     if kind == "running":

@@ -114,6 +114,9 @@ def _part(parts: Mapping[str, type[Settings]], table: Mapping[str, Any], path: P
     if not has_kinds(parts):
         return next(iter(parts.values()))
     if KIND not in table:
+        for part in parts.values():
+            if getattr(part, "may_be_unsaid", False):
+                return part
         raise SettingError(f"{'.'.join(path)} needs a kind, one of {', '.join(parts)}.")
     if table[KIND] not in parts:
         raise unknown_name(".".join(path), table[KIND], parts)

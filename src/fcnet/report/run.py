@@ -91,10 +91,10 @@ def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:
     return [plots.to_svg(figure(rows), "var(--ink)") for figure, rows in figures]
 
 
-def _so_far(history: History, n_epochs: int) -> dict[str, str]:
+def _so_far(history: History, n_epochs: int | None) -> dict[str, str]:
     """Return what a history says of a run that is not finished: numbers, and what they are."""
-    numbers, last = {"epochs done": f"{len(history)} of {n_epochs}"}, history[-1] if len(history) else {}
-    score = score_of(last)
+    done, last = f"{len(history)} of {n_epochs}" if n_epochs else f"{len(history)}", history[-1] if len(history) else {}
+    numbers, score = {"epochs done": done}, score_of(last)
     validation = [row[f"val_{score.name}"] for row in history if f"val_{score.name}" in row]
     if validation:
         numbers[f"best validation {score.words} so far"] = score.shown(max(validation), 1)

@@ -135,7 +135,7 @@ class Plan:
     def epochs(self) -> int:
         """The most epochs of a trial."""
         swept = [p for p in self.space if p.key == "training.epochs"]
-        return max([self.config.settings.training.n_epochs, *(int(max(p.choices or [p.high])) for p in swept)])
+        return max([self.config.settings.training.most_epochs, *(int(max(p.choices or [p.high])) for p in swept)])
 
     def counted(self, n: int) -> str:
         """Return how many trials of how many, in words; only how many, if there are more, or time alone is limited."""

@@ -1,0 +1,117 @@
+"""The network for tables in recipes: trained, resumed, exported and used from the command line, as the estimators have it."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from command_line import fcnet
+
+from fcnet import TabularClassifier, load
+from fcnet.errors import SettingError
+from fcnet.estimators.tabular import TABLE
+from fcnet.experiments.config import Config
+from fcnet.experiments.network import Network
+from fcnet.experiments.recipe import Recipe, load_recipe
+from fcnet.experiments.run import train
+from fcnet.nn.losses import get_loss
+from fcnet.nn.tabular_network import TabularNet
+from fcnet.training.callbacks import Callback
+from fcnet.training.tabular import TabularSettings, TabularTraining
+
+SMALL = ("network.hidden_sizes=[8]", "network.n_members=2", "epochs=6")
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    size, colour = rng.standard_normal(160).round(3), rng.choice(["red", "green", "blue"], 160)
+    label = np.where((size > 0) ^ (colour == "red"), "yes", "no")
+    weight = pl.Series(size + rng.standard_normal(160)).set(pl.Series(np.arange(160) % 11 == 0), None)
+    frame = pl.DataFrame({"colour": colour, "size": size, "weight": weight, "label": label})
+    frame.write_csv(tmp_path / "table.csv")
+    return tmp_path / "table.csv"
+
+
+def test_a_table_is_trained_predicted_and_exported(table, tmp_path):
+    run = tmp_path / "run"
+    fcnet("train", table, "--out", run, "--recipe", "tabular", *(f"--set={change}" for change in SMALL))
+    model, metrics = load(run / "model.safetensors"), json.loads((run / "metrics.json").read_text())
+    assert isinstance(model.network, TabularNet)
+    assert (model.network.n_members, model.network.category_sizes) == (2, [3])
+    assert metrics["temperature"] > 0
+    assert metrics["epochs"] == 6
+    said = pl.read_csv(fcnet("predict", run, table).stdout.encode())
+    probabilities = model.predict_proba(pl.read_csv(table))
+    assert said.select("no", "yes").to_numpy() == pytest.approx(probabilities, abs=1e-5)
+    fcnet("export", run, "--to", tmp_path / "model.onnx")
+    fcnet("runs", tmp_path)
+
+
+class Stop(Callback):
+    """Stops a training by an error after some epochs."""
+
+    def on_epoch_end(self, state):
+        if state.epoch == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_run_is_resumed_bit_for_bit(table, tmp_path):
+    config = Config(str(table), "tabular", load_recipe("tabular", SMALL), threads=1)
+    train(tmp_path / "whole", config)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped", config, callbacks=[Stop()])
+    train(tmp_path / "stopped", config, resume=True)
+    assert (tmp_path / "stopped" / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+
+
+def test_a_number_is_learnt(table, tmp_path):
+    run = tmp_path / "run"
+    fcnet("train", table, "--target", "size", "--out", run, "--recipe", "tabular", *(f"--set={change}" for change in SMALL))
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["temperature"] is None
+    assert load(run / "model.safetensors").network.loss.name == "squared_error"
+    said = pl.read_csv(fcnet("predict", run, table).stdout.encode())
+    assert said["size"].is_finite().all()
+
+
+def test_arrays_and_automatic_numbers(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 4))
+    np.savez(tmp_path / "rows.npz", X=X, y=(X[:, 0] > 0).astype(int))
+    changes = ("--set=hidden_sizes=[4]", "--set=gaps=median", "--set=scaling=standard")  # of a table alone
+    fcnet("train", tmp_path / "rows.npz", "--out", tmp_path / "run", "--recipe", "tabular", *changes)
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 128
+    assert load(tmp_path / "run" / "model.safetensors").network.n_numbers == 4
+
+
+def test_the_recipe_has_the_defaults_of_the_estimators():
+    recipe, training = load_recipe("tabular"), TabularTraining()
+    assert (recipe.preprocessing, recipe.network) == (TABLE, TabularSettings())
+    for name in ("cross_entropy", "squared_error"):
+        loss = get_loss(name)
+        expected = training.trainer(5000, loss, validates=True, seed=0)
+        trainer = recipe.training.resolved(5000, loss).trainer(0)
+        names = ("epochs", "batch_size", "learning_rate", "_update", "_schedule", "_dropout_schedule", "_decay_schedule")
+        for setting in (*names, "label_smoothing", "monitor", "l2"):
+            assert getattr(trainer, setting) == getattr(expected, setting), setting
+    assert recipe.training.calibrate == training.calibrate
+    assert recipe.training.patience == training.patience
+    parameters = TabularClassifier().get_params()
+    for settings in (TabularSettings(), training):
+        for name in settings.__struct_fields__:
+            assert parameters.get(name, getattr(settings, name)) == getattr(settings, name)
+
+
+def test_a_network_without_a_kind_is_plain():
+    before = {"network": {"hidden_sizes": [7], "activation": "tanh"}}
+    assert Recipe.from_dict(before, "old").network == Network(hidden_sizes=(7,), activation="tanh")
+    with pytest.raises(SettingError, match="kind tabular"):
+        Recipe.from_dict({"network": {"n_members": 3}}, "old")
+    assert load_recipe("table", ["network=tabular"]).network == TabularSettings()
+
+
+def test_a_decay_without_weight_decay_is_refused():
+    recipe = load_recipe("tabular", ["update=adam"])
+    with pytest.raises(SettingError, match="weight_decay_schedule"):
+        recipe.check("numpy")
