@@ -40,6 +40,8 @@ def test_a_table_is_trained_predicted_and_exported(table, tmp_path):
     assert isinstance(model.network, TabularNet)
     assert (model.network.n_members, model.network.category_sizes) == (2, [3])
     assert metrics["temperature"] > 0
+    assert metrics["baselines"].keys() == {"class_shares", "linear"}
+    assert load(run / "linear.safetensors").network.layer_sizes == [6, 2]  # two numbers, a gap, three categories
     assert metrics["epochs"] == 6
     said = pl.read_csv(fcnet("predict", run, table).stdout.encode())
     probabilities = model.predict_proba(pl.read_csv(table))

@@ -10,7 +10,7 @@ from fcnet.experiments.paired import Difference, over_losses, over_rows
 from fcnet.experiments.scores import measured
 from fcnet.model import Model
 from fcnet.nn.losses import Loss
-from fcnet.training.baselines import fit_linear
+from fcnet.training.baselines import fit_linear, rows_to_fit
 from fcnet.training.metrics import METRICS, Metric
 from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
@@ -20,10 +20,17 @@ PARTS = {"val": "validation", "test": "test"}
 FEW = 50  # rows, with fewer of which a difference is seldom more than chance
 
 
-def linear_model(model: Model, X: Array, y: Array) -> Model:
-    """Return a linear model that takes what `model` takes, fitted on preprocessed training rows."""
-    network = fit_linear(model.network.loss, X, y, model.network.n_classes)
-    return Model(network, model.preprocessor, model.classes, max_value=model.max_value)
+def linear_model(model: Model, raw: Any, X: Array, y: Array) -> Model:
+    """Return a linear model that takes what `model` takes, fitted on training rows, preprocessed ones X.
+
+    Where these have numbers of categories, its inputs are one-hot.
+    """
+    preprocessor, n_outputs = model.preprocessor.one_hot(), model.network.n_classes
+    if preprocessor is not model.preprocessor:
+        rows = rows_to_fit(len(y), preprocessor.n_outputs or 1, n_outputs)
+        X, y = preprocessor.transform(raw[rows], X.dtype), y[rows]
+    network = fit_linear(model.network.loss, X, y, n_outputs)
+    return Model(network, preprocessor, model.classes, max_value=model.max_value)
 
 
 def compare(

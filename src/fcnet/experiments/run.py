@@ -177,8 +177,9 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     run, data, network = job.run, job.data, trained.model.network
     compared: dict[str, Any] = {}
     if data.image_shape is None:
-        linear = linear_model(trained.model, job.prepared.rows[: len(data.y_train)], data.y_train)
-        logits = trained.val_logits, linear.network.logits(job.X_val)
+        linear = linear_model(trained.model, data.X_train, job.prepared.rows[: len(data.y_train)], data.y_train)
+        is_same = linear.preprocessor is trained.model.preprocessor
+        logits = trained.val_logits, linear.network.logits(job.X_val) if is_same else linear.logits(data.X_val)
         compare(compared, "val", trained.model, *logits, data.y_val, data.y_train, config.settings.training, config.folds)
         compared["notes"] = list(data.notes)
         save(run / LINEAR, linear)

@@ -122,6 +122,10 @@ class Preprocessor(ABC):
         """What decides how `encode` reads raw rows: where it is equal, two read them alike."""
         return None
 
+    def one_hot(self) -> "Preprocessor":
+        """Return one whose outputs are 1 or 0 for each category, where those of this one are numbers of categories."""
+        return self
+
     def column_words(self) -> list[tuple[str, str, str]]:
         """Return the name of each column of a table, its kind, and what a missing value counts as."""
         return []

@@ -1,6 +1,7 @@
 """Rows of a table as numbers: what is a number or a date scaled, and categories one-hot, by the training rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -106,10 +107,8 @@ class TableFeatures(Preprocessor):
             Columns of an array are numbers, and called ``x0``, ``x1``, …
         dialect : Dialect, optional
             How the text was written that it was read from.
-        gaps, scaling, rare
-            As in `Table`.
-        codes : bool
-            Whether outputs are the numbers of categories, for networks that embed these, and not one for each category.
+        gaps, scaling, rare, codes
+            As in `Table` and in `TrainingRows`.
 
         Raises
         ------
@@ -148,6 +147,10 @@ class TableFeatures(Preprocessor):
         how, dates = "scaled by quartiles" if self.numbers.is_robust else "standardised", ", dates as their parts"
         codes = "by number" if self.categories.codes else "one-hot"
         return f"columns of a table, numbers {how}{dates * bool(self.dates.names)} and categories {codes}"
+
+    def one_hot(self) -> "TableFeatures":
+        plain = replace(self.categories, codes=False)
+        return TableFeatures(self.names, self.numbers, self.dates, plain, self.dialect) if self.categories.codes else self
 
     def column_words(self) -> list[tuple[str, str, str]]:
         return [(name, *group.words(i)) for name, (group, i) in self._ordered()]

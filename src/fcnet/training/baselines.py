@@ -11,6 +11,12 @@ from fcnet.types import Array
 MOST_PRODUCTS, FEWEST_OUTPUTS, MOST_ITERATIONS = 10**8, 10, 100
 
 
+def rows_to_fit(n_rows: int, n_inputs: int, n_outputs: int) -> Array:
+    """Return which of so many rows a linear model is fitted on."""
+    most = max(1, MOST_PRODUCTS // (n_inputs * max(FEWEST_OUTPUTS, n_outputs)))
+    return np.arange(n_rows) if n_rows <= most else np.sort(np.random.default_rng(0).permutation(n_rows)[:most])
+
+
 def fit_linear(loss: Loss, X: Array, y: Array, n_outputs: int) -> FullyConnectedNet:
     """Fit a linear model, in a few seconds at most, and return it as a network without hidden layers.
 
@@ -29,9 +35,8 @@ def fit_linear(loss: Loss, X: Array, y: Array, n_outputs: int) -> FullyConnected
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    most = max(1, MOST_PRODUCTS // (X.shape[1] * max(FEWEST_OUTPUTS, n_outputs)))
-    if len(X) > most:
-        rows = np.sort(np.random.default_rng(0).permutation(len(X))[:most])
+    rows = rows_to_fit(len(X), X.shape[1], n_outputs)
+    if len(rows) < len(X):
         X, y = X[rows], y[rows]
     W, b = np.zeros((X.shape[1], n_outputs)), loss.constant_logits(y, n_outputs)
     if not loss.has_labels:
