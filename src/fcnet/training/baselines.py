@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from fcnet.nn.losses import TINY, Loss
+from fcnet.nn.loss import TINY, Loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
