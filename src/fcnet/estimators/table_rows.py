@@ -9,7 +9,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length, validate
 from fcnet.data.table_columns import are_texts
 from fcnet.errors import InputError
 from fcnet.estimators.fitted import FLOATS
-from fcnet.preprocessing.frames import as_polars, from_values, labels_of
+from fcnet.preprocessing.frames import as_polars, from_values
 from fcnet.types import Array, is_frame
 from fcnet.words import listed
 
@@ -30,7 +30,7 @@ def read_rows(estimator: Any, X: Any, y: Any, **checks: Any) -> tuple[Any, Array
     validate_data(estimator, X, y, skip_check_array=True)
     y = _check_y(y, estimator=estimator, **checks)
     check_consistent_length(X, y)
-    frame = as_polars(X, labels_of(X))
+    frame = as_polars(X)
     if not frame.height:
         raise InputError("X has no rows.")
     _refuse_texts(frame)

@@ -8,6 +8,7 @@ import numpy as np
 
 from fcnet.data.cells import as_text
 from fcnet.errors import InputError, nearest_names
+from fcnet.types import as_array, is_frame
 from fcnet.words import listed
 
 
@@ -48,15 +49,26 @@ def labels_of(frame: Any) -> list[str]:
 
 
 class PolarsColumns:
-    """The columns of a data frame by their names, as polars has them; those of pandas are copied one by one, to save memory."""
+    """The columns of a data frame by their names, or of an array, ``x0``, ``x1``, …, as polars has them.
+
+    Those of pandas and of arrays are copied one by one, to save memory.
+    """
 
     def __init__(self, frame: Any) -> None:
+        self._array = None if is_frame(frame) else as_array(frame)
+        if self._array is not None:
+            self.names = [f"x{i}" for i in range(self._array.shape[1])]
+            return
         self.names = labels_of(frame)
         self._frame = frame if hasattr(frame, "iloc") else as_polars(frame)
         if hasattr(frame, "iloc"):
             as_polars(frame, rows=slice(0))  # for its checks
 
     def __getitem__(self, name: str) -> Any:
+        import polars as pl
+
+        if self._array is not None:
+            return pl.Series(name, np.ascontiguousarray(self._array[:, int(name[1:])]))
         if hasattr(self._frame, "iloc"):
             return _from_pandas(name, self._frame.iloc[:, self.names.index(name)])
         return self._frame[name]

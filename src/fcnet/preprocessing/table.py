@@ -117,8 +117,6 @@ class TableFeatures(Preprocessor):
         """
         import polars as pl
 
-        if not is_frame(frame):
-            frame = pl.from_numpy(as_array(frame), [f"x{i}" for i in range(as_array(frame).shape[1])])
         columns = PolarsColumns(frame)
         dtypes = {name: columns[name].dtype for name in columns.names}
         dates = [name for name, dtype in dtypes.items() if dtype in (pl.Date, pl.Datetime)]
