@@ -69,6 +69,14 @@ _trees = partial(Contender, rows=categories, short={"n_estimators": 1}, threads=
 _pytabkit = partial(Contender, "pytabkit", rows=filled, short={"n_epochs": 1}, threads="n_threads")
 CONTENDERS = {
     "fcnet": _mlp("fcnet", "FCNetClassifier", "FCNetRegressor", threads="threads"),
+    "fcnet tabular": Contender(
+        "fcnet",
+        "TabularClassifier",
+        "TabularRegressor",
+        rows=lambda rows, fitted_on: rows,
+        short={"epochs": 1},
+        threads="threads",
+    ),
     "linear": _mlp("sklearn.linear_model", "LogisticRegression", "Ridge", settings={"max_iter": 1000}),
     "sklearn MLP": _mlp("sklearn.neural_network", "MLPClassifier", "MLPRegressor", scale_target=True),
     "HistGB": Contender(

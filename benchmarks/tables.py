@@ -18,13 +18,15 @@ their packages, but for two settings that the table names:
 | contender | gets |
 | --- | --- |
 | fcnet | numbers: gaps filled with medians and marked, standardised; categories one-hot, gaps one of them |
-| linear | the same: logistic regression, up to 1,000 steps, or ridge regression |
+| fcnet tabular | a frame as it is |
+| linear | what fcnet gets: logistic regression, up to 1,000 steps, or ridge regression |
 | sklearn MLP | the same; targets of regressions standardised |
 | HistGB, LightGBM, XGBoost | a frame as it is, categories as such, gaps as gaps; for HistGB the 255 most frequent categories |
 | CatBoost | a frame as it is, categories as strings, their gaps one of them |
 | RealMLP-TD, TabM-D | a frame, categories as such, gaps among them; gaps in numbers, which they refuse, filled and marked |
 
-The latter two split validation rows off what they get. One contender more is one line in `table_contenders.CONTENDERS`.
+fcnet tabular and the last two split validation rows off what they get. One contender more is one line in
+`table_contenders.CONTENDERS`.
 
 Each fit is a process of its own. Times are without what is imported and compiled, as a short fit comes first, and without
 reading and preparing rows; predictions of classes are probabilities. `--limit` ends a process, and is recorded. Each result is

@@ -149,11 +149,12 @@ def test_objects_of_pandas_are_fitted():
         {
             "x": pd.Series([decimal.Decimal("1.5"), None, decimal.Decimal(2)], dtype=object),
             "c": pd.Series(["a", 1, None], dtype=object),
+            "n": pd.Series([1, 2.5, None], dtype=object),
         }
     )
     found = TableFeatures.fit(frame)
-    assert found.columns == [("x", None), ("c", ["1", "a"])]
-    np.testing.assert_allclose(found.encode(frame), [[1.5, 1], [1.75, 0], [2, -1]])
+    assert found.columns == [("x", None), ("c", ["1", "a"]), ("n", None)]
+    np.testing.assert_allclose(found.encode(frame), [[1.5, 1, 1], [1.75, 0, 2.5], [2, -1, 1.75]])
     for bad in (
         pd.DataFrame({"x": [[1], [2]]}),
         pl.DataFrame({"x": [{"u": 1}]}),

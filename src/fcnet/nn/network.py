@@ -125,9 +125,8 @@ class FullyConnectedNet:
         self._largest = max(d_in * d_out for d_in, d_out in pairwise(self.layer_sizes))
 
     def _new_layers(self) -> list[Layer]:
-        return make_layers(
-            *(self.layer_sizes, self.activation, self.normalisation, self.dropout, self.input_dropout, self.weight_init)
-        )
+        settings = (self.normalisation, self.dropout, self.input_dropout, self.weight_init)
+        return make_layers(self.layer_sizes, self.activation, *settings)
 
     def _draw(self, rng: np.random.Generator) -> Params:
         return {name: p.initial(rng, self.dtype) for name, p in self._parameters.items()}

@@ -95,9 +95,12 @@ def _from_pandas(name: str, series: Any) -> Any:
 
 
 def from_values(name: str, values: Sequence[Any]) -> Any:
-    """Return a polars column of values, None where one is missing; those of several types become categories."""
+    """Return a polars column of values, None where one is missing; those of several types are categories, but for numbers."""
     import polars as pl
 
-    if len({type(value) for value in values if value is not None}) < 2:
+    types = {type(value) for value in values if value is not None}
+    if len(types) < 2:
         return pl.Series(name, values)
+    if types == {int, float}:
+        return pl.Series(name, values, pl.Float64, strict=False)
     return pl.Series(name, [None if value is None else str(value) for value in values], pl.Categorical)

@@ -73,9 +73,7 @@ class TableFeatures(Preprocessor):
         """Take a pickle of before, too, which had the numbers alone in arrays."""
         if "median" in state:
             config = {"columns": state["columns"], "dialect": None}
-            state = vars(self.from_arrays(config, {name: state[name] for name in ("median", "mean", "std")})) | {
-                "dialect": state["dialect"]
-            }
+            state = vars(self.from_arrays(config, {name: state[name] for name in STATISTICS})) | {"dialect": state["dialect"]}
         vars(self).update(state)
 
     @property
@@ -282,19 +280,13 @@ class TableFeatures(Preprocessor):
         if not isinstance(dialect, Mapping | None) or scaling not in get_args(Scale):
             raise InputError("the dialect of a table needs names and values, and its scaling a name.")
         gaps, is_robust = set(some_of(list(columns), config.get("gaps", []))), scaling == "robust"
+        of_numbers = [arrays[name][:, np.newaxis] for name in ("mean", "std")]
         median, mean, std = (arrays.get(f"date_{name}", np.zeros((0, len(Dates.parts)))) for name in STATISTICS)
         written = None if dialect is None else Dialect.from_dict(dialect)
         check_dates(dates, median, written)
         return cls(
             list(columns),
-            Numbers(
-                numbers,
-                arrays["median"],
-                arrays["mean"][:, np.newaxis],
-                arrays["std"][:, np.newaxis],
-                [name for name in numbers if name in gaps],
-                is_robust,
-            ),
+            Numbers(numbers, arrays["median"], *of_numbers, [name for name in numbers if name in gaps], is_robust),
             Dates(dates, median, mean, std, [name for name in dates if name in gaps], is_robust),
             Categories(
                 categories,
