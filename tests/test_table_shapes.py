@@ -87,7 +87,7 @@ def test_columns_that_say_nothing_have_inputs_of_zeros():
 @pytest.mark.parametrize("settings", [{}, {"scaling": "robust"}, {"gaps": "indicator"}, {"rare": 1}], ids=str)
 def test_columns_that_are_all_constant_are_refused(settings):
     same = {"x": [0.1, 0.1, 0.1], "price": [decimal.Decimal("1.5")] * 3, "day": [date(2024, 1, 1)] * 3, "c": ["a", "a", "a"]}
-    with pytest.raises(InputError, match="very column is constant in the training rows: give more rows"):
+    with pytest.raises(InputError, match="very column is constant over .* to train on: give more rows"):
         TableFeatures.fit(pl.DataFrame(same), **settings)
     assert TableFeatures.fit(pl.DataFrame(same | {"c": ["a", None, "a"]}), **settings).n_outputs
     if "gaps" in settings:
@@ -167,7 +167,7 @@ def test_objects_of_pandas_are_fitted():
         with pytest.raises(InputError, match="several columns of the name 'x'"):
             use(twice)
     with pytest.raises(InputError, match="There is no column 'c', which the model was trained on"):
-        found.transform(frame[["x"]])
+        found.transform(frame[["x", "n"]])
 
 
 def test_numbers_that_are_text_in_a_parquet_are_numbers(tmp_path):

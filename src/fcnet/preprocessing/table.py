@@ -130,7 +130,8 @@ class TableFeatures(Preprocessor):
         )
         told = table.get_config().get("gaps", ())  # that a value is missing varies
         if all(name not in told and is_constant(columns[name]) for name in table.names):
-            raise InputError("Every column is constant in the training rows: give more rows, or columns that vary.")
+            samples = f"{len(frame):,} sample{'s' * (len(frame) != 1)}"
+            raise InputError(f"Every column is constant over {samples} to train on: give more rows, or columns that vary.")
         return table
 
     @property
@@ -280,13 +281,13 @@ class TableFeatures(Preprocessor):
         if not isinstance(dialect, Mapping | None) or scaling not in get_args(Scale):
             raise InputError("the dialect of a table needs names and values, and its scaling a name.")
         gaps, is_robust = set(some_of(list(columns), config.get("gaps", []))), scaling == "robust"
-        of_numbers = [arrays[name][:, np.newaxis] for name in ("mean", "std")]
+        means, stds = (arrays[name][:, np.newaxis] for name in ("mean", "std"))
         median, mean, std = (arrays.get(f"date_{name}", np.zeros((0, len(Dates.parts)))) for name in STATISTICS)
         written = None if dialect is None else Dialect.from_dict(dialect)
         check_dates(dates, median, written)
         return cls(
             list(columns),
-            Numbers(numbers, arrays["median"], *of_numbers, [name for name in numbers if name in gaps], is_robust),
+            Numbers(numbers, arrays["median"], means, stds, [name for name in numbers if name in gaps], is_robust),
             Dates(dates, median, mean, std, [name for name in dates if name in gaps], is_robust),
             Categories(
                 categories,

@@ -8,7 +8,6 @@ import numpy as np
 from msgspec import Meta
 
 from fcnet.engine import get_engine
-from fcnet.errors import InputError
 from fcnet.nn.layers import ACTIVATIONS, WEIGHT_INITS
 from fcnet.nn.losses import Loss, get_loss
 from fcnet.nn.network import DTYPES
@@ -130,14 +129,7 @@ class TabularSettings(Settings, tag_field="kind", tag="tabular"):
             As in `TabularNet`.
         image_shape : tuple of ints, optional
             Not used: a pixel is a number.
-
-        Raises
-        ------
-        InputError
-            If there are no columns, as of none the training rows had different values.
         """
-        if not X.shape[1]:
-            raise InputError(f"No column varies over {len(X):,} sample{'s' * (len(X) != 1)}: there is nothing to learn from.")
         n_numbers, rng, bins = X.shape[1] - len(category_sizes), np.random.default_rng(seed), None
         if self.number_embedding == "piecewise_linear" and n_numbers:
             rows = rng.choice(len(X), ROWS_OF_BINS, replace=False) if len(X) > ROWS_OF_BINS else slice(None)
