@@ -49,7 +49,7 @@ class Recorder(Callback):
 def test_hooks_of_a_training_that_is_told_of_at_its_end_come_in_the_order_of_a_trainer(data):
     told, called, rng = [], [], np.random.default_rng(0)
     Trainer(epochs=1, callbacks=[Recorder("a", called), Recorder("b", called)]).fit(network(), *data)
-    state = TrainingState(network(), {}, {}, {}, rng, n_epochs=1, total_iterations=1)
+    state = TrainingState(network(), {}, {}, rng, n_epochs=1, total_iterations=1)
     tell_of_one_epoch([Recorder("a", told), Recorder("b", told)], state, {"epoch": 1})
     assert told == called
 

@@ -237,7 +237,7 @@ def test_the_temperature_has_the_least_loss():
     network = FullyConnectedNet([4, 5, 3], seed=0)
     logits, y = overconfident()
     before = {name: p.copy() for name, p in network.params.items()}
-    temperature = fit_temperature(network, logits, y)
+    temperature = fit_temperature(network, lambda: logits, y)
     assert temperature == pytest.approx(4, rel=0.3)
     losses = [network.loss.value(logits.astype(float) / (factor * temperature), y) for factor in (0.99, 1, 1.01)]
     assert losses[1] == min(losses)
@@ -247,9 +247,16 @@ def test_the_temperature_has_the_least_loss():
 
 
 def test_the_temperature_stays_in_its_range():
+    network, y = FullyConnectedNet([4, 3]), np.arange(300) % 3
+    assert fit_temperature(network, lambda: np.eye(3)[y], y) == pytest.approx(1 / 5, rel=1e-3)  # all rows are right
+    assert fit_temperature(network, lambda: np.eye(3)[(y + 1) % 3], y) == pytest.approx(5, rel=1e-3)
+
+
+def test_few_rows_that_are_all_right_leave_room_for_one_that_is_not():
     network, y = FullyConnectedNet([4, 3]), np.arange(30) % 3
-    assert fit_temperature(network, np.eye(3)[y], y) == pytest.approx(1 / 5, rel=1e-3)  # all rows are right
-    assert fit_temperature(network, np.eye(3)[(y + 1) % 3], y) == pytest.approx(5, rel=1e-3)
+    wrong = 1 / 31 / 3  # what each other class gets of one more row, which has all alike
+    best = np.log((1 - 2 * wrong) / wrong)
+    assert 1 / fit_temperature(network, lambda: np.eye(3)[y], y) == pytest.approx(best, rel=1e-3)
 
 
 @pytest.mark.parametrize("views", [[], ["mirror=true", "average_views=true"]], ids=["plain", "views"])

@@ -239,6 +239,8 @@ def _contents(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
         "scaling": {"kind": model.preprocessor.kind, **model.preprocessor.get_config()},
     }
     arrays = {f"scaling.{name}": array for name, array in model.preprocessor.arrays().items()}
+    for i, params in enumerate(model.network.checkpoints, 1):
+        arrays |= {f"checkpoint{i}.{name}": tensor for name, tensor in params.items()}
     return {name: np.asarray(tensor) for name, tensor in (model.network.params | arrays).items()}, metadata
 
 
@@ -263,11 +265,15 @@ def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise InputError(f"its tensor {name!r} holds NaN or infinite values.")
-    arrays = {name.removeprefix("scaling."): tensor for name, tensor in tensors.items() if name.startswith("scaling.")}
-    params = {name: tensor for name, tensor in tensors.items() if not name.startswith("scaling.")}
+    parts: dict[str, dict[str, Array]] = {"": {}}
+    for name, tensor in tensors.items():
+        part, _, own = name.rpartition(".")
+        parts.setdefault(part, {})[own] = tensor
+    params, arrays = parts.pop(""), parts.pop("scaling", {})
     try:
         # The engine is the reader's choice: the one that wrote the file may not be installed here.
         network = network_from({**metadata["network"], "engine": None}, params)
+        network.checkpoints = [network.check_params(parts[f"checkpoint{i}"]) for i in range(1, len(parts) + 1)]
         scaling = dict(metadata.get("scaling", {"kind": "scaling"}))
         if not all(isinstance(name, str) for name in metadata["classes"]):
             raise InputError("its classes have names that are no text.")

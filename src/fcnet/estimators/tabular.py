@@ -22,7 +22,7 @@ from fcnet.model import Ensemble, Model
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing import Table, TableFeatures
 from fcnet.threads import use_threads
-from fcnet.training.calibration import fit_temperature_on, multiply_logits
+from fcnet.training.calibration import fit_temperature, multiply_logits
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.importance import REPEATS, Importance, permutation_importance
@@ -232,7 +232,7 @@ class TabularEstimator(BaseEstimator, ABC):
         )
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
-            temperature = fit_temperature_on(network, X_val, y_val)
+            temperature = fit_temperature(network, lambda: network.logits(X_val), y_val)
         if scale is not None:
             scale.leave(network)
         model = Model(network, preprocessor, outputs)

@@ -41,8 +41,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     monitor : str
         The metric of the validation rows by which an epoch is kept, of `fcnet.training.metrics.METRICS`; "auto" is the
         log-loss.
-    patience : int
-        Stop when the monitor has not become better for so many epochs; 0 for never.
+    patience : int or "cycle"
+        Stop when the monitor has not become better for so many epochs, or in a whole cycle of the learning rate; 0 for never.
     validation_fraction : float
         Share of the rows that is set aside to validate on, where `fit` is given none: of each class its share, but never its
         last row. Of fewer than 40 rows none is, and the last epoch is kept.
@@ -102,7 +102,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         label_smoothing: float = TRAINING.label_smoothing,
         class_weight: Any = None,
         monitor: str = TRAINING.monitor,
-        patience: int = TRAINING.patience,
+        patience: int | str = TRAINING.patience,
         validation_fraction: float = TRAINING.validation_fraction,
         calibrate: bool = TRAINING.calibrate,
         refit: bool = TRAINING.refit,

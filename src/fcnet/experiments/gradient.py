@@ -19,8 +19,8 @@ from fcnet.nn.losses import Loss
 from fcnet.preprocessing.views import Views
 from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, choices
 from fcnet.training.batches import Augmentation, BatchKind
-from fcnet.training.calibration import fit_temperature, fit_temperature_on
-from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.calibration import fit_temperature
+from fcnet.training.callbacks import Callback, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule
 from fcnet.training.state import TrainingState
@@ -88,7 +88,8 @@ class GradientDescent(Training, tag="gradient"):
         ),
     ] = AUTO
     patience: Annotated[
-        int, Meta(ge=0, description="Stop when the monitor has not become better for so many epochs; 0 for never.")
+        Annotated[int, Meta(ge=0)] | Literal["cycle"],
+        Meta(description="Stop when the monitor was not better for so many epochs, or in a cycle of log_cosine; 0 for never."),
     ] = 0
     keep_best: Annotated[
         bool,
@@ -97,6 +98,17 @@ class GradientDescent(Training, tag="gradient"):
             "The last can be better where the learning rate ends near zero and the validation part is small."
         ),
     ] = True
+    ema_decay: Annotated[
+        ShareBelowOne,
+        Meta(
+            description="Measure and keep the exponential moving average of the parameters over iterations, with this decay; 0 "
+            "for the parameters themselves."
+        ),
+    ] = 0.0
+    best_epochs: Annotated[
+        Count,
+        Meta(description="Keep so many of the best epochs, whose predictions are averaged (a checkpoint ensemble)."),
+    ] = 1
     calibrate: Annotated[
         bool,
         Meta(
@@ -108,6 +120,9 @@ class GradientDescent(Training, tag="gradient"):
     ] = False
 
     def check(self, recipe: "Recipe") -> None:
+        if self.best_epochs > 1 and not self.keep_best:
+            raise SettingError("best_epochs needs keep_best: else the last epoch alone is kept.")
+        stopping(self.patience, self.schedule, 1)
         views = recipe.augmentation
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
@@ -146,7 +161,9 @@ class GradientDescent(Training, tag="gradient"):
             seed=seed,
             monitor=self.monitor,
             keep_best=self.keep_best,
-            callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience else [])],
+            ema_decay=self.ema_decay,
+            best_epochs=self.best_epochs,
+            callbacks=[*callbacks, *stopping(self.patience, self.schedule, int(self.epochs))],
             advise=advise,
         )
 
@@ -189,11 +206,8 @@ class GradientDescent(Training, tag="gradient"):
             return model.logits(data.X_val) if views.average_views else network.logits(job.X_val)
 
         temperature = None
-        if in_effect.calibrate and views.average_views:
-            temperature = fit_temperature(network, val_logits(), data.y_val)
-        elif in_effect.calibrate:
-            temperature = fit_temperature_on(network, job.X_val, data.y_val)
-        if temperature is not None:
+        if in_effect.calibrate:
+            temperature = fit_temperature(network, val_logits, data.y_val)
             end.save()
         return Trained(
             model,

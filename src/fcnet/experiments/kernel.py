@@ -85,8 +85,8 @@ class KernelRegression(Training, tag="kernel"):
         if job.keep_model:
             save(job.run / MODEL, model)
         write_atomic(job.run / HISTORY, History([row]).to_jsonl())
-        params, rng = network.params, np.random.default_rng(job.seed)
-        tell_of_one_epoch(job.callbacks, TrainingState(network, {}, params, params, rng, n_epochs=1, total_iterations=1), row)
+        rng = np.random.default_rng(job.seed)
+        tell_of_one_epoch(job.callbacks, TrainingState(network, {}, network.params, rng, n_epochs=1, total_iterations=1), row)
         return Trained(model, train_score, val_logits, time.monotonic() - began)
 
     @property

@@ -57,7 +57,7 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     network = model.network
     graph = Graph(taken=[name for name, _ in model.preprocessor.columns])
     logits = [_add_member(graph, member) for member in model.members]
-    _add_outputs(graph, model, _averaged(graph, model, logits) if len(logits) > 1 else logits[0])
+    _add_outputs(graph, model, network.loss.networks_to_onnx(graph, logits, network.dtype.type))
     metadata = {
         "loss": network.loss.name,
         "classes": json.dumps(model.classes, ensure_ascii=False),
@@ -76,12 +76,6 @@ def _add_member(graph: Graph, model: Model) -> str:
     raw = preprocessor.onnx_inputs(graph, network.dtype, model.n_inputs)
     logits = network.to_onnx(graph, preprocessor.to_onnx(graph, raw, network.dtype, views))
     return graph.add("ReduceMean", logits, axes=[1], keepdims=0) if views else logits
-
-
-def _averaged(graph: Graph, model: Model, logits: list[str]) -> str:
-    network = model.network
-    together = graph.add("Concat", *(graph.add("Unsqueeze", one, np.array([1])) for one in logits), axis=1)
-    return network.loss.averaged_to_onnx(graph, together, network.dtype.type, len(logits))
 
 
 def _add_outputs(graph: Graph, model: Model, logits: str) -> None:

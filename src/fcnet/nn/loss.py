@@ -6,6 +6,7 @@ The last affine layer gives the logits s (n, k); a loss says what they mean. Wit
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,13 @@ class Loss(ABC):
     @abstractmethod
     def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
         """Add `averaged` to an ONNX graph, of logits (n, n_networks, k), and return the name of its result."""
+
+    def networks_to_onnx(self, graph: "Graph", logits: Sequence[str], number: Number) -> str:
+        """Add `averaged` to an ONNX graph, of the logits of each network, and return the name of its result."""
+        if len(logits) == 1:
+            return logits[0]
+        together = graph.add("Concat", *(graph.add("Unsqueeze", one, np.array([1])) for one in logits), axis=1)
+        return self.averaged_to_onnx(graph, together, number, len(logits))
 
     def value(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean loss."""

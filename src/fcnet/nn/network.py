@@ -114,7 +114,8 @@ class FullyConnectedNet:
         self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self._make_layers()
-        self.params = self._draw(np.random.default_rng(seed)) if params is None else self._check_params(params)
+        self.params = self._draw(np.random.default_rng(seed)) if params is None else self.check_params(params)
+        self.checkpoints: list[Params] = []
 
     def _make_layers(self) -> None:
         self.layers = self._new_layers()
@@ -131,7 +132,8 @@ class FullyConnectedNet:
     def _draw(self, rng: np.random.Generator) -> Params:
         return {name: p.initial(rng, self.dtype) for name, p in self._parameters.items()}
 
-    def _check_params(self, params: Params) -> Params:
+    def check_params(self, params: Params) -> Params:
+        """Return parameters as they are; raise InputError if this network cannot have them."""
         expected = {name: p.shape for name, p in self._parameters.items()}
         found = {name: p.shape for name, p in params.items()}
         if found != expected:
@@ -145,7 +147,7 @@ class FullyConnectedNet:
 
         Where numba is not installed, NumPy computes.
         """
-        vars(self).update(without_members(state))
+        vars(self).update({"checkpoints": []} | without_members(state))
         if self.engine.name != default_engine() == "numpy":
             self.engine = get_engine("numpy", str(self.dtype))
         if not {"decayed", "rates"} <= state.keys():
@@ -158,8 +160,13 @@ class FullyConnectedNet:
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return sum(p.size for p in self.params.values())
+        """Number of weights and biases, with those of checkpoints."""
+        return sum(p.size for params in self.all_params for p in params.values())
+
+    @property
+    def all_params(self) -> list[Params]:
+        """The parameters, and those of checkpoints: of other epochs of the same training, which predict together with these."""
+        return [self.params, *self.checkpoints]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make the same network, without the values of its parameters."""
@@ -177,9 +184,11 @@ class FullyConnectedNet:
 
     def astype(self, dtype: DTypeLike) -> "FullyConnectedNet":
         """Return a copy with its parameters in another dtype."""
-        params = {name: p.astype(dtype) for name, p in self.params.items()}
+        params, *checkpoints = [{name: p.astype(dtype) for name, p in params.items()} for params in self.all_params]
         engine = self.engine.name if str(np.dtype(dtype)) in self.engine.dtypes else None
-        return type(self)(**(self.get_config() | {"dtype": dtype, "engine": engine}), params=params)
+        network = type(self)(**(self.get_config() | {"dtype": dtype, "engine": engine}), params=params)
+        network.checkpoints = checkpoints
+        return network
 
     def check_data(self, X: ArrayLike, y: ArrayLike, X_name: str = "X", y_name: str = "y") -> tuple[Array, Array]:
         """Return inputs (n, n_inputs) in the network's dtype, and labels (n,) or targets (n, n_outputs).
@@ -217,7 +226,9 @@ class FullyConnectedNet:
         """Return the logits, finite or not, of rows in the network's dtype; the next call may write over them."""
         sharing = self.engine.sharing(work_of(rows.shape[0], self._largest))
         with sharing, np.errstate(over="ignore", invalid="ignore"):
-            return self._forward(rows, None)[0]
+            if not self.checkpoints:
+                return self._logits(rows, self.params)
+            return self.loss.averaged(np.stack([self._logits(rows, params).copy() for params in self.all_params]))
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class or label, (n, n_classes); of a regression its values."""
@@ -278,14 +289,21 @@ class FullyConnectedNet:
 
     def to_onnx(self, graph: "Graph", x: str) -> str:
         """Add the layers to an ONNX graph, and return the name of the logits; raise InputError where one does not say how."""
+        each = [self._logits_to_onnx(graph, x, params) for params in self.all_params]
+        return self.loss.networks_to_onnx(graph, each, self.dtype.type)
+
+    def _logits_to_onnx(self, graph: "Graph", x: str, params: Params) -> str:
         for layer in self.layers:
-            x = layer_to_onnx(layer, graph, x, self.dtype.type, self.params)
+            x = layer_to_onnx(layer, graph, x, self.dtype.type, params)
         return x
 
-    def _forward(self, X: Array, rng: np.random.Generator | None) -> tuple[Array, list[Any]]:
+    def _logits(self, X: Array, params: Params) -> Array:
+        return self._forward(X, None, params)[0]
+
+    def _forward(self, X: Array, rng: np.random.Generator | None, params: Params | None = None) -> tuple[Array, list[Any]]:
         out, caches = X, []
         for layer in self.layers:
-            out, cache = layer.forward(out, self.params, self.engine, rng)
+            out, cache = layer.forward(out, self.params if params is None else params, self.engine, rng)
             caches.append(cache)
         return out, caches
 

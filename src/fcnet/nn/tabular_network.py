@@ -224,13 +224,11 @@ class TabularNet(FullyConnectedNet):
             **{name: getattr(self, name) for name in own},
         }
 
-    def logits_of(self, rows: Array) -> Array:
-        """Return the logits, finite or not, of rows in the network's dtype: of members those of their mean."""
-        logits = super().logits_of(rows)
+    def _logits(self, X: Array, params: Params) -> Array:
+        logits = super()._logits(X, params)
         if self.n_members == 1:
             return logits
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self.loss.averaged(logits.reshape(-1, self.n_members, self.n_classes).swapaxes(0, 1))
+        return self.loss.averaged(logits.reshape(-1, self.n_members, self.n_classes).swapaxes(0, 1))
 
     def loss_and_gradients(self, X: Array, y: Array, *, weights: Array | None = None, **settings: Any) -> tuple[float, Params]:
         """Return the mean loss, of members the mean of theirs, and its gradient; as that of `FullyConnectedNet`."""
@@ -239,13 +237,12 @@ class TabularNet(FullyConnectedNet):
             weights = None if weights is None else np.repeat(weights, self.n_members)
         return super().loss_and_gradients(X, y, weights=weights, **settings)
 
-    def to_onnx(self, graph: "Graph", x: str) -> str:
-        """Add the layers to an ONNX graph, and return the name of the logits."""
-        x = super().to_onnx(graph, x)
+    def _logits_to_onnx(self, graph: "Graph", x: str, params: Params) -> str:
+        x = super()._logits_to_onnx(graph, x, params)
         return x if self.n_members == 1 else self.loss.averaged_to_onnx(graph, x, self.dtype.type, self.n_members)
 
-    def _forward(self, X: Array, rng: np.random.Generator | None) -> tuple[Array, list[Any]]:
-        return super()._forward(X.toarray() if is_sparse(X) else X, rng)
+    def _forward(self, X: Array, rng: np.random.Generator | None, params: Params | None = None) -> tuple[Array, list[Any]]:
+        return super()._forward(X.toarray() if is_sparse(X) else X, rng, params)
 
 
 def _one_of(name: str, value: Any, names: Any) -> Any:

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
-from fcnet.errors import InputError, to_float, to_int, unknown_name
+from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.training.history import Row
+from fcnet.training.schedules import LogCosine, ScheduleRule
 from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Slowing
 
+CYCLE = "cycle"
 LONG = 1e6  # a loss is written by its power of ten from here on
 
 
@@ -56,7 +58,8 @@ def tell_of_one_epoch(callbacks: Sequence[Callback], state: TrainingState, row: 
         for callback in callbacks:
             callback.on_epoch_begin(state)
         state.history.append(row)
-        state.epoch = state.iteration = state.best_epoch = 1
+        state.epoch = state.iteration = 1
+        state.keep(None, 1, keep_best=True)
         for callback in callbacks:
             callback.on_epoch_end(state)
     finally:
@@ -158,6 +161,42 @@ class EarlyStopping(Callback):
             return True
         self.n_without = 0
         return False
+
+
+@dataclass
+class CycleStopping(Callback):
+    """Stop at the end of a cycle of the learning rate, but for the first, that has brought no better epoch.
+
+    Parameters
+    ----------
+    ends : sequence of ints
+        The numbers of the epochs in which cycles end, as ``LogCosine().ends(n_epochs)`` returns them.
+    """
+
+    ends: Sequence[int]
+
+    def decides(self) -> Any:
+        return f"cycles to {list(self.ends)}"
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        before = [end for end in self.ends if end < state.epoch]
+        if before and state.epoch in self.ends and state.best_epoch <= before[-1]:
+            state.stop(f"no epoch after epoch {before[-1]}, where the rate was 0, was better")
+
+
+def stopping(patience: int | str, schedule: ScheduleRule, n_epochs: int) -> list[Callback]:
+    """Return what stops a training early: after `patience` epochs, or by "cycle"; nothing for a patience of 0.
+
+    Raises
+    ------
+    SettingError
+        If the schedule has no cycles to stop by.
+    """
+    if patience != CYCLE:
+        return [EarlyStopping(int(patience))] if patience else []
+    if not isinstance(schedule, LogCosine):
+        raise SettingError('patience = "cycle" is for schedule = "log_cosine", which has cycles.')
+    return [CycleStopping(schedule.ends(n_epochs))]
 
 
 def describe(row: dict[str, Any], n_epochs: int) -> str:

@@ -14,13 +14,15 @@ from fcnet.files import check_tensors, load_tensors, save_tensors
 from fcnet.nn.checks import without_members
 from fcnet.training.history import History, line_of
 from fcnet.training.metrics import AUTO
-from fcnet.training.state import TrainingState
+from fcnet.training.state import Kept, TrainingState
 from fcnet.types import Array, Params
 
 CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
 SHARE_OF_SAVING = 20  # one part in so many of the time at most
-SINCE = {"monitor": AUTO, "dropout_schedule": "constant", "weight_decay_schedule": "constant"}  # which older ones do not have
-SCALARS = ("epoch", "iteration", "best_score", "best_epoch", "seconds", "stop_reason")
+CONSTANT = "constant"
+# What older ones do not have.
+SINCE = {"monitor": AUTO, "dropout_schedule": CONSTANT, "weight_decay_schedule": CONSTANT, "ema_decay": 0.0, "best_epochs": 1}
+SCALARS = ("epoch", "iteration", "seconds", "stop_reason")
 
 
 def check_place(path: str | Path) -> None:
@@ -81,12 +83,14 @@ class _Moment:
     """What a checkpoint holds of a state."""
 
     def __init__(self, state: TrainingState, copied: bool = False) -> None:
-        moving = {"params": state.network.params, "update": state.update_state}
+        moving = {"params": state.network.params, "update": state.update_state, "average": state.average or {}}
         self.tensors = _named(moving)
         if copied:
             self.tensors = {name: tensor.copy() for name, tensor in self.tensors.items()}
-        self.tensors |= _named({"best": state.best_params})  # which no epoch changes: a better one takes their place
-        self.scalars = {name: getattr(state, name) for name in SCALARS}
+        # No epoch changes what is kept: a better one takes its place.
+        self.tensors |= _named({f"best{i or ''}": one.params for i, one in enumerate(state.kept)})
+        self.scalars = {name: getattr(state, name) for name in (*SCALARS, "best_epoch", "best_score")}
+        self.scalars["others"] = [[one.epoch, one.score] for one in state.kept[1:]]
         self.rng, self.n_rows = state.rng.bit_generator.state, len(state.history)
 
 
@@ -124,9 +128,13 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         there = _as_now(name, training[name], here)
         if there != here:
             raise OtherTrainingError(path, name, there, here)
-    text, own = tensors.pop("history", np.empty(0, np.uint8)), _Moment(state).tensors
-    check_tensors(path, tensors, own)
+    text = tensors.pop("history", np.empty(0, np.uint8))
     try:
+        best = [[metadata["best_epoch"], metadata["best_score"]], *metadata.get("others", [])]
+        like = {name: np.empty_like(p) for name, p in state.network.params.items()}
+        state.kept = [Kept(int(epoch), score, {name: p.copy() for name, p in like.items()}) for epoch, score in best]
+        own = _Moment(state).tensors
+        check_tensors(path, tensors, own)
         history = History.from_jsonl(text.tobytes().decode())
         scalars = {name: metadata[name] for name in SCALARS}
         state.rng.bit_generator.state = metadata["rng"]

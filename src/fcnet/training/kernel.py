@@ -155,6 +155,6 @@ def calibrate(network: FullyConnectedNet, logits: Array, y: Array) -> float:
         Of rows that it was not fitted on.
     y : integer array (n,)
     """
-    scale = best_scale(network, logits, y, 0, 6)
+    scale = best_scale(lambda scale: network.loss.value(np.float64(scale).astype(logits.dtype) * logits, y), 0, 6)
     multiply_logits(network, scale)
     return scale

@@ -102,6 +102,10 @@ class LogCosine(OnceDataclass, tag_field="kind", tag="log_cosine"):
         turns = math.log2(1 + (2.0**self.cycles - 1) * iteration / max(1, total - 1))
         return (1 - math.cos(2 * math.pi * turns)) / 2
 
+    def ends(self, n_epochs: int) -> list[int]:
+        """Return the numbers of the epochs, from 1, in which cycles end."""
+        return [round(n_epochs * (2**cycle - 1) / (2**self.cycles - 1)) for cycle in range(1, self.cycles + 1)]
+
 
 Schedule = Constant | Exponential | Step | Cosine | OneCycle | FlatCosine | LogCosine
 SCHEDULES = parts_of(Schedule)

@@ -18,8 +18,9 @@ class Trainable(Protocol):
 
     L2 and weight decay are for its weights, which are the parameters that its attribute `decayed`, a frozenset of names, has;
     without that attribute those of two or more dimensions. A dict `rates`, if it has one, says what the learning rate is
-    multiplied by for some parameters. A schedule of dropout calls ``scale_dropout(share)``. Where the update rule applies the
-    penalty itself, as the built-in ones do, `loss_and_gradients` is called with an `l2` of 0.
+    multiplied by for some parameters. A schedule of dropout calls ``scale_dropout(share)``. With `best_epochs` the parameters
+    of further epochs become its list `checkpoints`. Where the update rule applies the penalty itself, as the built-in ones do,
+    `loss_and_gradients` is called with an `l2` of 0.
     """
 
     params: Params
@@ -42,6 +43,21 @@ class Trainable(Protocol):
     def check_data(self, X: Any, y: Any, X_name: str, y_name: str) -> tuple[Array, Array]: ...
 
 
+def set_checkpoints(network: Any, checkpoints: list[Params]) -> None:
+    """Set the parameters that predict together with those of a network, which need not know any."""
+    if checkpoints or getattr(network, "checkpoints", None):
+        network.checkpoints = checkpoints
+
+
+@dataclass
+class Kept:
+    """An epoch whose parameters are kept, with its value of the monitor, if there is validation data."""
+
+    epoch: int
+    score: float | None
+    params: Params
+
+
 @dataclass
 class TrainingState:
     """Where training stands; all of it that changes is in a checkpoint, so that a resumed run is the same run."""
@@ -49,7 +65,6 @@ class TrainingState:
     network: Trainable
     update_state: Params
     initial_params: Params  # not in a checkpoint: they are those that fit was called with
-    best_params: Params
     rng: np.random.Generator
     n_epochs: int
     total_iterations: int
@@ -57,8 +72,8 @@ class TrainingState:
     history: History = field(default_factory=History)
     epoch: int = 0
     iteration: int = 0
-    best_score: float | None = None
-    best_epoch: int = 0
+    average: Params | None = None  # of the parameters, where validation and kept epochs are of that
+    kept: list[Kept] = field(default_factory=list)  # the best first; without validation data the last
     seconds: float = 0.0
     loss: float = math.nan
     learning_rate: float = math.nan
@@ -69,6 +84,33 @@ class TrainingState:
     def metric(self) -> Metric:
         """The metric that chooses the best epoch by its validation data."""
         return get_metric(self.monitor, self.network.loss)
+
+    @property
+    def best_epoch(self) -> int:
+        """The number of the best epoch; without validation data that of the last, and 0 before the first."""
+        return self.kept[0].epoch if self.kept else 0
+
+    @property
+    def best_score(self) -> float | None:
+        """The value of the monitor in the best epoch, if there is one."""
+        return self.kept[0].score if self.kept else None
+
+    @property
+    def best_params(self) -> Params:
+        """The parameters that the network is left with."""
+        return self.kept[0].params if self.kept else self.initial_params
+
+    def keep(self, score: float | None, n_epochs: int, *, keep_best: bool) -> None:
+        """Keep the parameters of this epoch if it is one of the n best, or the last n where there is no score."""
+        place = 0
+        if score is not None:
+            place = sum(one.score is not None and not self.metric.is_better(score, one.score) for one in self.kept)
+        if place < n_epochs or not keep_best:
+            params = {name: p.copy() for name, p in self.network.params.items()}
+            self.kept.insert(place, Kept(self.epoch, score, params))
+            del self.kept[n_epochs:]
+            if not keep_best:
+                self.kept[0].params = params
 
     def stop(self, reason: str) -> None:
         """End training after the current epoch."""

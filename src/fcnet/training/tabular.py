@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -15,23 +15,23 @@ from fcnet.nn.number_embeddings import quantile_bins
 from fcnet.nn.parametric import PARAMETRIC
 from fcnet.nn.tabular_network import Adapters, NumberEmbedding, Parametrisation, TabularNet
 from fcnet.settings import Auto, Count, NotNegative, Settings, ShareBelowOne, choices
-from fcnet.training.callbacks import Callback, EarlyStopping
+from fcnet.training.callbacks import Callback, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, LogCosine, Schedule
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import AdamW
 from fcnet.types import Array
 
-EPOCHS_OF_10000, LEAST_EPOCHS, MOST_EPOCHS = 64, 8, 128
+EPOCHS_OF_10000, LEAST_EPOCHS, MOST_EPOCHS = 32, 8, 64
 ROWS_OF_A_BATCH, LEAST_BATCH, MOST_BATCH = 2.0, 32, 1024
 RATE, RATE_OF_VALUES = 0.04, 0.2  # of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart 2024)
 ROWS_OF_BINS = 100_000  # on which quantiles are found
 
 
 def epochs_for(n_rows: int) -> int:
-    """Return the epochs of a training on so many rows: ``64 (10,000 / n)^(1/3)``, from 8 to 128.
+    """Return the epochs of a training on so many rows: ``32 (10,000 / n)^(1/3)``, from 8 to 64.
 
-    With `batch_size_for` a thousand rows get about 2,000 steps, 10,000 rows 2,500, 100,000 rows 6,000, and a million 14,000.
+    With `batch_size_for` a thousand rows get about 1,000 steps, 10,000 rows 1,250, 100,000 rows 2,900, and a million 7,800.
     """
     return min(max(LEAST_EPOCHS, round(EPOCHS_OF_10000 * math.cbrt(10_000 / n_rows))), MOST_EPOCHS)
 
@@ -166,11 +166,17 @@ class TabularTraining(Settings):
         str, choices((AUTO, *METRICS), "The metric of the validation rows by which an epoch is kept; auto is the loss.")
     ] = AUTO
     patience: Annotated[
-        int, Meta(ge=0, description="Stop when the monitor has not become better for so many epochs; 0 for never.")
-    ] = 0
+        Annotated[int, Meta(ge=0)] | Literal["cycle"],
+        Meta(description="Stop when the monitor was not better for so many epochs, or in a cycle of log_cosine; 0 for never."),
+    ] = "cycle"
     validation_fraction: Annotated[
         float, Meta(ge=0.01, le=0.9, description="Share of the rows that is set aside to validate on.")
     ] = 0.2
+    ema_decay: Annotated[
+        ShareBelowOne,
+        Meta(description="Of the exponential moving average of the parameters, which is measured and kept; 0 for none."),
+    ] = 0.995
+    best_epochs: Annotated[Count, Meta(description="So many of the best epochs are kept, and their predictions averaged.")] = 5
     calibrate: Annotated[bool, Meta(description="Divide logits by the temperature with the least log-loss.")] = True
     refit: Annotated[bool, Meta(description="Train again on all rows, for as many epochs as were best.")] = False
     n_ensemble: Annotated[Count, Meta(description="Networks with seeds of their own, whose predictions are averaged.")] = 1
@@ -186,8 +192,9 @@ class TabularTraining(Settings):
         threads: int | None = None,
     ) -> Trainer:
         """Return the trainer for so many rows."""
+        n_epochs = epochs_for(n_rows) if self.epochs == AUTO else int(self.epochs)
         return Trainer(
-            epochs=epochs_for(n_rows) if self.epochs == AUTO else int(self.epochs),
+            epochs=n_epochs,
             batch_size=min(n_rows, batch_size_for(n_rows) if self.batch_size == AUTO else int(self.batch_size)),
             learning_rate=rate_for(loss) if self.learning_rate == AUTO else float(self.learning_rate),
             update=AdamW(beta2=self.beta2, weight_decay=self.weight_decay),
@@ -197,7 +204,9 @@ class TabularTraining(Settings):
             label_smoothing=self.label_smoothing,
             seed=seed,
             train_rows=0,
+            ema_decay=self.ema_decay,
+            best_epochs=self.best_epochs,
             monitor=("loss" if self.monitor == AUTO else self.monitor) if validates else AUTO,
-            callbacks=[*callbacks, *([EarlyStopping(self.patience)] if self.patience and validates else [])],
+            callbacks=[*callbacks, *(stopping(self.patience, self.schedule, n_epochs) if validates else [])],
             threads=threads,
         )

@@ -60,19 +60,19 @@ class TargetScale:
 
     def enter(self, network: FullyConnectedNet) -> None:
         """Bring the last layer from the scale of the targets as they were given to that of training."""
-        W, b = _last_layer(network)
-        W /= self.std
-        b -= self.mean
-        b /= self.std
+        for W, b in _last_layers(network):
+            W /= self.std
+            b -= self.mean
+            b /= self.std
 
     def leave(self, network: FullyConnectedNet) -> None:
         """Bring the last layer back."""
-        W, b = _last_layer(network)
-        W *= self.std
-        b *= self.std
-        b += self.mean
+        for W, b in _last_layers(network):
+            W *= self.std
+            b *= self.std
+            b += self.mean
 
 
-def _last_layer(network: FullyConnectedNet) -> tuple[Array, Array]:
+def _last_layers(network: FullyConnectedNet) -> list[tuple[Array, Array]]:
     W, b = network.layers[-1].parameters  # also of members that each have a last layer of their own
-    return network.params[W], network.params[b]
+    return [(params[W], params[b]) for params in network.all_params]

@@ -14,6 +14,7 @@ from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_i
 from fcnet.nn.checks import check_weights
 from fcnet.settings import made_by_name
 from fcnet.threads import use_threads
+from fcnet.training.average import exchanged, follow
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback, end_all
 from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint
@@ -23,7 +24,7 @@ from fcnet.training.fingerprint import of_training
 from fcnet.training.history import History
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import Constant, ScheduleRule, get_schedule
-from fcnet.training.state import Trainable, TrainingState
+from fcnet.training.state import Trainable, TrainingState, set_checkpoints
 from fcnet.training.steps import Steps
 from fcnet.training.updates import UpdateRule, fused_rule, get_update
 from fcnet.types import Array, Params
@@ -75,6 +76,12 @@ class Trainer:
         one of `fcnet.training.metrics.METRICS`, as "log_loss", "balanced_accuracy", "roc_auc" or "mae".
     dropout_schedule, weight_decay_schedule : str or ScheduleRule
         What the network's dropout and the weight decay of "adamw" are multiplied by.
+    ema_decay : float in [0, 1)
+        Of the exponential moving average of the parameters over iterations, on which an epoch is measured and which is kept; 0
+        for the parameters themselves.
+    best_epochs : int
+        How many epochs are kept. Above 1 the network is left with the parameters of the others as its `checkpoints`, and
+        averages the predictions of all (a checkpoint ensemble, Chen, Lundberg & Lee 2017).
 
     Examples
     --------
@@ -105,6 +112,8 @@ class Trainer:
     monitor: str = AUTO
     dropout_schedule: str | ScheduleRule = "constant"
     weight_decay_schedule: str | ScheduleRule = "constant"
+    ema_decay: float = 0.0
+    best_epochs: int = 1
 
     def __post_init__(self) -> None:
         for name, known in (("batches", get_args(BatchKind)), ("monitor", (AUTO, *METRICS))):
@@ -120,6 +129,10 @@ class Trainer:
         self.learning_rate = to_float("learning_rate", self.learning_rate, 0)
         self.l2 = to_float("l2", self.l2, 0)
         self.label_smoothing = to_float("label_smoothing", self.label_smoothing, 0, 1, below=True)
+        self.ema_decay = to_float("ema_decay", self.ema_decay, 0, 1, below=True)
+        self.best_epochs = to_int("best_epochs", self.best_epochs, 1)
+        if self.best_epochs > 1 and not self.keep_best:
+            raise SettingError("best_epochs needs keep_best: else the last epoch alone is kept.")
         self._update: UpdateRule = made_by_name("update", self.update, get_update)
         self._schedule: ScheduleRule = made_by_name("schedule", self.schedule, get_schedule)
         self._dropout_schedule: ScheduleRule = made_by_name("dropout_schedule", self.dropout_schedule, get_schedule)
@@ -194,11 +207,11 @@ class Trainer:
             network=network,
             update_state=self._update.init(network.params) if update_state is None else update_state,
             initial_params={name: p.copy() for name, p in network.params.items()},
-            best_params={name: p.copy() for name, p in network.params.items()},
             rng=np.random.default_rng(self.seed),
             n_epochs=self.epochs,
             total_iterations=self.epochs * batches.per_epoch,
             monitor=self.monitor,
+            average={name: p.copy() for name, p in network.params.items()} if self.ema_decay else None,
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
@@ -209,6 +222,7 @@ class Trainer:
 
     def _train(self, state: TrainingState, batches: Batches, validation: Validation, checkpoints: Checkpoints | None) -> None:
         started, steps = time.monotonic() - state.seconds, Steps(self, state.network)
+        set_checkpoints(state.network, [])
         begun: list[Callback] = []
         try:
             for callback in self.callbacks:
@@ -222,7 +236,8 @@ class Trainer:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     batch_weights = self._train_epoch(state, batches)
                 state.epoch += 1
-                self._end_epoch(state, batch_weights, batches, validation)
+                with exchanged(state.network.params, state.average):
+                    self._end_epoch(state, batch_weights, batches, validation)
                 state.seconds = time.monotonic() - started
                 self._call("on_epoch_end", state)
                 if checkpoints is not None:
@@ -238,6 +253,7 @@ class Trainer:
             steps.end()
             for name, p in state.network.params.items():
                 p[...] = state.best_params[name]
+            set_checkpoints(state.network, [one.params for one in state.kept[1:]])
             end_all(begun, state)
 
     def _train_epoch(self, state: TrainingState, batches: Batches) -> list[float]:
@@ -263,6 +279,8 @@ class Trainer:
             state.loss = loss
             if not math.isfinite(loss):
                 raise DivergedError("loss")
+            if state.average is not None:
+                follow(state.average, network.params, self.ema_decay, state.iteration)
             state.iteration += 1
             batch_rows.append({"iteration": state.iteration, "loss": loss, "learning_rate": state.learning_rate})
             self._call("on_batch_end", state)
@@ -285,11 +303,7 @@ class Trainer:
         if X_val is not None:
             row |= evaluate(state.network, "val", X_val, y_val, val_weight, metric)
             score = row[f"val_{metric.name}"]
-        is_best = score is None or state.best_score is None or metric.is_better(score, state.best_score)
-        if is_best:
-            state.best_score, state.best_epoch = score, state.epoch
-        if is_best or not self.keep_best:
-            state.best_params = {name: p.copy() for name, p in state.network.params.items()}
+        state.keep(score, self.best_epochs, keep_best=self.keep_best)
         state.history.append(row | {"batches": state.batch_rows})
 
     def _call(self, hook: str, state: TrainingState) -> None:
