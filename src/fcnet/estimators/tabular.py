@@ -22,6 +22,7 @@ from fcnet.model import Ensemble, Model
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing import Table, TableFeatures
 from fcnet.threads import use_threads
+from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature, multiply_logits
 from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
@@ -69,6 +70,7 @@ class Trained:
     history: History
     epoch: int  # that was kept
     n_epochs: int  # that its schedules went by
+    linear_share: float
     temperature: float
 
 
@@ -208,8 +210,8 @@ class TabularEstimator(BaseEstimator, ABC):
         held = validation_rows(n, training.validation_fraction, classes, rng)
         return rows[np.flatnonzero(~held)], rows[np.flatnonzero(held)]
 
-    def _train(self, rows: Rows, val: Rows | None, settings: Parts, seed: int, until: int | None = None) -> Trained:
-        """Fit preprocessor and network; without validation rows the network is that of the last epoch, or of `until`."""
+    def _train(self, rows: Rows, val: Rows | None, settings: Parts, seed: int, first: Trained | None = None) -> Trained:
+        """Fit preprocessor and network; without validation rows the network is that of the last epoch, or of the best one of a `first`."""
         table, dtype, training = settings.table, settings.network.dtype, settings.training
         preprocessor = TableFeatures.fit(rows.X, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
         inputs, outputs = preprocessor.transform(rows.X, dtype), self._outputs(rows.y)
@@ -220,8 +222,8 @@ class TabularEstimator(BaseEstimator, ABC):
         X_val = None if val is None else preprocessor.transform(val.X, dtype)
         y_val = None if val is None else val.targets(scale, dtype)
         told: Sequence[Callback] = [*([PrintLoss()] if self.verbose else []), *(self.callbacks or []), watch]
-        if until is not None:
-            told = [_Until(until), watch]
+        if first is not None:
+            told = [_Until(first.epoch), watch]
         trainer = training.trainer(
             *(len(inputs), network.loss), validates=val is not None, seed=seed, callbacks=told, threads=self.threads
         )
@@ -230,18 +232,22 @@ class TabularEstimator(BaseEstimator, ABC):
             sample_weight=rows.weights,
             val_weight=None if val is None else val.weights,
         )
+        if scale is not None:
+            scale.leave(network)
+        share = first.linear_share if first else None
+        if training.blend_linear:
+            val_rows = {} if val is None else {"X_val": X_val, "y_val": val.y, "val_weights": val.weights}
+            network, share = blend(network, inputs, rows.y, **val_rows, weights=rows.weights, share=share)
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
             temperature = fit_temperature(network, lambda: network.logits(X_val), y_val)
-        if scale is not None:
-            scale.leave(network)
         model = Model(network, preprocessor, outputs)
-        return Trained(model, history, watch.state.best_epoch, trainer.epochs, temperature)
+        return Trained(model, history, watch.state.best_epoch, trainer.epochs, share or 0.0, temperature)
 
     def _refit(self, rows: Rows, settings: Parts, seed: int, first: Trained) -> Model:
         """Train on all rows for as many epochs as were best, in a training that would have had as many as the first one."""
         training = msgspec.structs.replace(settings.training, epochs=first.n_epochs)
-        model = self._train(rows, None, replace(settings, training=training), seed, until=first.epoch).model
+        model = self._train(rows, None, replace(settings, training=training), seed, first).model
         multiply_logits(model.network, 1 / first.temperature)
         return model
 

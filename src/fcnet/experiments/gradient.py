@@ -16,15 +16,17 @@ from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_
 from fcnet.experiments.network import Network
 from fcnet.model import Model, save
 from fcnet.nn.losses import Loss
+from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing.views import Views
 from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, choices
 from fcnet.training.batches import Augmentation, BatchKind
+from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature
 from fcnet.training.callbacks import Callback, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule
 from fcnet.training.state import TrainingState
-from fcnet.training.tabular import batch_size_for, epochs_for, rate_for
+from fcnet.training.tabular import TabularSettings, batch_size_for, epochs_for, rate_for
 from fcnet.training.target_scale import TargetScale
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import AdamW, Momentum, Update
@@ -109,6 +111,13 @@ class GradientDescent(Training, tag="gradient"):
         Count,
         Meta(description="Keep so many of the best epochs, whose predictions are averaged (a checkpoint ensemble)."),
     ] = 1
+    blend_linear: Annotated[
+        bool,
+        Meta(
+            description="Blend the logits of a linear model of the same inputs into those of the network, with the share, from 0 to "
+            "0.9, that has the least loss on the validation part. For network = tabular."
+        ),
+    ] = False
     calibrate: Annotated[
         bool,
         Meta(
@@ -123,6 +132,8 @@ class GradientDescent(Training, tag="gradient"):
         if self.best_epochs > 1 and not self.keep_best:
             raise SettingError("best_epochs needs keep_best: else the last epoch alone is kept.")
         stopping(self.patience, self.schedule, 1)
+        if self.blend_linear and not isinstance(recipe.network, TabularSettings):
+            raise SettingError("blend_linear is for network = tabular.")
         views = recipe.augmentation
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")
@@ -205,7 +216,13 @@ class GradientDescent(Training, tag="gradient"):
         def val_logits() -> Array:
             return model.logits(data.X_val) if views.average_views else network.logits(job.X_val)
 
-        temperature = None
+        share, temperature = None, None
+        if self.blend_linear and isinstance(network, TabularNet):
+            network, share = blend(
+                network, X_train, data.y_train, job.X_val, data.y_val, weights=in_effect._weights(data.y_train)
+            )
+            model.network = network
+            end.save()
         if in_effect.calibrate:
             temperature = fit_temperature(network, val_logits, data.y_val)
             end.save()
@@ -217,6 +234,7 @@ class GradientDescent(Training, tag="gradient"):
             epochs=len(history),
             best_epoch=state.best_epoch if self.keep_best else len(history),
             stop_reason=state.stop_reason,
+            linear_share=share,
             temperature=temperature,
         )
 
@@ -236,13 +254,16 @@ class GradientDescent(Training, tag="gradient"):
     @property
     def chosen_by_validation(self) -> str:
         epoch = "the epoch" if self.keep_best else "when to stop" if self.patience else ""
-        return " and ".join(filter(None, [epoch, "the temperature" if self.calibrate else ""]))
+        share, temperature = "the share of a linear model" * self.blend_linear, "the temperature" * self.calibrate
+        return " and ".join(filter(None, [epoch, share, temperature]))
 
     def how(self, metrics: dict[str, Any]) -> str:
         by = "" if self.monitor == AUTO else f" by {METRICS[self.monitor].words}"
         best = f"epoch {metrics['best_epoch']} was the best on the validation part{by}, and"
         kept = f"Of {metrics['epochs']} epochs, {best if self.keep_best else 'the last'} is the one kept."
-        temperature = metrics.get("temperature")
+        temperature, share = metrics.get("temperature"), metrics.get("linear_share")
+        if share:
+            kept += f" A linear model has a share of {share:.0%} in its logits."
         return kept if temperature is None else f"{kept} Its logits were divided by {temperature:.3g}, the temperature."
 
     def epoch_words(self, metrics: dict[str, Any]) -> str:

@@ -49,6 +49,7 @@ class Trained:
     epochs: int = 1
     best_epoch: int = 1
     stop_reason: str | None = None
+    linear_share: float | None = None  # of a linear model in the logits, where that was asked for
     temperature: float | None = None  # that the logits were divided by, where that was asked for
 
 

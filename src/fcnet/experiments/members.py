@@ -107,6 +107,7 @@ def record(
         "epochs": max(one["epochs"] for one in each),
         "best_epoch": None,
         "stop_reason": None,
+        "linear_share": None,
         "temperature": None,
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),

@@ -201,6 +201,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "stop_reason": trained.stop_reason,
+        "linear_share": trained.linear_share,
         "temperature": trained.temperature,
         "fit_seconds": round(trained.seconds, 3),
         "feature_seconds": round(job.prepared.seconds, 3),

@@ -66,6 +66,8 @@ def check_tables(seed: int = 0) -> list[GradientCheck]:
         own: dict[str, Any] = {"hidden_sizes": [10, 8], "dropout": 0.3, "n_frequencies": 5, "bins": quantile_bins(numbers, 6)}
         net = TabularNet(3, sizes, 4, seed=rng, **own | settings)
         net.start(X, rng)
+        if kind in ("RealMLP", "TabM"):
+            net = net.with_shortcut(0.3, rng.standard_normal((3 + sum(sizes) + len(sizes), 4)), rng.standard_normal(4))
         y = rng.integers(4, size=20) if net.loss.one_label else rng.standard_normal((20, 4))
         smoothing = 0.1 if net.loss.has_labels else 0.0
         errors = gradient_check(net, X, y, l2=0.1, label_smoothing=smoothing, method="entries", seed=seed)

@@ -164,6 +164,11 @@ class FullyConnectedNet:
         return sum(p.size for params in self.all_params for p in params.values())
 
     @property
+    def output_params(self) -> list[str]:
+        """The names of the parameters that the logits are linear in, the bias of the last layer among them."""
+        return list(self.layers[-1].parameters)
+
+    @property
     def all_params(self) -> list[Params]:
         """The parameters, and those of checkpoints: of other epochs of the same training, which predict together with these."""
         return [self.params, *self.checkpoints]
@@ -315,4 +320,4 @@ class FullyConnectedNet:
             assert gradient is not None
             gradient, own = self.layers[i].backward(gradient, caches[i], self.engine, i > first)
             grads |= own
-        return {name: grads[name] for name in self.params}
+        return {name: grads[name] for name in self.params if name in grads}

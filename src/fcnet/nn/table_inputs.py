@@ -53,9 +53,9 @@ class Categories(Layer):
     width of 8.
     """
 
-    def __init__(self, sizes: Sequence[int], one_hot_up_to: int, width: int) -> None:
+    def __init__(self, sizes: Sequence[int], one_hot_up_to: int, width: int, name: str = "category") -> None:
         self.sizes = np.array(sizes)
-        self.names = [f"category{i}" if size > one_hot_up_to else None for i, size in enumerate(sizes)]
+        self.names = [f"{name}{i}" if size > one_hot_up_to else None for i, size in enumerate(sizes)]
         self.fixed = {i: one_hot(size) for i, size in enumerate(sizes) if size <= one_hot_up_to}
         self.widths = [self.fixed[i].shape[1] if i in self.fixed else width for i in range(len(sizes))]
         self.parameters = {
@@ -65,12 +65,14 @@ class Categories(Layer):
         }
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        xp = engine.xp
-        rows = xp.where((x >= 0) & (x < self.sizes), x, -1).astype(np.intp) + 1
-        out = engine.buffer("categories", (len(x), sum(self.widths)))
+        rows, out = self.rows(x, engine), engine.buffer("categories", (len(x), sum(self.widths)))
         for i, (name, columns) in enumerate(self._places()):
             out[:, columns] = (self.fixed[i] if name is None else params[name])[rows[:, i]]
         return out, rows
+
+    def rows(self, x: Array, engine: NumpyEngine) -> Array:
+        """Return the row of its table that each category number has."""
+        return np.asarray(engine.xp.where((x >= 0) & (x < self.sizes), x, -1).astype(np.intp) + 1)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """Sum dout for each row of a table, over the rows of the batch that had it; x has no gradient."""

@@ -17,6 +17,7 @@ from fcnet.nn.network import FullyConnectedNet
 from fcnet.nn.ntk import BIAS_RATE, NTKAffine
 from fcnet.nn.number_embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
 from fcnet.nn.parametric import PARAMETRIC, Parametric
+from fcnet.nn.shortcut import Shortcut
 from fcnet.nn.table_inputs import Categories, Embedding, Scale, SideBySide
 from fcnet.types import Array, Params, as_array, is_sparse
 
@@ -77,6 +78,8 @@ class TabularNet(FullyConnectedNet):
         as in TabM (Gorishniy, Kotelnikov & Babenko 2025); or one scale before the first, as in TabM-mini.
     weight_init, dtype, seed, engine, params
         As in `FullyConnectedNet`.
+    shortcut : bool
+        Whether the logits of a linear model of the inputs are added, see `Shortcut`.
 
     Notes
     -----
@@ -119,7 +122,9 @@ class TabularNet(FullyConnectedNet):
         seed: int | np.random.Generator = 0,
         engine: str | None = None,
         params: Params | None = None,
+        shortcut: bool = False,
     ) -> None:
+        self.shortcut = Shortcut(n_numbers, category_sizes, n_outputs) if shortcut else None
         self.n_numbers = to_int("n_numbers", n_numbers, 0)
         self.category_sizes = [to_int("a size of category_sizes", size, 1) for size in category_sizes]
         self.number_embedding = _one_of("number_embedding", number_embedding, NumberEmbedding)
@@ -142,6 +147,7 @@ class TabularNet(FullyConnectedNet):
     def _make_layers(self) -> None:
         super()._make_layers()
         self._largest *= self.n_members
+        self._parameters |= self.shortcut.parameters if self.shortcut else {}
 
     def _new_layers(self) -> list[Layer]:
         layers, widths = self._input_layers()
@@ -222,6 +228,7 @@ class TabularNet(FullyConnectedNet):
             "dtype": str(self.dtype),
             "engine": self.engine.name,
             **{name: getattr(self, name) for name in own},
+            "shortcut": self.shortcut is not None,
         }
 
     def _logits(self, X: Array, params: Params) -> Array:
@@ -238,11 +245,58 @@ class TabularNet(FullyConnectedNet):
         return super().loss_and_gradients(X, y, weights=weights, **settings)
 
     def _logits_to_onnx(self, graph: "Graph", x: str, params: Params) -> str:
-        x = super()._logits_to_onnx(graph, x, params)
+        raw, x = x, super()._logits_to_onnx(graph, x, params)
+        if self.shortcut is not None:
+            linear = self.shortcut.to_onnx(graph, raw, self.dtype.type, params)
+            if self.n_members > 1:
+                linear = graph.add("Unsqueeze", linear, np.array([1]))
+            x = graph.add("Add", x, linear)
         return x if self.n_members == 1 else self.loss.averaged_to_onnx(graph, x, self.dtype.type, self.n_members)
 
     def _forward(self, X: Array, rng: np.random.Generator | None, params: Params | None = None) -> tuple[Array, list[Any]]:
-        return super()._forward(X.toarray() if is_sparse(X) else X, rng, params)
+        X = X.toarray() if is_sparse(X) else X
+        out, caches = super()._forward(X, rng, params)
+        if self.shortcut is not None:
+            linear = self.shortcut.forward(X, self.params if params is None else params, self.engine)
+            out += linear if self.n_members == 1 else np.repeat(linear, self.n_members, axis=0)
+            caches.append(X)
+        return out, caches
+
+    def _backward(self, dout: Array, caches: list[Any]) -> Params:
+        if self.shortcut is None:
+            return super()._backward(dout, caches)
+        of_rows = dout if self.n_members == 1 else dout.reshape(-1, self.n_members, self.n_classes).sum(axis=1)
+        own = self.shortcut.backward(of_rows, caches[-1], self.engine)
+        return super()._backward(dout, caches) | own
+
+    @property
+    def output_params(self) -> list[str]:
+        """The names of the parameters that the logits are linear in, the bias of the last layer among them."""
+        return [*super().output_params, *(self.shortcut.parameters if self.shortcut else [])]
+
+    def with_shortcut(self, share: float, W: Array, bias: Array) -> "TabularNet":
+        """Return a network whose logits are ``(1 - share)`` times those of this one, and `share` times those of a linear model.
+
+        Parameters
+        ----------
+        share : float in [0, 1]
+        W : array (n_numbers + Σ (size + 1), n_outputs)
+            Its weights: of numbers, and of each category, those that are missing first.
+        bias : array (n_outputs,)
+        """
+        network = TabularNet(**self.get_config() | {"shortcut": True})
+        assert network.shortcut is not None
+        names = list(network.shortcut.parameters)
+        shapes = [network.shortcut.parameters[name].shape[0] for name in names]
+        linear = dict(zip(names, np.split((share * W).astype(self.dtype), np.cumsum(shapes)[:-1]), strict=True))
+        last_bias = list(self.layers[-1].parameters)[1]
+        every = []
+        for params in self.all_params:
+            scaled = {name: p * p.dtype.type(1 - share) for name, p in params.items() if name in self.output_params}
+            scaled[last_bias] += (share * bias).astype(self.dtype)
+            every.append(params | scaled | {name: p.copy() for name, p in linear.items()})
+        network.params, *network.checkpoints = [network.check_params(params) for params in every]
+        return network
 
 
 def _one_of(name: str, value: Any, names: Any) -> Any:

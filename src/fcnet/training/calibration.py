@@ -22,7 +22,7 @@ def best_scale(loss: Callable[[float], float], low: float, high: float) -> float
 def multiply_logits(network: FullyConnectedNet, scale: float) -> None:
     """Multiply the last weights and biases of a network by a number, and so all its logits, those of each member."""
     for params in network.all_params:
-        for name in network.layers[-1].parameters:
+        for name in network.output_params:
             params[name] *= scale
 
 
@@ -42,7 +42,7 @@ def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: 
         Their targets.
     """
     engine, plain = get_engine("numpy", "float64"), logits().astype(np.float64)
-    last = [params[name] for params in network.all_params for name in network.layers[-1].parameters]
+    last = [params[name] for params in network.all_params for name in network.output_params]
     before = [p.copy() for p in last]
     is_one = not network.checkpoints and getattr(network, "n_members", 1) == 1
 

@@ -177,6 +177,9 @@ class TabularTraining(Settings):
         Meta(description="Of the exponential moving average of the parameters, which is measured and kept; 0 for none."),
     ] = 0.995
     best_epochs: Annotated[Count, Meta(description="So many of the best epochs are kept, and their predictions averaged.")] = 5
+    blend_linear: Annotated[
+        bool, Meta(description="Blend in the logits of a linear model, with the share that is best on the validation rows.")
+    ] = True
     calibrate: Annotated[bool, Meta(description="Divide logits by the temperature with the least log-loss.")] = True
     refit: Annotated[bool, Meta(description="Train again on all rows, for as many epochs as were best.")] = False
     n_ensemble: Annotated[Count, Meta(description="Networks with seeds of their own, whose predictions are averaged.")] = 1

@@ -1,0 +1,82 @@
+"""A network for tables and a linear model of the same inputs, blended."""
+
+import numpy as np
+
+from fcnet.nn.losses import Loss
+from fcnet.nn.tabular_network import TabularNet
+from fcnet.training.baselines import fit_linear, rows_to_fit
+from fcnet.types import Array
+
+SHARES = np.arange(10) / 10
+LOSSES = ("cross_entropy", "squared_error")  # for which there is a linear model
+
+
+def one_hot_inputs(X: Array, network: TabularNet) -> Array:
+    """Return inputs of a network with its categories one-hot, the missing one of each first: sparse, where it has any."""
+    if not network.category_sizes:
+        return X
+    from scipy.sparse import csr_array
+
+    n, m, sizes = len(X), network.n_numbers, np.array(network.category_sizes)
+    codes, values = X[:, m:], np.ones(X.shape, X.dtype)
+    values[:, :m] = X[:, :m]
+    first = m + np.cumsum(sizes + 1) - (sizes + 1)
+    columns = np.empty(X.shape, np.int64)
+    columns[:, :m], columns[:, m:] = np.arange(m), first + np.where((codes >= 0) & (codes < sizes), codes + 1, 0)
+    places = np.arange(0, X.size + 1, X.shape[1])
+    found: Array = csr_array((values.reshape(-1), columns.reshape(-1), places), shape=(n, m + int((sizes + 1).sum())))
+    return found
+
+
+def best_share(loss: Loss, logits: Array, linear: Array, y: Array, weights: Array | None = None) -> float:
+    """Return how large a share of a linear model's logits gives the least loss together with those of a network."""
+    logits, linear = logits.astype(np.float64), linear.astype(np.float64)
+    return float(min(SHARES, key=lambda share: loss.value((1 - share) * logits + share * linear, y, weights)))
+
+
+def blend(
+    network: TabularNet,
+    X: Array,
+    y: Array,
+    X_val: Array | None = None,
+    y_val: Array | None = None,
+    *,
+    weights: Array | None = None,
+    val_weights: Array | None = None,
+    share: float | None = None,
+) -> tuple[TabularNet, float]:
+    """Fit a linear model, and return the network whose logits are a mean of its own and those of the linear model.
+
+    Parameters
+    ----------
+    network : TabularNet
+    X, y : arrays (n, n_inputs) and (n,) or (n, n_outputs)
+        Preprocessed training rows, and their targets in the unit of the network's predictions.
+    X_val, y_val : likewise, optional
+        Rows that choose the share, in steps of a tenth from 0 to .9, by the least loss.
+    weights, val_weights : arrays (n,), optional
+        How much each row counts.
+    share : float, optional
+        The share, where it is known already.
+
+    Returns
+    -------
+    network : TabularNet
+        The same one, where the share is 0: also for other losses than the cross-entropy of classes and the squared error, and
+        without validation rows.
+    share : float
+    """
+    if network.loss.name not in LOSSES or share == 0 or (share is None and X_val is None):
+        return network, 0.0
+    n_inputs = network.n_numbers + sum(network.category_sizes) + len(network.category_sizes)
+    rows = rows_to_fit(len(X), n_inputs, network.n_classes)
+    linear = fit_linear(
+        network.loss, one_hot_inputs(X[rows], network), y[rows], network.n_classes, None if weights is None else weights[rows]
+    )
+    W, bias = linear.params.values()
+    if share is None:
+        assert X_val is not None
+        assert y_val is not None
+        logits = np.asarray(one_hot_inputs(X_val, network) @ W) + bias
+        share = best_share(network.loss, network.logits(X_val), logits, y_val, val_weights)
+    return (network.with_shortcut(share, W, bias) if share else network), share

@@ -1,0 +1,105 @@
+"""A linear model blended into a network for tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from fcnet import TabularClassifier, TabularRegressor
+from fcnet.export import export_onnx
+from fcnet.model import Model, load, save
+from fcnet.nn.losses import softmax
+from fcnet.nn.tabular_network import TabularNet
+from fcnet.training.blend import best_share, blend, one_hot_inputs
+
+SMALL = {"hidden_sizes": [8], "random_state": 0, "threads": 1, "epochs": 10}
+
+
+def inputs(n=30):
+    rng = np.random.default_rng(0)
+    return np.column_stack([rng.standard_normal((n, 2)), rng.integers(-1, 3, n), rng.integers(-1, 12, n)]).astype("float32")
+
+
+@pytest.mark.parametrize("sizes", [[3, 12], []], ids=["categories", "numbers"])
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_logits_are_blended_by_the_share(sizes, n_members, share):
+    rng, X = np.random.default_rng(1), inputs()[:, : 2 + len(sizes)]
+    net = TabularNet(2, sizes, 3, hidden_sizes=[6], n_members=n_members, loss="squared_error", seed=0)
+    W, bias = rng.standard_normal((2 + sum(sizes) + len(sizes), 3)), rng.standard_normal(3)
+    blended = net.with_shortcut(share, W, bias)
+    linear = one_hot_inputs(X, net) @ W + bias
+    np.testing.assert_allclose(blended.logits(X), (1 - share) * net.logits(X) + share * linear, atol=1e-5)
+    assert blended.logits(X).dtype == np.float32
+
+
+def test_one_hot_inputs_have_a_column_for_each_category_and_the_missing_one():
+    X, net = inputs(), TabularNet(2, [3, 12], 3)
+    found = one_hot_inputs(X, net).toarray()
+    columns = [np.eye(size + 1)[X[:, 2 + j].astype(int) + 1] for j, size in enumerate([3, 12])]
+    np.testing.assert_array_equal(found, np.column_stack([X[:, :2], *columns]))
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_a_blended_network_is_saved_and_exported(n_members, tmp_path):
+    pytest.importorskip("onnxruntime")
+    rng, X = np.random.default_rng(1), inputs()
+    net = TabularNet(2, [3, 12], 3, hidden_sizes=[6], n_members=n_members, seed=0)
+    net.checkpoints = [TabularNet(2, [3, 12], 3, hidden_sizes=[6], n_members=n_members, seed=1).params]
+    blended = net.with_shortcut(0.4, rng.standard_normal((2 + 15 + 2, 3)), rng.standard_normal(3))
+    save(tmp_path / "model.safetensors", Model(blended))
+    np.testing.assert_array_equal(load(tmp_path / "model.safetensors").predict_proba(X), blended.predict_proba(X))
+    assert export_onnx(Model(blended), tmp_path / "model.onnx") < 1e-5
+
+
+def test_the_share_has_the_least_loss():
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal((500, 1))
+    ours, linear = (y + rng.standard_normal((500, 1)) for _ in range(2))
+    loss = TabularNet(1, [], 1, loss="squared_error").loss
+    assert best_share(loss, ours, linear, y) == pytest.approx(0.5, abs=0.1)
+    assert best_share(loss, y, linear, y) == 0
+    assert best_share(loss, ours, y, y) == 0.9  # the network keeps a part
+
+
+def tables(n=400):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.standard_normal(n), "b": rng.standard_normal(n), "c": rng.choice(list("xyz"), n)})
+    score = 2 * frame["a"] - frame["b"] + frame["c"].map({"x": 0, "y": 1, "z": -1})
+    return frame, score.to_numpy(), rng
+
+
+def test_a_classifier_learns_what_is_linear_as_well_as_a_linear_model():
+    frame, score, rng = tables()
+    y = np.where(score + rng.logistic(size=len(score)) > 0, "yes", "no")
+    networks = [TabularClassifier(**SMALL, settings={"blend_linear": has}) for has in (True, False)]
+    losses = []
+    for model in networks:
+        model.fit(frame[:200], y[:200])
+        losses.append(model.model_.network.loss.value(model.model_.logits(frame[200:]), (y[200:] == "yes").astype(int)))
+    assert losses[0] < losses[1]
+    X = pd.get_dummies(frame, dtype=float)
+    p = LogisticRegression().fit(X[:200], y[:200]).predict_proba(X[200:])
+    linear = -np.mean(np.log(p[np.arange(200), (y[200:] == "yes").astype(int)]))
+    assert losses[0] < linear + 0.02
+    np.testing.assert_allclose(softmax(model.model_.logits(frame)), model.predict_proba(frame), rtol=1e-5)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_regressor_learns_what_is_linear_as_well_as_a_linear_model(refit):
+    frame, score, rng = tables()
+    y = 1000 + 50 * (score + rng.standard_normal(len(score)))
+    model = TabularRegressor(**SMALL, refit=refit).fit(frame[:200], y[:200])
+    assert model.model_.network.shortcut is not None
+    X = pd.get_dummies(frame, dtype=float)
+    linear = Ridge().fit(X[:200], y[:200]).score(X[200:], y[200:])
+    assert model.score(frame[200:], y[200:]) > linear - 0.05
+    alone = TabularRegressor(**SMALL, refit=refit, settings={"blend_linear": False}).fit(frame[:200], y[:200])
+    assert model.score(frame[200:], y[200:]) > alone.score(frame[200:], y[200:])
+
+
+def test_other_losses_and_no_validation_rows_have_no_linear_model():
+    net, X = TabularNet(4, [], 1, loss="poisson"), np.random.default_rng(0).standard_normal((50, 4)).astype("float32")
+    assert blend(net, X, np.ones((50, 1)), X, np.ones((50, 1))) == (net, 0.0)
+    net = TabularNet(4, [], 1, loss="squared_error")
+    assert blend(net, X, np.ones((50, 1))) == (net, 0.0)
