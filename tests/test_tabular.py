@@ -205,10 +205,13 @@ def test_parameters_that_do_not_fit_are_refused(table, changes, words):
 
 def test_validation_rows_that_are_given(table):
     frame, y = table
-    model = TabularClassifier(**SMALL).fit(frame[:90], y[:90], X_val=frame[90:], y_val=y[90:])
+    model = TabularClassifier(**SMALL, settings={"ema_decay": 0.0}).fit(frame[:90], y[:90], X_val=frame[90:], y_val=y[90:])
     first = model.history_[model.best_epoch_ - 1]
     assert first["val_loss"] == min(model.history_.column("val_loss"))
-    uncalibrated = TabularClassifier(**SMALL, calibrate=False).fit(frame[:90], y[:90], X_val=frame[90:], y_val=y[90:])
+    alone = {"best_epochs": 1, "ema_decay": 0.0, "blend_linear": False}
+    uncalibrated = TabularClassifier(**SMALL, calibrate=False, settings=alone).fit(
+        frame[:90], y[:90], X_val=frame[90:], y_val=y[90:]
+    )
     assert log_loss(y[90:], uncalibrated.predict_proba(frame[90:])) == pytest.approx(first["val_loss"], rel=1e-5)
     assert log_loss(y[90:], model.predict_proba(frame[90:])) <= first["val_loss"] + 1e-6
     with pytest.raises(InputError, match="together"):
@@ -347,5 +350,5 @@ def test_several_targets_and_refusals_of_regressions():
 
 def test_epochs_and_batches_by_the_number_of_rows():
     rows = [1, 1000, 10_000, 100_000, 1_000_000]
-    assert [epochs_for(n) for n in rows] == [128, 128, 64, 30, 14]
+    assert [epochs_for(n) for n in rows] == [64, 64, 32, 15, 8]
     assert [batch_size_for(n) for n in rows] == [32, 64, 256, 512, 1024]

@@ -211,7 +211,7 @@ class TabularEstimator(BaseEstimator, ABC):
         return rows[np.flatnonzero(~held)], rows[np.flatnonzero(held)]
 
     def _train(self, rows: Rows, val: Rows | None, settings: Parts, seed: int, first: Trained | None = None) -> Trained:
-        """Fit preprocessor and network; without validation rows the network is that of the last epoch, or of the best one of a `first`."""
+        """Fit preprocessor and network; without validation rows the last epoch is kept, or the best of a first training."""
         table, dtype, training = settings.table, settings.network.dtype, settings.training
         preprocessor = TableFeatures.fit(rows.X, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
         inputs, outputs = preprocessor.transform(rows.X, dtype), self._outputs(rows.y)
