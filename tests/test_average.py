@@ -160,6 +160,7 @@ def test_a_training_ends_with_the_cycle_that_brought_nothing(data):
     assert len(best_is_late) == 60
 
 
-def test_stopping_by_cycles_needs_cycles():
-    with pytest.raises(SettingError, match="log_cosine"):
-        TabularClassifier(patience="cycle", settings={"schedule": get_schedule("cosine")}).fit(np.eye(50), np.arange(50) % 2)
+def test_a_schedule_without_cycles_is_not_stopped_by_them():
+    rng, schedule = np.random.default_rng(0), get_schedule("cosine")
+    model = TabularClassifier(hidden_sizes=[4], epochs=20, random_state=0, threads=1, settings={"schedule": schedule})
+    assert len(model.fit(rng.standard_normal((60, 2)), rng.integers(2, size=60)).history_) == 20

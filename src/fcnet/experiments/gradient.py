@@ -131,7 +131,6 @@ class GradientDescent(Training, tag="gradient"):
     def check(self, recipe: "Recipe") -> None:
         if self.best_epochs > 1 and not self.keep_best:
             raise SettingError("best_epochs needs keep_best: else the last epoch alone is kept.")
-        stopping(self.patience, self.schedule, 1)
         if self.blend_linear and not isinstance(recipe.network, TabularSettings):
             raise SettingError("blend_linear is for network = tabular.")
         views = recipe.augmentation

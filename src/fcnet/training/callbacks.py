@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
-from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.errors import InputError, to_float, to_int, unknown_name
 from fcnet.training.history import Row
 from fcnet.training.schedules import LogCosine, ScheduleRule
 from fcnet.training.state import TrainingState
@@ -185,18 +185,10 @@ class CycleStopping(Callback):
 
 
 def stopping(patience: int | str, schedule: ScheduleRule, n_epochs: int) -> list[Callback]:
-    """Return what stops a training early: after `patience` epochs, or by "cycle"; nothing for a patience of 0.
-
-    Raises
-    ------
-    SettingError
-        If the schedule has no cycles to stop by.
-    """
-    if patience != CYCLE:
-        return [EarlyStopping(int(patience))] if patience else []
-    if not isinstance(schedule, LogCosine):
-        raise SettingError('patience = "cycle" is for schedule = "log_cosine", which has cycles.')
-    return [CycleStopping(schedule.ends(n_epochs))]
+    """Return what stops a training early: after `patience` epochs, or by "cycle" if the schedule has any; else nothing."""
+    if patience == CYCLE:
+        return [CycleStopping(schedule.ends(n_epochs))] if isinstance(schedule, LogCosine) else []
+    return [EarlyStopping(int(patience))] if patience else []
 
 
 def describe(row: dict[str, Any], n_epochs: int) -> str:
