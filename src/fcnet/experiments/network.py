@@ -10,8 +10,9 @@ from msgspec import Meta
 
 from fcnet.engine import get_engine
 from fcnet.errors import SettingError
+from fcnet.nn.checks import DTYPES
 from fcnet.nn.layers import ACTIVATIONS, NORMALISATIONS, WEIGHT_INITS
-from fcnet.nn.network import DTYPES, FullyConnectedNet
+from fcnet.nn.network import FullyConnectedNet
 from fcnet.preprocessing.local_weights import local_weights
 from fcnet.settings import Count, NotNegative, Settings, ShareBelowOne, choices
 from fcnet.types import Array

@@ -6,10 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fcnet.errors import InputError, OverflowedError
+from fcnet.errors import InputError, OverflowedError, unknown_name
 from fcnet.types import Array, is_sparse
 
+DTYPES = ("float32", "float64")
 ROWS_AT_ONCE = 4096  # rows go through in blocks, so that memory does not grow with their number
+
+
+def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of a network's parameters, or raise SettingError if it is none of `DTYPES`."""
+    if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
+        raise unknown_name("dtype", str(dtype), DTYPES)
+    return np.dtype(dtype)
 
 
 def check_inputs(X: Any, n_inputs: int, name: str = "X") -> Array:

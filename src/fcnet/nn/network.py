@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine import default_engine, get_engine
 from fcnet.engine.products import work_of
-from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
+from fcnet.errors import InputError, SettingError, to_float, to_int
+from fcnet.nn import chain
 from fcnet.nn.activations import activation_name
-from fcnet.nn.base import Layer, layer_to_onnx, parameters_of
-from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype, without_members
+from fcnet.nn.base import Layer, parameters_of
+from fcnet.nn.checks import ROWS_AT_ONCE, check_dtype, check_inputs, check_results, in_dtype, without_members
 from fcnet.nn.layers import Affine, Dropout, check_weight_init, make_layers
 from fcnet.nn.losses import get_loss
 from fcnet.threads import is_sharing
@@ -21,8 +22,6 @@ from fcnet.types import Array, Params
 
 if TYPE_CHECKING:
     from fcnet.export.graph import Graph
-
-DTYPES = ("float32", "float64")
 
 
 class FullyConnectedNet:
@@ -106,15 +105,13 @@ class FullyConnectedNet:
             raise SettingError(f"layer_sizes needs two or more numbers, got {self.layer_sizes}.")
         self.dropout = to_float("dropout", dropout, 0, 1, below=True)
         self.input_dropout = to_float("input_dropout", input_dropout, 0, 1, below=True)
-        if str(dtype) not in DTYPES and dtype not in (np.float32, np.float64):
-            raise unknown_name("dtype", str(dtype), DTYPES)
-        self.dtype = np.dtype(dtype)
+        self.dtype = check_dtype(dtype)
         self.activation, self.normalisation = activation, normalisation
         self.weight_init = check_weight_init(weight_init)
         self.loss = get_loss(loss)
         self.engine = get_engine(engine or default_engine(), str(self.dtype))
         self._make_layers()
-        self.params = self._draw(np.random.default_rng(seed)) if params is None else self.check_params(params)
+        self.params = self.check_params(chain.draw(self._parameters, seed, self.dtype) if params is None else params)
         self.checkpoints: list[Params] = []
 
     def _make_layers(self) -> None:
@@ -129,18 +126,9 @@ class FullyConnectedNet:
         settings = (self.normalisation, self.dropout, self.input_dropout, self.weight_init)
         return make_layers(self.layer_sizes, self.activation, *settings)
 
-    def _draw(self, rng: np.random.Generator) -> Params:
-        return {name: p.initial(rng, self.dtype) for name, p in self._parameters.items()}
-
     def check_params(self, params: Params) -> Params:
         """Return parameters as they are; raise InputError if this network cannot have them."""
-        expected = {name: p.shape for name, p in self._parameters.items()}
-        found = {name: p.shape for name, p in params.items()}
-        if found != expected:
-            raise InputError(f"params must have the shapes {expected}, got {found}.")
-        if any(p.dtype != self.dtype for p in params.values()):
-            raise InputError(f"params must be {self.dtype}, got {', '.join(f'{n} {p.dtype}' for n, p in params.items())}.")
-        return params
+        return chain.check_params(params, self._parameters, self.dtype)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickle, also one of before, whose layers do not know their parameters or these not their rates.
@@ -298,26 +286,14 @@ class FullyConnectedNet:
         return self.loss.networks_to_onnx(graph, each, self.dtype.type)
 
     def _logits_to_onnx(self, graph: "Graph", x: str, params: Params) -> str:
-        for layer in self.layers:
-            x = layer_to_onnx(layer, graph, x, self.dtype.type, params)
-        return x
+        return chain.to_onnx(self.layers, graph, x, self.dtype.type, params)
 
     def _logits(self, X: Array, params: Params) -> Array:
         return self._forward(X, None, params)[0]
 
     def _forward(self, X: Array, rng: np.random.Generator | None, params: Params | None = None) -> tuple[Array, list[Any]]:
-        out, caches = X, []
-        for layer in self.layers:
-            out, cache = layer.forward(out, self.params if params is None else params, self.engine, rng)
-            caches.append(cache)
-        return out, caches
+        return chain.forward(self.layers, X, self.params if params is None else params, self.engine, rng)
 
     def _backward(self, dout: Array, caches: list[Any]) -> Params:
-        grads: Params = {}
-        gradient: Array | None = dout
-        first = next(i for i, layer in enumerate(self.layers) if parameters_of(layer))  # no gradient is needed below it
-        for i in range(len(self.layers) - 1, first - 1, -1):
-            assert gradient is not None
-            gradient, own = self.layers[i].backward(gradient, caches[i], self.engine, i > first)
-            grads |= own
+        grads = chain.backward(self.layers, dout, caches, self.engine)
         return {name: grads[name] for name in self.params if name in grads}

@@ -1,24 +1,20 @@
 """A fully-connected network for the rows of a table: numbers, and the numbers of categories."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
-from fcnet.nn.activations import ACTIVATIONS, activation_name, get_activation
+from fcnet.nn.activations import activation_name
 from fcnet.nn.base import Layer
 from fcnet.nn.checks import check_inputs, in_dtype, without_members
-from fcnet.nn.layers import WEIGHT_INITS, Affine, Dropout
-from fcnet.nn.members import Heads, MemberScale, per_feature
+from fcnet.nn.members import Heads
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.nn.ntk import BIAS_RATE, NTKAffine
-from fcnet.nn.number_embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
-from fcnet.nn.parametric import PARAMETRIC, Parametric
+from fcnet.nn.ntk import NTKAffine
 from fcnet.nn.shortcut import Shortcut
-from fcnet.nn.table_inputs import Categories, Embedding, Scale, SideBySide
+from fcnet.nn.tabular_layers import tabular_layers
 from fcnet.types import Array, Params, as_array, is_sparse
 
 if TYPE_CHECKING:
@@ -150,54 +146,7 @@ class TabularNet(FullyConnectedNet):
         self._parameters |= self.shortcut.parameters if self.shortcut else {}
 
     def _new_layers(self) -> list[Layer]:
-        layers, widths = self._input_layers()
-        sizes = [sum(widths), *self.layer_sizes[1:]]
-        if self.learnt_scale:
-            layers.append(Scale(sizes[0]))
-        last, k = len(sizes) - 1, self.n_members
-        adapted, bias_rate = k > 1 and self.adapters == "all", BIAS_RATE if self.parametrisation == "ntk" else 1.0
-        # TabM draws signs for numbers as they are, and else from a normal distribution.
-        draw = per_feature(widths, signs=self.number_embedding == "none")
-        for number, (d_in, d_out) in enumerate(pairwise(sizes), 1):
-            if number > 1 and self.dropout:
-                layers.append(Dropout(number, self.dropout))
-            if k > 1 and (number == 1 or (adapted and number < last)):
-                layers.append(MemberScale("r", number, d_in, k, draw=draw if number == 1 else None))
-            layers.append(self._affine(number, d_in, d_out, in_members=k > 1 and number == last))
-            if number < last:
-                if adapted:
-                    layers.append(MemberScale("s", number, d_out, k, bias_rate))
-                layers.append(self._activation(number, d_out))
-        return layers
-
-    def _activation(self, number: int, size: int) -> Layer:
-        if isinstance(self.activation, str):
-            if self.activation in PARAMETRIC:
-                return Parametric(number, size, self.activation)
-            if self.activation not in ACTIVATIONS:
-                raise unknown_name("activation", self.activation, (*PARAMETRIC, *ACTIVATIONS))
-        return get_activation(self.activation, number)
-
-    def _input_layers(self) -> tuple[list[Layer], list[int]]:
-        """Return the layers that embed the inputs, and how many columns each input has after them."""
-        numbers: Embedding | None = None
-        if self.n_numbers and self.number_embedding == "periodic":
-            numbers = PeriodicEmbedding(self.n_numbers, self.n_frequencies, self.number_width, self.sigma)
-        elif self.n_numbers and self.bins is not None and self.number_embedding == "piecewise_linear":
-            numbers = PiecewiseLinearEmbedding(self.bins, self.number_width)
-        widths = [1 if numbers is None else self.number_width] * self.n_numbers
-        if not self.category_sizes:
-            return [] if numbers is None else [numbers], widths
-        categories = Categories(self.category_sizes, self.one_hot_up_to, self.category_width)
-        first = SideBySide(self.n_numbers, numbers, categories) if self.n_numbers else categories
-        return [first], widths + categories.widths
-
-    def _affine(self, number: int, d_in: int, d_out: int, in_members: bool) -> Layer:
-        is_ntk, init = self.parametrisation == "ntk", self.weight_init
-        if in_members:
-            std = WEIGHT_INITS[init](d_in, d_out) if isinstance(init, str) else init
-            return Heads(number, d_in, d_out, self.n_members, None if is_ntk else std)
-        return NTKAffine(number, d_in, d_out) if is_ntk else Affine(number, d_in, d_out, init)
+        return tabular_layers(self)
 
     def start(self, X: Array, seed: int | np.random.Generator = 0) -> None:
         """Fit the initial weights and biases to rows, 10,000 of them at most: in the NTK parametrisation, see `start_units`.

@@ -8,9 +8,9 @@ import numpy as np
 from msgspec import Meta
 
 from fcnet.engine import get_engine
+from fcnet.nn.checks import DTYPES
 from fcnet.nn.layers import ACTIVATIONS, WEIGHT_INITS
 from fcnet.nn.losses import Loss, get_loss
-from fcnet.nn.network import DTYPES
 from fcnet.nn.number_embeddings import quantile_bins
 from fcnet.nn.parametric import PARAMETRIC
 from fcnet.nn.tabular_network import Adapters, NumberEmbedding, Parametrisation, TabularNet
