@@ -8,7 +8,8 @@ import pytest
 from fcnet import FullyConnectedNet, TabularClassifier, TabularRegressor
 from fcnet.errors import SettingError
 from fcnet.export import export_onnx
-from fcnet.model import Model, load, save
+from fcnet.model import Model
+from fcnet.model_file import load, save
 from fcnet.nn.losses import softmax
 from fcnet.training.average import follow
 from fcnet.training.callbacks import Callback, CycleStopping

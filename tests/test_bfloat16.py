@@ -14,7 +14,7 @@ from fcnet.cli import main
 from fcnet.engine import get_engine
 from fcnet.engine.products import bfloat16_matmul
 from fcnet.errors import SettingError
-from fcnet.model import load
+from fcnet.model_file import load
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.preprocessing import PatchFeatures
 from fcnet.preprocessing.learning import LearntRepresentation

@@ -15,8 +15,9 @@ from fcnet.experiments import members as members_of_a_run
 from fcnet.experiments.config import Config
 from fcnet.experiments.results import read_state
 from fcnet.files import load_tensors, save_tensors
-from fcnet.model import MODEL_FORMAT, Ensemble, Model
+from fcnet.model import Ensemble, Model
 from fcnet.model_card import model_card
+from fcnet.model_file import MODEL_FORMAT
 from fcnet.nn.losses import LOSSES
 from fcnet.preprocessing import Scaling
 

@@ -18,7 +18,7 @@ EXPECTED = np.load(PICKLES / "expected.npz")
 @pytest.mark.parametrize(
     ("old", "new", "names"),
     [
-        ("persist", "model", ["Model", "save", "load"]),
+        ("persist", "model_file", ["Model", "save", "load"]),
         ("onnx_export", "export", ["export_onnx"]),
         ("features", "preprocessing", ["PCAWhitening", "PatchTransformer"]),
     ],

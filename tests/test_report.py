@@ -23,7 +23,7 @@ from fcnet.experiments import run as runs
 from fcnet.experiments.predictions import PREDICTIONS_FORMAT, read_predictions
 from fcnet.experiments.recipe import load_recipe
 from fcnet.files import save_tensors
-from fcnet.model import load, save
+from fcnet.model_file import load, save
 from fcnet.report import write_report
 from fcnet.training.history import History
 

@@ -18,7 +18,8 @@ from fcnet.errors import FcnetError, FileFormatError, InputError, SettingError
 from fcnet.experiments import config
 from fcnet.experiments.recipe import load_recipe
 from fcnet.files import load_tensors, save_tensors
-from fcnet.model import Model, save
+from fcnet.model import Model
+from fcnet.model_file import save
 from fcnet.preprocessing import MirrorCovariance, PatchRepresentation, StackedPatches, learning
 from fcnet.preprocessing.learning import LearntRepresentation
 

@@ -7,7 +7,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from fcnet import TabularClassifier, TabularRegressor
 from fcnet.export import export_onnx
-from fcnet.model import Model, load, save
+from fcnet.model import Model
+from fcnet.model_file import load, save
 from fcnet.nn.losses import softmax
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.training.blend import best_share, blend, one_hot_inputs

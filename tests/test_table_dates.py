@@ -16,7 +16,8 @@ from fcnet.data import load_dataset
 from fcnet.data.cells import Dialect
 from fcnet.errors import InputError
 from fcnet.export import export_onnx
-from fcnet.model import Model, save
+from fcnet.model import Model
+from fcnet.model_file import save
 from fcnet.preprocessing import TableFeatures
 
 QUICK = ["--set", "epochs=2", "--set", "hidden=[4]"]

@@ -29,7 +29,8 @@ from fcnet.experiments.configure import configure
 from fcnet.experiments.run import Config, evaluate
 from fcnet.experiments.table_predictions import predict_tables
 from fcnet.files import load_tensors, save_tensors
-from fcnet.model import Model, save
+from fcnet.model import Model
+from fcnet.model_file import save
 from fcnet.preprocessing import TableFeatures
 
 QUICK = ["--set", "epochs=2", "--set", "hidden=[4]"]

@@ -17,7 +17,8 @@ from fcnet.experiments.run import Config
 from fcnet.experiments.sweep.space import make_space
 from fcnet.export import export_onnx
 from fcnet.files import load_tensors, save_tensors
-from fcnet.model import Model, save
+from fcnet.model import Model
+from fcnet.model_file import save
 from fcnet.preprocessing import Table, TableFeatures, table_categories
 
 QUICK = ["--set", "epochs=2", "--set", "hidden=[4]"]

@@ -9,7 +9,7 @@ from command_line import fcnet
 
 from fcnet import TabularClassifier, load
 from fcnet.errors import SettingError
-from fcnet.estimators.tabular import TABLE
+from fcnet.estimators.tabular_settings import TABLE
 from fcnet.experiments.config import Config
 from fcnet.experiments.network import Network
 from fcnet.experiments.recipe import Recipe, load_recipe

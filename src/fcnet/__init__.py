@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fcnet.estimators import FCNetRegressor as FCNetRegressor
     from fcnet.estimators import TabularClassifier as TabularClassifier
     from fcnet.estimators import TabularRegressor as TabularRegressor
-    from fcnet.model import load as load
-    from fcnet.model import save as save
+    from fcnet.model_file import load as load
+    from fcnet.model_file import save as save
     from fcnet.nn.gradcheck import gradient_check as gradient_check
     from fcnet.nn.network import FullyConnectedNet as FullyConnectedNet
     from fcnet.threads import use_threads as use_threads
@@ -31,9 +31,9 @@ _HOME = {
     "TabularRegressor": "fcnet.estimators",
     "Trainer": "fcnet.training.trainer",
     "gradient_check": "fcnet.nn.gradcheck",
-    "load": "fcnet.model",
+    "load": "fcnet.model_file",
     "load_cifar10": "fcnet.data.cifar10",
-    "save": "fcnet.model",
+    "save": "fcnet.model_file",
     "use_threads": "fcnet.threads",
 }
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  # all are strings

@@ -12,7 +12,8 @@ from fcnet.experiments.folder import MODEL
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.scores import score_of
-from fcnet.model import Model, load
+from fcnet.model import Model
+from fcnet.model_file import load
 from fcnet.preprocessing import Preprocessor
 from fcnet.training.metrics import in_words
 from fcnet.words import duration_words, listed, setting_words

@@ -1,5 +1,5 @@
-"""Deprecated: `fcnet.model` has what was here."""
+"""Deprecated: `fcnet.model_file` has what was here."""
 
 from fcnet.moved import moved
 
-__getattr__ = moved(__name__, "fcnet.model")
+__getattr__ = moved(__name__, "fcnet.model_file")

@@ -14,7 +14,7 @@ def model_of(run: Path) -> "Model":
     """Return the model of `run`. Warn where the run is not finished."""
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.results import read_state
-    from fcnet.model import load
+    from fcnet.model_file import load
 
     state = read_state(run)
     if state.kind != "finished":

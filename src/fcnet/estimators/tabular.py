@@ -12,15 +12,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, check_is_fitted
 
-from fcnet.errors import InputError, SettingError, unknown_name
+from fcnet.errors import InputError
 from fcnet.estimators.callbacks import PrintLoss
 from fcnet.estimators.holdout import validation_rows
 from fcnet.estimators.labels import rows_that_count
 from fcnet.estimators.solvers import Watch
 from fcnet.estimators.table_rows import read_again, read_rows
+from fcnet.estimators.tabular_settings import Parts
 from fcnet.model import Ensemble, Model
 from fcnet.nn.tabular_network import TabularNet
-from fcnet.preprocessing import Table, TableFeatures
+from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
 from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature, multiply_logits
@@ -28,12 +29,10 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.history import History
 from fcnet.training.importance import REPEATS, Importance, permutation_importance
 from fcnet.training.state import TrainingState
-from fcnet.training.tabular import TabularSettings, TabularTraining
+from fcnet.training.tabular import TabularTraining
 from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array, is_frame
 
-TABLE = Table(gaps="indicator", scaling="robust")
-NETWORK, TRAINING = TabularSettings(), TabularTraining()  # whose defaults are those of the parameters
 FEWEST_ROWS = 40  # of which some are set aside
 
 
@@ -51,15 +50,6 @@ class Rows:
     def targets(self, scale: TargetScale | None, dtype: str) -> Array:
         """Return the targets as the network is trained on them."""
         return self.y if scale is None else scale.apply(self.y).astype(dtype)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """All settings of an estimator."""
-
-    table: Table
-    network: TabularSettings
-    training: TabularTraining
 
 
 @dataclass(frozen=True)
@@ -167,20 +157,7 @@ class TabularEstimator(BaseEstimator, ABC):
         """Return the parameters as settings, or raise SettingError for one that is none, or out of range."""
         own = {name: getattr(self, name) for name in self._get_param_names()}
         further = dict(own.pop("settings") or {})
-        known = [
-            name for kind in (Table, TabularSettings, TabularTraining) for name in kind.__struct_fields__ if name not in own
-        ]
-        for name in further:
-            if name in own:
-                raise SettingError(f"{name} is a parameter of its own: set that, and leave it out of settings.")
-            if name not in known:
-                raise unknown_name("setting", name, known)
-        given = msgspec.structs.asdict(TABLE) | own | further
-        table, network, training = (
-            {name: given[name] for name in kind.__struct_fields__ if name in given}
-            for kind in (Table, TabularSettings, TabularTraining)
-        )
-        return Parts(Table(**table), TabularSettings(**network), TabularTraining(**training))
+        return Parts.of(own, further)
 
     def _given(self, X: Any, X_val: Any, y_val: Any) -> Rows:
         """Return validation rows that were given, or raise InputError if they do not go with the training rows X."""

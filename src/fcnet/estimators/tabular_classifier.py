@@ -9,7 +9,8 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from fcnet.errors import SettingError
 from fcnet.estimators.labels import check_known, weights_of_classes
 from fcnet.estimators.parameters import assign
-from fcnet.estimators.tabular import NETWORK, TRAINING, TabularEstimator
+from fcnet.estimators.tabular import TabularEstimator
+from fcnet.estimators.tabular_settings import NETWORK, TRAINING
 from fcnet.types import Array
 
 

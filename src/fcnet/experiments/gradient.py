@@ -14,7 +14,8 @@ from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
 from fcnet.experiments.history_file import HistoryFile
 from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_of, scale_of
 from fcnet.experiments.network import Network
-from fcnet.model import Model, save
+from fcnet.model import Model
+from fcnet.model_file import save
 from fcnet.nn.losses import Loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing.views import Views

@@ -12,7 +12,8 @@ from fcnet.errors import SettingError
 from fcnet.experiments.folder import HISTORY, MODEL
 from fcnet.experiments.job import Job, Trained, Training
 from fcnet.files import write_atomic
-from fcnet.model import Model, save
+from fcnet.model import Model
+from fcnet.model_file import save
 from fcnet.training.callbacks import tell_of_one_epoch
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState

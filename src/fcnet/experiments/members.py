@@ -20,7 +20,8 @@ from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.run import begin, check_folder, check_run, is_begun, peak_memory_mb, train
 from fcnet.experiments.scores import measured, score_of, with_deviation
-from fcnet.model import Ensemble, Model, load, save
+from fcnet.model import Ensemble, Model
+from fcnet.model_file import load, save
 from fcnet.training.callbacks import Callback
 from fcnet.types import Array
 

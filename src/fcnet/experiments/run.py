@@ -32,7 +32,8 @@ from fcnet.experiments.job import Job, Trained, scale_of
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.scores import measured, score_of
-from fcnet.model import Model, load, save
+from fcnet.model import Model
+from fcnet.model_file import load, save
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback

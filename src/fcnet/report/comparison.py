@@ -14,7 +14,7 @@ from fcnet.experiments.results import read_history
 from fcnet.experiments.runs import RunRow, Runs, differing
 from fcnet.experiments.scores import PARTS, SCORES
 from fcnet.files import write_atomic
-from fcnet.model import load
+from fcnet.model_file import load
 from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
 from fcnet.training.history import History

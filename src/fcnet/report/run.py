@@ -15,7 +15,8 @@ from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
 from fcnet.experiments.scores import score_of
 from fcnet.files import write_atomic
-from fcnet.model import Model, load
+from fcnet.model import Model
+from fcnet.model_file import load
 from fcnet.report.calibration import calibration
 from fcnet.report.errors import errors_of
 from fcnet.report.importance import importance

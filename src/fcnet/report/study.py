@@ -15,7 +15,7 @@ from fcnet.experiments.sweep.run import check_place
 from fcnet.experiments.sweep.storage import Database
 from fcnet.experiments.sweep.study import PLAIN, Account, read_account
 from fcnet.files import write_atomic
-from fcnet.model import load
+from fcnet.model_file import load
 from fcnet.report.axes import Axis, axes_of, notes_on
 from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer

@@ -26,7 +26,7 @@ from fcnet.experiments.sweep.space import make_space, table_of
 from fcnet.experiments.sweep.study import PLAIN, Account
 from fcnet.experiments.sweep.values import recipe_of, values_of
 from fcnet.files import write_atomic
-from fcnet.model import load
+from fcnet.model_file import load
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
