@@ -9,6 +9,7 @@ import numpy as np
 from fcnet.errors import DivergedError
 from fcnet.training.batches import Batches
 from fcnet.training.state import TrainingState
+from fcnet.training.steps import Steps
 
 if TYPE_CHECKING:
     from fcnet.training.trainer import Trainer
@@ -70,7 +71,7 @@ def _loss_after(trainer: "Trainer", state: TrainingState, batches: Batches, rate
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while len(losses) < PARTS * BATCHES:
-                trial._train_epoch(own, few)
+                Steps(trial, network).epoch(own, few)
                 losses += [row["loss"] for row in own.batch_rows]
                 if time.monotonic() > deadline:
                     return np.inf

@@ -1,6 +1,5 @@
 """The training loop."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_i
 from fcnet.nn.checks import check_weights
 from fcnet.settings import made_by_name
 from fcnet.threads import use_threads
-from fcnet.training.average import exchanged, follow
+from fcnet.training.average import exchanged
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback, end_all
 from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint
@@ -64,7 +63,8 @@ class Trainer:
         On so many random rows the training accuracy of an epoch, and its loss without penalty, dropout and label smoothing,
         are measured; 0 leaves both out.
     keep_best : bool
-        With validation data, whether the network is left with the parameters of its best epoch; else with the last.
+        With validation data, whether the network is left with the parameters of its best epoch, of equals that with the lower
+        validation loss; else with the last.
     callbacks : sequence of Callback
     threads : int, optional
         How many threads share large products; there are never more at work than there are cores. Where nothing is given it is
@@ -234,7 +234,7 @@ class Trainer:
                 self._call("on_epoch_begin", state)
                 # What diverges is found by its value, and reported with advice.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    batch_weights = self._train_epoch(state, batches)
+                    batch_weights = Steps(self, state.network).epoch(state, batches)
                 state.epoch += 1
                 with exchanged(state.network.params, state.average):
                     self._end_epoch(state, batch_weights, batches, validation)
@@ -256,38 +256,6 @@ class Trainer:
             set_checkpoints(state.network, [one.params for one in state.kept[1:]])
             end_all(begun, state)
 
-    def _train_epoch(self, state: TrainingState, batches: Batches) -> list[float]:
-        """Fill `state.batch_rows`, and return what each batch counts in the mean of its losses."""
-        network, steps = state.network, Steps(self, state.network)
-        state.batch_rows, batch_weights = [], list[float]()
-        batch_rows = state.batch_rows
-        batches.begin_epoch(state.rng)
-        for _ in range(batches.per_epoch):
-            steps.begin(state, batches.per_epoch)
-            weights = {} if batches.weights is None else {"weights": batches.weights}
-            weight = float(len(batches.y) if batches.weights is None else batches.weights.sum())
-            if not weight:  # nothing in it counts
-                with batches.make_next():
-                    state.iteration += 1
-                continue
-            batch_weights.append(weight)
-            loss, grads = network.loss_and_gradients(
-                *(batches.X, batches.y), l2=steps.l2, label_smoothing=self.label_smoothing, rng=state.rng, **weights
-            )
-            with batches.make_next():
-                loss += steps.make(grads, state)
-            state.loss = loss
-            if not math.isfinite(loss):
-                raise DivergedError("loss")
-            if state.average is not None:
-                follow(state.average, network.params, self.ema_decay, state.iteration)
-            state.iteration += 1
-            batch_rows.append({"iteration": state.iteration, "loss": loss, "learning_rate": state.learning_rate})
-            self._call("on_batch_end", state)
-        if not all(np.isfinite(p).all() for p in network.params.values()):
-            raise DivergedError("parameters")
-        return batch_weights
-
     def _end_epoch(self, state: TrainingState, batch_weights: list[float], batches: Batches, validation: Validation) -> None:
         row = {
             "epoch": state.epoch,
@@ -303,8 +271,8 @@ class Trainer:
         if X_val is not None:
             row |= evaluate(state.network, "val", X_val, y_val, val_weight, metric)
             score = row[f"val_{metric.name}"]
-        state.keep(score, self.best_epochs, keep_best=self.keep_best)
         state.history.append(row | {"batches": state.batch_rows})
+        state.keep(score, self.best_epochs, keep_best=self.keep_best)
 
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
