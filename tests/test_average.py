@@ -13,6 +13,7 @@ from fcnet.model_file import load, save
 from fcnet.nn.losses import softmax
 from fcnet.training.average import follow
 from fcnet.training.callbacks import Callback, CycleStopping
+from fcnet.training.metrics import METRICS
 from fcnet.training.schedules import LogCosine, get_schedule
 from fcnet.training.trainer import Trainer
 
@@ -74,6 +75,22 @@ def test_the_best_epochs_predict_together(data):
     assert net.n_parameters == 3 * network().n_parameters
 
 
+@pytest.mark.parametrize(("monitor", "sign"), [("accuracy", 1), ("f1", 1), ("log_loss", -1)])
+@pytest.mark.parametrize("n_epochs", [1, 4])
+def test_of_epochs_that_tie_those_of_the_lower_validation_loss_are_kept(data, monitor, sign, n_epochs):
+    X, y, X_val, y_val = data[0], data[1], data[2][:8], data[3][:8]  # few, so that many epochs tie
+    net, epochs = network(), Epochs()
+    settings = SETTINGS | {"monitor": monitor, "best_epochs": n_epochs, "epochs": 30}
+    history = Trainer(**settings, callbacks=[epochs]).fit(net, X, y, X_val, y_val)
+    scores, losses = sign * np.array(history.column(f"val_{METRICS[monitor].name}")), history.column("val_loss")
+    expected = np.lexsort([losses, -scores])[:n_epochs]
+    if monitor != "log_loss":
+        assert scores[expected[0]] == scores.max() > scores.min()
+        assert expected[0] != scores.argmax()
+    for found, epoch in zip(net.all_params, expected, strict=True):
+        assert all(np.array_equal(found[name], p) for name, p in epochs.params[epoch].items())
+
+
 def test_without_validation_data_the_last_epochs_are_kept(data):
     net, epochs = network(), Epochs()
     Trainer(**SETTINGS | {"monitor": "auto"}, best_epochs=2, callbacks=[epochs]).fit(net, *data[:2])
@@ -93,15 +110,17 @@ def test_several_epochs_need_the_best_one(data):
         Trainer(best_epochs=2, keep_best=False)
 
 
-@pytest.mark.parametrize("stopped_at", [1, 5])
-def test_a_training_is_resumed_bit_for_bit(data, tmp_path, stopped_at):
+@pytest.mark.parametrize("stopped_at", [1, 5, 11])
+@pytest.mark.parametrize("monitor", ["log_loss", "accuracy"])
+def test_a_training_is_resumed_bit_for_bit(data, tmp_path, stopped_at, monitor):
     class Stop(Callback):
         def on_epoch_begin(self, state):
             if state.epoch == stopped_at:
                 raise KeyboardInterrupt
 
-    settings = SETTINGS | {"ema_decay": 0.9, "best_epochs": 3, "checkpoint": tmp_path / "checkpoint"}
-    of_fit = {"checkpoint": settings.pop("checkpoint")}
+    data = data[0], data[1], data[2][:8], data[3][:8]  # few, so that epochs tie in their accuracy
+    settings = SETTINGS | {"ema_decay": 0.9, "best_epochs": 3, "monitor": monitor}
+    of_fit = {"checkpoint": tmp_path / "checkpoint"}
     whole, resumed = network(), network()
     Trainer(**settings).fit(whole, *data)
     with pytest.raises(KeyboardInterrupt):

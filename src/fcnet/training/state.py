@@ -101,16 +101,26 @@ class TrainingState:
         return self.kept[0].params if self.kept else self.initial_params
 
     def keep(self, score: float | None, n_epochs: int, *, keep_best: bool) -> None:
-        """Keep the parameters of this epoch if it is one of the n best, or the last n where there is no score."""
+        """Keep the parameters of this epoch if it is one of the n best, or the last n where there is no score.
+
+        Of epochs with the same score that of the lower validation loss is better, and else the earlier.
+        """
         place = 0
         if score is not None:
-            place = sum(one.score is not None and not self.metric.is_better(score, one.score) for one in self.kept)
+            place = sum(not self._is_better(score, one) for one in self.kept)
         if place < n_epochs or not keep_best:
             params = {name: p.copy() for name, p in self.network.params.items()}
             self.kept.insert(place, Kept(self.epoch, score, params))
             del self.kept[n_epochs:]
             if not keep_best:
                 self.kept[0].params = params
+
+    def _is_better(self, score: float, than: Kept) -> bool:
+        """Return whether the last epoch, which has this score, is better than one before."""
+        if than.score is None or score != than.score:
+            return than.score is None or self.metric.is_better(score, than.score)
+        loss, its_loss = (self.history[epoch - 1].get("val_loss", math.nan) for epoch in (self.epoch, than.epoch))
+        return bool(loss < its_loss)
 
     def stop(self, reason: str) -> None:
         """End training after the current epoch."""
