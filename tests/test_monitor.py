@@ -111,6 +111,13 @@ def test_a_metric_that_does_not_fit_is_refused_before_anything_is_written(table,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["roc_acu", "val_roc_acu"])
+def test_a_misspelt_metric_is_refused_by_the_name_of_the_option(table, tmp_path, name):
+    said = fcnet("train", table, "--metric", name, "--out", tmp_path / "run", code=2).stderr
+    assert "Unknown metric 'roc_acu'. Did you mean 'roc_auc'?" in said
+    assert "monitor" not in said
+
+
 def test_a_run_is_gone_on_with_by_the_same_monitor(trained, table):
     result = fcnet("train", table, "--out", trained[0], "--resume", "--set", "monitor=f1", code=2)
     assert "training.monitor was 'roc_auc', now 'f1'" in result.stderr

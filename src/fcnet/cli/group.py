@@ -29,7 +29,20 @@ class Commands(click.Group):
 
 
 class Command(click.Command):
-    """A command whose summary is not cut off in the list of commands, and that says which file the system has refused."""
+    """A command whose summary is not cut off in the list of commands, and that says which file the system has refused.
+
+    Where it takes ``--set``, it says how a setting is changed that is given as an option.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-")
+            if any("--set" in option.opts for option in self.params) and (setting := _setting(name)):
+                raise click.UsageError(f"No such option {error.option_name!r}. Write --set {setting}=VALUE.", ctx) from None
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -43,6 +56,17 @@ class Command(click.Command):
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return the first sentence of the help."""
         return super().get_short_help_str(limit=1000)
+
+
+def _setting(name: str) -> str:
+    """Return the name of the setting of recipes that an option names, perhaps as another library does; nothing if none."""
+    from fcnet.experiments.changes import find
+    from fcnet.experiments.recipe import Recipe
+
+    try:
+        return find(Recipe, name.replace("-", "_"))[0].path[-1]
+    except SettingError:
+        return ""
 
 
 @contextmanager

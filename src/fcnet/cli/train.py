@@ -15,7 +15,7 @@ from fcnet.cli.messages import other_metrics, score_words, show_error, show_note
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
 from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
-from fcnet.errors import DivergedError, FcnetError, SettingError
+from fcnet.errors import DivergedError, FcnetError, SettingError, unknown_name
 
 
 @click.command(cls=Command)
@@ -97,7 +97,7 @@ def train(
     stop_once()
     if resume and (force or out is None):
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
-    changes = changes if metric is None else [*changes, f"monitor={metric.removeprefix('val_')}"]
+    changes = changes if metric is None else [*changes, _monitor(metric)]
     run, config = configure(dataset, out, resume=resume, changes=changes, verify=not no_verify, **settings)
     if logs and config.members():
         raise SettingError("--log is for a single training: leave it out, or --seeds and --folds.")
@@ -144,3 +144,13 @@ def train(
     click.echo(f"{other_metrics(metrics, 'val')}\nRun folder: {run}")
     if report:
         click.echo(f"Report:     {report}")
+
+
+def _monitor(metric: str) -> str:
+    """Return --metric as a change of the recipe."""
+    from fcnet.training.metrics import AUTO, METRICS
+
+    name = metric.removeprefix("val_")
+    if name not in (AUTO, *METRICS):
+        raise unknown_name("metric", name, METRICS)
+    return f"monitor={name}"
