@@ -1,6 +1,7 @@
 """Rows of a table as estimators are given them: an array where all are numbers, else a data frame."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,48 @@ from sklearn.utils.validation import _check_y, check_consistent_length, validate
 from fcnet.data.table_columns import are_texts
 from fcnet.errors import InputError
 from fcnet.estimators.fitted import FLOATS
-from fcnet.preprocessing.frames import as_polars, from_values
+from fcnet.preprocessing import TableFeatures
+from fcnet.preprocessing.frames import PolarsColumns, as_polars, from_values
+from fcnet.preprocessing.table import ROWS_AT_ONCE
+from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array, is_frame
 from fcnet.words import listed
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table, an array or a polars data frame, with their targets and what each counts.
+
+    Parts share the table: `places` says which of its rows they are, None being all.
+    """
+
+    X: Any
+    y: Array
+    weights: Array | None = None
+    places: Array | None = None
+
+    def __getitem__(self, rows: Array) -> "Rows":
+        places = rows if self.places is None else self.places[rows]
+        return Rows(self.X, self.y[rows], None if self.weights is None else self.weights[rows], places)
+
+    @property
+    def columns(self) -> PolarsColumns:
+        """The columns of these rows."""
+        return PolarsColumns(self.X, self.places)
+
+    def inputs(self, preprocessor: TableFeatures, dtype: str) -> Array:
+        """Return the rows (n, n_outputs) as a preprocessor gives them to a network."""
+        if self.places is None:
+            return preprocessor.transform(self.X, dtype)
+        out = np.empty((len(self.places), preprocessor.n_outputs), dtype)
+        for start in range(0, len(out), ROWS_AT_ONCE):
+            block = slice(start, start + ROWS_AT_ONCE)
+            out[block] = preprocessor.transform(self.X[self.places[block]], dtype)
+        return out
+
+    def targets(self, scale: TargetScale | None, dtype: str) -> Array:
+        """Return the targets as the network is trained on them."""
+        return self.y if scale is None else scale.apply(self.y).astype(dtype)
 
 
 def read_rows(estimator: Any, X: Any, y: Any, **checks: Any) -> tuple[Any, Array]:

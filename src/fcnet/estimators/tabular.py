@@ -17,7 +17,7 @@ from fcnet.estimators.callbacks import PrintLoss
 from fcnet.estimators.holdout import validation_rows
 from fcnet.estimators.labels import rows_that_count
 from fcnet.estimators.solvers import Watch
-from fcnet.estimators.table_rows import read_again, read_rows
+from fcnet.estimators.table_rows import Rows, read_again, read_rows
 from fcnet.estimators.tabular_settings import Parts
 from fcnet.model import Ensemble, Model
 from fcnet.nn.tabular_network import TabularNet
@@ -34,22 +34,6 @@ from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array, is_frame
 
 FEWEST_ROWS = 40  # of which some are set aside
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of a table, an array or a polars data frame, with their targets and what each counts."""
-
-    X: Any
-    y: Array
-    weights: Array | None = None
-
-    def __getitem__(self, rows: Array) -> "Rows":
-        return Rows(self.X[rows], self.y[rows], None if self.weights is None else self.weights[rows])
-
-    def targets(self, scale: TargetScale | None, dtype: str) -> Array:
-        """Return the targets as the network is trained on them."""
-        return self.y if scale is None else scale.apply(self.y).astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -190,13 +174,13 @@ class TabularEstimator(BaseEstimator, ABC):
     def _train(self, rows: Rows, val: Rows | None, settings: Parts, seed: int, first: Trained | None = None) -> Trained:
         """Fit preprocessor and network; without validation rows the last epoch is kept, or the best of a first training."""
         table, dtype, training = settings.table, settings.network.dtype, settings.training
-        preprocessor = TableFeatures.fit(rows.X, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
-        inputs, outputs = preprocessor.transform(rows.X, dtype), self._outputs(rows.y)
+        preprocessor = TableFeatures.fit(rows.columns, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
+        inputs, outputs = rows.inputs(preprocessor, dtype), self._outputs(rows.y)
         made: dict[str, Any] = {"loss": self._loss_name(), "seed": seed, "engine": self.engine}
         network = settings.network.make(inputs, preprocessor.category_sizes, len(outputs), **made)
         self._begin(network, rows)
         scale, watch = self._scale_of(rows), Watch()
-        X_val = None if val is None else preprocessor.transform(val.X, dtype)
+        X_val = None if val is None else val.inputs(preprocessor, dtype)
         y_val = None if val is None else val.targets(scale, dtype)
         told: Sequence[Callback] = [*([PrintLoss()] if self.verbose else []), *(self.callbacks or []), watch]
         if first is not None:

@@ -8,7 +8,8 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
 from fcnet.errors import InputError, unknown_name
 from fcnet.estimators.parameters import assign
-from fcnet.estimators.tabular import Rows, TabularEstimator
+from fcnet.estimators.table_rows import Rows
+from fcnet.estimators.tabular import TabularEstimator
 from fcnet.estimators.tabular_settings import NETWORK, TRAINING
 from fcnet.nn.checks import check_results
 from fcnet.nn.losses import get_loss

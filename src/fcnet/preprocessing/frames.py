@@ -8,7 +8,7 @@ import numpy as np
 
 from fcnet.data.cells import as_text
 from fcnet.errors import InputError, nearest_names
-from fcnet.types import as_array, is_frame
+from fcnet.types import Array, as_array, is_frame
 from fcnet.words import listed
 
 
@@ -51,10 +51,11 @@ def labels_of(frame: Any) -> list[str]:
 class PolarsColumns:
     """The columns of a data frame by their names, or of an array, ``x0``, ``x1``, …, as polars has them.
 
-    Those of pandas and of arrays are copied one by one, to save memory.
+    Those of pandas and of arrays, and chosen `rows` of any, are copied one by one, to save memory.
     """
 
-    def __init__(self, frame: Any) -> None:
+    def __init__(self, frame: Any, rows: Array | None = None) -> None:
+        self._rows = rows
         self._array = None if is_frame(frame) else as_array(frame)
         if self._array is not None:
             self.names = [f"x{i}" for i in range(self._array.shape[1])]
@@ -64,14 +65,25 @@ class PolarsColumns:
         if hasattr(frame, "iloc"):
             as_polars(frame, rows=slice(0))  # for its checks
 
+    def __len__(self) -> int:
+        return len((self._frame if self._array is None else self._array) if self._rows is None else self._rows)
+
+    def dtype(self, name: str) -> Any:
+        """Return the type of a column."""
+        return self[name].dtype if self._array is None else PolarsColumns(self._array[:0])[name].dtype
+
     def __getitem__(self, name: str) -> Any:
         import polars as pl
 
+        rows = self._rows
         if self._array is not None:
-            return pl.Series(name, np.ascontiguousarray(self._array[:, int(name[1:])]))
+            column = self._array[:, int(name[1:])]
+            return pl.Series(name, np.ascontiguousarray(column) if rows is None else column[rows])
         if hasattr(self._frame, "iloc"):
-            return _from_pandas(name, self._frame.iloc[:, self.names.index(name)])
-        return self._frame[name]
+            column = _from_pandas(name, self._frame.iloc[:, self.names.index(name)])
+        else:
+            column = self._frame[name]
+        return column if rows is None else column.gather(rows)
 
 
 def n_rows(frame: Any) -> int:

@@ -101,7 +101,7 @@ class TableFeatures(Preprocessor):
 
         Parameters
         ----------
-        frame : data frame of polars, pandas or pyarrow, or array (n, n_columns)
+        frame : data frame of polars, pandas or pyarrow, array (n, n_columns), or PolarsColumns of one of these
             Columns of an array are numbers, and called ``x0``, ``x1``, …
         dialect : Dialect, optional
             How the text was written that it was read from.
@@ -115,8 +115,8 @@ class TableFeatures(Preprocessor):
         """
         import polars as pl
 
-        columns = PolarsColumns(frame)
-        dtypes = {name: columns[name].dtype for name in columns.names}
+        columns = frame if isinstance(frame, PolarsColumns) else PolarsColumns(frame)
+        dtypes = {name: columns.dtype(name) for name in columns.names}
         dates = [name for name, dtype in dtypes.items() if dtype in (pl.Date, pl.Datetime)]
         numbers = [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == pl.Time]
         categories = [name for name in dtypes if name not in {*numbers, *dates}]
@@ -130,7 +130,7 @@ class TableFeatures(Preprocessor):
         )
         told = table.get_config().get("gaps", ())  # that a value is missing varies
         if all(name not in told and is_constant(columns[name]) for name in table.names):
-            samples = f"{len(frame):,} sample{'s' * (len(frame) != 1)}"
+            samples = f"{len(columns):,} sample{'s' * (len(columns) != 1)}"
             raise InputError(f"Every column is constant over {samples} to train on: give more rows, or columns that vary.")
         return table
 
