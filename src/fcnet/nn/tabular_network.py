@@ -160,10 +160,11 @@ class TabularNet(FullyConnectedNet):
         X = check_inputs(X, self.layer_sizes[0])
         chosen = rng.choice(X.shape[0], ROWS_TO_START, replace=False) if X.shape[0] > ROWS_TO_START else slice(None)
         out = in_dtype(as_array(X[chosen]), self.dtype)
+        engine = type(self.engine)(self.dtype)  # buffers for so many rows are not kept
         for layer in self.layers:
             if isinstance(layer, NTKAffine | Heads) and self.parametrisation == "ntk":
                 layer.start(out, self.params, rng)
-            out = layer.forward(out, self.params, self.engine, None)[0]
+            out = layer.forward(out, self.params, engine, None)[0]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make the same network, without the values of its parameters."""
