@@ -59,7 +59,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "label smoothing .1": {"label_smoothing": 0.1},
     "no temperature": {"calibrate": False},
     "8 members that share weights": {"n_members": 8},
-    "3 seeds": {"n_ensemble": 3},
+    "one network, its best 5 epochs": {"n_ensemble": 1, "settings": {"best_epochs": 5}},
+    "3 networks": {"n_ensemble": 3},
     "refit on all rows": {"refit": True},
 }
 

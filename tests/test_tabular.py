@@ -2,6 +2,7 @@
 
 import datetime
 import pickle
+import time
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fcnet
 from fcnet import TabularClassifier, TabularRegressor
-from fcnet.errors import FcnetError, InputError, SettingError
+from fcnet.errors import DivergedError, FcnetError, InputError, SettingError
 from fcnet.estimators.tabular import FEWEST_ROWS
+from fcnet.estimators.together import train_all
 from fcnet.export import export_onnx
+from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
-from fcnet.training.tabular import batch_size_for, epochs_for
+from fcnet.training.tabular import batch_size_for, ensemble_for, epochs_for
 
 SMALL = {"hidden_sizes": [8], "epochs": 4, "random_state": 0, "threads": 1}
 IN_FLOAT64 = {"hidden_sizes": [16], "epochs": 30, "settings": {"dtype": "float64"}}  # equal to 1e-7 in batches of any size
@@ -209,7 +212,7 @@ def test_validation_rows_that_are_given(table):
     first = model.history_[model.best_epoch_ - 1]
     assert first["val_loss"] == min(model.history_.column("val_loss"))
     alone = {"best_epochs": 1, "ema_decay": 0.0, "blend_linear": False}
-    uncalibrated = TabularClassifier(**SMALL, calibrate=False, settings=alone).fit(
+    uncalibrated = TabularClassifier(**SMALL, n_ensemble=1, calibrate=False, settings=alone).fit(
         frame[:90], y[:90], X_val=frame[90:], y_val=y[90:]
     )
     assert log_loss(y[90:], uncalibrated.predict_proba(frame[90:])) == pytest.approx(first["val_loss"], rel=1e-5)
@@ -265,12 +268,43 @@ def test_members_share_a_temperature_that_lowers_the_log_loss():
     assert (fitted[True].predict(X) == fitted[False].predict(X)).mean() > 0.9
 
 
-def test_the_mean_of_several_seeds():
+def test_several_seeds_predict_together_trained_side_by_side_or_in_turn():
+    X = np.random.default_rng(0).standard_normal((100, 2))
+    y, started = X[:, 0] > 0, []
+
+    class Started(Callback):
+        def on_train_begin(self, state):
+            started.append({name: p.copy() for name, p in state.network.params.items()})
+
+    changes = {"n_ensemble": 3, "settings": {"best_epochs": 2}, "random_state": 1, "threads": 2}
+    side_by_side = TabularClassifier(**SMALL | changes).fit(X, y)
+    in_turn = TabularClassifier(**SMALL | changes, callbacks=[Started()]).fit(X, y)
+    assert len(side_by_side.model_.network.all_params) == 6
+    assert (side_by_side.predict_proba(X) == in_turn.predict_proba(X)).all()
+    assert len({params["W1"].tobytes() for params in started}) == 3
+
+
+def test_two_networks_where_rows_are_few():
+    assert [ensemble_for(n) for n in (50, 100_000, 100_001)] == [2, 2, 1]
     X = np.random.default_rng(0).standard_normal((60, 2))
-    several = TabularClassifier(**SMALL, n_ensemble=3).fit(X, X[:, 0] > 0)
-    mean = np.mean([member.predict_proba(X) for member in several.model_.members], axis=0)
-    assert len(several.model_.members) == 3
-    assert several.predict_proba(X) == pytest.approx(mean, abs=1e-6)
+    fitted = TabularClassifier(**SMALL, settings={"best_epochs": 1}).fit(X, X[:, 0] > 0)
+    assert len(fitted.model_.network.all_params) == 2
+
+
+def test_a_training_that_fails_ends_those_beside_it():
+    through = []
+
+    def train(place, callbacks):
+        if place == 0:
+            raise DivergedError("loss")
+        for _ in range(3000):
+            callbacks[0].on_batch_end(None)
+            time.sleep(0.01)
+        through.append(place)
+
+    with use_threads(2), pytest.raises(DivergedError):
+        train_all(train, 2, [])
+    assert not through
 
 
 def test_pipelines_searches_and_cross_validation(table):
@@ -291,7 +325,9 @@ def test_callbacks_and_patience():
 
     rng = np.random.default_rng(0)
     X, y, counting = rng.standard_normal((100, 2)), rng.integers(2, size=100), Counting()
-    model = TabularClassifier(**SMALL | {"epochs": 60}, patience=2, callbacks=[counting], monitor="roc_auc").fit(X, y)
+    model = TabularClassifier(**SMALL | {"epochs": 60}, n_ensemble=1, patience=2, callbacks=[counting], monitor="roc_auc").fit(
+        X, y
+    )
     assert counting.epochs == len(model.history_) == model.best_epoch_ + 2
     assert "val_roc_auc" in model.history_[0]
 

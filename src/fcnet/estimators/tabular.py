@@ -19,17 +19,18 @@ from fcnet.estimators.labels import rows_that_count
 from fcnet.estimators.solvers import Watch
 from fcnet.estimators.table_rows import Rows, read_again, read_rows
 from fcnet.estimators.tabular_settings import Parts
-from fcnet.model import Ensemble, Model
+from fcnet.estimators.together import Training, together, train_all
+from fcnet.model import Model
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
 from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature, multiply_logits
 from fcnet.training.callbacks import Callback
-from fcnet.training.history import History
 from fcnet.training.importance import REPEATS, Importance, permutation_importance
+from fcnet.training.metrics import AUTO
 from fcnet.training.state import TrainingState
-from fcnet.training.tabular import TabularTraining
+from fcnet.training.tabular import TabularTraining, ensemble_for
 from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array, is_frame
 
@@ -38,12 +39,10 @@ FEWEST_ROWS = 40  # of which some are set aside
 
 @dataclass(frozen=True)
 class Trained:
-    """A model, and how its training went."""
+    """A model, and how the trainings of its networks went."""
 
     model: Model
-    history: History
-    epoch: int  # that was kept
-    n_epochs: int  # that its schedules went by
+    trainings: Sequence[Training]
     linear_share: float
     temperature: float
 
@@ -126,15 +125,15 @@ class TabularEstimator(BaseEstimator, ABC):
         if X_val is not None and training.refit:
             raise InputError("refit is for rows that fit itself has set aside: leave out X_val and y_val.")
         part, val = self._parts(rows, training, rng) if X_val is None else (rows, self._given(X, X_val, y_val))
-        seeds = [int(seed) for seed in rng.integers(2**31, size=training.n_ensemble)]
+        n_networks = ensemble_for(len(part.y)) if training.n_ensemble == AUTO else int(training.n_ensemble)
+        seeds = [int(seed) for seed in rng.integers(2**31, size=n_networks)]
         with use_threads(self.threads):
-            fitted = [self._train(part, val, settings, seed) for seed in seeds]
+            trained = self._train(part, val, settings, seeds)
+            first = trained.trainings[0]
+            self.history_, self.best_epoch_ = first.history, first.epoch
             if training.refit and val is not None:
-                models = [self._refit(rows, settings, seed, one) for seed, one in zip(seeds, fitted, strict=True)]
-            else:
-                models = [one.model for one in fitted]
-        self.model_ = models[0] if len(models) == 1 else Ensemble(models)
-        self.history_, self.best_epoch_ = fitted[0].history, fitted[0].epoch
+                trained = self._refit(rows, settings, seeds, trained)
+        self.model_ = trained.model
         return self
 
     def _settings(self) -> Parts:
@@ -171,28 +170,36 @@ class TabularEstimator(BaseEstimator, ABC):
         held = validation_rows(n, training.validation_fraction, classes, rng)
         return rows[np.flatnonzero(~held)], rows[np.flatnonzero(held)]
 
-    def _train(self, rows: Rows, val: Rows | None, settings: Parts, seed: int, first: Trained | None = None) -> Trained:
-        """Fit preprocessor and network; without validation rows the last epoch is kept, or the best of a first training."""
+    def _train(
+        self, rows: Rows, val: Rows | None, settings: Parts, seeds: Sequence[int], first: Trained | None = None
+    ) -> Trained:
+        """Fit the preprocessor, and a network for each seed; these predict together.
+
+        Without validation rows the last epoch is kept, or that of a first training.
+        """
         table, dtype, training = settings.table, settings.network.dtype, settings.training
         preprocessor = TableFeatures.fit(rows.columns, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
         inputs, outputs = rows.inputs(preprocessor, dtype), self._outputs(rows.y)
-        made: dict[str, Any] = {"loss": self._loss_name(), "seed": seed, "engine": self.engine}
-        network = settings.network.make(inputs, preprocessor.category_sizes, len(outputs), **made)
-        self._begin(network, rows)
-        scale, watch = self._scale_of(rows), Watch()
-        X_val = None if val is None else val.inputs(preprocessor, dtype)
-        y_val = None if val is None else val.targets(scale, dtype)
-        told: Sequence[Callback] = [*([PrintLoss()] if self.verbose else []), *(self.callbacks or []), watch]
-        if first is not None:
-            told = [_Until(first.epoch), watch]
-        trainer = training.trainer(
-            *(len(inputs), network.loss), validates=val is not None, seed=seed, callbacks=told, threads=self.threads
-        )
-        history = trainer.fit(
-            *(network, inputs, rows.targets(scale, dtype), X_val, y_val),
-            sample_weight=rows.weights,
-            val_weight=None if val is None else val.weights,
-        )
+        scale = self._scale_of(rows)
+        X_val, y_val, val_weight = None, None, None
+        if val is not None:
+            X_val, y_val, val_weight = val.inputs(preprocessor, dtype), val.targets(scale, dtype), val.weights
+        targets, loss = rows.targets(scale, dtype), self._loss_name()
+
+        def train(place: int, callbacks: Sequence[Callback]) -> Training:
+            made: dict[str, Any] = {"loss": loss, "seed": seeds[place], "engine": self.engine}
+            network = settings.network.make(inputs, preprocessor.category_sizes, len(outputs), **made)
+            self._begin(network, rows)
+            told = [*callbacks, *([_Until(first.trainings[place].epoch)] if first else []), watch := Watch()]
+            trainer = training.trainer(
+                *(len(inputs), network.loss), validates=val is not None, seed=seeds[place], callbacks=told
+            )
+            history = trainer.fit(*(network, inputs, targets, X_val, y_val), sample_weight=rows.weights, val_weight=val_weight)
+            return Training(network, history, watch.state.best_epoch, trainer.epochs)
+
+        callbacks = [] if first else [*([PrintLoss()] if self.verbose else []), *(self.callbacks or [])]
+        trainings = train_all(train, len(seeds), callbacks)
+        network = together([one.network for one in trainings])
         if scale is not None:
             scale.leave(network)
         share = first.linear_share if first else None
@@ -202,15 +209,14 @@ class TabularEstimator(BaseEstimator, ABC):
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
             temperature = fit_temperature(network, lambda: network.logits(X_val), y_val)
-        model = Model(network, preprocessor, outputs)
-        return Trained(model, history, watch.state.best_epoch, trainer.epochs, share or 0.0, temperature)
+        return Trained(Model(network, preprocessor, outputs), trainings, share or 0.0, temperature)
 
-    def _refit(self, rows: Rows, settings: Parts, seed: int, first: Trained) -> Model:
+    def _refit(self, rows: Rows, settings: Parts, seeds: Sequence[int], first: Trained) -> Trained:
         """Train on all rows for as many epochs as were best, in a training that would have had as many as the first one."""
-        training = msgspec.structs.replace(settings.training, epochs=first.n_epochs)
-        model = self._train(rows, None, replace(settings, training=training), seed, first).model
-        multiply_logits(model.network, 1 / first.temperature)
-        return model
+        training = msgspec.structs.replace(settings.training, epochs=first.trainings[0].n_epochs)
+        trained = self._train(rows, None, replace(settings, training=training), seeds, first)
+        multiply_logits(trained.model.network, 1 / first.temperature)
+        return trained
 
     # Predicting.
 

@@ -51,8 +51,9 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Divide logits by the temperature with the least log-loss on the validation rows.
     refit : bool
         Train again on all rows, for as many epochs as were best.
-    n_ensemble : int
-        Networks trained with seeds of their own, whose probabilities are averaged.
+    n_ensemble : int or "auto"
+        Networks trained with seeds of their own, whose probabilities are averaged; "auto" is two for up to 100,000 rows, and
+        else one.
     settings : dict, optional
         Settings that are seldom changed, by their names in `fcnet.training.tabular.TabularSettings` and `TabularTraining`, and
         in `fcnet.preprocessing.Table`.
@@ -64,12 +65,14 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     verbose : bool
         Print the losses of each epoch.
     callbacks : list of fcnet.training.callbacks.Callback, optional
+        Told of one training after another; without any they run side by side.
 
     Attributes
     ----------
     classes_ : array (n_classes,)
     model_ : Model
-        Preprocessor and network, for `fcnet.save` and `fcnet.export.export_onnx`.
+        Preprocessor and network, with the parameters of the others as its `checkpoints`; for `fcnet.save` and
+        `fcnet.export.export_onnx`.
     history_ : History
         Of the training, with several seeds of the first.
     best_epoch_ : int
@@ -107,7 +110,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         validation_fraction: float = TRAINING.validation_fraction,
         calibrate: bool = TRAINING.calibrate,
         refit: bool = TRAINING.refit,
-        n_ensemble: int = TRAINING.n_ensemble,
+        n_ensemble: int | str = TRAINING.n_ensemble,
         settings: Any = None,
         random_state: Any = None,
         threads: int | None = None,

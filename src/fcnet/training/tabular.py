@@ -25,6 +25,7 @@ from fcnet.types import Array
 EPOCHS_OF_10000, LEAST_EPOCHS, MOST_EPOCHS = 32, 8, 64
 ROWS_OF_A_BATCH, LEAST_BATCH, MOST_BATCH = 2.0, 32, 1024
 RATE, RATE_OF_VALUES = 0.04, 0.2  # of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart 2024)
+MOST_ROWS_FOR_TWO = 100_000
 ROWS_OF_BINS = 100_000  # on which quantiles are found
 
 
@@ -44,6 +45,11 @@ def batch_size_for(n_rows: int) -> int:
 def rate_for(loss: Loss) -> float:
     """Return the learning rate for a loss: 0.2 where outputs are values themselves, else 0.04."""
     return RATE_OF_VALUES if loss.out_activation == "identity" else RATE
+
+
+def ensemble_for(n_rows: int) -> int:
+    """Return how many networks are trained on so many rows: two, or one of more than 100,000 rows."""
+    return 2 if n_rows <= MOST_ROWS_FOR_TWO else 1
 
 
 class TabularSettings(Settings, tag_field="kind", tag="tabular"):
@@ -132,8 +138,7 @@ class TabularSettings(Settings, tag_field="kind", tag="tabular"):
         """
         n_numbers, rng, bins = X.shape[1] - len(category_sizes), np.random.default_rng(seed), None
         if self.number_embedding == "piecewise_linear" and n_numbers:
-            rows = rng.choice(len(X), ROWS_OF_BINS, replace=False) if len(X) > ROWS_OF_BINS else slice(None)
-            bins = quantile_bins(X[rows, :n_numbers], self.n_bins)
+            bins = quantile_bins(X[:: -(-len(X) // ROWS_OF_BINS), :n_numbers], self.n_bins)
         activation = self.activation
         if activation == AUTO:
             activation = "selu" if get_loss(loss).has_labels else "mish"
@@ -176,13 +181,19 @@ class TabularTraining(Settings):
         ShareBelowOne,
         Meta(description="Of the exponential moving average of the parameters, which is measured and kept; 0 for none."),
     ] = 0.995
-    best_epochs: Annotated[Count, Meta(description="So many of the best epochs are kept, and their predictions averaged.")] = 5
+    best_epochs: Annotated[Count, Meta(description="So many of the best epochs are kept, and their predictions averaged.")] = 3
     blend_linear: Annotated[
         bool, Meta(description="Blend in the logits of a linear model, with the share that is best on the validation rows.")
     ] = True
     calibrate: Annotated[bool, Meta(description="Divide logits by the temperature with the least log-loss.")] = True
     refit: Annotated[bool, Meta(description="Train again on all rows, for as many epochs as were best.")] = False
-    n_ensemble: Annotated[Count, Meta(description="Networks with seeds of their own, whose predictions are averaged.")] = 1
+    n_ensemble: Annotated[
+        Count | Auto,
+        Meta(
+            description="Networks with seeds of their own, whose predictions are averaged; auto is two for up to 100,000 rows, "
+            "and else one."
+        ),
+    ] = "auto"
 
     def trainer(
         self,
@@ -192,7 +203,6 @@ class TabularTraining(Settings):
         validates: bool,
         seed: int,
         callbacks: Iterable[Callback] = (),
-        threads: int | None = None,
     ) -> Trainer:
         """Return the trainer for so many rows."""
         n_epochs = epochs_for(n_rows) if self.epochs == AUTO else int(self.epochs)
@@ -211,5 +221,4 @@ class TabularTraining(Settings):
             best_epochs=self.best_epochs,
             monitor=("loss" if self.monitor == AUTO else self.monitor) if validates else AUTO,
             callbacks=[*callbacks, *(stopping(self.patience, self.schedule, n_epochs) if validates else [])],
-            threads=threads,
         )

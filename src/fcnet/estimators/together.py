@@ -1,0 +1,66 @@
+"""Networks with seeds of their own that are trained side by side, and predict together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fcnet.nn.tabular_network import TabularNet
+from fcnet.threads import default_threads, share, use_threads
+from fcnet.training.callbacks import Callback
+from fcnet.training.history import History
+from fcnet.training.state import TrainingState, set_checkpoints
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network, and how its training went."""
+
+    network: TabularNet
+    history: History
+    epoch: int  # that was best
+    n_epochs: int  # that its schedules went by
+
+
+class _EndsWithOthers(Callback):
+    """Ends a training as soon as one beside it has failed, or was interrupted."""
+
+    def __init__(self, failed: Sequence[BaseException]) -> None:
+        self.failed = failed
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        if self.failed:
+            raise InterruptedError
+
+
+def train_all(train: Callable[[int, Sequence[Callback]], Training], n: int, callbacks: Sequence[Callback]) -> list[Training]:
+    """Call ``train(place, callbacks)`` for n places, and return what it does.
+
+    The trainings share the threads evenly. They run side by side, or one after the other where callbacks are told of them.
+    """
+    found: dict[int, Training] = {}
+    failed: list[BaseException] = []
+    each = max(1, default_threads() // n)
+
+    def one(place: int) -> None:
+        try:
+            with use_threads(each):
+                found[place] = train(place, callbacks or [_EndsWithOthers(failed)])
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    try:
+        if n == 1 or callbacks:
+            for place in range(n):
+                one(place)
+        else:
+            share(one, range(n))
+    except BaseException as error:
+        raise (failed or [error])[0] from None
+    return [found[place] for place in range(n)]
+
+
+def together(networks: Sequence[TabularNet]) -> TabularNet:
+    """Return the first of several networks, which from now on averages the predictions of all."""
+    first, *others = networks
+    set_checkpoints(first, [*first.checkpoints, *(params for network in others for params in network.all_params)])
+    return first
