@@ -21,7 +21,7 @@ from fcnet.training import baselines
 from fcnet.training.baselines import fit_linear
 
 PLAIN = GradientDescent()
-QUICK = ("--set", "epochs=20", "--set", "hidden_sizes=[8]")
+QUICK = ("--recipe", "table", "--set", "epochs=20", "--set", "hidden_sizes=[8]")
 
 
 def write(path, X, y):

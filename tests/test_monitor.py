@@ -17,7 +17,7 @@ from fcnet.data import load_dataset
 from fcnet.errors import SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.predictions import read_predictions
-from fcnet.experiments.recipe import load_recipe
+from fcnet.experiments.recipe import load_recipe, recipe_text
 from fcnet.experiments.results import read_history, read_metrics
 from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.run import sweep as sweep_of
@@ -27,7 +27,7 @@ from fcnet.report.calibration import calibration
 from fcnet.report.run import write_report
 from fcnet.training.calibration import fit_temperature
 
-QUICK = ["--set", "epochs=6", "--set", "hidden=[8]", "--set", "batch_size=20"]
+QUICK = ["--recipe", "table", "--set", "epochs=6", "--set", "hidden=[8]", "--set", "batch_size=20"]
 VALIDATION = {"val_loss", "val_accuracy", "val_balanced_accuracy", "val_f1", "val_roc_auc", "val_average_precision"}
 
 
@@ -163,6 +163,18 @@ def test_a_sweep_leaves_a_monitor_that_is_set(table, tmp_path):
     assert "val_f1" in read_history(folder)[0]
 
 
+def test_a_metric_takes_the_place_of_the_monitor_that_a_recipe_ships_with(table, tmp_path):
+    begun = make_plan(str(table), tmp_path, recipe="tabular", metric="val_roc_auc", trials=3)[1]
+    assert begun.config.settings.training.monitor == "roc_auc"
+    begun.write(tmp_path)
+    for again in ({"recipe": "tabular", "metric": "val_roc_auc"}, {}):
+        _, plan = make_plan(str(table), tmp_path, resume=True, **again)
+        assert plan.config.settings.training.monitor == "roc_auc"
+    (tmp_path / "own.toml").write_text(recipe_text("tabular"))
+    own = make_plan(str(table), tmp_path / "s", recipe=str(tmp_path / "own.toml"), metric="val_roc_auc")[1]
+    assert own.config.settings.training.monitor == "loss"
+
+
 @pytest.mark.parametrize("again", [{"metric": "val_log_loss"}, {}], ids=["repeated", "without a metric"])
 def test_the_command_that_began_a_sweep_goes_on_with_it(table, tmp_path, again):
     begun = make_plan(str(table), tmp_path, recipe="table", metric="val_log_loss", changes=["epochs=2"], trials=3)[1]
@@ -182,8 +194,9 @@ def test_a_sweep_leaves_a_monitor_that_is_set_to_auto(table, tmp_path):
 
 
 def test_a_sweep_without_a_metric_is_as_it_was(table, tmp_path):
-    _, plan = make_plan(str(table), tmp_path / "s", space=["learning_rate=0.01:0.1"])
-    assert (plan.config.settings.training.monitor, plan.metric, plan.sign) == ("auto", "val_accuracy", 1)
+    for recipe, monitor in (("table", "auto"), ("tabular", "loss")):
+        _, plan = make_plan(str(table), tmp_path / "s", recipe=recipe, space=["learning_rate=0.01:0.1"])
+        assert (plan.config.settings.training.monitor, plan.metric, plan.sign) == (monitor, "val_accuracy", 1)
 
 
 @pytest.mark.parametrize(

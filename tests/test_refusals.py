@@ -65,7 +65,7 @@ def of_table(tmp_path_factory):
         (["train", "pandas.csv"], "every column is left out"),
         (["train", "classes.csv"], "has 101 classes; name another --target."),
         (["train", "t.csv.zst"], "t.csv.zst cannot be unpacked"),
-        (["train", "t.csv", "--set", "first_layer=patches"], "first_layer = patches"),
+        (["train", "t.csv", "--recipe", "table", "--set", "first_layer=patches"], "first_layer = patches"),
         (["train", "t.csv", "--batch-size", "3"], "No such option '--batch-size'. Write --set batch_size=VALUE."),
         (["sweep", "t.csv", "--lr=0.1"], "No such option '--lr'. Write --set learning_rate=VALUE."),
         (["train", "t.csv", "--seet", "3"], "No such option '--seet'. (Did you mean"),

@@ -43,7 +43,7 @@ def diabetes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(diabetes):
     """A run that is trained to its end, which no test changes."""
-    run, result = trained(diabetes, "--set", "epochs=20", out=diabetes.parent / "whole")
+    run, result = trained(diabetes, "--recipe", "table", "--set", "epochs=20", out=diabetes.parent / "whole")
     (run / "said.txt").write_text(result.stdout)
     return run
 
@@ -243,7 +243,7 @@ def test_the_graph_predicts_the_same_numbers(whole, diabetes, tmp_path):
 
 
 def test_a_monitor_in_the_unit_of_the_target_chooses_the_epoch(diabetes, tmp_path):
-    run, _ = trained(diabetes, "--metric", "mae", "--set", "epochs=12", out=tmp_path / "run")
+    run, _ = trained(diabetes, "--metric", "mae", "--recipe", "table", "--set", "epochs=12", out=tmp_path / "run")
     history, metrics = read_history(run), metrics_of(run)
     of_epochs = [row["val_mae"] for row in history]
     assert metrics["best_epoch"] == 1 + int(np.argmin(of_epochs))
@@ -369,7 +369,7 @@ def test_the_space_of_a_recipe_is_without_what_is_for_classes(diabetes, tmp_path
     assert "training.label_smoothing" not in plan.swept
     (tmp_path / "study").mkdir()
     plan.write(tmp_path / "study")
-    assert make_plan(str(diabetes), tmp_path / "study", resume=True, recipe="table")[1].fixed == plan.fixed
+    assert make_plan(str(diabetes), tmp_path / "study", resume=True, recipe="tabular")[1].fixed == plan.fixed
     shutil.rmtree(tmp_path / "study")
     words = ["--space", "label_smoothing=0:0.1", "--trials", 2]
     said = fcnet("sweep", diabetes, "--out", tmp_path / "study", *words, code=2).stderr

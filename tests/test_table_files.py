@@ -557,7 +557,7 @@ def test_compressed_tables(plain, tmp_path, ending):
     data = load_dataset(str(path))
     assert data.X_train.equals(load_dataset(str(plain)).X_train)
     assert data.name == "packed"
-    assert configure(str(path), None)[0].name.startswith("packed-table-")
+    assert configure(str(path), None)[0].name.startswith("packed-tabular-")
     out = trained(path)
     assert run("evaluate", out).exit_code == 0
     assert run("predict", out, path).stdout == run("predict", out, plain).stdout

@@ -63,7 +63,7 @@ def table(tmp_path):
 
 @pytest.fixture
 def trained(table, tmp_path):
-    result = run("train", table, "--out", tmp_path / "run", "--set", "epochs=30", "--json")
+    result = run("train", table, "--recipe", "table", "--out", tmp_path / "run", "--set", "epochs=30", "--json")
     assert result.exit_code == 0, result.output
     return tmp_path / "run"
 

@@ -110,7 +110,8 @@ def sweep(
     """
     from fcnet.cli.sweep_table import Board
     from fcnet.experiments.folder import METRICS, STUDY, TRIALS
-    from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, how_to_go_on, make_plan
+    from fcnet.experiments.sweep.going_on import how_to_go_on
+    from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, make_plan
     from fcnet.experiments.sweep.results import RESULTS
     from fcnet.experiments.sweep.run import sweep as run_sweep
     from fcnet.files import identity

@@ -9,7 +9,7 @@ from typing import Any
 from fcnet.data import DATASETS, is_path
 from fcnet.data.own import checksum
 from fcnet.data.table import options_given
-from fcnet.data.table_file import stem
+from fcnet.data.table_file import is_table, stem
 from fcnet.engine import default_engine
 from fcnet.errors import FileFormatError, SettingError, unknown_name
 from fcnet.experiments.changes import find, read_change
@@ -90,5 +90,7 @@ def _names(changes: Iterable[str]) -> list[str]:
 
 
 def default_recipe(dataset: str) -> str:
-    """Return the name of the recipe by which a data set is trained where none is named."""
-    return DATASETS[dataset].recipe if dataset in DATASETS else "table"
+    """Return the name of the recipe by which a data set is trained where none is named: of own data by what it is."""
+    if dataset in DATASETS:
+        return DATASETS[dataset].recipe
+    return "tabular" if is_table(Path(dataset)) else "table"

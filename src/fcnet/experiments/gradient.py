@@ -10,12 +10,12 @@ from msgspec import Meta
 
 from fcnet.data import Dataset
 from fcnet.errors import SettingError
-from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
+from fcnet.experiments.folder import CHECKPOINT, HISTORY
 from fcnet.experiments.history_file import HistoryFile
 from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_of, scale_of
 from fcnet.experiments.network import Network
+from fcnet.experiments.run_callbacks import InUnits, KeepModel
 from fcnet.model import Model
-from fcnet.model_file import save
 from fcnet.nn.losses import Loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing.views import Views
@@ -26,9 +26,7 @@ from fcnet.training.calibration import fit_temperature
 from fcnet.training.callbacks import Callback, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule
-from fcnet.training.state import TrainingState
 from fcnet.training.tabular import TabularSettings, batch_size_for, epochs_for, rate_for
-from fcnet.training.target_scale import TargetScale
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import AdamW, Momentum, Update
 from fcnet.types import Array
@@ -197,8 +195,8 @@ class GradientDescent(Training, tag="gradient"):
             # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
             model.average_mirror, model.average_shift = views.mirror, min(views.shift, 1)
         augment = job.prepared.preprocessor.augmentation(Views(data.image_shape, views.mirror, views.shift))
-        end = _KeepModel(job, model, scale)
-        in_units = [_InUnits(float(scale.std[0]))] if scale else []
+        end = KeepModel(job, model, scale)
+        in_units = [InUnits(float(scale.std[0]))] if scale else []
         callbacks = [*in_units, HistoryFile(job.run / HISTORY), *job.callbacks, end]
         y_val = data.y_val
         if scale:
@@ -253,47 +251,22 @@ class GradientDescent(Training, tag="gradient"):
 
     @property
     def chosen_by_validation(self) -> str:
-        epoch = "the epoch" if self.keep_best else "when to stop" if self.patience else ""
+        epoch = f"the epoch{'s' * (self.best_epochs > 1)}" if self.keep_best else "when to stop" * bool(self.patience)
         share, temperature = "the share of a linear model" * self.blend_linear, "the temperature" * self.calibrate
         return " and ".join(filter(None, [epoch, share, temperature]))
 
     def how(self, metrics: dict[str, Any]) -> str:
-        by = "" if self.monitor == AUTO else f" by {METRICS[self.monitor].words}"
-        best = f"epoch {metrics['best_epoch']} was the best on the validation part{by}, and"
-        kept = f"Of {metrics['epochs']} epochs, {best if self.keep_best else 'the last'} is the one kept."
-        temperature, share = metrics.get("temperature"), metrics.get("linear_share")
-        if share:
-            kept += f" A linear model has a share of {share:.0%} in its logits."
-        return kept if temperature is None else f"{kept} Its logits were divided by {temperature:.3g}, the temperature."
+        n = min(self.best_epochs, metrics["epochs"])
+        where = f"on the validation part{'' if self.monitor == AUTO else f' by {METRICS[self.monitor].words}'}"
+        kept = f"epoch {metrics['best_epoch']} was the best {where}, and is the one kept"
+        if n > 1:
+            kept = f"the {n} that were best {where} predict together, epoch {metrics['best_epoch']} the first of them"
+        said = f"Of {metrics['epochs']} epochs, {kept if self.keep_best else 'the last is the one kept'}."
+        if share := metrics.get("linear_share"):
+            said += f" A linear model has a share of {share:.0%} in the logits."
+        temperature = metrics.get("temperature")
+        return said if temperature is None else f"{said} The logits were divided by {temperature:.3g}, the temperature."
 
     def epoch_words(self, metrics: dict[str, Any]) -> str:
-        return f" (epoch {metrics['best_epoch']} of {metrics['epochs']})"
-
-
-class _InUnits(Callback):
-    """Brings a monitor that has the unit of the targets from the scale of training to that unit."""
-
-    def __init__(self, unit: float) -> None:
-        self.unit = unit
-
-    def on_epoch_end(self, state: TrainingState) -> None:
-        if state.metric.in_units:
-            state.history[-1][f"val_{state.metric.name}"] *= self.unit
-
-
-class _KeepModel(Callback):
-    """Writes the model, if it is to be kept, at the end of a training, however it ends; first in the scale of the targets."""
-
-    def __init__(self, job: Job, model: Model, scale: TargetScale | None) -> None:
-        self.path, self.model, self.scale = job.run / MODEL if job.keep_model else None, model, scale
-
-    def on_train_end(self, state: TrainingState) -> None:
-        self.state = state
-        if self.scale is not None:
-            self.scale.leave(self.model.network)
-        self.save()
-
-    def save(self) -> None:
-        """Write the model as it is."""
-        if self.path is not None:
-            save(self.path, self.model)
+        n, epochs = min(self.best_epochs, metrics["epochs"]), metrics["epochs"]
+        return f" (the {n} best of {epochs} epochs)" if n > 1 else f" (epoch {metrics['best_epoch']} of {epochs})"

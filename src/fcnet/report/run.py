@@ -64,6 +64,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         charts=charts,
         sample=TRAIN_ROWS,
         how=how_trained(config, metrics) if metrics else "",
+        several=model is not None and bool(model.network.checkpoints),
         weights=first_layer(model) if model else None,
         averaged=model is not None and averages_channels(model),
         part=part,

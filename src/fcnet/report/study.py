@@ -8,8 +8,9 @@ from typing import Any
 from fcnet.errors import FileFormatError
 from fcnet.experiments.folder import MODEL, REPORT, owner, read_status
 from fcnet.experiments.scores import score_of
+from fcnet.experiments.sweep.going_on import how_to_go_on
 from fcnet.experiments.sweep.importance import LEAST_TRIALS, importances
-from fcnet.experiments.sweep.plan import OWN, Plan, how_to_go_on
+from fcnet.experiments.sweep.plan import OWN, Plan
 from fcnet.experiments.sweep.results import RESULTS, row_of, shown
 from fcnet.experiments.sweep.run import check_place
 from fcnet.experiments.sweep.storage import Database

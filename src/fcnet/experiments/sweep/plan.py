@@ -1,15 +1,13 @@
 """The plan of a sweep: all that is needed to repeat it, in the ``study.toml`` of its folder."""
 
 import json
-import math
 import random
-import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -18,16 +16,13 @@ from fcnet.experiments.config import Config
 from fcnet.experiments.configure import configure, default_recipe
 from fcnet.experiments.folder import LOCK, STUDY
 from fcnet.experiments.gradient import FOR_CLASSES
-from fcnet.experiments.recipe import SWEEP, recipe_text
+from fcnet.experiments.recipe import SWEEP, recipe_names, recipe_text
 from fcnet.experiments.scores import SCORES
 from fcnet.experiments.sweep.given import read_given, read_space
 from fcnet.experiments.sweep.space import Space, make_space
 from fcnet.experiments.sweep.values import grid, plain_params
 from fcnet.files import write_atomic
 from fcnet.training.metrics import AUTO, METRICS, Metric
-
-if TYPE_CHECKING:
-    from fcnet.experiments.sweep.storage import Database
 
 Sampler = Literal["tpe", "random", "grid", "cmaes"]
 Pruner = Literal["median", "halving", "hyperband", "none"]
@@ -252,48 +247,25 @@ def make_plan(
         fixed = fixed if space else list(dict.fromkeys([*fixed, *FOR_CLASSES]))
     changed = {"table": table, "fixed": fixed, **{name: value for name, value in own.items() if value is not None}}
     if "monitor" not in config.changed:
-        config = _judged_by(config, (own.get("metric") or AUTO).removeprefix("val_"), old)
+        is_open = (old is None and recipe is None) or recipe in recipe_names()
+        config = _judged_by(config, (own.get("metric") or AUTO).removeprefix("val_"), old, is_open=is_open)
     plan = Plan(config, make_space(config.settings, table, source, fixed), **(before | changed))
     if old is not None and (differs := old.differences(plan)):
         raise SettingError(f"{out} was begun with other settings: {differs}. Resume it with those, or choose another --out.")
     return out or Path("sweeps") / run.name, plan
 
 
-def _judged_by(config: Config, metric: str, old: Plan | None) -> Config:
-    """Return a configuration whose best epochs are those by the metric of the sweep, where it does not say which are."""
+def _judged_by(config: Config, metric: str, old: Plan | None, *, is_open: bool) -> Config:
+    """Return a configuration whose best epochs are those by the metric of the sweep, where it does not say which are.
+
+    What a recipe says that ships with fcnet, and `is_open`, is what it says of a training without a metric.
+    """
     training = config.settings.training
     if old is not None:  # with the name that the metric had, or none where it chose no epochs
         was = getattr(old.config.settings.training, "monitor", AUTO)
         metric = was if was in METRICS and METRICS[was].name == old.judge.name else AUTO
-    if metric not in METRICS or metric in SCORES or getattr(training, "monitor", "") != AUTO:
+    monitor = getattr(training, "monitor", None)  # None where there are no epochs
+    if metric not in METRICS or metric in SCORES or monitor is None or not (is_open or monitor == AUTO):
         return config
     training = msgspec.structs.replace(training, monitor=metric)
     return replace(config, settings=msgspec.structs.replace(config.settings, training=training))
-
-
-def how_to_go_on(
-    plan: Plan,
-    folder: Path,
-    database: "Database | None",
-    *,
-    n_done: int | None = None,
-    timeout: float = math.inf,
-    jobs: int = 1,
-    data_dir: str | None = None,
-) -> str:
-    """Return the command that goes on with a study; the address of a database, which may have a password, is not in it.
-
-    Where trials have come to their end, `n_done` of them, it draws no more: the finalists are what is left.
-    """
-    words = ["fcnet", "sweep", plan.config.dataset, "--out", str(folder), "--resume"]
-    words += ["--data-dir", data_dir] if data_dir else []
-    words += ["--jobs", str(jobs)] if jobs > 1 else []
-    if n_done is not None:
-        words += ["--trials", str(n_done)] if n_done < plan.most_trials and plan.trials < WHILE_THERE_IS_TIME else []
-    elif math.isfinite(timeout):
-        words += ["--timeout", f"{timeout:.15g}"]
-    elif plan.trials == WHILE_THERE_IS_TIME:
-        words += ["--timeout", "TIME"]
-    if database is None:
-        return f"Go on with: {shlex.join(words)}"
-    return f"Go on with: {shlex.join([*words, '--study', database.name])}, and the same --storage or FCNET_STORAGE"

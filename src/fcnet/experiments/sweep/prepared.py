@@ -56,6 +56,7 @@ class PreparedData:
             0 if recipe.preprocessing.keeps_pixels else views.shift,  # pixels are moved batch by batch
             recipe.training.always_averages,
             recipe.dtype,
+            recipe.takes_codes,
         ]
         return hashlib.sha256(json.dumps(says).encode()).hexdigest()[:16]
 
