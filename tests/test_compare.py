@@ -278,7 +278,8 @@ def test_what_cannot_be_compared_is_refused(trained, tmp_path):
     assert "is not a finished run" in fcnet(b / "seed-0", stopped, code=1)
     assert "have the same seed, 0" in fcnet(a, a.parent, code=1)
     assert "differ in training.learning_rate" in fcnet(a / "seed-0", _mixed(tmp_path, a, b), code=1)
-    assert "these are of 1: name two folders" in fcnet(a, code=1)
+    said = fcnet(a, code=1)
+    assert f"these are of 1: {a}/seed-0 (digits, a single network). Name two folders." in said
     assert "seed-0 is named twice: there is nothing to compare." in fcnet(a / "seed-0", a / "seed-0", code=1)
     assert "fewer than two are in common: A has 0, 1, 2 and B has 0" in fcnet(a, b / "seed-0", code=1)
     assert "There is no folder" in fcnet(a, tmp_path / "none", code=1)

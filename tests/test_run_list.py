@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command_line import fcnet as command
 
 from fcnet.cli import main
 from fcnet.errors import DivergedError, SettingError
@@ -23,6 +24,7 @@ from fcnet.experiments import run as runs
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import owned
 from fcnet.experiments.history_end import HistoryEnd
+from fcnet.experiments.members import train_members
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.results import read_history, read_metrics
 from fcnet.experiments.run_selection import chosen
@@ -506,3 +508,59 @@ def test_watching_shows_what_is_added_until_ctrl_c(folder, tmp_path):
         process.kill()
         process.wait()
         os.close(here)
+
+
+@pytest.fixture(scope="module")
+def ensembles(tmp_path_factory):
+    """A folder with a single run, one with folds, and one with seeds that was stopped in its second network."""
+
+    class StopInSecond(Callback):
+        def on_train_begin(self, state):
+            self.trainings = getattr(self, "trainings", 0) + 1
+
+        def on_epoch_end(self, state):
+            if (self.trainings, state.epoch) == (2, 2):
+                raise KeyboardInterrupt
+
+    folder, recipe = tmp_path_factory.mktemp("ensembles"), load_recipe("digits", BASE)
+    runs.train(folder / "single", Config("digits", "digits", recipe))
+    train_members(folder / "folds", Config("digits", "digits", recipe, folds=2))
+    with pytest.raises(KeyboardInterrupt):
+        train_members(folder / "seeds", Config("digits", "digits", recipe, seeds=3), callbacks=[StopInSecond()])
+    return folder
+
+
+def test_an_ensemble_is_listed_with_the_epochs_of_the_network_at_work(ensembles):
+    row = rows_of(ensembles)["seeds"]
+    assert (row.state, row.epochs, row.n_epochs, row.network, row.n_networks) == ("stopped", 2, 3, 2, 3)
+    last = read_history(ensembles / "seeds" / "members" / "2")[-1]
+    assert (row.loss, row.val_accuracy) == (last["loss"], last["val_accuracy"])
+    assert re.search(r"^seeds +stopped .* 2/3 .* 3 seeds; network 2 of 3$", fcnet(ensembles), re.M)
+
+
+def test_a_list_says_where_scores_are_of_different_rows(ensembles, tmp_path):
+    note = "Scores on digits are of different rows"
+    said = fcnet(ensembles)
+    assert note in said
+    assert re.search(r"^folds +finished .* 3/3 .* 2 folds$", said, re.M)
+    assert note not in fcnet(ensembles, "--filter", "folds=0")
+    assert "folds" not in fcnet(ensembles, "--filter", "folds=0")
+
+
+def test_a_comparison_says_what_runs_are(ensembles, tmp_path):
+    single, folds = ensembles / "single", ensembles / "folds"
+    for run in (single, folds):
+        shutil.copytree(run, tmp_path / "mixed" / run.name)
+    config = tmp_path / "mixed" / "folds" / "config.toml"
+    config.write_text(config.read_text().replace("seed = 0", "seed = 1"))
+    said = command("compare", tmp_path / "mixed", single, code=1).stderr
+    assert "not trained alike: one is an ensemble of 2 folds, the other a single network." in said
+    third = Path(shutil.copytree(single, tmp_path / "third"))
+    (third / "config.toml").write_text((third / "config.toml").read_text().replace("batch_size = 100", "batch_size = 90"))
+    said = command("compare", single, folds, third, code=1).stderr
+    assert f"{single} (digits, a single network), {folds} (digits, an ensemble of 2 folds), {third}" in said
+    other = Path(shutil.copytree(folds, tmp_path / "other"))
+    (other / "config.toml").write_text((other / "config.toml").read_text().replace("seed = 0", "seed = 1"))
+    said = command("compare", folds, other).stdout
+    assert "B: digits, an ensemble of 2 folds, validation accuracy" in said
+    assert "More of them, with other seeds, tell whether that is luck." in said

@@ -46,6 +46,17 @@ def listed(names: Iterable[str], most: int = 10, sign: str = ", ") -> str:
     return sign.join(names[:most]) + more
 
 
+def ensemble_words(folds: int, seeds: int) -> str:
+    """Return what an ensemble is of, and nothing for a single network.
+
+    Examples
+    --------
+    >>> ensemble_words(5, 1), ensemble_words(0, 3), ensemble_words(0, 1)
+    ('5 folds', '3 seeds', '')
+    """
+    return f"{folds} folds" if folds else f"{seeds} seeds" if seeds > 1 else ""
+
+
 def shortened(text: str) -> str:
     """Return the beginning of a text, as much of it as fits a line of a list.
 

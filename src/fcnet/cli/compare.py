@@ -138,6 +138,7 @@ def _as_json(compared: "Compared") -> dict[str, Any]:
 def _as_text(compared: "Compared") -> str:
     from statistics import mean, stdev
 
+    from fcnet.experiments.compare import what_it_is
     from fcnet.words import setting_words
 
     difference, named = compared.difference, (("A", compared.a), ("B", compared.b))
@@ -150,7 +151,8 @@ def _as_text(compared: "Compared") -> str:
         first, more = next(iter(side.runs.values())), f" and {len(values) - 1} more" if len(values) > 1 else ""
         where = first.parent if more and are_apart else f"{first}{more}"
         shown = f"{mean(values):.{digits}f}{spread}{sign and f' {sign}'}"
-        lines.append(f"{name}: {side.config.recipe}, validation {side.score.words} {shown}  ({where})")
+        kind = f", {what_it_is(side.config)}" if side.config.members() else ""
+        lines.append(f"{name}: {side.config.recipe}{kind}, validation {side.score.words} {shown}  ({where})")
     for name, side in named:
         seeds, one = ", ".join(map(str, side.left_out)), len(side.left_out) == 1
         if seeds:
@@ -176,7 +178,9 @@ def _verdict(compared: "Compared") -> str:
     difference = compared.difference
     better, worse = ("B", "A") if difference.mean > 0 else ("A", "B")
     if difference.is_of_rows:
+        ensembles = any(side.config.members() for side in (compared.a, compared.b))
         luck = "Whether that is the recipe or the luck of its seed, runs with several seeds tell."
+        luck = "More of them, with other seeds, tell whether that is luck." if ensembles else luck
         if difference.is_decided:
             return f"The model of {better} is better than that of {worse}. {luck}"
         return f"Undecided: the models are not told apart by these rows. {luck}"

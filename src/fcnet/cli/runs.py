@@ -106,13 +106,15 @@ def _table(folder: Path, rows: Sequence["RunRow"], width: int, score: str) -> "T
     from rich.table import Table
     from rich.text import Text
 
+    from fcnet.experiments.runs import validated_otherwise
+
     columns = _columns(folder, rows, score)
     widths = {name: max(map(cell_len, (name, *cells))) for name, cells in columns.items()}
     widths[SETTINGS] = min(widths[SETTINGS], LEAST)
     for name in SPARED:
         if sum(widths.values()) + GAP * (len(widths) - 1) > width:
             del widths[name]
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", caption=validated_otherwise(rows), caption_justify="left")
     for name in widths:
         title = Text(name, no_wrap=True)
         table.add_column(
@@ -128,12 +130,16 @@ def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, li
     from fcnet.experiments.run_selection import value_of
     from fcnet.experiments.runs import OTHER_METRICS, differing
     from fcnet.training.metrics import METRICS
-    from fcnet.words import duration_words, setting_words, shortened
+    from fcnet.words import duration_words, ensemble_words, setting_words, shortened
 
     settings, columns = differing(rows), {name: list[str]() for name in COLUMNS}
     for row in rows:
         reason = f"diverged in epoch {row.epochs + 1}" if row.state == "diverged" else shortened(row.reason)
-        own = ", ".join(f"{path.rpartition('.')[2]} = {setting_words(value)}" for path, value in settings[row.run].items())
+        own = {path.rpartition(".")[2]: value for path, value in settings[row.run].items() if path not in ("seeds", "folds")}
+        words = ", ".join(f"{name} = {setting_words(value)}" for name, value in own.items())
+        is_under_way = row.n_networks > 1 and row.state != "finished"
+        network = f"network {row.network} of {row.n_networks}" if is_under_way else ""
+        ensemble = ensemble_words(row.folds, row.settings.get("seeds", 1))
         cells = (
             str(row.run.relative_to(folder)) if row.run != folder else str(row.run),
             row.state,
@@ -142,7 +148,7 @@ def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, li
             "" if row.loss is None else f"{row.loss:.4g}",
             "" if row.n_epochs is None else f"{row.epochs}/{row.n_epochs}",
             "" if row.seconds is None else duration_words(row.seconds),
-            "; ".join(filter(None, [own, reason])),
+            "; ".join(filter(None, [ensemble, words, network, reason])),
         )
         for column, cell in zip(columns.values(), cells, strict=True):
             column.append(cell)

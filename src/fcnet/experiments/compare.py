@@ -23,7 +23,7 @@ from fcnet.experiments.scores import score_of
 from fcnet.training.callbacks import Callback
 from fcnet.training.metrics import Metric
 from fcnet.types import Array
-from fcnet.words import listed
+from fcnet.words import ensemble_words, listed
 
 _log = logging.getLogger(__name__)
 _UNSTABLE = "a recipe that diverges has no accuracy to compare. Change it, or compare other seeds by --seed."
@@ -103,8 +103,20 @@ def compare_runs(paths: Sequence[str | Path], data_dir: str | None = None) -> Co
         raise InputError(f"{paths[0]} is named twice: there is nothing to compare.")
     groups = list(found.values()) if len(found) == 2 else _by_recipe([run for runs in found.values() for run in runs])
     if len(groups) != 2:
-        raise InputError(f"Runs of two recipes can be compared, and these are of {len(groups)}: name two folders.")
+        what = listed(map(_first_of, groups))
+        raise InputError(f"Runs of two recipes can be compared, and these are of {len(groups)}: {what}. Name two folders.")
     return _compared(_side("A", groups[0]), _side("B", groups[1]), data_dir)
+
+
+def what_it_is(config: Config) -> str:
+    """Return whether a run is of one network or an ensemble, and of what."""
+    words = "" if config.fold else ensemble_words(config.folds, config.seeds)
+    return f"an ensemble of {words}" if words else "a single network"
+
+
+def _first_of(runs: Sequence[Path]) -> str:
+    config = Config.read(runs[0])
+    return f"{runs[0]} ({config.recipe}, {what_it_is(config)})"
 
 
 def _by_recipe(runs: Iterable[Path]) -> list[list[Path]]:
@@ -123,7 +135,9 @@ def _side(name: str, runs: Sequence[Path]) -> Side:
             raise InputError(f"{by_seed[config.seed]} and {run} have the same seed, {config.seed}: leave one out.")
         here = _settings(config)
         if differ := [path for path, value in expected.items() if here.get(path) != value]:
-            raise InputError(f"{runs[0]} and {run} are on one side, and of two recipes: they differ in {listed(differ)}.")
+            kinds = [what_it_is(one) for one in (first, config)]
+            how = f"one is {kinds[0]}, the other {kinds[1]}" if kinds[0] != kinds[1] else f"they differ in {listed(differ)}"
+            raise InputError(f"{runs[0]} and {run} are on one side, and not trained alike: {how}.")
         by_seed[config.seed] = run
     metrics = {}
     for seed, run in by_seed.items():

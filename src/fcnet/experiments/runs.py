@@ -16,6 +16,7 @@ from fcnet.experiments.folder import (
     CHECKPOINT,
     CONFIG,
     HISTORY,
+    MEMBERS,
     METRICS,
     PREDICTIONS,
     STUDY,
@@ -34,6 +35,7 @@ from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
 from fcnet.training.metrics import AUTO, Metric
 from fcnet.training.metrics import METRICS as METRICS_BY_NAME
+from fcnet.words import listed
 
 OF_A_RUN = re.compile(rb'^dataset *= *["\'].*^\[settings', re.DOTALL | re.MULTILINE)  # a config.toml of others has not both
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
@@ -65,6 +67,8 @@ class RunRow:
         sitting.
     loss, val_loss, val_accuracy, train_accuracy, test_accuracy : float
         Of the model that a finished run keeps, but `loss`, of its last epoch; of others all of the last epoch so far.
+    n_networks, network : int
+        How many networks there are to be, and which of them the epochs so far, and what is measured in them, are of.
     scores : dict
         Its other metrics of the validation and the test part by their names, as ``val_roc_auc``; of a regression all of them.
     settings : dict
@@ -88,6 +92,13 @@ class RunRow:
     scores: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     began: float = 0.0
+    n_networks: int = 1
+    network: int = 1
+
+    @property
+    def folds(self) -> int:
+        """The number of folds of a cross-validation; 0 where the validation rows are one part of the data."""
+        return int(self.settings.get("folds", 0))
 
     @property
     def judge(self) -> Metric:
@@ -174,7 +185,7 @@ class _Reader:
     """Reads one run, time and again."""
 
     def __init__(self, run: Path) -> None:
-        self.run, self.history = run, HistoryEnd(run / HISTORY)
+        self.run, self.network, self.history = run, 0, HistoryEnd(run / HISTORY)
         self._settings_of: tuple[int, int] | None = None  # the file that these were read from
         self._settings: dict[str, Any] = {}
         self._row: RunRow | None = None  # of a finished run
@@ -203,7 +214,10 @@ class _Reader:
         if (identity := _identity(self.run / CONFIG)) != self._settings_of:
             self._settings, self._n_epochs = _settings_of(self.run)
             self._settings_of = identity
-        last = self.history.row() or {}
+        n_networks = self._settings.get("folds") or self._settings.get("seeds", 1)
+        if n_networks > 1 and (network := sum(path.is_dir() for path in (self.run / MEMBERS).glob("*"))) != self.network:
+            self.network, self.history = network, HistoryEnd(self.run / MEMBERS / str(network) / HISTORY)
+        last = (self.history.row() if state != "finished" or n_networks == 1 else None) or {}
         values: dict[str, Any] = {name: last.get(name) for name in FROM_HISTORY}
         figures = last
         values |= {"epochs": last.get("epoch", 0), "seconds": _seconds(self.run, status, state)}
@@ -211,12 +225,24 @@ class _Reader:
             figures = read_metrics(self.run)
             values |= {name: figures.get(name) for name in FROM_METRICS} | {"seconds": figures["fit_seconds"]}
             values["val_loss"] = figures.get("val_loss", values["val_loss"])  # older ones do not have it
-            if figures.get("members"):
-                values["epochs"] = figures["epochs"]
+            if members := figures.get("members"):
+                values["epochs"], self.network, n_networks = figures["epochs"], len(members), len(members)
         reason = status.get("reason", "") if state in ("diverged", "failed") else ""
         known = {"dataset": self._settings["dataset"], "n_epochs": self._n_epochs, "settings": self._settings}
+        known |= {"n_networks": n_networks, "network": self.network or 1}
         known["scores"] = {name: figures[name] for name in OTHER_METRICS if figures.get(name) is not None}
         return RunRow(self.run, state, reason, **known, **values, began=began)
+
+
+def validated_otherwise(rows: Sequence[RunRow]) -> str:
+    """Return a note on the data sets where some runs were validated by folds, and others on one part; nothing if none."""
+    folded, others = ({Path(row.dataset or "").name for row in rows if bool(row.folds) == is_so} for is_so in (True, False))
+    if not (both := sorted(folded & others)):
+        return ""
+    return (
+        f"Scores on {listed(both)} are of different rows: with folds every row that is not a test row is validated, else the "
+        "validation rows alone."
+    )
 
 
 def _settings_of(run: Path) -> tuple[dict[str, Any], int | None]:
