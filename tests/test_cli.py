@@ -82,6 +82,27 @@ def test_train_fills_a_run_folder(run):
     assert np.mean(load(run / "model.safetensors").predict(data.X_val) == data.y_val) == metrics["val_accuracy"]
 
 
+def test_digits_are_read_without_scikit_learn_and_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits as load_theirs
+
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from fcnet.data import load_digits; load_digits(); print('sklearn' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "False\n"
+    ours, theirs = load_digits(), load_theirs()
+    order = np.random.default_rng(0).permutation(1797)
+    np.testing.assert_array_equal(np.concatenate([ours.X_train, ours.X_val, ours.X_test]), theirs.data[order])
+    np.testing.assert_array_equal(np.concatenate([ours.y_train, ours.y_val, ours.y_test]), theirs.target[order])
+    assert ours.classes == [str(name) for name in theirs.target_names]
+
+
 def test_train_does_not_read_the_test_part(tmp_path, monkeypatch):
     from fcnet import data
 
