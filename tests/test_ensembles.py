@@ -297,3 +297,16 @@ def test_a_run_that_is_replaced_is_unfinished_from_the_first_moment_on(tmp_path,
     assert read_state(run).kind != "finished"
     fcnet_("train", "digits", "--out", run, "--resume")
     assert len(fcnet.load(run / "model.safetensors").members) == 2
+
+
+@pytest.mark.parametrize("option", ["--seeds", "--folds"])
+def test_the_data_of_an_ensemble_is_loaded_once(tmp_path, monkeypatch, option):
+    loaded, load_all = [], Config.load
+
+    def load_and_count(config, *given, **named):
+        loaded.append(config)
+        return load_all(config, *given, **named)
+
+    monkeypatch.setattr(Config, "load", load_and_count)
+    fcnet_("train", "digits", option, 2, "--out", tmp_path / "run", *QUICK)
+    assert len(loaded) == 1

@@ -3,10 +3,11 @@
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -18,11 +19,10 @@ from fcnet.experiments.folder import LINEAR, MEMBERS, MODEL, PREDICTIONS, owned
 from fcnet.experiments.job import scale_of
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
-from fcnet.experiments.run import begin, check_folder, check_run, is_begun, peak_memory_mb, train
+from fcnet.experiments.run import TrainOptions, begin, check_folder, check_run, is_begun, peak_memory_mb, train
 from fcnet.experiments.scores import measured, score_of, with_deviation
 from fcnet.model import Ensemble, Model
 from fcnet.model_file import load, save
-from fcnet.training.callbacks import Callback
 from fcnet.types import Array
 
 OF_A_MEMBER = ("recipe", "seed", "train_{}", "val_{}", "val_loss", "epochs", "best_epoch", "fit_seconds")
@@ -30,24 +30,16 @@ OF_ROWS = ("val_", "test_", "baselines", "warnings", "class_sizes")  # what begi
 _log = logging.getLogger(__name__)
 
 
-def train_members(
-    run: Path,
-    config: Config,
-    *,
-    data_dir: str | None = None,
-    force: bool = False,
-    resume: bool = False,
-    checkpoint_seconds: float = 10.0,
-    callbacks: Iterable[Callback] = (),
-) -> dict[str, Any]:
+def train_members(run: Path, config: Config, **options: Unpack[TrainOptions]) -> dict[str, Any]:
     """Train the members of an ensemble, each in a run folder below `run`, and fill `run`; return the metrics of the ensemble.
 
     The parameters, and what is raised, are those of `fcnet.experiments.run.train`.
     """
+    force, resume = options.get("force", False), options.get("resume", False)
     if check_run(run, config, force=force, resume=resume):
         return read_metrics(run)
     began, members = time.monotonic(), config.members()
-    data = config.load(data_dir, n_test=0)
+    data = config.load(options.get("data_dir"), n_test=0)
     for part in config.parts(data):
         config.check_data(part)
     with owned(run, "train"):
@@ -55,17 +47,11 @@ def train_members(
             return read_metrics(run)
         begin(run, config, resume)
         folders = [run / MEMBERS / str(number) for number in range(1, len(members) + 1)]
-        for number, (folder, member) in enumerate(zip(folders, members, strict=True), 1):
+        parts = config.parts(data) if config.folds else repeat(data)
+        for number, (folder, member, part) in enumerate(zip(folders, members, parts, strict=False), 1):
             _log.info("Network %d of %d, with seed %d", number, len(members), member.seed)
             begun = is_begun(folder, member)
-            train(
-                *(folder, member),
-                data_dir=data_dir,
-                force=not begun,
-                resume=begun,
-                checkpoint_seconds=checkpoint_seconds,
-                callbacks=callbacks,
-            )
+            train(folder, member, data=part, **options | {"force": not begun, "resume": begun})
         return record(run, config, folders, data, began, each_is_tested=True)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from fcnet.data import Dataset
 from fcnet.data.splits import joined
@@ -39,6 +39,30 @@ from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 
 _log = logging.getLogger(__name__)
+
+
+class TrainOptions(TypedDict, total=False):
+    """How a run is trained, which changes nothing of its result; what is left out is as it says.
+
+    Parameters
+    ----------
+    data_dir : str, optional
+        Where to look for data files first.
+    force : bool
+        Replace a run that is in the folder; by default not.
+    resume : bool
+        Go on with the run that is in the folder, if there is one; by default not.
+    checkpoint_seconds : float
+        Least time between two checkpoints; by default 10.
+    callbacks : iterable of Callback
+        By default none.
+    """
+
+    data_dir: str | None
+    force: bool
+    resume: bool
+    checkpoint_seconds: float
+    callbacks: Iterable[Callback]
 
 
 def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = False) -> bool:
@@ -91,16 +115,7 @@ def begin(run: Path, config: Config, resume: bool) -> None:
     config.write(run)
 
 
-def train(
-    run: Path,
-    config: Config,
-    *,
-    data_dir: str | None = None,
-    force: bool = False,
-    resume: bool = False,
-    checkpoint_seconds: float = 10.0,
-    callbacks: Iterable[Callback] = (),
-) -> dict[str, Any]:
+def train(run: Path, config: Config, *, data: Dataset | None = None, **options: Unpack[TrainOptions]) -> dict[str, Any]:
     """Train by `config`, fill the folder `run`, and return the metrics; of a finished run that is resumed, those it has.
 
     The test part of the data is not read. Training sees the training part alone, and preprocessing that of all folds. The
@@ -111,27 +126,24 @@ def train(
     ----------
     run : Path
     config : Config
-    data_dir : str, optional
-        Where to look for data files first.
-    force : bool
-        Replace a run that is in the folder.
-    resume : bool
-        Go on with the run that is in the folder, if there is one.
-    checkpoint_seconds : float
-        Least time between two checkpoints.
-    callbacks : iterable of Callback
+    data : Dataset, optional
+        That of `config`, without its test part, where it has been loaded and checked already.
+    **options
+        Those of `TrainOptions`.
 
     Raises
     ------
     FcnetError
         If folder, data or settings do not fit, or training diverges; the parameters kept so far are then in the folder.
     """
+    force, resume = options.get("force", False), options.get("resume", False)
     if check_run(run, config, force=force, resume=resume):
         return read_metrics(run)
     began = time.monotonic()
     recipe = config.settings
-    data = config.load(data_dir, n_test=0)
-    config.check_data(data)
+    if data is None:
+        data = config.load(options.get("data_dir"), n_test=0)
+        config.check_data(data)
     for note in data.notes:
         _log.info("%s", note, extra={"once": True})
     with owned(run, "train"):
@@ -141,9 +153,8 @@ def train(
         with use_threads(config.threads or None):
             prepared = prepare(config, data)
             X_val = prepared.preprocessor.transform(data.X_val, recipe.dtype)
-            job = Job(
-                recipe, data, prepared, X_val, config.seed, config.engine, run, checkpoint_seconds, resume, tuple(callbacks)
-            )
+            seconds, callbacks = options.get("checkpoint_seconds", 10.0), tuple(options.get("callbacks", ()))
+            job = Job(recipe, data, prepared, X_val, config.seed, config.engine, run, seconds, resume, callbacks)
             return _record(config, job, recipe.training.train(job), began)
 
 
