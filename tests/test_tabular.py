@@ -386,5 +386,5 @@ def test_several_targets_and_refusals_of_regressions():
 
 def test_epochs_and_batches_by_the_number_of_rows():
     rows = [1, 1000, 10_000, 100_000, 1_000_000]
-    assert [epochs_for(n) for n in rows] == [64, 64, 32, 15, 8]
+    assert [epochs_for(n) for n in rows] == [64, 64, 64, 20, 8]
     assert [batch_size_for(n) for n in rows] == [32, 64, 256, 512, 1024]
