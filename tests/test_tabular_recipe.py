@@ -11,9 +11,12 @@ from fcnet import TabularClassifier, load
 from fcnet.errors import SettingError
 from fcnet.estimators.tabular_settings import TABLE
 from fcnet.experiments.config import Config
+from fcnet.experiments.configure import default_recipe
 from fcnet.experiments.network import Network
 from fcnet.experiments.recipe import Recipe, load_recipe
 from fcnet.experiments.run import train
+from fcnet.experiments.sweep.plan import make_plan
+from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.nn.losses import get_loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.training.callbacks import Callback
@@ -35,7 +38,7 @@ def table(tmp_path):
 
 def test_a_table_is_trained_predicted_and_exported(table, tmp_path):
     run = tmp_path / "run"
-    fcnet("train", table, "--out", run, "--recipe", "tabular", *(f"--set={change}" for change in SMALL))
+    said = fcnet("train", table, "--out", run, *(f"--set={change}" for change in SMALL)).stdout
     model, metrics = load(run / "model.safetensors"), json.loads((run / "metrics.json").read_text())
     assert isinstance(model.network, TabularNet)
     assert (model.network.n_members, model.network.category_sizes) == (2, [3])
@@ -43,11 +46,57 @@ def test_a_table_is_trained_predicted_and_exported(table, tmp_path):
     assert metrics["baselines"].keys() == {"class_shares", "linear"}
     assert load(run / "linear.safetensors").network.layer_sizes == [6, 2]  # two numbers, a gap, three categories
     assert metrics["epochs"] == 6
+    assert "(the 5 best of 6 epochs)" in said
+    how = Config.read(run).settings.training.how(metrics)
+    assert "Of 6 epochs, the 5 that were best on the validation part by loss predict together, epoch " in how
+    assert "best epoch, of several that predict together" in (run / "report.html").read_text()
     said = pl.read_csv(fcnet("predict", run, table).stdout.encode())
     probabilities = model.predict_proba(pl.read_csv(table))
     assert said.select("no", "yes").to_numpy() == pytest.approx(probabilities, abs=1e-5)
     fcnet("export", run, "--to", tmp_path / "model.onnx")
     fcnet("runs", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "recipe"),
+    [
+        ("t.csv", "tabular"),
+        ("t.tsv.gz", "tabular"),
+        ("t.parquet", "tabular"),
+        ("t.npz", "table"),
+        ("p/", "table"),
+        ("digits",) * 2,
+    ],
+)
+def test_a_table_is_trained_by_it_by_default_and_what_is_none_is_not(data, recipe):
+    assert default_recipe(data) == recipe
+
+
+def test_a_study_of_before_goes_on_with_its_own_recipe(table, tmp_path):
+    begun = make_plan(str(table), tmp_path / "study", recipe="table", trials=2)[1]
+    (tmp_path / "study").mkdir()
+    begun.write(tmp_path / "study")
+    plan = make_plan(str(table), tmp_path / "study", resume=True)[1]
+    assert (plan.config, plan.table) == (begun.config, begun.table)
+
+
+def test_folds_predict_together(table, tmp_path):
+    run = tmp_path / "run"
+    changes = (*SMALL, "network.n_members=1", "epochs=2")
+    fcnet("train", table, "--folds", 2, "--out", run, *(f"--set={change}" for change in changes))
+    model, metrics = load(run / "model.safetensors"), json.loads((run / "metrics.json").read_text())
+    assert (len(model.members), metrics["n_val"]) == (2, 136)
+    fcnet("evaluate", run)
+    said = pl.read_csv(fcnet("predict", run, table).stdout.encode())
+    assert said.select("no", "yes").to_numpy() == pytest.approx(model.predict_proba(pl.read_csv(table)), abs=1e-5)
+
+
+def test_a_sweep_prepares_rows_for_each_kind_of_network(table, tmp_path):
+    recipes = [load_recipe("tabular"), load_recipe("tabular", ["network=plain", "blend_linear=false"])]
+    config = Config(str(table), "tabular", recipes[0])
+    prepared = PreparedData(config, config.load(n_test=0), tmp_path / "prepared")
+    widths = [prepared.of(recipe)[0].rows.shape[1] for recipe in recipes]
+    assert widths == [4, 6]  # two numbers and a gap, with one column of three categories or three
 
 
 class Stop(Callback):
