@@ -3,12 +3,14 @@
 import datetime
 import pickle
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -26,6 +28,7 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.tabular import batch_size_for, ensemble_for, epochs_for
 
 SMALL = {"hidden_sizes": [8], "epochs": 4, "random_state": 0, "threads": 1}
+LEARNS_LITTLE = pytest.mark.filterwarnings("ignore:The network:sklearn.exceptions.ConvergenceWarning")  # and need not
 IN_FLOAT64 = {"hidden_sizes": [16], "epochs": 30, "settings": {"dtype": "float64"}}  # equal to 1e-7 in batches of any size
 OTHER_WEIGHTS = {
     "check_sample_weight_equivalence_on_dense_data": "rows and dropout are drawn by the number of rows; medians have no weights"
@@ -106,6 +109,7 @@ def test_it_learns_what_follows_from_a_number_and_a_category(table):
     assert 1 <= model.best_epoch_ <= len(model.history_) == 60
 
 
+@LEARNS_LITTLE
 @pytest.mark.parametrize(
     "changes",
     [
@@ -206,6 +210,7 @@ def test_parameters_that_do_not_fit_are_refused(table, changes, words):
     assert words in str(error.value)
 
 
+@LEARNS_LITTLE
 def test_validation_rows_that_are_given(table):
     frame, y = table
     model = TabularClassifier(**SMALL, settings={"ema_decay": 0.0}).fit(frame[:90], y[:90], X_val=frame[90:], y_val=y[90:])
@@ -223,6 +228,28 @@ def test_validation_rows_that_are_given(table):
         TabularClassifier(**SMALL).fit(frame, y, X_val=frame, y_val=["perhaps"] * 120)
     with pytest.raises(InputError, match="refit"):
         TabularClassifier(**SMALL, refit=True).fit(frame, y, X_val=frame, y_val=y)
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_a_network_that_is_no_better_than_one_answer_is_told_once(kind):
+    rng = np.random.default_rng(0)
+    X, X_val = rng.standard_normal((200, 2)), rng.standard_normal((60, 2))
+    y, y_val = ((rows[:, 0] > 0).astype(float) for rows in (X, X_val))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kind(**SMALL).fit(X, y, X_val=X_val, y_val=y_val)
+        kind(**SMALL).fit(X, y, X_val=X_val[:19], y_val=1 - y_val[:19])  # too few to tell
+        kind(**SMALL).fit(X, y, X_val=X_val, y_val=np.ones(60))
+    with pytest.warns(ConvergenceWarning) as told:
+        model = kind(**SMALL).fit(X, y, X_val=X_val, y_val=1 - y_val)
+    [said] = told
+    assert said.filename == __file__
+    assert "no better than" in str(said.message)
+    assert "on the 60 validation rows" in str(said.message)
+    if kind is TabularClassifier:
+        shares = np.tile([np.mean(y == 0), np.mean(y == 1)], (60, 1))
+        costs = [log_loss(1 - y_val, each) for each in (model.predict_proba(X_val), shares)]
+        assert f"log-loss is {costs[0]:.4g}, and {costs[1]:.4g} without any column" in str(said.message)
 
 
 def test_few_rows_are_all_trained_on():
@@ -243,6 +270,7 @@ def test_rows_of_weight_zero_are_left_out(table):
         TabularClassifier(**SMALL, class_weight={"yes": 0, "no": 0}).fit(frame, y)
 
 
+@LEARNS_LITTLE
 def test_weights_of_classes_move_probabilities():
     X = np.random.default_rng(0).standard_normal((200, 2))
     y = np.arange(200) % 10 == 0

@@ -11,6 +11,7 @@ from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
 ROWS_TO_JUDGE_BY = 10_000
+FEWEST_TO_JUDGE_BY = 20  # validation rows: of fewer chance alone often says that a good network is no better
 NOT_OF_LBFGS = ("dropout", "input_dropout", "early_stopping", "callbacks", "progress", "checkpoint")
 
 
@@ -26,15 +27,61 @@ def left_out(parameters: Parameters, n_rows: int, has_validation: bool) -> Itera
 
 def nothing_learnt(network: FullyConnectedNet, X: Any, y: Array, weights: Array | None) -> Iterator[Warning]:
     """Yield what is to be said where the best answer that is the same for all rows costs no more than the network's."""
-    loss, n = network.loss, X.shape[0]
+    n = X.shape[0]
     if n > ROWS_TO_JUDGE_BY:
         rows = np.random.default_rng(0).choice(n, ROWS_TO_JUDGE_BY, replace=False)
         X, y, weights = X[rows], y[rows], None if weights is None else weights[rows]
-    constant = np.broadcast_to(loss.constant_logits(y, network.n_classes, weights), (len(y), network.n_classes))
-    reached, without = loss.value(network.logits(X), y, weights), loss.value(constant, y, weights)
+    reached, without = _costs(network, X, y, weights, network.loss.constant_logits(y, network.n_classes, weights))
     if reached >= without and (y != y[0]).any():  # a constant target needs no inputs
         yield ConvergenceWarning(
             f"The network has learnt no more than one answer for all rows has to say, by its loss on the training rows: it is "
             f"{reached:.4g}, that of the answer {without:.4g}. Try a larger max_iter or another learning_rate_init, and with "
             "scale_inputs=False scale X, by StandardScaler for one."
         )
+
+
+def no_better(
+    network: FullyConnectedNet,
+    X: Array,
+    y: Array,
+    weights: Array | None,
+    y_train: Array,
+    train_weights: Array | None,
+    *,
+    linear_share: float = 0.0,
+) -> Iterator[Warning]:
+    """Yield what is to be said where the answer that is best for all training rows costs no more on validation rows.
+
+    Nothing is said of fewer than 20 rows, or where all have the same target. A network that has learnt something, however
+    little, is mostly better, so that noise raises no alarm; one that has learnt nothing is better by luck now and then.
+
+    Parameters
+    ----------
+    network : FullyConnectedNet
+    X, y : arrays (n, n_inputs) and (n,) or (n, n_outputs)
+        Preprocessed validation rows, and their targets.
+    y_train : array (m,) or (m, n_outputs)
+        Those of the training rows.
+    weights, train_weights : arrays (n,) and (m,), optional
+        How much each row counts.
+    linear_share : float
+        The share of a linear model in the logits.
+    """
+    if len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
+        return
+    loss = network.loss
+    reached, without = _costs(network, X, y, weights, loss.constant_logits(y_train, network.n_classes, train_weights))
+    if reached < without:
+        return
+    what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
+    yield ConvergenceWarning(
+        f"The network{', with a linear model blended in,' * (linear_share > 0)} predicts no better than {what}: on the "
+        f"{len(y):,} validation rows its {cost} is {reached:.4g}, and {without:.4g} without any column. The columns may say "
+        "nothing of the target. If they do, try more rows, or another learning_rate or monitor."
+    )
+
+
+def _costs(network: FullyConnectedNet, X: Any, y: Array, weights: Array | None, constant: Array) -> tuple[float, float]:
+    """Return the loss of a network, and that of the same logits for all rows."""
+    alike = np.broadcast_to(constant, (len(y), network.n_classes))
+    return network.loss.value(network.logits(X), y, weights), network.loss.value(alike, y, weights)

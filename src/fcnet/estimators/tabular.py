@@ -1,5 +1,6 @@
 """Estimators for tables, from data frames and arrays as they are."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, check_is_fitted
 
 from fcnet.errors import InputError
+from fcnet.estimators.advice import no_better
 from fcnet.estimators.callbacks import PrintLoss
 from fcnet.estimators.holdout import validation_rows
 from fcnet.estimators.labels import rows_that_count
@@ -45,6 +47,7 @@ class Trained:
     trainings: Sequence[Training]
     linear_share: float
     temperature: float
+    problems: Sequence[Warning]
 
 
 class TabularEstimator(BaseEstimator, ABC):
@@ -129,11 +132,13 @@ class TabularEstimator(BaseEstimator, ABC):
         seeds = [int(seed) for seed in rng.integers(2**31, size=n_networks)]
         with use_threads(self.threads):
             trained = self._train(part, val, settings, seeds)
-            first = trained.trainings[0]
+            first, problems = trained.trainings[0], trained.problems
             self.history_, self.best_epoch_ = first.history, first.epoch
             if training.refit and val is not None:
                 trained = self._refit(rows, settings, seeds, trained)
         self.model_ = trained.model
+        for problem in problems:
+            warnings.warn(problem, stacklevel=2)
         return self
 
     def _settings(self) -> Parts:
@@ -209,7 +214,11 @@ class TabularEstimator(BaseEstimator, ABC):
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
             temperature = fit_temperature(network, lambda: network.logits(X_val), y_val)
-        return Trained(Model(network, preprocessor, outputs), trainings, share or 0.0, temperature)
+        problems: list[Warning] = []
+        if X_val is not None and val is not None:
+            of_training = rows.y, rows.weights
+            problems = list(no_better(network, X_val, val.y, val.weights, *of_training, linear_share=share or 0.0))
+        return Trained(Model(network, preprocessor, outputs), trainings, share or 0.0, temperature, problems)
 
     def _refit(self, rows: Rows, settings: Parts, seeds: Sequence[int], first: Trained) -> Trained:
         """Train on all rows for as many epochs as were best, in a training that would have had as many as the first one."""

@@ -17,8 +17,9 @@ from fcnet.types import Array
 class TabularClassifier(ClassifierMixin, TabularEstimator):
     """Classification of the rows of a table, by a network for numbers, dates and categories.
 
-    Rows are taken as they are: what is a category, a date or a gap is found out, numbers are scaled, and the epoch with the
-    least log-loss on a part of the rows is kept. Text that is no category is refused.
+    Rows are taken as they are: what is a category, a date or a gap is found out, numbers are scaled, and the epochs with the
+    least log-loss on a part of the rows are kept. Text that is no category is refused. A ConvergenceWarning of scikit-learn
+    says so where the class shares have no higher log-loss on that part.
 
     Parameters
     ----------

@@ -24,8 +24,9 @@ LOSSES = ("squared_error", "absolute_error", "quantile", "poisson")
 class TabularRegressor(RegressorMixin, TabularEstimator):
     """Regression on the rows of a table, by a network for numbers, dates and categories.
 
-    Rows are taken as `TabularClassifier` takes them, and the epoch with the least loss on a part of them is kept. Targets are
-    standardised in training.
+    Rows are taken as `TabularClassifier` takes them, and the epochs with the least loss on a part of them are kept. Targets are
+    standardised in training. A ConvergenceWarning of scikit-learn says so where one answer for all rows has no higher loss
+    there.
 
     Parameters
     ----------
