@@ -39,6 +39,7 @@ from fcnet.experiments.sweep.study import Account, account, end, opened, put_bac
 from fcnet.experiments.sweep.trial import NotNowError, Trials
 from fcnet.experiments.sweep.values import plain_params, values_of
 from fcnet.experiments.sweep.winner import finalists
+from fcnet.model import Model
 
 forks = pytest.mark.skipif(os.name != "posix", reason="processes are forked")
 RECIPE = """
@@ -878,6 +879,36 @@ def test_warnings_at_the_border_of_a_range_and_within_noise(recipe, tmp_path):
     assert results.noise_words(over_seeds(*losses, None)) == []
     [words] = results.noise_words(over_seeds(*losses[::-1], None))
     assert "beyond noise: +0.1000, 95 % confidence interval +0.0752 to +0.1248; p = 0.0033 (" in words
+
+
+def test_a_warning_of_trials_that_the_metric_does_not_tell_apart(recipe, tmp_path):
+    def said(*values, metric=None):
+        _, plan = planned(tmp_path / f"{metric}", recipe(), metric=metric)
+        return results.ceiling_words(plan, account([ended(plan, n, value, 0.1) for n, value in enumerate(values)]))
+
+    [words] = said(1.0, 0.9, 1.0)
+    assert words.startswith("2 of 3 trials have val_accuracy 100.00%, which does not tell them apart.")
+    assert "--metric val_log_loss" in words
+    assert said(1.0, 0.9) == said(0.9, 0.9) == []
+    assert said(1.0, 1.0, metric="val_log_loss") == []
+
+
+def test_no_network_predicts_the_test_rows_twice(recipe, tmp_path, monkeypatch, caplog):
+    sizes, logits = [], Model.logits
+
+    def logits_of_test_rows(model, X):
+        sizes.append(len(X))
+        return logits(model, X)
+
+    monkeypatch.setattr(Model, "logits", logits_of_test_rows)
+    caplog.set_level("INFO")
+    found = run_sweep(tmp_path / "study", recipe(), trials=3)["winner"]
+    assert sizes.count(found["n_test"]) == found["ensemble"]["networks"]
+    assert f"Training {len(found['finalists'])} finalists: {found['ensemble']['networks']} networks, about " in caplog.text
+    for run in found["runs"]:
+        model, metrics = load(tmp_path / "study" / run / "model.safetensors"), read_metrics(tmp_path / "study" / run)
+        data = load_digits()
+        assert metrics["test_accuracy"] == np.mean(model.predict(data.X_test) == data.y_test)
 
 
 def test_a_stopped_sweep_says_how_to_go_on(recipe, tmp_path, monkeypatch):

@@ -58,7 +58,12 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     metavar="N",
     help="How many trials in all, with those before --resume.  [default: 30, or as many as --timeout allows]",
 )
-@click.option("--timeout", callback=_seconds, metavar="TIME", help="End the trials after this time: 300 (seconds), 30m or 2h.")
+@click.option(
+    "--timeout",
+    callback=_seconds,
+    metavar="TIME",
+    help="End the trials after this time, 300 (seconds), 30m or 2h; the finalists are trained after it.",
+)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Trials at once.")
 @click.option("--sampler", metavar="NAME", help="Who draws values: tpe, random, grid or cmaes.  [default: tpe]")
 @click.option(

@@ -37,6 +37,7 @@ from fcnet.model_file import load, save
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
+from fcnet.types import Array
 
 _log = logging.getLogger(__name__)
 
@@ -228,11 +229,19 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     return metrics
 
 
-def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
+def evaluate(run: Path, *, data_dir: str | None = None, known: dict[Path, Array] | None = None) -> dict[str, Any]:
     """Measure a run on all test rows, once: record what it finds in its metrics, and return them.
 
     A run that has been measured already keeps what it has, and the test part is not read again. Of an ensemble those of its
     members are recorded, too.
+
+    Parameters
+    ----------
+    run : Path
+    data_dir : str, optional
+        Where to look for data files first.
+    known : dict of arrays (n_test, n_outputs), optional
+        Logits of the test rows by the runs of single networks: those that are there are taken, and others are added.
 
     Raises
     ------
@@ -248,7 +257,12 @@ def evaluate(run: Path, *, data_dir: str | None = None) -> dict[str, Any]:
         if metrics[key] is not None:
             return metrics
         model, data = model_and_data(run, config, metrics, data_dir)
-        loss, each = model.network.loss, [member.logits(data.X_test) for member in model.members]
+        known = {} if known is None else known
+        runs = [(run / member["run"]).resolve() for member in metrics.get("members", [])] or [run.resolve()]
+        for one, member in zip(runs, model.members, strict=True):
+            if one not in known:
+                known[one] = member.logits(data.X_test)
+        loss, each = model.network.loss, [known[one] for one in runs]
         logits = model.averaged(each)
         for member, own in zip(metrics.get("members", []), each, strict=False):
             if key in member:

@@ -73,6 +73,18 @@ def write_results(folder: Path, results: dict[str, Any]) -> None:
     write_atomic(folder / RESULTS, json.dumps(results, indent=2) + "\n")
 
 
+def ceiling_words(plan: Plan, now: Account) -> list[str]:
+    """Return a warning where several trials have the highest value that the metric can have, which tells them no more apart."""
+    best = [trial for trial in now.complete if trial.value == 1]
+    if plan.sign < 0 or len(best) < 2:
+        return []
+    other = "val_rmse" if plan.judge.name == "r2" else "val_log_loss"
+    return [
+        f"{len(best)} of {len(now.complete)} trials have {plan.metric} {shown(plan, 1.0)}, which does not tell them apart. "
+        f"A new sweep by --metric {other} does."
+    ]
+
+
 def border_words(space: Sequence[Parameter], params: dict[str, Any]) -> list[str]:
     """Return a warning for each parameter whose best value lies at the border of its range, and could lie beyond.
 

@@ -15,7 +15,7 @@ from fcnet.experiments.scores import SCORES
 from fcnet.experiments.sweep.claim import FINAL, claimed
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.processes import Tell, work_in_processes
-from fcnet.experiments.sweep.results import results_of, write_results
+from fcnet.experiments.sweep.results import ceiling_words, results_of, write_results
 from fcnet.experiments.sweep.storage import Database, plain_errors
 from fcnet.experiments.sweep.study import DATABASE, REASON, Account, account, opened, put_back, trials_of
 from fcnet.experiments.sweep.winner import RECIPE, finish, write_recipe
@@ -97,6 +97,8 @@ def sweep(
             if best is None:
                 raise FcnetError(f"No trial was trained to its end. {_reasons(now)}")
             if not plan.winner_seeds:
+                for said in ceiling_words(plan, now):
+                    _log.info("%s", said)
                 write_recipe(folder, plan, best, best.value or 0.0)
             else:
                 with nullcontext((now, list[str]())) if database is None else claimed(study, folder, now) as (mine, warnings):

@@ -21,12 +21,14 @@ from fcnet.experiments.results import read_metrics
 from fcnet.experiments.run import begin, evaluate, is_begun, train
 from fcnet.experiments.scores import SCORES, score_of
 from fcnet.experiments.sweep.plan import Plan
-from fcnet.experiments.sweep.results import border_words, noise_words, plain_of, seeds_words, shown
+from fcnet.experiments.sweep.results import border_words, ceiling_words, noise_words, plain_of, seeds_words, shown
 from fcnet.experiments.sweep.space import make_space, table_of
 from fcnet.experiments.sweep.study import PLAIN, Account
 from fcnet.experiments.sweep.values import recipe_of, values_of
 from fcnet.files import write_atomic
 from fcnet.model_file import load
+from fcnet.types import Array
+from fcnet.words import duration_words
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -99,21 +101,26 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     FcnetError
         If all of them diverge with the new seeds.
     """
-    final = [finalist for finalist in finalists(folder, plan, now) if _train(finalist, plan, data_dir)]
+    found = finalists(folder, plan, now)
+    if left := [one for one in found for run in one.runs if not (run / METRICS).exists()]:
+        seconds = duration_words(sum(one.trial.user_attrs.get("seconds", 0.0) for one in left) / plan.seeds)
+        _log.info("Training %d finalists: %d networks, about %s going by their trials", len(found), len(left), seconds)
+    final = [finalist for finalist in found if _train(finalist, plan, data_dir)]
     if not final:
         raise FcnetError("The best trials diverge with other seeds: try lower learning rates.")
     best = max(final, key=lambda one: (plan.sign * one.mean(plan.metric), one.is_plain, -one.mean("val_loss")))
     plain = next((finalist for finalist in final if finalist.is_plain), None)
     params, n_val = values_of(best.trial.params, plan.space), best.metrics[0]["n_val"]
-    warnings, difference = border_words(plan.space, params), None
+    warnings, difference = [*ceiling_words(plan, now), *border_words(plan.space, params)], None
     if best is plain:
         warnings.append("With new seeds no finalist was better than the plain recipe.")
     elif plain is not None:
         difference = _difference(plan, plain, best, n_val, data_dir)
         warnings += noise_words(difference) if difference is not None else []
     write_recipe(folder, plan, best.trial, best.mean(plan.metric))
-    best.metrics = [evaluate(run, data_dir=data_dir) for run in best.runs]
-    ensemble = _ensemble(folder / ENSEMBLE, final, best, plan, data_dir)
+    known: dict[Path, Array] = {}  # so that no network predicts the test rows twice
+    best.metrics = [evaluate(run, data_dir=data_dir, known=known) for run in best.runs]
+    ensemble = _ensemble(folder / ENSEMBLE, final, best, plan, data_dir, known)
     score = score_of(best.metrics[0]).name
     names, test = dict.fromkeys((f"val_{score}", "val_loss", plan.metric)), f"test_{score}"
     return {
@@ -168,7 +175,9 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
     return True
 
 
-def _ensemble(run: Path, final: Sequence[Finalist], best: Finalist, plan: Plan, data_dir: str | None) -> dict[str, Any]:
+def _ensemble(
+    run: Path, final: Sequence[Finalist], best: Finalist, plan: Plan, data_dir: str | None, known: dict[Path, Array]
+) -> dict[str, Any]:
     """Make a run of the ensemble of all finalists' networks, unless there is one, evaluate it, and return its metrics.
 
     Its configuration is that of the winner. Networks that read a table in another way, or are of another dtype, are left out.
@@ -185,7 +194,7 @@ def _ensemble(run: Path, final: Sequence[Finalist], best: Finalist, plan: Plan, 
         with owned(run, "sweep"):
             begin(run, config, resume=False)
             record(run, config, runs, data, began)
-    return evaluate(run, data_dir=data_dir)
+    return evaluate(run, data_dir=data_dir, known=known)
 
 
 def _difference(plan: Plan, plain: Finalist, best: Finalist, n_val: int, data_dir: str | None) -> Difference | None:
