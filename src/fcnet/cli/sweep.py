@@ -114,7 +114,7 @@ def sweep(
     written as winner.toml. Ctrl-C stops it; --resume goes on.
     """
     from fcnet.cli.sweep_table import Board
-    from fcnet.experiments.folder import METRICS, STUDY, TRIALS
+    from fcnet.experiments.folder import METRICS_FILE, STUDY, TRIALS
     from fcnet.experiments.sweep.going_on import how_to_go_on
     from fcnet.experiments.sweep.plan import WHILE_THERE_IS_TIME, make_plan
     from fcnet.experiments.sweep.results import RESULTS
@@ -146,7 +146,7 @@ def sweep(
         n_done = json.loads((folder / RESULTS).read_bytes())["n_trials"] if is_done else None
         how = how_to_go_on(plan, folder, database, n_done=n_done, timeout=timeout, jobs=jobs, data_dir=data_dir)
         show_error(f"Stopped. {how}")
-        if any((folder / TRIALS).glob(f"*/{METRICS}")):
+        if any((folder / TRIALS).glob(f"*/{METRICS_FILE}")):
             report_early_end(folder, database)
         sys.exit(1)
     report = write_or_warn(folder, database)

@@ -13,7 +13,7 @@ import numpy as np
 from fcnet.data.table_file import stem
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import METRICS, PREDICTIONS, sweep_words
+from fcnet.experiments.folder import METRICS_FILE, PREDICTIONS, sweep_words
 from fcnet.experiments.paired import Difference, over_errors, over_rows, over_seeds
 from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics, read_state
@@ -141,7 +141,7 @@ def _side(name: str, runs: Sequence[Path]) -> Side:
         by_seed[config.seed] = run
     metrics = {}
     for seed, run in by_seed.items():
-        if not (run / METRICS).exists() and (state := read_state(run)).kind == "diverged":
+        if not (run / METRICS_FILE).exists() and (state := read_state(run)).kind == "diverged":
             raise InputError(f"{name} diverged with seed {seed}, in {run}: {_UNSTABLE} {state.words}")
         metrics[seed] = read_metrics(run)
     return Side(first, by_seed, metrics)

@@ -16,7 +16,7 @@ from typing import Any
 from fcnet.errors import DivergedError, InputError
 from fcnet.files import left_overs, remove_left_overs, write_atomic, writing
 
-CONFIG, HISTORY, METRICS, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, REPORT = RUN_FILES = (
+CONFIG, HISTORY, METRICS_FILE, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, REPORT = RUN_FILES = (
     "config.toml",
     "history.jsonl",
     "metrics.json",
@@ -59,7 +59,7 @@ def owned(run: Path, command: str, **options: Any) -> Iterator[None]:
             yield
         except BaseException as error:
             with suppress(OSError):  # on a full disk
-                if (run / METRICS).exists():
+                if (run / METRICS_FILE).exists():
                     (run / STATUS).unlink()
                 else:
                     write_atomic(run / STATUS, json.dumps(status | _how_it_ended(error)) + "\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 from fcnet.errors import FileFormatError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import HISTORY, METRICS
+from fcnet.experiments.folder import HISTORY, METRICS_FILE
 from fcnet.experiments.scores import score_of
 from fcnet.experiments.state import RunState, state_of
 from fcnet.files import write_atomic
@@ -21,7 +21,7 @@ def read_metrics(run: Path) -> dict[str, Any]:
     FileFormatError
         If the run is not finished, or the file is damaged.
     """
-    path = run / METRICS
+    path = run / METRICS_FILE
     try:
         metrics = dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -54,4 +54,4 @@ def read_history(run: Path) -> History:
 
 def write_metrics(run: Path, metrics: dict[str, Any]) -> None:
     """Write ``metrics.json``."""
-    write_atomic(run / METRICS, json.dumps(metrics, indent=2) + "\n")
+    write_atomic(run / METRICS_FILE, json.dumps(metrics, indent=2) + "\n")

@@ -19,7 +19,7 @@ from fcnet.experiments.folder import (
     CONFIG,
     LINEAR,
     MEMBERS,
-    METRICS,
+    METRICS_FILE,
     MODEL,
     PREDICTIONS,
     RUN_FILES,
@@ -85,7 +85,7 @@ def check_folder(run: Path, config: Config, force: bool, resume: bool) -> bool:
     """Check a folder as `check_run` does, but not the settings, nor who owns it."""
     is_run = (run / CONFIG).exists()
     if resume and is_run:
-        is_finished = (run / METRICS).exists()
+        is_finished = (run / METRICS_FILE).exists()
         changed = Config.read(run).differences(config)
         if changed:
             advice = "It is finished: choose" if is_finished else "Resume it with those, or choose"
@@ -107,7 +107,7 @@ def begin(run: Path, config: Config, resume: bool) -> None:
     """Make the folder and its configuration, unless there is one to resume; of an older run nothing is left."""
     if resume and (run / CONFIG).exists():
         return
-    (run / METRICS).unlink(missing_ok=True)  # first: what has metrics is finished
+    (run / METRICS_FILE).unlink(missing_ok=True)  # first: what has metrics is finished
     if (run / CONFIG).exists() and (run / MEMBERS).exists():
         shutil.rmtree(run / MEMBERS)
     for name in reversed(RUN_FILES):  # the configuration last: what has it is a run folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fcnet.errors import unknown_name
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import CONFIG, HISTORY, METRICS, MODEL, REPORT
+from fcnet.experiments.folder import CONFIG, HISTORY, METRICS_FILE, MODEL, REPORT
 from fcnet.training.loggers import Logger, MLflowLogger, TensorBoardLogger
 
 LOGGERS = ("tensorboard", "mlflow")
@@ -36,6 +36,6 @@ def run_loggers(names: Iterable[str], run: Path, config: Config) -> list[Logger]
 
 def log_files(loggers: Iterable[Logger], run: Path) -> None:
     """Log the files of a run that has ended."""
-    paths = [run / name for name in (CONFIG, HISTORY, METRICS, MODEL, REPORT)]
+    paths = [run / name for name in (CONFIG, HISTORY, METRICS_FILE, MODEL, REPORT)]
     for logger in loggers:
         logger.log_files(path for path in paths if path.exists())

@@ -17,7 +17,7 @@ from fcnet.experiments.folder import (
     CONFIG,
     HISTORY,
     MEMBERS,
-    METRICS,
+    METRICS_FILE,
     PREDICTIONS,
     STUDY,
     TRIALS,
@@ -33,18 +33,14 @@ from fcnet.experiments.scores import score_of
 from fcnet.experiments.state import Kind, kind_of
 from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
-from fcnet.training.metrics import AUTO, Metric
-from fcnet.training.metrics import METRICS as METRICS_BY_NAME
+from fcnet.training.metrics import AUTO, METRICS, Metric
 from fcnet.words import listed
 
 OF_A_RUN = re.compile(rb'^dataset *= *["\'].*^\[settings', re.DOTALL | re.MULTILINE)  # a config.toml of others has not both
 FROM_METRICS = ("val_accuracy", "train_accuracy", "test_accuracy")
 FROM_HISTORY = ("loss", "val_loss", "val_accuracy", "train_accuracy")
 OTHER_METRICS = [
-    f"{part}_{name}"
-    for part in ("val", "test")
-    for name in METRICS_BY_NAME
-    if f"{part}_{name}" not in (*FROM_METRICS, "val_loss")
+    f"{part}_{name}" for part in ("val", "test") for name in METRICS if f"{part}_{name}" not in (*FROM_METRICS, "val_loss")
 ]
 OTHER_METRICS.append("train_r2")
 State = Literal[Kind, "damaged"]
@@ -169,7 +165,7 @@ def _run_folders(folder: Path, seen: set[tuple[int, int]], links: list[Path]) ->
     links += [folder / entry.name for entry in folders if entry.is_symlink()]
     below = [run for entry in folders if not entry.is_symlink() for run in _run_folders(folder / entry.name, seen, links)]
     yield from below
-    is_run = not below and HISTORY in files and files & {METRICS, CHECKPOINT, PREDICTIONS}
+    is_run = not below and HISTORY in files and files & {METRICS_FILE, CHECKPOINT, PREDICTIONS}
     if is_run and trials_around(folder) is None:
         yield folder
 
@@ -178,7 +174,7 @@ def _is_run(folder: Path, files: set[str]) -> bool:
     try:
         return CONFIG in files and OF_A_RUN.search((folder / CONFIG).read_bytes()) is not None
     except OSError:
-        return bool(files & {HISTORY, METRICS, CHECKPOINT})  # a configuration that may not be read
+        return bool(files & {HISTORY, METRICS_FILE, CHECKPOINT})  # a configuration that may not be read
 
 
 class _Reader:
@@ -193,7 +189,7 @@ class _Reader:
 
     def row(self) -> RunRow:
         """Return the run as it is now."""
-        metrics_of, began = _identity(self.run / METRICS), 0.0
+        metrics_of, began = _identity(self.run / METRICS_FILE), 0.0
         if self._row is not None and metrics_of == self._metrics_of and _identity(self.run / CONFIG) == self._settings_of:
             return self._row
         try:
@@ -209,7 +205,7 @@ class _Reader:
     def _read(self, began: float) -> RunRow:
         status = read_status(self.run)
         # Who has written how it ended owns it no more. So a lock that another one who asks holds for a moment deceives nobody.
-        is_owned = not (self.run / METRICS).exists() and "ended" not in status and owner(self.run, patience=0) is not None
+        is_owned = not (self.run / METRICS_FILE).exists() and "ended" not in status and owner(self.run, patience=0) is not None
         state = kind_of(self.run, status, is_owned=is_owned)
         if (identity := _identity(self.run / CONFIG)) != self._settings_of:
             self._settings, self._n_epochs = _settings_of(self.run)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fcnet.experiments.folder import CHECKPOINT, HISTORY, MEMBERS, METRICS, owner, read_status
+from fcnet.experiments.folder import CHECKPOINT, HISTORY, MEMBERS, METRICS_FILE, owner, read_status
 from fcnet.training.checkpoint import epoch_of
 
 Kind = Literal["finished", "running", "stopped", "killed", "diverged", "failed", "unfinished"]
@@ -24,7 +24,7 @@ def kind_of(run: Path, status: dict[str, Any], *, is_owned: bool) -> Kind:
 
     Both are to be found out before this is called: a run that ends meanwhile is then a finished one.
     """
-    if (run / METRICS).exists():
+    if (run / METRICS_FILE).exists():
         return "finished"
     if is_owned:
         return "running"
@@ -45,7 +45,7 @@ def state_of(run: Path, dataset: str, n_epochs: int | None, n_members: int = 0) 
     done, reason = _n_rows(run / HISTORY), status.get("reason", "")
     so_far = f"after epoch {done}{f' of {n_epochs}' if n_epochs else ''}" if done else "before the first epoch was through"
     if n_members:
-        so_far = f"after {len(list((run / MEMBERS).glob(f'*/{METRICS}')))} of {n_members} networks"
+        so_far = f"after {len(list((run / MEMBERS).glob(f'*/{METRICS_FILE}')))} of {n_members} networks"
     if kind == "running":
         return RunState(kind, f"It is still running, {so_far}: {words}.")
     if kind == "diverged":

@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import TrialState
 
 from fcnet.errors import DivergedError, FcnetError
-from fcnet.experiments.folder import METRICS, STATUS, TRIALS
+from fcnet.experiments.folder import METRICS_FILE, STATUS, TRIALS
 from fcnet.experiments.job import Job, Trained, scale_of
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.scores import measured
@@ -107,7 +107,7 @@ class Trials:
             return TrialState.FAIL, None
         seconds = _keep_seconds(trial, began)
         said = {"number": trial.number, "params": values_of(trial.params, self.plan.space), **found, "seconds": seconds}
-        write_atomic(run / METRICS, json.dumps(said, indent=2) + "\n")
+        write_atomic(run / METRICS_FILE, json.dumps(said, indent=2) + "\n")
         for name in ("std", "epochs", "best_epoch", "val_loss"):
             trial.set_user_attr(name, found[name])
         return TrialState.COMPLETE, value

@@ -13,7 +13,7 @@ import numpy as np
 
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.compare import compare_runs
-from fcnet.experiments.folder import CONFIG, ENSEMBLE, METRICS, MODEL, STUDY, owned
+from fcnet.experiments.folder import CONFIG, ENSEMBLE, METRICS_FILE, MODEL, STUDY, owned
 from fcnet.experiments.members import record
 from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import SWEEP, Recipe
@@ -102,7 +102,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
         If all of them diverge with the new seeds.
     """
     found = finalists(folder, plan, now)
-    if left := [one for one in found for run in one.runs if not (run / METRICS).exists()]:
+    if left := [one for one in found for run in one.runs if not (run / METRICS_FILE).exists()]:
         seconds = duration_words(sum(one.trial.user_attrs.get("seconds", 0.0) for one in left) / plan.seeds)
         _log.info("Training %d finalists: %d networks, about %s going by their trials", len(found), len(left), seconds)
     final = [finalist for finalist in found if _train(finalist, plan, data_dir)]
@@ -165,7 +165,7 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
         begun = is_begun(run, config)
         if (run / CONFIG).exists() and not begun:
             _log.info("%s was trained by another recipe: it is trained again", run)
-        if not (begun and (run / METRICS).exists()):
+        if not (begun and (run / METRICS_FILE).exists()):
             _log.info("Training the finalist %s with seed %d", name, seed)
         try:
             finalist.metrics.append(train(run, config, data_dir=data_dir, resume=begun, force=not begun))
@@ -187,7 +187,7 @@ def _ensemble(
     first = load(best.runs[0] / MODEL)
     runs = [own for one in final if load(one.runs[0] / MODEL).goes_with(first) for own in one.runs]
     names = [os.path.relpath(own, run) for own in runs]
-    is_there = is_begun(run, config) and (run / METRICS).exists()
+    is_there = is_begun(run, config) and (run / METRICS_FILE).exists()
     is_there = is_there and [member["run"] for member in read_metrics(run)["members"]] == names
     if not is_there or any((own / MODEL).stat().st_mtime_ns > (run / MODEL).stat().st_mtime_ns for own in runs):
         began, data = time.monotonic(), config.load(data_dir, n_test=0)
