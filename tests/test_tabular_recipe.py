@@ -133,6 +133,7 @@ def test_arrays_and_automatic_numbers(tmp_path):
     changes = ("--set=hidden_sizes=[4]", "--set=gaps=median", "--set=scaling=standard", "--set=patience=0")
     fcnet("train", tmp_path / "rows.npz", "--out", tmp_path / "run", "--recipe", "tabular", *changes)
     assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 64
+    assert "64" in fcnet("runs", tmp_path).stdout.splitlines()[1].split()
     assert load(tmp_path / "run" / "model.safetensors").network.n_numbers == 4
 
 

@@ -146,7 +146,7 @@ def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, li
             Path(row.dataset or "").name,
             *("" if value is None else row.judge.shown(value) for value in (row.score("val"), row.score("test"))),
             "" if row.loss is None else f"{row.loss:.4g}",
-            "" if row.n_epochs is None else f"{row.epochs}/{row.n_epochs}",
+            row.epochs_words,
             "" if row.seconds is None else duration_words(row.seconds),
             "; ".join(filter(None, [ensemble, words, network, reason])),
         )

@@ -253,7 +253,8 @@ class GradientDescent(Training, tag="gradient"):
     def chosen_by_validation(self) -> str:
         epoch = f"the epoch{'s' * (self.best_epochs > 1)}" if self.keep_best else "when to stop" * bool(self.patience)
         share, temperature = "the share of a linear model" * self.blend_linear, "the temperature" * self.calibrate
-        return " and ".join(filter(None, [epoch, share, temperature]))
+        *others, last = list(filter(None, [epoch, share, temperature])) or [""]
+        return f"{', '.join(others)} and {last}" if others else last
 
     def how(self, metrics: dict[str, Any]) -> str:
         n = min(self.best_epochs, metrics["epochs"])

@@ -92,6 +92,11 @@ class RunRow:
     network: int = 1
 
     @property
+    def epochs_words(self) -> str:
+        """Epochs done, and of how many at most where settings say it, not the number of rows; nothing where there are none."""
+        return f"{self.epochs}/{self.n_epochs}" if self.n_epochs is not None else str(self.epochs or "")
+
+    @property
     def folds(self) -> int:
         """The number of folds of a cross-validation; 0 where the validation rows are one part of the data."""
         return int(self.settings.get("folds", 0))

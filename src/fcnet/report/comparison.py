@@ -131,7 +131,7 @@ def _cells(name: str, row: RunRow, settings: dict[str, Any], dataset: str) -> di
         **{path: setting(value) for path, value in settings.items()},
         f"training {score.words}": of_parts["train"],
         "training loss": Cell() if row.loss is None else Cell(f"{row.loss:.4g}", rounded(row.loss)),
-        "epochs done": Cell() if row.n_epochs is None else Cell(f"{row.epochs}/{row.n_epochs}", row.epochs),
+        "epochs done": Cell(row.epochs_words, row.epochs) if row.epochs_words else Cell(),
         "time": Cell() if row.seconds is None else Cell(duration_words(row.seconds), rounded(row.seconds)),
         "what is wrong": Cell(without_credentials(row.reason.partition(". ")[0])),
     }
