@@ -73,6 +73,7 @@ class NumpyEngine(TableOperations):
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
         self._buffers = _Buffers()
+        self.drawn: dict[str, Array] = {}
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return type(self), (self.dtype,)  # a copy makes buffers of its own
@@ -94,7 +95,9 @@ class NumpyEngine(TableOperations):
         return array
 
     def uniform(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-        """Return the buffer of that name, filled with numbers drawn evenly from [0, 1)."""
+        """Return the buffer of that name, filled with numbers drawn evenly from [0, 1), or those that are `drawn` already."""
+        if name in self.drawn:
+            return self.drawn[name]
         out = self.buffer(name, shape)
         rng.random(out=out, dtype=out.dtype.type)
         return out

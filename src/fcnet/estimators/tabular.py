@@ -213,7 +213,7 @@ class TabularEstimator(BaseEstimator, ABC):
             network, share = blend(network, inputs, rows.y, **val_rows, weights=rows.weights, share=share)
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
-            temperature = fit_temperature(network, lambda: network.logits(X_val), y_val)
+            temperature = fit_temperature(network, lambda: network.logits_of_each(X_val), y_val)
         problems: list[Warning] = []
         if X_val is not None and val is not None:
             of_training = rows.y, rows.weights

@@ -107,6 +107,11 @@ class Dropout(Layer):
     def __init__(self, number: int, p: float) -> None:
         self.name, self.p = f"dropout {number}", p
 
+    @property
+    def noise(self) -> str:
+        """The name of the numbers that are drawn to say what is dropped."""
+        return f"{self.name} scale"
+
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         if rng is None:
             return x, None
@@ -114,7 +119,7 @@ class Dropout(Layer):
             kept = x.copy()
             kept.data = self.forward(x.data, params, engine, rng)[0].copy()
             return kept, None
-        xp, scale, p = engine.xp, engine.uniform(f"{self.name} scale", x.shape, rng), self.p * self.share
+        xp, scale, p = engine.xp, engine.uniform(self.noise, x.shape, rng), self.p * self.share
         xp.greater_equal(scale, p, out=scale)
         xp.multiply(scale, 1.0 / (1.0 - p), out=scale)
         return xp.multiply(x, scale, out=engine.buffer(self.name, x.shape)), scale

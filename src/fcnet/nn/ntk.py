@@ -36,13 +36,21 @@ class NTKAffine(Affine):
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         W = params[self.W]
-        scaled = engine.xp.multiply(W, self.factor, out=engine.buffer(f"scaled {self.W}", W.shape))
-        return super().forward(x, params | {self.W: scaled}, engine, rng)
+        if scales_x := x.shape[0] < len(W):  # the factor goes to the smaller of both
+            x = engine.xp.multiply(x, self.factor, out=engine.buffer(f"scaled x {self.W}", x.shape))
+        else:
+            W = engine.xp.multiply(W, self.factor, out=engine.buffer(f"scaled {self.W}", W.shape))
+        out, cache = super().forward(x, params | {self.W: W}, engine, rng)
+        return out, (cache, scales_x)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dW = xᵀ dout / sqrt(d_in)``, ``db = Σ_rows dout``, ``dx = dout Wᵀ / sqrt(d_in)``."""
+        cache, scales_x = cache
         dx, grads = super().backward(dout, cache, engine, input_gradient)
-        grads[self.W] *= self.factor
+        if not scales_x:
+            grads[self.W] *= self.factor
+        elif dx is not None:
+            dx *= self.factor
         return dx, grads
 
     def to_onnx(self, graph: "Graph", x: str, number: Number, W: Array, b: Array) -> str:

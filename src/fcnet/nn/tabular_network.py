@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fcnet.engine import NumpyEngine
+from fcnet.engine.products import work_of
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
 from fcnet.nn.activations import activation_name
 from fcnet.nn.base import Layer
-from fcnet.nn.checks import check_inputs, in_dtype, without_members
+from fcnet.nn.batch_parts import gradient_in_parts, parts_of
+from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, in_dtype, without_members
 from fcnet.nn.members import Heads
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.nn.ntk import NTKAffine
@@ -144,6 +147,7 @@ class TabularNet(FullyConnectedNet):
         super()._make_layers()
         self._largest *= self.n_members
         self._parameters |= self.shortcut.parameters if self.shortcut else {}
+        self._engines: list[NumpyEngine] = []
 
     def _new_layers(self) -> list[Layer]:
         return tabular_layers(self)
@@ -187,12 +191,44 @@ class TabularNet(FullyConnectedNet):
             return logits
         return self.loss.averaged(logits.reshape(-1, self.n_members, self.n_classes).swapaxes(0, 1))
 
-    def loss_and_gradients(self, X: Array, y: Array, *, weights: Array | None = None, **settings: Any) -> tuple[float, Params]:
+    def logits_of_each(self, X: Array) -> Array:
+        """Return the logits of each member with each of `all_params`, (k, n, n_classes), whose mean `logits` gives.
+
+        X are rows in the network's dtype, as `check_data` returns them.
+        """
+        n = X.shape[0]
+        out = np.empty((len(self.all_params), n, self.n_members, self.n_classes), self.dtype)
+        with self.engine.sharing(work_of(min(n, ROWS_AT_ONCE), self._largest)):
+            for start in range(0, n, ROWS_AT_ONCE):
+                rows = slice(start, start + ROWS_AT_ONCE)
+                for each, params in zip(out, self.all_params, strict=True):
+                    each[rows] = self._forward(X[rows], None, params)[0].reshape(each[rows].shape)
+        return out.swapaxes(1, 2).reshape(-1, n, self.n_classes)
+
+    def loss_and_gradients(
+        self,
+        X: Array,
+        y: Array,
+        *,
+        l2: float = 0.0,
+        label_smoothing: float = 0.0,
+        rng: np.random.Generator | None = None,
+        weights: Array | None = None,
+    ) -> tuple[float, Params]:
         """Return the mean loss, of members the mean of theirs, and its gradient; as that of `FullyConnectedNet`."""
         if self.n_members > 1:
             y = np.repeat(y, self.n_members, axis=0)
             weights = None if weights is None else np.repeat(weights, self.n_members)
-        return super().loss_and_gradients(X, y, weights=weights, **settings)
+        parts = parts_of(self, X, self._largest)
+        if len(parts) > 1 and not l2 and (weights is None or weights.any()):
+            return gradient_in_parts(self, parts, X, y, label_smoothing, rng, weights)
+        return super().loss_and_gradients(X, y, l2=l2, label_smoothing=label_smoothing, rng=rng, weights=weights)
+
+    def engines_of_parts(self, n: int) -> list[NumpyEngine]:
+        """Return an engine with buffers of its own for each of n parts of a batch."""
+        while len(self._engines) < n:
+            self._engines.append(type(self.engine)(self.dtype))
+        return self._engines[:n]
 
     def _logits_to_onnx(self, graph: "Graph", x: str, params: Params) -> str:
         raw, x = x, super()._logits_to_onnx(graph, x, params)

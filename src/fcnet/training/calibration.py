@@ -37,23 +37,26 @@ def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: 
     network : FullyConnectedNet
         With probabilities. Its last weights and biases are changed; of networks that predict together all have one temperature.
     logits : callable
-        Returns the network's logits (n, k) of rows that it was not trained on, perhaps means over views.
+        Returns the network's logits (n, k) of rows that it was not trained on, perhaps means over views; or those of each
+        network that predicts together with it, (n_networks, n, k), which are computed once then.
     y : array (n,) or (n, k)
         Their targets.
     """
     engine, plain = get_engine("numpy", "float64"), logits().astype(np.float64)
     last = [params[name] for params in network.all_params for name in network.output_params]
     before = [p.copy() for p in last]
-    is_one = not network.checkpoints and getattr(network, "n_members", 1) == 1
+    is_plain = plain.ndim == 3 or (not network.checkpoints and getattr(network, "n_members", 1) == 1)
 
     def set_scale(scale: float) -> None:
         for p, p_before in zip(last, before, strict=True):
             p[...] = p_before * p.dtype.type(scale)
 
     def loss(scale: float) -> float:
-        if not is_one:
+        if not is_plain:
             set_scale(scale)
-        scaled = scale * plain if is_one else logits().astype(np.float64)
+        scaled = scale * plain if is_plain else logits().astype(np.float64)
+        if scaled.ndim == 3:
+            scaled = network.loss.averaged(scaled)
         return network.loss.gradient(scaled, y, engine, 1 / (len(y) + 1), None)
 
     scale = best_scale(loss, -ROOM, ROOM)
