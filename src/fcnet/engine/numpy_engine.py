@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any
@@ -73,7 +73,7 @@ class NumpyEngine(TableOperations):
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
         self._buffers = _Buffers()
-        self.drawn: dict[str, Array] = {}
+        self.drawn: Callable[[str], Array] | None = None
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return type(self), (self.dtype,)  # a copy makes buffers of its own
@@ -95,9 +95,9 @@ class NumpyEngine(TableOperations):
         return array
 
     def uniform(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-        """Return the buffer of that name, filled with numbers drawn evenly from [0, 1), or those that are `drawn` already."""
-        if name in self.drawn:
-            return self.drawn[name]
+        """Return the buffer of that name, filled with numbers drawn evenly from [0, 1), or those that `drawn` returns."""
+        if self.drawn is not None:
+            return self.drawn(name)
         out = self.buffer(name, shape)
         rng.random(out=out, dtype=out.dtype.type)
         return out

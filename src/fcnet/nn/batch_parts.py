@@ -6,6 +6,7 @@ threads alone; which thread does which changes nothing.
 """
 
 from collections.abc import Sequence
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fcnet.nn.tabular_network import TabularNet
 
 ROWS_OF_A_PART = 32  # at least: the gradients of parts have to be added
+WITH_NOISE = 0.86  # the part of the thread that draws what is dropped, in mean parts
 
 
 def parts_of(network: "TabularNet", X: Array, largest: int) -> list[slice]:
@@ -32,7 +34,9 @@ def parts_of(network: "TabularNet", X: Array, largest: int) -> list[slice]:
         return whole
     n_parts = min(default_threads(), n // ROWS_OF_A_PART)
     is_own = any(not type(layer).__module__.startswith("fcnet.nn.") for layer in network.layers)
-    return whole if n_parts < 2 or is_own or is_sparse(X) or network.shortcut is not None else cut(n, n_parts)
+    if n_parts < 2 or is_own or is_sparse(X) or network.shortcut is not None:
+        return whole
+    return cut(n, n_parts, WITH_NOISE if network.dropout else 1.0)
 
 
 def gradient_in_parts(
@@ -49,14 +53,21 @@ def gradient_in_parts(
     X has n rows; y, and weights if there are any, n k of k members.
     """
     k, layers, engines = network.n_members, network.layers, network.engines_of_parts(len(parts))
-    noise: dict[str, Array] = {}
-    if rng is not None:
-        dropouts = [layer for layer in layers if isinstance(layer, Dropout)]
-        for layer, size in zip(dropouts, network.layer_sizes[1:], strict=False):
-            noise[layer.noise] = network.engine.uniform(layer.noise, (len(y), size), rng)
+    dropouts, noise, is_drawn = [layer for layer in layers if isinstance(layer, Dropout)], dict[str, Array](), Event()
     results: list[tuple[float, Params]] = [(0.0, {})] * len(parts)
 
-    def work(i: int) -> None:
+    def draw() -> None:
+        try:
+            for layer, size in zip(dropouts, network.layer_sizes[1:], strict=False):
+                assert rng is not None
+                noise[layer.noise] = network.engine.uniform(layer.noise, (len(y), size), rng)
+        finally:
+            is_drawn.set()
+
+    def work(i: int | None) -> None:
+        if i is None:
+            draw()
+            return
         rows, engine = slice(k * parts[i].start, k * parts[i].stop), engines[i]
         own, share_of_all = None, (rows.stop - rows.start) / len(y)
         if weights is not None:
@@ -64,13 +75,19 @@ def gradient_in_parts(
             share_of_all = float(own.sum() / weights.sum())
         if not share_of_all:  # nothing in it counts
             return
-        engine.drawn = {name: drawn[rows] for name, drawn in noise.items()}
+
+        def drawn(name: str) -> Array:
+            is_drawn.wait()
+            return noise[name][rows]
+
+        engine.drawn = drawn
         logits, caches = chain.forward(layers, X[parts[i]], network.params, engine, rng)
         loss = network.loss.gradient(logits, y[rows], engine, label_smoothing, own)
         logits *= share_of_all
         results[i] = share_of_all * loss, chain.backward(layers, logits, caches, engine)
 
-    share(work, range(len(parts)))
+    # Whoever draws begins its part last.
+    share(work, [*([None] if dropouts and rng is not None else []), *range(1, len(parts)), 0])
     total, *others = [grads for _, grads in results if grads]
     for grads in others:
         for name, g in total.items():
