@@ -23,6 +23,7 @@ from fcnet.estimators.table_rows import Rows, read_again, read_rows
 from fcnet.estimators.tabular_settings import Parts
 from fcnet.estimators.together import Training, together, train_all
 from fcnet.model import Model
+from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
@@ -213,7 +214,7 @@ class TabularEstimator(BaseEstimator, ABC):
             network, share = blend(network, inputs, rows.y, **val_rows, weights=rows.weights, share=share)
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
-            temperature = fit_temperature(network, lambda: network.logits_of_each(X_val), y_val)
+            temperature = fit_temperature(network, lambda: logits_of_each(network, X_val), y_val)
         problems: list[Warning] = []
         if X_val is not None and val is not None:
             of_training = rows.y, rows.weights

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fcnet.engine import NumpyEngine
-from fcnet.engine.products import work_of
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
 from fcnet.nn.activations import activation_name
 from fcnet.nn.base import Layer
 from fcnet.nn.batch_parts import gradient_in_parts, parts_of
-from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, in_dtype, without_members
+from fcnet.nn.checks import check_inputs, in_dtype, without_members
+from fcnet.nn.each_network import FEW_ROWS, logits_of_few
 from fcnet.nn.members import Heads
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.nn.ntk import NTKAffine
@@ -186,24 +186,23 @@ class TabularNet(FullyConnectedNet):
         }
 
     def _logits(self, X: Array, params: Params) -> Array:
-        logits = super()._logits(X, params)
+        logits = self.logits_of_members(X, params)
         if self.n_members == 1:
             return logits
         return self.loss.averaged(logits.reshape(-1, self.n_members, self.n_classes).swapaxes(0, 1))
 
-    def logits_of_each(self, X: Array) -> Array:
-        """Return the logits of each member with each of `all_params`, (k, n, n_classes), whose mean `logits` gives.
+    def logits_of_members(self, X: Array, params: Params) -> Array:
+        """Return the logits (n k, n_classes) of k members, those of a row side by side; the next call may write over them."""
+        return self._forward(X, None, params)[0]
 
-        X are rows in the network's dtype, as `check_data` returns them.
-        """
-        n = X.shape[0]
-        out = np.empty((len(self.all_params), n, self.n_members, self.n_classes), self.dtype)
-        with self.engine.sharing(work_of(min(n, ROWS_AT_ONCE), self._largest)):
-            for start in range(0, n, ROWS_AT_ONCE):
-                rows = slice(start, start + ROWS_AT_ONCE)
-                for each, params in zip(out, self.all_params, strict=True):
-                    each[rows] = self._forward(X[rows], None, params)[0].reshape(each[rows].shape)
-        return out.swapaxes(1, 2).reshape(-1, n, self.n_classes)
+    def logits_of(self, rows: Array) -> Array:
+        """Return the logits, finite or not, of rows in the network's dtype; the next call may write over them."""
+        if self.checkpoints and self.n_members == 1 and rows.shape[0] <= FEW_ROWS and not is_sparse(rows):
+            with np.errstate(over="ignore", invalid="ignore"):
+                each = logits_of_few(self, rows)
+                if each is not None:
+                    return self.loss.averaged(each)
+        return super().logits_of(rows)
 
     def loss_and_gradients(
         self,
