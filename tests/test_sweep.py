@@ -893,6 +893,13 @@ def test_a_warning_of_trials_that_the_metric_does_not_tell_apart(recipe, tmp_pat
     assert said(1.0, 1.0, metric="val_log_loss") == []
 
 
+def test_the_finalists_are_trained_on_the_data_of_the_trials(recipe, tmp_path, monkeypatch):
+    asked = asked_for(monkeypatch)
+    found = run_sweep(tmp_path / "study", recipe(), trials=2, winner_seeds=2)["winner"]
+    assert found["ensemble"]["networks"] == 4
+    assert asked == [0, 297, 297, 0, 297]  # for the sweep; the tests of the winner; the ensemble, and its test
+
+
 def test_no_network_predicts_the_test_rows_twice(recipe, tmp_path, monkeypatch, caplog):
     sizes, logits = [], Model.logits
 

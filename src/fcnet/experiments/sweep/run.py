@@ -103,7 +103,7 @@ def sweep(
             else:
                 with nullcontext((now, list[str]())) if database is None else claimed(study, folder, now) as (mine, warnings):
                     if mine is not None:
-                        results = results_of(plan, mine) | {"winner": finish(folder, plan, mine, data_dir)}
+                        results = results_of(plan, mine) | {"winner": finish(folder, plan, mine, data, data_dir)}
                         results["winner"]["warnings"] += warnings
                     else:
                         now = account(trials_of(study))

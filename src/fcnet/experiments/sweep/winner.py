@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from fcnet.data import Dataset
 from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.compare import compare_runs
 from fcnet.experiments.folder import CONFIG, ENSEMBLE, METRICS_FILE, MODEL, STUDY, owned
@@ -93,8 +94,10 @@ def finalists(folder: Path, plan: Plan, now: Account) -> list[Finalist]:
     return found
 
 
-def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) -> dict[str, Any]:
+def finish(folder: Path, plan: Plan, now: Account, data: Dataset, data_dir: str | None = None) -> dict[str, Any]:
     """Train the finalists with new seeds, write the recipe of the best, evaluate its runs, and return what came of it.
+
+    `data` is that of the plan's configuration, without its test part.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def finish(folder: Path, plan: Plan, now: Account, data_dir: str | None = None) 
     if left := [one for one in found for run in one.runs if not (run / METRICS_FILE).exists()]:
         seconds = duration_words(sum(one.trial.user_attrs.get("seconds", 0.0) for one in left) / plan.seeds)
         _log.info("Training %d finalists: %d networks, about %s going by their trials", len(found), len(left), seconds)
-    final = [finalist for finalist in found if _train(finalist, plan, data_dir)]
+    final = [finalist for finalist in found if _train(finalist, plan, data, data_dir)]
     if not final:
         raise FcnetError("The best trials diverge with other seeds: try lower learning rates.")
     best = max(final, key=lambda one: (plan.sign * one.mean(plan.metric), one.is_plain, -one.mean("val_loss")))
@@ -157,9 +160,11 @@ def write_recipe(folder: Path, plan: Plan, trial: "FrozenTrial", value: float) -
     write_atomic(folder / RECIPE, tomli_w.dumps(recipe.to_dict() | {SWEEP: table_of(space)}))
 
 
-def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
+def _train(finalist: Finalist, plan: Plan, data: Dataset, data_dir: str | None) -> bool:
     """Train a finalist with each of the new seeds, and return whether it did not diverge."""
     name = finalist.name(plan)
+    # Its trial has checked that it fits the data. Preprocessing has a say in how a table is read.
+    own = data if finalist.recipe.preprocessing == plan.config.settings.preprocessing else None
     for seed, run in zip(plan.new_seeds, finalist.runs, strict=True):
         config = replace(plan.config, recipe=name, settings=finalist.recipe, seed=seed)
         begun = is_begun(run, config)
@@ -168,7 +173,7 @@ def _train(finalist: Finalist, plan: Plan, data_dir: str | None) -> bool:
         if not (begun and (run / METRICS_FILE).exists()):
             _log.info("Training the finalist %s with seed %d", name, seed)
         try:
-            finalist.metrics.append(train(run, config, data_dir=data_dir, resume=begun, force=not begun))
+            finalist.metrics.append(train(run, config, data=own, data_dir=data_dir, resume=begun, force=not begun))
         except DivergedError as error:
             _log.info("It diverged: %s", error)
             return False
