@@ -149,7 +149,8 @@ def test_values_of_several_epochs_are_in_the_units_of_the_targets():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 3))
     y = 1000 + 100 * X[:, 0]
-    model = TabularRegressor(hidden_sizes=[8], epochs=30, random_state=0, threads=1).fit(X, y)
+    one = {"n_ensemble": 1, "settings": {"best_epochs": 5}}
+    model = TabularRegressor(hidden_sizes=[8], epochs=30, random_state=0, threads=1, **one).fit(X, y)
     assert len(model.model_.network.checkpoints) == 4
     assert model.score(X, y) > 0.8
 
