@@ -1,11 +1,14 @@
 """Networks that predict together."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from fcnet.nn.each_network import FEW_ROWS, logits_of_each, logits_of_few
 from fcnet.nn.number_embeddings import quantile_bins
 from fcnet.nn.tabular_network import TabularNet
+from fcnet.training.calibration import fit_temperature
 
 SIZES = [3, 40]
 RNG = np.random.default_rng(0)
@@ -53,3 +56,15 @@ def test_the_logits_are_the_mean_of_those_of_each(n_members):
     each = logits_of_each(net, X)
     assert each.shape == (3 * n_members, 60, 3)
     np.testing.assert_allclose(net.loss.averaged(each), net.logits(X), rtol=1e-9, atol=1e-12)
+
+
+def test_a_temperature_of_each_is_that_of_their_mean_and_of_many_rows_that_of_some(monkeypatch):
+    net = network()
+    y = np.where(np.arange(60) % 5 > 0, net.logits(X).argmax(axis=1), np.arange(60) % 3)
+    of_mean = fit_temperature(net, partial(net.logits, X), y)
+    assert 0.3 < of_mean < 4
+    net = network()
+    assert fit_temperature(net, partial(logits_of_each, net, X), y) == pytest.approx(of_mean, rel=1e-3)
+    monkeypatch.setattr("fcnet.training.calibration.MOST_LOGITS", 3 * 3 * 40)
+    net = network()
+    assert fit_temperature(net, partial(logits_of_each, net, X), y) != pytest.approx(of_mean, rel=1e-6)

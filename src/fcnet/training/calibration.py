@@ -8,6 +8,7 @@ from fcnet.engine import get_engine
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
+MOST_LOGITS = 2_000_000  # of networks that predict together
 ROOM = np.log(5.0)  # of the logarithm of the number, up and down
 
 
@@ -38,11 +39,17 @@ def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: 
         With probabilities. Its last weights and biases are changed; of networks that predict together all have one temperature.
     logits : callable
         Returns the network's logits (n, k) of rows that it was not trained on, perhaps means over views; or those of each
-        network that predicts together with it, (n_networks, n, k), which are computed once then.
+        network that predicts together with it, (n_networks, n, k), which are computed once then. Of more than two million
+        logits as many rows count as have these, drawn at random, always the same ones.
     y : array (n,) or (n, k)
         Their targets.
     """
-    engine, plain = get_engine("numpy", "float64"), logits().astype(np.float64)
+    engine, plain = get_engine("numpy", "float64"), logits()
+    most = MOST_LOGITS * plain.shape[-2] // plain.size
+    if plain.ndim == 3 and len(y) > most:
+        rows = np.sort(np.random.default_rng(0).choice(len(y), max(1, most), replace=False))
+        plain, y = plain[:, rows], y[rows]
+    plain = plain.astype(np.float64)
     last = [params[name] for params in network.all_params for name in network.output_params]
     before = [p.copy() for p in last]
     is_plain = plain.ndim == 3 or (not network.checkpoints and getattr(network, "n_members", 1) == 1)
