@@ -267,7 +267,7 @@ def test_the_file_says_where_it_is_from(tmp_path):
     metadata = session.get_modelmeta().custom_metadata_map
     assert metadata.pop("fcnet_version") == fcnet.__version__
     found = {name: json.loads(text) for name, text in metadata.items() if name != "loss"}
-    assert found == {"classes": ["ä", "b", "c"], "image_shape": [2, 2, 3], "max_value": 1.0}
+    assert found == {"classes": ["ä", "b", "c"], "image_shape": [2, 2, 3], "max_value": 1.0, "threshold": 0.5}
     assert metadata["loss"] == "cross_entropy"
     assert session.get_inputs()[0].shape == ["rows", 12]
     content = (tmp_path / "m.onnx").read_bytes()

@@ -1,5 +1,6 @@
 """A model: a network with its preprocessor. Models of the same data make an ensemble."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from fcnet.errors import InputError
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
+from fcnet.nn.loss import HALF, Loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.preprocessing import Preprocessor, Scaling
 from fcnet.preprocessing.views import Views
@@ -35,6 +37,13 @@ class Model:
     average_shift : int
         Likewise of the image and of its translations by up to so many pixels down and across; with features of patches, of
         the translations that these were learnt with.
+    threshold : float
+        Of two classes: the second is predicted where its probability is above this. Probabilities do not depend on it.
+
+    Raises
+    ------
+    SettingError
+        If the threshold is out of range, or is not 0.5 and there are not two classes.
     """
 
     network: FullyConnectedNet
@@ -44,6 +53,7 @@ class Model:
     max_value: float = 255.0
     average_mirror: bool = False
     average_shift: int = 0
+    threshold: float = HALF
 
     def __post_init__(self) -> None:
         if self.image_shape is not None:
@@ -51,12 +61,18 @@ class Model:
         self.max_value, self.average_mirror = float(self.max_value), bool(self.average_mirror)
         self.average_shift = int(self.average_shift)
         self.classes = [str(name) for name in self.classes] or [str(i) for i in range(self.network.n_classes)]
+        self.threshold = self.loss.threshold
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a pickle of before, too, in which the preprocessor was called scaling."""
         vars(self).update(state)
         if "scaling" in state:
             self.preprocessor = vars(self).pop("scaling")
+
+    @property
+    def loss(self) -> Loss:
+        """The network's loss with the threshold of this model: it says what logits mean, and which class they decide for."""
+        return self.network.loss.at(self.threshold, self.network.n_classes)
 
     @property
     def members(self) -> Sequence["Model"]:
@@ -128,8 +144,11 @@ class Model:
         return check_results(self.network.loss.mean(self.logits(X)))
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return the class number (n,) of raw inputs (n, n_inputs); for other losses labels or values, (n, n_classes)."""
-        return check_results(self.network.loss.predict(self.logits(X)))
+        """Return the class number (n,) of raw inputs (n, n_inputs); for other losses labels or values, (n, n_classes).
+
+        It is the most probable class; of two the second where its probability is above the `threshold`.
+        """
+        return check_results(self.loss.predict(self.logits(X)))
 
 
 class Ensemble(Model):
@@ -140,6 +159,8 @@ class Ensemble(Model):
     Parameters
     ----------
     members : sequence of Model
+    threshold : float, optional
+        As in `Model`; the mean of those of the members where nothing is given.
 
     Raises
     ------
@@ -147,7 +168,7 @@ class Ensemble(Model):
         If there are none, or they differ in what they take or predict.
     """
 
-    def __init__(self, members: Sequence[Model]) -> None:
+    def __init__(self, members: Sequence[Model], threshold: float | None = None) -> None:
         self._members = [one for member in members for one in member.members]
         if not self._members:
             raise InputError("An ensemble needs a model or more.")
@@ -155,7 +176,11 @@ class Ensemble(Model):
         if not all(member.goes_with(first) for member in self._members):
             raise InputError("The models of an ensemble must take the same inputs and have the same classes, loss and dtype.")
         views = (first.average_mirror, first.average_shift)
-        super().__init__(first.network, first.preprocessor, first.classes, first.image_shape, first.max_value, *views)
+        if threshold is None:
+            threshold = math.fsum(member.threshold for member in self._members) / len(self._members)
+        super().__init__(
+            first.network, first.preprocessor, first.classes, first.image_shape, first.max_value, *views, threshold
+        )
 
     @property
     def members(self) -> Sequence[Model]:

@@ -11,7 +11,7 @@ from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.results import read_metrics
-from fcnet.experiments.scores import score_of
+from fcnet.experiments.scores import score_of, threshold_words
 from fcnet.model import Model
 from fcnet.model_file import load
 from fcnet.preprocessing import Preprocessor
@@ -143,6 +143,7 @@ def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     texts = [
         config.settings.description,
         f"It took {took} on the engine {config.engine}. {how}{'' if members else f' The seed was {config.seed}.'}",
+        threshold_words(metrics),
         _table(["part", "setting", "value"], rows),
     ]
     return [text for text in texts if text]

@@ -10,6 +10,7 @@ import numpy as np
 from fcnet.errors import FcnetError, FileFormatError, InputError
 from fcnet.files import load_tensors, plain, save_tensors
 from fcnet.model import Ensemble, Model, as_model
+from fcnet.nn.loss import HALF
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.nn.tabular_network import network_from
 from fcnet.preprocessing import preprocessor_from
@@ -33,7 +34,7 @@ def save(path: str | Path, model: Model | FullyConnectedNet) -> None:
     if isinstance(model, Ensemble):
         contents = [_contents(member) for member in model.members]
         tensors = {f"{i}.{name}": tensor for i, (tensors, _) in enumerate(contents) for name, tensor in tensors.items()}
-        metadata: dict[str, Any] = {"members": [metadata for _, metadata in contents]}
+        metadata: dict[str, Any] = {"members": [metadata for _, metadata in contents], "threshold": model.threshold}
     else:
         tensors, metadata = _contents(model)
     try:
@@ -58,6 +59,7 @@ def _contents(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
         "max_value": model.max_value,
         "average_mirror": model.average_mirror,
         "average_shift": model.average_shift,
+        "threshold": model.threshold,
         "scaling": {"kind": model.preprocessor.kind, **model.preprocessor.get_config()},
     }
     arrays = {f"scaling.{name}": array for name, array in model.preprocessor.arrays().items()}
@@ -83,7 +85,7 @@ def load(path: str | Path) -> Model:
 def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
     """Make a model of the contents of a file, or raise InputError if they are damaged or do not fit one another."""
     if "members" in metadata:
-        return Ensemble(_members_of(tensors, metadata["members"]))
+        return Ensemble(_members_of(tensors, metadata["members"]), metadata.get("threshold"))
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise InputError(f"its tensor {name!r} holds NaN or infinite values.")
@@ -107,6 +109,7 @@ def _model_of(tensors: dict[str, Array], metadata: dict[str, Any]) -> Model:
             float(metadata["max_value"]),
             bool(metadata.get("average_mirror", False)),
             int(metadata.get("average_shift", 0)),
+            metadata.get("threshold", HALF),
         )
         _check(model)
     except (FcnetError, KeyError, IndexError, OverflowError, TypeError, ValueError) as error:

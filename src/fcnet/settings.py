@@ -17,6 +17,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Meta(ge=0, lt=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
+Threshold = Annotated[float, Meta(ge=1e-9, lt=1)]
 Auto = Literal["auto"]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from fcnet.errors import InputError, MissingPackageError, install_extra
 from fcnet.export.graph import OPSETS, Graph, onnx_type, require_onnx
+from fcnet.nn.loss import HALF
 from fcnet.nn.losses import get_loss
 from fcnet.types import Array
 
@@ -82,7 +83,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     graph, logits = _begin(scope, operator, container)
     estimator = operator.raw_operator
     network = estimator.network_
-    loss, number = network.loss, network.dtype.type
+    loss, number = network.loss.at(getattr(estimator, "threshold_", HALF), network.n_classes), network.dtype.type
     if len(estimator.classes_) == 1:
         loss = get_loss("cross_entropy")  # of one logit, which gives the probability 1
     mean, label = loss.mean_to_onnx(graph, logits), loss.label_to_onnx(graph, logits, number)

@@ -60,7 +60,8 @@ def score_words(metrics: Mapping[str, Any], part: str) -> str:
 
 def other_metrics(metrics: Mapping[str, Any], part: str) -> str:
     """Return the other metrics of the ``val`` or ``test`` part, as a sentence; nothing where there are none."""
+    from fcnet.experiments.scores import threshold_words
     from fcnet.training.metrics import in_words
 
     others = [f"{name} {value}" for name, value in in_words(metrics, part).items() if name not in ("accuracy", "R²")]
-    return f"{PARTS[part]} {', '.join(others)}." if others else ""
+    return f"{PARTS[part]} {', '.join(others)}. {threshold_words(metrics)}".rstrip() if others else ""

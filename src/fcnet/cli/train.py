@@ -83,6 +83,9 @@ def train(
 
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test rows are not read before
     fcnet evaluate.
+
+    Of two classes --set threshold=0.2 predicts the second above that probability, and --set threshold=auto above the one that
+    is best on the validation rows by --metric.
     """
     from fcnet.cli.notes import terminal
     from fcnet.experiments.configure import configure

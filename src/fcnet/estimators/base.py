@@ -57,6 +57,12 @@ class _FCNetEstimator(TrainedNetwork, CallbackSupportMixin, ABC):
         """Return the class of each row, by which the validation rows are chosen."""
         return None
 
+    def _check_threshold(self, targets: Array, *, has_validation: bool) -> None:
+        """Raise SettingError if there is a threshold that does not go with the targets."""
+
+    def _set_threshold(self, X: Any, y: Array, weights: Array | None) -> None:
+        """Learn the threshold between two classes, by validation rows, if there are any."""
+
     def _set_target_scale(self, targets: Array, weights: Array | None) -> None:
         """Learn the scale of the targets that training begins with."""
 
@@ -144,6 +150,7 @@ class _FCNetEstimator(TrainedNetwork, CallbackSupportMixin, ABC):
         if first or not incremental or not hasattr(self, "_rng"):
             self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         X, targets, weights, held_out = self._hold_out(X, targets, weights, of_classes, validation)
+        self._check_threshold(targets, has_validation=held_out[0] is not None)
         if first or not hasattr(self, "_memory"):  # a network may be made of weights that were assigned
             self._set_target_scale(targets, weights)
             self._input_scale = InputScale.of(X, weights) if self.scale_inputs else None
@@ -156,6 +163,7 @@ class _FCNetEstimator(TrainedNetwork, CallbackSupportMixin, ABC):
         self._warn(left_out(self, X.shape[0], validation[0] is not None))
         outcome = self._train(X, targets, weights, held_out, incremental, HandOn(context, told, self._as_if_ended))
         self._take(outcome, X.shape[0])
+        self._set_threshold(*held_out)
         self._warn([*(nothing_learnt(self.network_, X, targets, weights) if outcome.is_whole else []), *outcome.problems])
         context.call_on_fit_task_end(**told)
         return self

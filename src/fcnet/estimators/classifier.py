@@ -5,23 +5,23 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from fcnet.errors import InputError
-from fcnet.estimators.base import _FCNetEstimator, _not_lbfgs
+from fcnet.estimators.base import _not_lbfgs
 from fcnet.estimators.callbacks import with_callbacks
-from fcnet.estimators.labels import check_known, weights_of_classes, weights_of_labels
+from fcnet.estimators.class_targets import ClassTargets
 from fcnet.estimators.parameters import CONSTRAINTS, assign
+from fcnet.nn.loss import HALF
+from fcnet.training.metrics import AUTO
 from fcnet.types import Array
 
 
-class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
+class FCNetClassifier(ClassifierMixin, ClassTargets):
     """Classification by a fully-connected network, in place of scikit-learn's `MLPClassifier`.
 
     What `MLPClassifier` has goes by the same names and means the same. Two classes are told apart by the sigmoid of one output,
@@ -86,6 +86,10 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     label_smoothing : float in [0, 1)
     class_weight : dict, list of dicts, "balanced" or None
         Weights of classes, 1 if not named; of labels a dict for each. They have no part in validation scores.
+    threshold : float or "auto"
+        Of two classes: the second is predicted where its probability is above this. "auto" takes what is best on the
+        validation rows, of `early_stopping` or given to `fit`, by the `monitor`, or by the balanced accuracy where that does
+        not depend on what is predicted, as the log-loss.
     callbacks : list of Callback, optional
         Of `fcnet.training.callbacks.Callback`; `set_callbacks` sets those of scikit-learn's own protocol.
     progress : bool
@@ -109,6 +113,8 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     feature_names_in_ : array of str
         With a data frame.
     out_activation_ : str
+    threshold_ : float
+        What `predict` goes by: the `threshold`, or the one that was chosen.
     loss_, best_loss_ : float
     loss_curve_ : list of float
         Mean loss of every epoch, penalty included.
@@ -133,11 +139,11 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
     True
     """
 
-    _y_numeric = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CONSTRAINTS,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "threshold": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
     }
 
     def __init__(
@@ -173,6 +179,7 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
         scale_inputs: bool = True,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
+        threshold: float | str = 0.5,
         callbacks: Any = None,
         progress: bool = False,
         checkpoint: Any = None,
@@ -209,71 +216,20 @@ class FCNetClassifier(ClassifierMixin, _FCNetEstimator):
             self.classes_ = np.arange(np.shape(y)[1]) if self._multilabel else unique_labels(classes)
         return self._fit(X, y, sample_weight, (None, None), incremental=True)
 
-    def _read_targets(self, y: Any, first: bool, validation: bool = False) -> Array:
-        if issparse(y):
-            y = y.toarray()
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if first or not hasattr(self, "classes_"):
-            check_classification_targets(y)
-            kind = type_of_target(y)
-            if kind == "multiclass-multioutput":
-                raise InputError("y has several columns of more than two values: fit one classifier to each.")
-            self._multilabel = kind.startswith("multilabel")
-            self.classes_ = np.arange(y.shape[1]) if self._multilabel else np.unique(y)
-        if self._multilabel:
-            if y.ndim != 2 or y.shape[1] != len(self.classes_):
-                raise InputError(f"y must have a column for each of {len(self.classes_)} labels, got shape {y.shape}.")
-            return np.asarray(y).astype(np.float32)
-        check_known(unique_labels(y), self.classes_, all_of_them=self.warm_start and not validation)
-        order = np.argsort(self.classes_)  # classes that were assigned may come in any order
-        codes = order[np.searchsorted(self.classes_, y, sorter=order)]
-        return codes if len(self.classes_) > 2 else codes[:, np.newaxis].astype(np.float32)
-
-    def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
-        self._multilabel = n_outputs > 1 and out_activation == "logistic"
-        if self._multilabel:
-            self.classes_ = np.arange(n_outputs)
-
-    def _loss_name(self, n_outputs: int) -> str:
-        return "cross_entropy" if not self._multilabel and n_outputs > 1 else "binary_cross_entropy"
-
-    def _n_logits(self, targets: Array) -> int:
-        return len(self.classes_) if targets.ndim == 1 else int(targets.shape[1])
-
-    def _class_weights(self, y: Any, targets: Array) -> Array | None:
-        by, codes = self.class_weight, self._stratify(targets)
-        if by is None:
-            return None
-        return weights_of_labels(by, targets) if codes is None else weights_of_classes(by, y, codes, self.classes_)
-
-    def _stratify(self, targets: Array) -> Array | None:
-        if self._multilabel:
-            return None
-        return targets if targets.ndim == 1 else targets[:, 0].astype(int)
-
-    def _labels(self) -> Array:
-        """Return the classes of the logits."""
-        n = self.network_.n_classes
-        classes = np.asarray(getattr(self, "classes_", ()))
-        if len(classes) not in ((n,) if n > 1 else (1, 2)):
-            raise InputError(
-                f"classes_ must have the {max(n, 2)} classes of the network's outputs, in their order, got {classes.tolist()}."
-            )
-        return classes
-
     def predict(self, X: Any) -> Array:
-        """Return the most probable class (n,) of each row, or its labels (n, n_labels)."""
+        """Return the most probable class (n,) of each row, or its labels (n, n_labels).
+
+        Of two classes it is the second where its probability is above `threshold_`.
+        """
         logits = self._logits(X)
+        given = HALF if self.threshold == AUTO else self.threshold  # of weights that were assigned
+        predicted = self.network_.loss.at(getattr(self, "threshold_", given), logits.shape[1]).predict(logits)
         if self._multilabel:
-            return (logits > 0).astype(int)
+            return predicted
         classes = self._labels()
         if len(classes) == 1:
             return np.repeat(classes, len(logits))
-        return classes[logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(int)]
-
-    def _only_one_class(self) -> bool:
-        return len(getattr(self, "classes_", ())) == 1
+        return classes[predicted if predicted.ndim == 1 else predicted[:, 0]]
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, or of each label, (n, n_classes)."""

@@ -21,6 +21,7 @@ from fcnet.estimators.parameters import (
     update_rule,
 )
 from fcnet.estimators.scaling import not_finite
+from fcnet.nn.loss import HALF
 from fcnet.training.callbacks import Callback, EarlyStopping
 from fcnet.training.history import History
 from fcnet.training.lbfgs import train_lbfgs
@@ -46,6 +47,7 @@ class Job:
     y_val: Array | None
     val_weights: Array | None
     label_smoothing: float
+    threshold: float | str
     n_seen: int  # rows that earlier trainings have gone through
     best: float  # their least loss
     n_without: int  # epochs without improvement at their end
@@ -136,6 +138,7 @@ def fit_stochastic(
         train_rows=0,
         keep_best=parameters.early_stopping,
         monitor=AUTO if job.X_val is None else parameters.monitor,
+        threshold=HALF if job.X_val is None else job.threshold,
         callbacks=[*callbacks, stop, watch],
         threads=parameters.threads,
     )

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, check_is_fitted
 
-from fcnet.errors import InputError
+from fcnet.errors import InputError, SettingError
 from fcnet.estimators.advice import no_better
 from fcnet.estimators.callbacks import PrintLoss
 from fcnet.estimators.holdout import validation_rows
@@ -24,6 +24,7 @@ from fcnet.estimators.tabular_settings import Parts
 from fcnet.estimators.together import Training, together, train_all
 from fcnet.model import Model
 from fcnet.nn.each_network import logits_of_each
+from fcnet.nn.losses import get_loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
@@ -35,6 +36,7 @@ from fcnet.training.metrics import AUTO
 from fcnet.training.state import TrainingState
 from fcnet.training.tabular import TabularTraining, ensemble_for
 from fcnet.training.target_scale import TargetScale
+from fcnet.training.threshold import best_threshold, check_threshold, chosen_by
 from fcnet.types import Array, is_frame
 
 FEWEST_ROWS = 40  # of which some are set aside
@@ -129,6 +131,9 @@ class TabularEstimator(BaseEstimator, ABC):
         if X_val is not None and training.refit:
             raise InputError("refit is for rows that fit itself has set aside: leave out X_val and y_val.")
         part, val = self._parts(rows, training, rng) if X_val is None else (rows, self._given(X, X_val, y_val))
+        check_threshold(training.threshold, get_loss(self._loss_name()), len(self._outputs(rows.y)))
+        if training.threshold == AUTO and val is None:
+            raise SettingError('threshold="auto" needs validation rows, and so few leave none: give X_val and y_val.')
         n_networks = ensemble_for(len(part.y)) if training.n_ensemble == AUTO else int(training.n_ensemble)
         seeds = [int(seed) for seed in rng.integers(2**31, size=n_networks)]
         with use_threads(self.threads):
@@ -219,7 +224,12 @@ class TabularEstimator(BaseEstimator, ABC):
         if X_val is not None and val is not None:
             of_training = rows.y, rows.weights
             problems = list(no_better(network, X_val, val.y, val.weights, *of_training, linear_share=share or 0.0))
-        return Trained(Model(network, preprocessor, outputs), trainings, share or 0.0, temperature, problems)
+        threshold = first.model.threshold if first else training.threshold
+        if threshold == AUTO and X_val is not None and y_val is not None:
+            by = chosen_by(training.metric, network.loss)
+            threshold = best_threshold(by, network.loss, network.logits(X_val), y_val, val_weight)
+        model = Model(network, preprocessor, outputs, threshold=float(threshold))
+        return Trained(model, trainings, share or 0.0, temperature, problems)
 
     def _refit(self, rows: Rows, settings: Parts, seeds: Sequence[int], first: Trained) -> Trained:
         """Train on all rows for as many epochs as were best, in a training that would have had as many as the first one."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_is_fitted
 
 from fcnet.errors import SettingError
 from fcnet.estimators.labels import check_known, weights_of_classes
@@ -50,6 +51,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         last row. Of fewer than 40 rows none is, and the last epoch is kept.
     calibrate : bool
         Divide logits by the temperature with the least log-loss on the validation rows.
+    threshold : float or "auto"
+        Of two classes: the second is predicted where its probability is above this. "auto" takes what is best on the
+        validation rows by the `monitor`, or by the balanced accuracy where that does not depend on what is predicted, as the
+        log-loss.
     refit : bool
         Train again on all rows, for as many epochs as were best.
     n_ensemble : int or "auto"
@@ -78,6 +83,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Of the training, with several seeds of the first.
     best_epoch_ : int
         The epoch that was kept of it.
+    threshold_ : float
+        What `predict` goes by: the `threshold`, or the one that was chosen.
     n_features_in_ : int
     feature_names_in_ : array (n_features_in_,)
         Where X was a data frame whose columns have names.
@@ -110,6 +117,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         patience: int | str = TRAINING.patience,
         validation_fraction: float = TRAINING.validation_fraction,
         calibrate: bool = TRAINING.calibrate,
+        threshold: float | str = TRAINING.threshold,
         refit: bool = TRAINING.refit,
         n_ensemble: int | str = TRAINING.n_ensemble,
         settings: Any = None,
@@ -147,9 +155,15 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         return targets
 
     def predict(self, X: Any) -> Array:
-        """Return the most probable class (n,) of each row."""
+        """Return the most probable class (n,) of each row; of two the second where its probability is above `threshold_`."""
         logits = self._logits(X)
-        return np.asarray(self.classes_[logits.argmax(axis=1)])
+        return np.asarray(self.classes_[self.model_.loss.predict(logits)])
+
+    @property
+    def threshold_(self) -> float:
+        """Above which probability the second of two classes is predicted."""
+        check_is_fitted(self, "model_")
+        return self.model_.threshold
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, (n, n_classes)."""

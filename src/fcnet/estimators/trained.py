@@ -8,6 +8,7 @@ from typing import Any
 from fcnet.estimators.callbacks import HandOn, PrintLoss
 from fcnet.estimators.fitted import FittedNetwork
 from fcnet.estimators.solvers import Job, Memory, Outcome, fit_lbfgs, fit_stochastic
+from fcnet.nn.loss import HALF
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.callbacks import Progress
 from fcnet.training.metrics import get_metric
@@ -65,6 +66,7 @@ class TrainedNetwork(FittedNetwork):
             *(self, self.network_, self._scaled_inputs(X), self._scaled(y), weights),
             *(self._scaled_inputs(X_val), None if y_val is None else self._scaled(y_val), val_weights),
             label_smoothing=float(getattr(self, "label_smoothing", 0.0)),
+            threshold=getattr(self, "threshold", HALF),
             n_seen=self.t_,
             best=math.nan if self.early_stopping or self.best_loss_ is None else self.best_loss_,
             n_without=self._no_improvement_count,

@@ -9,7 +9,7 @@ from fcnet.experiments.job import Training
 from fcnet.experiments.paired import Difference, over_losses, over_rows
 from fcnet.experiments.scores import measured
 from fcnet.model import Model
-from fcnet.nn.losses import Loss
+from fcnet.nn.loss import HALF, Loss
 from fcnet.training.baselines import fit_linear, rows_to_fit
 from fcnet.training.metrics import METRICS, Metric
 from fcnet.training.target_scale import TargetScale
@@ -36,9 +36,8 @@ def linear_model(model: Model, raw: Any, X: Array, y: Array) -> Model:
 def compare(
     metrics: dict[str, Any],
     part: str,
-    model: Model,
-    logits: Array,
-    linear: Array,
+    network: tuple[Model, Array],
+    linear: tuple[Model, Array],
     y: Array,
     y_train: Array,
     training: Training | None = None,
@@ -52,9 +51,8 @@ def compare(
     ----------
     metrics : dict
     part : {"val", "test"}
-    model : Model
-    logits, linear : arrays (n, n_outputs)
-        Those of the network, and of the linear model.
+    network, linear : pairs of a Model and an array (n, n_outputs)
+        The model of the network, and the linear one, with their logits.
     y, y_train : arrays (n,) or (n, n_outputs)
         The targets of these rows, and of those to train.
     training : Training, optional
@@ -62,12 +60,12 @@ def compare(
     folds : int
         The number of folds of the run, if it has any.
     """
-    loss = model.network.loss
+    (model, logits), loss = network, network[0].loss
     constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1]).astype(logits.dtype), logits.shape)
-    others = {"class_shares" if loss.has_labels else "mean": constant, "linear": linear}
+    others = {"class_shares" if loss.has_labels else "mean": constant, "linear": linear[1]}
     scale = None if loss.has_labels else TargetScale.of(y_train)
-    for name, each in others.items():
-        metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured(part, loss, each, y, scale))
+    for (name, each), own in zip(others.items(), (model.network.loss, linear[0].loss), strict=True):
+        metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured(part, own, each, y, scale))
     said = warnings_of(part, loss, logits, others, y, model.classes, training, folds)
     metrics.setdefault("warnings", {}).update({part: said} if said else {})
     if loss.one_label:
@@ -88,12 +86,13 @@ def warnings_of(
 ) -> list[str]:
     """Return sentences that say where a network is not better than baselines by more than chance, paired over rows.
 
-    What has all rows right, as the network has, is not compared.
+    What has all rows right, as the network has, is not compared. Nor are accuracies where the network has a threshold other
+    than one half, which may have been chosen for another metric.
     """
     said, rows, is_few = [], f"on the {len(y):,} {PARTS[part]} rows", len(y) < FEW
     metric = METRICS["loss" if loss.has_labels else "r2"]
     words = "log-loss" if loss.has_labels else metric.words
-    losses, predicted = loss.losses(logits, y), logits.argmax(axis=1)
+    losses, predicted = loss.losses(logits, y), loss.predict(logits)
     known = others
     if loss.one_label and (predicted == y).all():
         others = {name: each for name, each in others.items() if (each.argmax(axis=1) != y).any()}
@@ -105,8 +104,10 @@ def warnings_of(
     if loss.one_label and (predicted == predicted[0]).all() and (y != y[0]).any():
         remedy = "" if training is None else _for_rare_classes(training)
         said.append(f"It predicts {classes[predicted[0]]!r} for each of the {len(y):,} {PARTS[part]} rows{remedy}.")
-    elif loss.one_label and (
-        less := _weak({name: over_rows(each.argmax(axis=1) == y, predicted == y) for name, each in others.items()})
+    elif (
+        loss.one_label
+        and loss.threshold == HALF
+        and (less := _weak({name: over_rows(each.argmax(axis=1) == y, predicted == y) for name, each in others.items()}))
     ):
         better = ", though its log-loss is" if not weak.keys() & less.keys() else ""
         said.append(f"Its accuracy {rows}, {_no_better(METRICS['accuracy'], loss, logits, others, y, less)}{better}.")

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fcnet.data.table_file import stem
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
@@ -157,7 +155,7 @@ def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
         (of_a, y), (of_b, _) = _of_rows(a, data_dir), _of_rows(b, data_dir)
         if a.score.name == "r2":
             return Compared(a, b, seeds, over_errors(of_a, of_b, y))
-        return Compared(a, b, seeds, over_rows(*(np.asarray(of.argmax(axis=1) == y) for of in (of_a, of_b))))
+        return Compared(a, b, seeds, over_rows(of_a == y, of_b == y))
     if len(seeds) < 2:
         has = " and ".join(f"{name} has {listed(map(str, sorted(side.runs)))}" for name, side in (("A", a), ("B", b)))
         raise InputError(
@@ -202,14 +200,14 @@ def _rows_of(config: Config, metrics: dict[str, Any], run: Path) -> Iterator[tup
 
 
 def _of_rows(side: Side, data_dir: str | None) -> tuple[Array, Array]:
-    """Return what the only run of a side predicts for the validation rows, probabilities or values, and what is so."""
+    """Return what the only run of a side predicts for the validation rows, classes or values, and what is so."""
     [(seed, run)] = side.runs.items()
     predictions, part = read_predictions(run / PREDICTIONS)
     if part == "validation":
-        names = ("probabilities", "labels") if "labels" in predictions else ("values", "targets")
+        names = ("predicted", "labels") if "labels" in predictions else ("values", "targets")
         return predictions[names[0]], predictions[names[1]]
     model, data = model_and_data(run, side.config, side.metrics[seed], data_dir, n_test=0)
-    return model.predict_proba(data.X_val), data.y_val
+    return model.predict(data.X_val), data.y_val
 
 
 def compare_recipes(

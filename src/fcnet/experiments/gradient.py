@@ -16,10 +16,11 @@ from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_
 from fcnet.experiments.network import Network
 from fcnet.experiments.run_callbacks import InUnits, KeepModel
 from fcnet.model import Model
-from fcnet.nn.losses import Loss
+from fcnet.nn.loss import HALF
+from fcnet.nn.losses import Loss, get_loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing.views import Views
-from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, choices
+from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, Threshold, choices
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature
@@ -27,6 +28,7 @@ from fcnet.training.callbacks import Callback, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule
 from fcnet.training.tabular import TabularSettings, batch_size_for, epochs_for, rate_for
+from fcnet.training.threshold import best_threshold, check_threshold, chosen_by
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import AdamW, Momentum, Update
 from fcnet.types import Array
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from fcnet.experiments.recipe import Recipe
 
 # Settings for classes, as a regression has them.
-FOR_CLASSES: dict[str, Any] = {"label_smoothing": 0.0, "class_weight": "none", "calibrate": False}
+FOR_CLASSES: dict[str, Any] = {"label_smoothing": 0.0, "class_weight": "none", "calibrate": False, "threshold": HALF}
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +128,14 @@ class GradientDescent(Training, tag="gradient"):
             "a regression."
         ),
     ] = False
+    threshold: Annotated[
+        Threshold | Auto,
+        Meta(
+            description="Of two classes: the second is predicted where its probability is above this. auto takes what is best "
+            "on the validation part by the monitor, or by the balanced accuracy where that does not depend on what is "
+            "predicted, as log_loss and roc_auc. Probabilities stay the same."
+        ),
+    ] = HALF
 
     def check(self, recipe: "Recipe") -> None:
         if self.best_epochs > 1 and not self.keep_best:
@@ -140,6 +150,7 @@ class GradientDescent(Training, tag="gradient"):
 
     def check_data(self, data: Dataset) -> None:
         check_metric_of(data, self.monitor)
+        check_threshold(self.threshold, get_loss(loss_of(data)), len(data.outputs))
 
     def resolved(self, n_rows: int, loss: Loss) -> Self:
         """Return these settings with numbers for what is auto, by the training rows and the loss."""
@@ -172,6 +183,7 @@ class GradientDescent(Training, tag="gradient"):
             keep_best=self.keep_best,
             ema_decay=self.ema_decay,
             best_epochs=self.best_epochs,
+            threshold=self.threshold,
             callbacks=[*callbacks, *stopping(self.patience, self.schedule, int(self.epochs))],
             advise=advise,
         )
@@ -224,10 +236,14 @@ class GradientDescent(Training, tag="gradient"):
         if in_effect.calibrate:
             temperature = fit_temperature(network, val_logits, data.y_val)
             end.save()
+        logits = val_logits()
+        if self.threshold != HALF:
+            model.threshold = self.threshold_for(model.loss, logits, data.y_val)
+            end.save()
         return Trained(
             model,
-            network.loss.score(network.logits(X_train[: len(data.y_train)]), data.y_train),
-            val_logits(),
+            model.loss.score(network.logits(X_train[: len(data.y_train)]), data.y_train),
+            logits,
             state.seconds,
             epochs=len(history),
             best_epoch=state.best_epoch if self.keep_best else len(history),
@@ -235,6 +251,11 @@ class GradientDescent(Training, tag="gradient"):
             linear_share=share,
             temperature=temperature,
         )
+
+    def threshold_for(self, loss: Loss, logits: Array, y: Array) -> float:
+        if self.threshold != AUTO:
+            return float(self.threshold)
+        return best_threshold(chosen_by(self.monitor, loss), loss, logits, y)
 
     def _weights(self, y: Array) -> Array | None:
         """Return what each row counts, by its class; None where all count the same."""
@@ -253,7 +274,8 @@ class GradientDescent(Training, tag="gradient"):
     def chosen_by_validation(self) -> str:
         epoch = f"the epoch{'s' * (self.best_epochs > 1)}" if self.keep_best else "when to stop" * bool(self.patience)
         share, temperature = "the share of a linear model" * self.blend_linear, "the temperature" * self.calibrate
-        *others, last = list(filter(None, [epoch, share, temperature])) or [""]
+        threshold = "the threshold" * (self.threshold == AUTO)
+        *others, last = list(filter(None, [epoch, share, temperature, threshold])) or [""]
         return f"{', '.join(others)} and {last}" if others else last
 
     def how(self, metrics: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fcnet.data import Dataset
 from fcnet.model import Model
+from fcnet.nn.loss import HALF, Loss
 from fcnet.nn.losses import get_loss
 from fcnet.preprocessing import Prepared
 from fcnet.settings import Settings
@@ -84,6 +85,10 @@ class Training(Settings, tag_field="kind"):
     @abstractmethod
     def train(self, job: Job) -> Trained:
         """Train, and leave model and history in the run folder."""
+
+    def threshold_for(self, loss: Loss, logits: Array, y: Array) -> float:
+        """Return the threshold for the second of two classes, by logits of validation rows with these targets."""
+        return HALF
 
     @property
     @abstractmethod

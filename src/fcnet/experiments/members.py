@@ -20,7 +20,7 @@ from fcnet.experiments.job import scale_of
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.run import TrainOptions, begin, check_folder, check_run, is_begun, peak_memory_mb, train
-from fcnet.experiments.scores import measured, score_of, with_deviation
+from fcnet.experiments.scores import measured, score_of, threshold_of, with_deviation
 from fcnet.model import Ensemble, Model
 from fcnet.model_file import load, save
 from fcnet.types import Array
@@ -72,11 +72,14 @@ def record(
         return np.concatenate([one.logits(part.X_val) for one, part in zip(of_parts, parts, strict=True)])
 
     compared: dict[str, Any] = {}
-    logits = validated(model)
+    logits, training = validated(model), config.settings.training
+    model.threshold = training.threshold_for(model.loss, logits, y_val)
     if all((folder / LINEAR).exists() for folder in folders):
         linear = Ensemble([load(folder / LINEAR) for folder in folders])
-        linear_logits, training = validated(linear), config.settings.training
-        compare(compared, "val", model, logits, linear_logits, y_val, parts[0].y_train, training, config.folds)
+        linear_logits = validated(linear)
+        linear.threshold = training.threshold_for(linear.loss, linear_logits, y_val)
+        both = (model, logits), (linear, linear_logits)
+        compare(compared, "val", *both, y_val, parts[0].y_train, training, config.folds)
         save(run / LINEAR, linear)
     save(run / MODEL, model)
     score = score_of(each[0]).name
@@ -85,7 +88,7 @@ def record(
         "recipe": config.recipe,
         "seed": config.seed,
         f"train_{score}": float(np.mean([one[f"train_{score}"] for one in each])),
-        **measured("val", model.network.loss, logits, y_val, scale_of(parts[0])),
+        **measured("val", model.loss, logits, y_val, scale_of(parts[0])),
         "n_val": len(y_val),
         "val_labels": labels_checksum(y_val),
         f"test_{score}": None,
@@ -96,6 +99,7 @@ def record(
         "stop_reason": None,
         "linear_share": None,
         "temperature": None,
+        "threshold": threshold_of(model),
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
         **compared,
@@ -104,7 +108,7 @@ def record(
             for folder, one in zip(folders, each, strict=True)
         ],
     }
-    save_predictions(run / PREDICTIONS, "validation", logits, model.preprocessor.encode(X_val), y_val)
+    save_predictions(run / PREDICTIONS, "validation", model.loss, logits, model.preprocessor.encode(X_val), y_val)
     write_metrics(run, metrics)
     return metrics
 

@@ -38,6 +38,7 @@ OTHER_NAMES = {
         "preprocessing.scaling.regularisation": "zcaregularisation",
         "schedule": "learningrateschedule lrschedule lrscheduler scheduler",
         "shift": "translate translation",
+        "threshold": "cutoff cutpoint decisionthreshold",
         "update": "algorithm optim optimiser optimizer solver",
         "weight_decay": "wd",
         "weight_init": "init initialisation initialization",

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from fcnet.files import load_tensors, save_tensors
-from fcnet.nn.losses import softmax
+from fcnet.nn.losses import Loss, softmax
 from fcnet.types import Array
 
 PREDICTIONS_FORMAT = "fcnet-predictions-1"
 N_MISTAKES = 24
 
 
-def save_predictions(path: Path, part: str, logits: Array, X: Array, y: Array) -> None:
+def save_predictions(path: Path, part: str, loss: Loss, logits: Array, X: Array, y: Array) -> None:
     """Write what is predicted for each row of a part of the data, and the raw inputs of the most confident mistakes.
 
     Of a regression, whose targets are (n, 1), the logits are its values, and its mistakes are the largest errors.
@@ -23,9 +23,10 @@ def save_predictions(path: Path, part: str, logits: Array, X: Array, y: Array) -
         tensors = {"values": logits, "targets": y}
     else:
         probabilities = softmax(logits)
-        wrong = np.flatnonzero(logits.argmax(axis=1) != y)
-        mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:N_MISTAKES]]
-        tensors = {"probabilities": probabilities, "labels": y}
+        predicted = loss.predict(logits)
+        wrong = np.flatnonzero(predicted != y)
+        mistakes = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")[:N_MISTAKES]]
+        tensors = {"probabilities": probabilities, "predicted": predicted, "labels": y}
     save_tensors(path, tensors | {"mistakes": mistakes, "mistake_inputs": X[mistakes]}, {"part": part}, PREDICTIONS_FORMAT)
 
 
@@ -37,9 +38,11 @@ def labels_checksum(y: Array) -> str:
 def read_predictions(path: Path) -> tuple[dict[str, Array], str]:
     """Return what `save_predictions` wrote, and the part of the data that it is for.
 
-    ``probabilities`` is (n, n_classes), ``labels`` (n,), ``mistakes`` the rows of the most confident errors, ``mistake_inputs``
-    their raw inputs. A regression has ``values`` and ``targets`` (n, 1), and its mistakes are the largest errors. A file that
-    is missing or damaged raises FileFormatError.
+    ``probabilities`` is (n, n_classes), ``predicted`` and ``labels`` are (n,), ``mistakes`` the rows of the most confident
+    errors, ``mistake_inputs`` their raw inputs. A regression has ``values`` and ``targets`` (n, 1), and its mistakes are the
+    largest errors. A file that is missing or damaged raises FileFormatError.
     """
     tensors, metadata = load_tensors(path, PREDICTIONS_FORMAT)
+    if "labels" in tensors and "predicted" not in tensors:  # of before there was a threshold
+        tensors["predicted"] = tensors["probabilities"].argmax(axis=1)
     return tensors, metadata["part"]

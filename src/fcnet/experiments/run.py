@@ -31,7 +31,7 @@ from fcnet.experiments.folder import (
 from fcnet.experiments.job import Job, Trained, scale_of
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
-from fcnet.experiments.scores import measured, score_of
+from fcnet.experiments.scores import measured, score_of, threshold_of
 from fcnet.model import Model
 from fcnet.model_file import load, save
 from fcnet.preprocessing import Prepared, TrainingRows
@@ -192,8 +192,10 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     if data.image_shape is None:
         linear = linear_model(trained.model, data.X_train, job.prepared.rows[: len(data.y_train)], data.y_train)
         is_same = linear.preprocessor is trained.model.preprocessor
-        logits = trained.val_logits, linear.network.logits(job.X_val) if is_same else linear.logits(data.X_val)
-        compare(compared, "val", trained.model, *logits, data.y_val, data.y_train, config.settings.training, config.folds)
+        logits, training = linear.network.logits(job.X_val) if is_same else linear.logits(data.X_val), config.settings.training
+        linear.threshold = training.threshold_for(linear.loss, logits, data.y_val)
+        both = (trained.model, trained.val_logits), (linear, logits)
+        compare(compared, "val", *both, data.y_val, data.y_train, training, config.folds)
         compared["notes"] = list(data.notes)
         save(run / LINEAR, linear)
     metrics = {
@@ -204,7 +206,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "engine": config.engine,
         "dtype": str(network.dtype),
         f"train_{network.loss.metric}": trained.train_score,
-        **measured("val", network.loss, trained.val_logits, data.y_val, scale_of(data)),
+        **measured("val", trained.model.loss, trained.val_logits, data.y_val, scale_of(data)),
         f"test_{network.loss.metric}": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
@@ -216,15 +218,15 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "stop_reason": trained.stop_reason,
         "linear_share": trained.linear_share,
         "temperature": trained.temperature,
+        "threshold": threshold_of(trained.model),
         "fit_seconds": round(trained.seconds, 3),
         "feature_seconds": round(job.prepared.seconds, 3),
         "total_seconds": round(time.monotonic() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
         **compared,
     }
-    save_predictions(
-        run / PREDICTIONS, "validation", trained.val_logits, trained.model.preprocessor.encode(data.X_val), data.y_val
-    )
+    raw = trained.model.preprocessor.encode(data.X_val)
+    save_predictions(run / PREDICTIONS, "validation", trained.model.loss, trained.val_logits, raw, data.y_val)
     write_metrics(run, metrics)
     return metrics
 
@@ -262,16 +264,17 @@ def evaluate(run: Path, *, data_dir: str | None = None, known: dict[Path, Array]
         for one, member in zip(runs, model.members, strict=True):
             if one not in known:
                 known[one] = member.logits(data.X_test)
-        loss, each = model.network.loss, [known[one] for one in runs]
+        loss, each = model.loss, [known[one] for one in runs]
         logits = model.averaged(each)
-        for member, own in zip(metrics.get("members", []), each, strict=False):
+        for member, one, own in zip(metrics.get("members", []), model.members, each, strict=False):
             if key in member:
-                member[key] = loss.score(own, data.y_test)
+                member[key] = one.loss.score(own, data.y_test)
         metrics |= measured("test", loss, logits, data.y_test, scale_of(data)) | {"n_test": len(data.X_test)}
         if (run / LINEAR).exists():  # not of images, nor in runs of before
-            linear = load(run / LINEAR).logits(data.X_test)
-            compare(metrics, "test", model, logits, linear, data.y_test, data.y_train)
-        save_predictions(run / PREDICTIONS, "test", logits, model.preprocessor.encode(data.X_test), data.y_test)
+            linear = load(run / LINEAR)
+            both = (model, logits), (linear, linear.logits(data.X_test))
+            compare(metrics, "test", *both, data.y_test, data.y_train)
+        save_predictions(run / PREDICTIONS, "test", loss, logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)
     return metrics
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fcnet.nn.losses import Loss
+from fcnet.model import Model
+from fcnet.nn.loss import HALF, Loss
 from fcnet.training.metrics import METRICS, Metric, all_metrics
 from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
@@ -26,6 +27,24 @@ def measured(part: str, loss: Loss, logits: Array, y: Array, scale: TargetScale 
     if scale is not None:
         found["loss"] = loss.value(scale.apply(logits), scale.apply(y))
     return {f"{part}_{name}": value for name, value in found.items()}
+
+
+def threshold_of(model: Model) -> float | None:
+    """Return the threshold of a model of two classes; None of others."""
+    return model.threshold if model.loss.is_of_two_classes(model.network.n_classes) else None
+
+
+def threshold_words(metrics: Mapping[str, Any]) -> str:
+    """Return a sentence that says at which probability the second class is predicted; nothing where that is one half.
+
+    Examples
+    --------
+    >>> threshold_words({"threshold": 0.23456}), threshold_words({"threshold": 0.5}), threshold_words({})
+    ('Its second class is predicted where its probability is above 0.2346, the threshold.', '', '')
+    """
+    if (threshold := metrics.get("threshold", HALF)) in (None, HALF):
+        return ""
+    return f"Its second class is predicted where its probability is above {threshold:.4g}, the threshold."
 
 
 def with_deviation(score: Metric, mean: float, std: float) -> str:

@@ -15,6 +15,7 @@ from fcnet.data.table_file import TableFile, chosen_columns, read_table
 from fcnet.data.text_file import name_of
 from fcnet.errors import FcnetError, SettingError
 from fcnet.model import Model
+from fcnet.nn.checks import check_results
 from fcnet.preprocessing import Preprocessor
 from fcnet.preprocessing.table_cells import Places, is_boolean
 
@@ -90,7 +91,8 @@ def predict_tables(
             _log.info("%s: %r stands between the columns; %s", name_of(path), file.separator, there)
         frame = _cleaned(table, file, dialect)
         try:
-            values = model.predict_proba(table.encode(frame, dialect))
+            logits = model.logits(table.encode(frame, dialect))
+            values = check_results(model.loss.mean(logits))
             for name in kept:
                 predicted.kept.setdefault(name, []).extend(as_text(file.frame[name]).to_list())
         except FcnetError as error:
@@ -101,7 +103,9 @@ def predict_tables(
                 what = ("in few training rows or none", "rare") if name in table.rare else ("in no training row", "no category")
                 _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, what[0], unknown[0], what[1])
         if predicted.has_classes:
-            predicted.rows += [(model.classes[row.argmax()], [round(value, 6) for value in row.tolist()]) for row in values]
+            labels = [model.classes[k] for k in model.loss.predict(logits)]
+            rows = [[round(value, 6) for value in row] for row in values.tolist()]
+            predicted.rows += zip(labels, rows, strict=True)
         else:  # with the digits that tell it from all others of its type
             predicted.rows += [("", [float(str(value)) for value in row]) for row in values]
     return predicted

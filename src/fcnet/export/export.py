@@ -22,14 +22,14 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     input (rows, 1) for each column, by its name: float64 for numbers, float64 seconds since 1970 for dates, and strings for
     categories. Its outputs are ``logits`` (rows, n), and
 
-    - for classes, ``probabilities`` (rows, n) and ``label`` (rows,), the name of the most probable class, or its number where
-      classes have no names;
+    - for classes, ``probabilities`` (rows, n) and ``label`` (rows,), the name of the most probable class, of two by the model's
+      threshold, or its number where classes have no names;
     - for independent labels, ``probabilities`` (rows, n) and ``label`` (rows, n), 1 or 0;
     - for a regression, ``values`` (rows, n).
 
     Where a column of a table has the name of an output, the output is called ``output_label`` and so on.
 
-    The names of the classes, the shape of images, the loss and the version of fcnet are in its metadata.
+    The names of the classes, the shape of images, the loss, the threshold and the version of fcnet are in its metadata.
 
     Parameters
     ----------
@@ -60,6 +60,7 @@ def export_onnx(model: Model | FullyConnectedNet, path: str | Path, *, tolerance
     _add_outputs(graph, model, network.loss.networks_to_onnx(graph, logits, network.dtype.type))
     metadata = {
         "loss": network.loss.name,
+        "threshold": json.dumps(model.threshold),
         "classes": json.dumps(model.classes, ensure_ascii=False),
         "image_shape": json.dumps(model.image_shape),
         "max_value": json.dumps(model.max_value),
@@ -79,7 +80,7 @@ def _add_member(graph: Graph, model: Model) -> str:
 
 
 def _add_outputs(graph: Graph, model: Model, logits: str) -> None:
-    network, loss, n = model.network, model.network.loss, model.network.n_classes
+    network, loss, n = model.network, model.loss, model.network.n_classes
     graph.output("logits", logits, network.dtype, n)
     graph.output("probabilities" if loss.has_labels else "values", loss.mean_to_onnx(graph, logits), network.dtype, n)
     if not loss.has_labels:

@@ -4,17 +4,18 @@ The last affine layer gives the logits s (n, k); a loss says what they mean. Wit
 ``Σ_i w_i ℓ_i / Σ_i w_i``.
 """
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fcnet.engine import NumpyEngine
-from fcnet.errors import SettingError
+from fcnet.errors import SettingError, to_float
 from fcnet.nn.base import Number
 from fcnet.nn.checks import check_targets
 from fcnet.types import Array
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
 TINY = 1e-12  # in place of a share of 0, whose logarithm is not finite
+HALF, LEAST_THRESHOLD = 0.5, 1e-9
 
 
 def log_mean(logarithms: Array) -> Array:
@@ -53,6 +55,8 @@ class Loss(ABC):
     """Whether targets are classes or labels, for which `mean` gives probabilities; else they are values."""
     one_label: bool = False
     """Whether a row has exactly one of the labels, as it has of classes."""
+    threshold: float = HALF
+    """Of two classes: the second is predicted where its probability is above this."""
 
     @abstractmethod
     def check_targets(self, y: ArrayLike, n: int, n_outputs: int, name: str) -> Array:
@@ -70,8 +74,51 @@ class Loss(ABC):
     def mean(self, logits: Array, xp: ModuleType = np) -> Array:
         """Return the expected target by the logits, (n, k): probabilities, or values."""
 
+    def at(self, threshold: float, n_outputs: int) -> Self:
+        """Return this loss with another threshold for the second of two classes; probabilities and losses stay the same.
+
+        Raises
+        ------
+        SettingError
+            If the threshold is no number from 1e-9 to below 1, or is not 0.5 and the targets are not two classes.
+        """
+        if (threshold := to_float("threshold", threshold, LEAST_THRESHOLD, 1, below=True)) == self.threshold:
+            return self
+        if threshold != HALF:
+            self.check_two_classes(n_outputs)
+        loss = copy.copy(self)
+        loss.threshold = threshold
+        return loss
+
+    def is_of_two_classes(self, n_outputs: int) -> bool:
+        """Return whether so many outputs are for two classes."""
+        return self.has_labels and n_outputs == 1 + self.one_label
+
+    def check_two_classes(self, n_outputs: int) -> None:
+        """Raise SettingError unless so many outputs are for two classes, between which a threshold decides."""
+        if not self.has_labels:
+            raise SettingError("threshold decides between two classes, and a regression has none.")
+        if not self.is_of_two_classes(n_outputs):
+            there = "is one" if n_outputs == 1 else f"are {n_outputs}"
+            what = f"there {there} here" if self.one_label else "here a row has several labels"
+            raise SettingError(f"threshold decides between two classes, and {what}: leave it at 0.5.")
+
+    @property
+    def log_odds(self) -> Array:
+        """What the logits of two classes, or that of the second, are above where its probability is above the threshold."""
+        odds = math.log(self.threshold / (1 - self.threshold))
+        return np.array([0.0, odds] if self.one_label else [odds])
+
+    def decisive(self, logits: Array) -> Array:
+        """Return logits (n, k) by which the most probable class is the one to predict, in float64 where they are others."""
+        return logits if self.threshold == HALF else logits.astype(np.float64) - self.log_odds
+
+    def decisive_to_onnx(self, graph: "Graph", logits: str) -> str:
+        """Add `decisive` to an ONNX graph, and return the name of its result."""
+        return logits if self.threshold == HALF else graph.add("Sub", graph.cast(logits, np.float64), self.log_odds)
+
     def predict(self, logits: Array) -> Array:
-        """Return the most probable target, shaped as `y`."""
+        """Return the target to predict, shaped as `y`: the most probable one, of two classes by the `threshold`."""
         return self.mean(logits)
 
     @abstractmethod
@@ -84,7 +131,8 @@ class Loss(ABC):
 
     def label_to_onnx(self, graph: "Graph", logits: str, number: Number) -> str:
         """Add `predict` of labels, int64, to an ONNX graph, and return the name of its result."""
-        return graph.cast(graph.add("Greater", logits, number(0)), np.int64)
+        zero = number(0) if self.threshold == HALF else np.float64(0)
+        return graph.cast(graph.add("Greater", self.decisive_to_onnx(graph, logits), zero), np.int64)
 
     @abstractmethod
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:

@@ -65,7 +65,7 @@ class CrossEntropy(Loss):
         return graph.add("Softmax", logits, axis=1)
 
     def label_to_onnx(self, graph: "Graph", logits: str, number: Number) -> str:
-        return graph.add("ArgMax", logits, axis=1, keepdims=0)
+        return graph.add("ArgMax", self.decisive_to_onnx(graph, logits), axis=1, keepdims=0)
 
     def averaged(self, logits: Array) -> Array:
         return log_mean(logits - np.logaddexp.reduce(logits, axis=2, keepdims=True))
@@ -74,10 +74,10 @@ class CrossEntropy(Loss):
         return log_mean_to_onnx(graph, graph.add("LogSoftmax", logits, axis=2), number, n_networks)
 
     def predict(self, logits: Array) -> Array:
-        return np.asarray(logits.argmax(axis=1))
+        return np.asarray(self.decisive(logits).argmax(axis=1))
 
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
-        return float(np.average(logits.argmax(axis=1) == y, weights=weights))
+        return float(np.average(self.predict(logits) == y, weights=weights))
 
 
 class BinaryCrossEntropy(Elementwise):
@@ -118,11 +118,11 @@ class BinaryCrossEntropy(Elementwise):
         return graph.add("Sub", *(log_mean_to_onnx(graph, share, number, n_networks) for share in shares))
 
     def predict(self, logits: Array) -> Array:
-        return np.asarray(logits > 0).astype(np.int64)
+        return np.asarray(self.decisive(logits) > 0).astype(np.int64)
 
     def score(self, logits: Array, y: Array, weights: Array | None = None) -> float:
         """Return the share of rows all of whose labels are right."""
-        return float(np.average(((logits > 0) == (y > 0.5)).all(axis=1), weights=weights))
+        return float(np.average((self.predict(logits) == (y > 0.5)).all(axis=1), weights=weights))
 
     def _smoothed(self, y: Array, label_smoothing: float) -> Array:
         return y + label_smoothing * (0.5 - y)

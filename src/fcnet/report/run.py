@@ -13,7 +13,7 @@ from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
-from fcnet.experiments.scores import score_of
+from fcnet.experiments.scores import score_of, threshold_words
 from fcnet.files import write_atomic
 from fcnet.model import Model
 from fcnet.model_file import load
@@ -74,6 +74,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         importance=importance(found, model.classes) if found and model else None,
         classes=_classes(of_classes, model.classes) if of_classes and model else None,
         calibration=calibration(of_classes, model.classes) if of_classes and model else None,
+        threshold=threshold_words(metrics or {}),
         largest_matrix=LARGEST_MATRIX,
         mistakes=_mistakes(of_classes, model) if of_classes and model else None,
         errors=errors_of(predictions, model) if predictions and not of_classes and model else None,
@@ -135,7 +136,7 @@ def _classes(predictions: dict[str, Array], names: list[str]) -> dict[str, Any]:
 
     The rows have the cells of the confusion matrix where it is no larger than can be read; `confusions` are the most frequent.
     """
-    n, labels, predicted = len(names), predictions["labels"], predictions["probabilities"].argmax(axis=1)
+    n, labels, predicted = len(names), predictions["labels"], predictions["predicted"]
     counts_of_classes = class_counts(predicted, labels, n)
     of, _, right = counts_of_classes.astype(int)
     pairs, counts = np.unique(n * labels + predicted, return_counts=True)
@@ -163,13 +164,13 @@ def _mistakes(predictions: dict[str, Array], model: Model) -> list[dict[str, Any
         return None
     mistakes = []
     for row, inputs in zip(predictions["mistakes"], predictions["mistake_inputs"], strict=True):
-        probabilities = predictions["probabilities"][row]
+        predicted = predictions["predicted"][row]
         mistakes.append(
             {
                 "picture": as_png(inputs.reshape(model.image_shape) * (255 / model.max_value)),
                 "label": model.classes[predictions["labels"][row]],
-                "predicted": model.classes[probabilities.argmax()],
-                "probability": float(probabilities.max()),
+                "predicted": model.classes[predicted],
+                "probability": float(predictions["probabilities"][row, predicted]),
                 "row": int(row),
             }
         )

@@ -12,6 +12,7 @@ import numpy as np
 from fcnet.errors import FileFormatError, InputError, OtherTrainingError
 from fcnet.files import check_tensors, load_tensors, save_tensors
 from fcnet.nn.checks import without_members
+from fcnet.nn.loss import HALF
 from fcnet.training.history import History, line_of
 from fcnet.training.metrics import AUTO
 from fcnet.training.state import Kept, TrainingState
@@ -21,7 +22,14 @@ CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
 SHARE_OF_SAVING = 20  # one part in so many of the time at most
 CONSTANT = "constant"
 # What older ones do not have.
-SINCE = {"monitor": AUTO, "dropout_schedule": CONSTANT, "weight_decay_schedule": CONSTANT, "ema_decay": 0.0, "best_epochs": 1}
+SINCE = {
+    "monitor": AUTO,
+    "dropout_schedule": CONSTANT,
+    "weight_decay_schedule": CONSTANT,
+    "ema_decay": 0.0,
+    "best_epochs": 1,
+    "threshold": HALF,
+}
 SCALARS = ("epoch", "iteration", "seconds", "stop_reason")
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from fcnet.errors import DivergedError, InputError, OverflowedError
+from fcnet.nn.loss import HALF
 from fcnet.training.metrics import AUTO, Metric, check_metric
 from fcnet.training.state import Trainable
+from fcnet.training.threshold import check_threshold
 from fcnet.types import Array
 
 
@@ -32,15 +34,23 @@ def evaluate(
     if not math.isfinite(loss):
         raise DivergedError("scores")
     found = {"loss": loss, network.loss.metric: network.loss.score(logits, y, weights)}
-    if metric is not None and metric.name not in found:
+    if metric is not None:  # at its threshold
         found[metric.name] = metric.of(network.loss, logits, y, weights)
     return {f"{part}_{name}": value for name, value in found.items()}
 
 
-def check_monitor(name: str, network: Trainable, X: Array | None, y: Any, weights: Array | None) -> None:
-    """Raise InputError unless there is validation data for which a network has the metric that is to choose its epoch."""
-    if name == AUTO:
+def check_monitor(
+    name: str, threshold: float | str, network: Trainable, X: Array | None, y: Any, weights: Array | None
+) -> None:
+    """Raise InputError unless there is validation data for which a network has the metric that is to choose its epoch.
+
+    That is a metric of decisions at a threshold, which is checked, too.
+    """
+    if name == AUTO and threshold == HALF:
         return
+    needs = f"monitor = {name!r}" if name != AUTO else f"threshold = {threshold!r}"
     if X is None:
-        raise InputError(f"monitor = {name!r} needs validation data: give X_val and y_val to fit.")
-    check_metric(name, network.loss, y, network.logits(X[:1]).shape[1], weights)
+        raise InputError(f"{needs} needs validation data: give X_val and y_val to fit.")
+    n_outputs = network.logits(X[:1]).shape[1]
+    check_threshold(threshold, network.loss, n_outputs)
+    check_metric(name, network.loss, y, n_outputs, weights)

@@ -67,14 +67,14 @@ def class_counts(predicted: Array, y: Array, n_classes: int, weights: Array | No
 def f1_scores(counts: Array) -> Array:
     """Return ``2 · both / (is + predicted)`` of each class by `class_counts`, 0 where it does not occur."""
     occurs = counts[0] + counts[1]
-    return np.asarray(np.divide(2 * counts[2], occurs, out=np.zeros(len(occurs)), where=occurs > 0))
+    return np.asarray(np.divide(2 * counts[2], occurs, out=np.zeros(occurs.shape), where=occurs > 0))
 
 
 def _counts(loss: Loss, logits: Array, y: Array, weights: Array | None) -> Array:
     """Return `class_counts` (3, n_classes), or those (3, 2 · n_labels) of the absence of labels and then of their presence."""
     if loss.one_label:
-        return class_counts(logits.argmax(axis=1), y, logits.shape[1], weights)
-    columns = zip((logits > 0).T.astype(int), (y > 0.5).T.astype(int), strict=True)
+        return class_counts(loss.predict(logits), y, logits.shape[1], weights)
+    columns = zip(loss.predict(logits).T, (y > 0.5).T.astype(int), strict=True)
     return np.stack([class_counts(*column, 2, weights) for column in columns], axis=2).reshape(3, -1)
 
 

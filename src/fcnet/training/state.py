@@ -7,9 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from fcnet.engine import NumpyEngine
-from fcnet.nn.losses import Loss
+from fcnet.nn.loss import HALF, Loss
 from fcnet.training.history import History, Row
 from fcnet.training.metrics import AUTO, Metric, get_metric
+from fcnet.training.threshold import at_threshold
 from fcnet.types import Array, Params
 
 
@@ -69,6 +70,7 @@ class TrainingState:
     n_epochs: int
     total_iterations: int
     monitor: str = AUTO
+    threshold: float | str = HALF
     history: History = field(default_factory=History)
     epoch: int = 0
     iteration: int = 0
@@ -83,7 +85,7 @@ class TrainingState:
     @property
     def metric(self) -> Metric:
         """The metric that chooses the best epoch by its validation data."""
-        return get_metric(self.monitor, self.network.loss)
+        return at_threshold(get_metric(self.monitor, self.network.loss), self.threshold)
 
     @property
     def best_epoch(self) -> int:

@@ -10,11 +10,12 @@ from msgspec import Meta
 from fcnet.engine import get_engine
 from fcnet.nn.checks import DTYPES
 from fcnet.nn.layers import ACTIVATIONS, WEIGHT_INITS
+from fcnet.nn.loss import HALF
 from fcnet.nn.losses import Loss, get_loss
 from fcnet.nn.number_embeddings import quantile_bins
 from fcnet.nn.parametric import PARAMETRIC
 from fcnet.nn.tabular_network import Adapters, NumberEmbedding, Parametrisation, TabularNet
-from fcnet.settings import Auto, Count, NotNegative, Settings, ShareBelowOne, choices
+from fcnet.settings import Auto, Count, NotNegative, Settings, ShareBelowOne, Threshold, choices
 from fcnet.training.callbacks import Callback, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, LogCosine, Schedule
@@ -186,6 +187,12 @@ class TabularTraining(Settings):
         bool, Meta(description="Blend in the logits of a linear model, with the share that is best on the validation rows.")
     ] = True
     calibrate: Annotated[bool, Meta(description="Divide logits by the temperature with the least log-loss.")] = True
+    threshold: Annotated[
+        Threshold | Auto,
+        Meta(
+            description="Of two classes: the second is predicted above this probability; auto is what is best by the monitor."
+        ),
+    ] = HALF
     refit: Annotated[bool, Meta(description="Train again on all rows, for as many epochs as were best.")] = False
     n_ensemble: Annotated[
         Count | Auto,
@@ -194,6 +201,11 @@ class TabularTraining(Settings):
             "and else one."
         ),
     ] = "auto"
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric by which an epoch is kept."""
+        return "loss" if self.monitor == AUTO else self.monitor
 
     def trainer(
         self,
@@ -219,6 +231,7 @@ class TabularTraining(Settings):
             train_rows=0,
             ema_decay=self.ema_decay,
             best_epochs=self.best_epochs,
-            monitor=("loss" if self.monitor == AUTO else self.monitor) if validates else AUTO,
+            monitor=self.metric if validates else AUTO,
+            threshold=self.threshold if validates else HALF,
             callbacks=[*callbacks, *(stopping(self.patience, self.schedule, n_epochs) if validates else [])],
         )

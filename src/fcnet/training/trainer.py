@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from fcnet.errors import DivergedError, InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.nn.checks import check_weights
+from fcnet.nn.loss import HALF
 from fcnet.settings import made_by_name
 from fcnet.threads import use_threads
 from fcnet.training.average import exchanged
@@ -82,6 +83,10 @@ class Trainer:
     best_epochs : int
         How many epochs are kept. Above 1 the network is left with the parameters of the others as its `checkpoints`, and
         averages the predictions of all (a checkpoint ensemble, Chen, Lundberg & Lee 2017).
+    threshold : float or "auto"
+        Of two classes: the probability above which the second is predicted where the `monitor` judges an epoch; "auto" is the
+        one that is best for it, see `fcnet.training.threshold.best_threshold`. The network predicts as before: a
+        `fcnet.Model` keeps a threshold.
 
     Examples
     --------
@@ -114,6 +119,7 @@ class Trainer:
     weight_decay_schedule: str | ScheduleRule = "constant"
     ema_decay: float = 0.0
     best_epochs: int = 1
+    threshold: float | str = HALF
 
     def __post_init__(self) -> None:
         for name, known in (("batches", get_args(BatchKind)), ("monitor", (AUTO, *METRICS))):
@@ -198,7 +204,7 @@ class Trainer:
             X_val, y_val = network.check_data(X_val, y_val, "X_val", "y_val")
         weights = None if sample_weight is None else check_weights(sample_weight, X, "sample_weight")
         val_weight = None if val_weight is None else check_weights(val_weight, X if X_val is None else X_val, "val_weight")
-        check_monitor(self.monitor, network, X_val, y_val, val_weight)
+        check_monitor(self.monitor, self.threshold, network, X_val, y_val, val_weight)
         if checkpoint is not None:
             check_place(checkpoint)
         fingerprint = {} if checkpoint is None else of_training(self, network, [X, y, weights, X_val, y_val, val_weight])
@@ -211,6 +217,7 @@ class Trainer:
             n_epochs=self.epochs,
             total_iterations=self.epochs * batches.per_epoch,
             monitor=self.monitor,
+            threshold=self.threshold,
             average={name: p.copy() for name, p in network.params.items()} if self.ema_decay else None,
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():

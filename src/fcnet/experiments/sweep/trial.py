@@ -161,7 +161,7 @@ class Trials:
         return mean | {"std": std, "values": values, "recipe": recipe.to_dict()}
 
     def _measured(self, trained: Trained) -> dict[str, float]:
-        data, loss = self.prepared.data, trained.model.network.loss
+        data, loss = self.prepared.data, trained.model.loss
         return {
             **measured("val", loss, trained.val_logits, data.y_val, scale_of(data)),
             f"train_{loss.metric}": trained.train_score,
