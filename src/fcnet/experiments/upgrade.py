@@ -45,4 +45,6 @@ def upgraded(flat: Mapping[str, Any], root: type[Settings]) -> Plain:
             raise SettingError(f"{key} cannot be chosen with training = kernel: leave it out.")
     if settings.get("update") == "adam" and settings.get("weight_decay"):  # a default in the first flat recipes
         settings["update"] = "adamw"
+    if "threshold" in settings:  # a name that the training has, too, since then
+        settings["preprocessing.threshold"] = settings.pop("threshold")
     return changed(root, encode(root()), list(settings.items()), skip=True)
