@@ -273,7 +273,7 @@ def test_a_run_on_features_is_a_run_like_any_other(finished, digits, tmp_path):
 
 def test_maps_of_patches_of_several_sizes(tmp_path):
     """Each dictionary has maps of its own; one size stands for all."""
-    settings = "map_filters=10\nmap_patch_size=[3, 5]\nmap_channels=8\npatch_sizes=[2, 1]\nshift=2\nthreshold=0.5"
+    settings = "map_filters=10\nmap_patch_size=[3, 5]\nmap_channels=8\npatch_sizes=[2, 1]\nshift=2\npreprocessing.threshold=0.5"
     fcnet("train", "digits", "--out", tmp_path / "run", *CHANGES, *changes(settings))
     parts = load(tmp_path / "run" / "model.safetensors").preprocessor.patches
     assert [(part.second.patch_size, part.first.patch_size) for part in parts] == [(2, 3), (1, 5)]
@@ -302,7 +302,7 @@ def test_maps_of_maps_beside_maps(tmp_path):
 
 
 def test_a_run_on_patches_of_maps(digits, tmp_path):
-    settings = "map_filters=10\nmap_patch_size=3\nmap_channels=8\npatch_sizes=[2]\nshift=2\nthreshold=0.5"
+    settings = "map_filters=10\nmap_patch_size=3\nmap_channels=8\npatch_sizes=[2]\nshift=2\npreprocessing.threshold=0.5"
     fcnet("train", "digits", "--out", tmp_path / "run", *CHANGES, *changes(settings))
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["val_accuracy"] > 0.9
