@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="For tables: write the predictions to a .csv file."
 )
 @click.option("--keep", multiple=True, metavar="COLUMN,…", help="For tables: columns to copy beside the predictions.")
+@click.option("--row-numbers", is_flag=True, help="For tables: number the rows of each file, from 1, in a column row.")
 @encoding_option
 @click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: that of the training file]")
 @threads_option
@@ -36,19 +37,22 @@ def predict(
     files: Sequence[Path],
     out: Path | None,
     keep: Sequence[str],
+    row_numbers: bool,
     encoding: str,
     decimal: str,
     as_json: bool,
 ) -> None:
     """Predict the class of the pictures FILES, or the class or number of the rows of tables, by the model of RUN.
 
+    RUN is a run folder, the folder of a sweep, whose ensemble predicts, or a model file such as linear.safetensors.
+
     A folder stands for all pictures in it and in its folders. Pictures are scaled to the size of the training images, and
     should look like them: for a model of the digits light on dark, and cropped close. Transparent parts are read as white. For
-    each row of a table a line of CSV is printed: its class, and the probability of each class, or in a regression its number.
-    The name - reads a table from standard input.
+    each row of a table a line of CSV is printed: its class, and the probability of each class, or in a regression its number,
+    or each of its quantiles. The name - reads a table from standard input.
     """
     model = model_of(run)
-    options = {"keep": keep, "encoding": encoding, "decimal": decimal}
+    options = {"keep": keep, "row_numbers": row_numbers, "encoding": encoding, "decimal": decimal}
     if model.preprocessor.columns:
         _predict_tables(model, files, out, as_json, **options)
     else:
@@ -79,7 +83,7 @@ def _predict_pictures(run: Path, model: "Model", files: Sequence[Path], as_json:
     from fcnet.experiments.folder import MODEL
     from fcnet.experiments.picture_predictions import predict_pictures
 
-    call = f"call fcnet.load({str(run / MODEL)!r}).predict(X)"
+    call = f"call fcnet.load({str(run if run.is_file() else run / MODEL)!r}).predict(X)"
     if model.image_shape is None:
         raise FcnetError(f"{run} was trained neither on images nor on a table: {call}.")
     if any(options.values()):

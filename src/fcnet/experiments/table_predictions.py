@@ -16,9 +16,11 @@ from fcnet.data.text_file import name_of
 from fcnet.errors import FcnetError, SettingError
 from fcnet.model import Model
 from fcnet.nn.checks import check_results
+from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.preprocessing import Preprocessor
 from fcnet.preprocessing.table_cells import Places, is_boolean
 
+ROW = "row"
 _log = logging.getLogger(__name__)
 
 
@@ -26,13 +28,13 @@ _log = logging.getLogger(__name__)
 class Predictions:
     """Of each row its class and the probabilities of all classes, and the texts of the columns that were to be kept.
 
-    Of a regression `outputs` is its target, and each row has no class and the value.
+    Of a regression `outputs` is its target, or its quantiles, and each row has no class and the values.
     """
 
     outputs: Sequence[str]
     has_classes: bool = True
     rows: list[tuple[str, list[float]]] = field(default_factory=list)
-    kept: dict[str, list[str | None]] = field(default_factory=dict)
+    kept: dict[str, list[Any]] = field(default_factory=dict)
 
     def to_csv(self) -> str:
         """Return a line of names, those kept, ``class`` and the classes, or the target, and one for each row."""
@@ -60,6 +62,7 @@ def predict_tables(
     files: Iterable[Path],
     *,
     keep: Sequence[str] = (),
+    row_numbers: bool = False,
     encoding: str = "",
     decimal: str = "",
 ) -> Predictions:
@@ -69,8 +72,8 @@ def predict_tables(
     Categories that no training row had are logged, and another sign between columns.
 
     The files have the columns that the model was trained on, in any order; other columns are left aside, but for those to
-    `keep`. The file ``-`` is standard input. `encoding` and `decimal` are of text, and found out, or as the model learnt to
-    read it, where they are not given.
+    `keep`. With `row_numbers` the rows of each file are numbered from 1. The file ``-`` is standard input. `encoding` and
+    `decimal` are of text, and found out, or as the model learnt to read it, where they are not given.
 
     Raises
     ------
@@ -79,12 +82,16 @@ def predict_tables(
     """
     table = model.preprocessor
     names = {name for name, _ in table.columns}
-    predicted = Predictions(model.classes, model.network.loss.has_labels)
+    loss = model.loss
+    names_of_outputs = [f"quantile_{q:g}" for q in loss.quantiles] if isinstance(loss, QuantileLoss) else model.classes
+    predicted = Predictions(names_of_outputs, loss.has_labels)
     for path in files:
         file = read_table(path, encoding=encoding, known=names, separator=table.dialect.separator if table.dialect else "")
         if decimal and not file.separator:
             raise SettingError(f"--decimal is for text, and {name_of(path)} is a .parquet.")
         kept = chosen_columns(path, keep, file.frame.columns)
+        if row_numbers and ROW in kept:
+            raise SettingError(f"{name_of(path)} has a column {ROW!r} to keep: leave out --row-numbers, or rename it.")
         dialect = _dialect(table, file, decimal)
         if dialect.separator and file.separator not in ("", dialect.separator):
             there = f"in the training file it was {dialect.separator!r}"
@@ -92,7 +99,9 @@ def predict_tables(
         frame = _cleaned(table, file, dialect)
         try:
             logits = model.logits(table.encode(frame, dialect))
-            values = check_results(model.loss.mean(logits))
+            values = check_results(loss.mean(logits))
+            if row_numbers:
+                predicted.kept.setdefault(ROW, []).extend(range(1, len(frame) + 1))
             for name in kept:
                 predicted.kept.setdefault(name, []).extend(as_text(file.frame[name]).to_list())
         except FcnetError as error:
@@ -103,7 +112,7 @@ def predict_tables(
                 what = ("in few training rows or none", "rare") if name in table.rare else ("in no training row", "no category")
                 _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, what[0], unknown[0], what[1])
         if predicted.has_classes:
-            labels = [model.classes[k] for k in model.loss.predict(logits)]
+            labels = [model.classes[k] for k in loss.predict(logits)]
             rows = [[round(value, 6) for value in row] for row in values.tolist()]
             predicted.rows += zip(labels, rows, strict=True)
         else:  # with the digits that tell it from all others of its type
