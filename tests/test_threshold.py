@@ -297,6 +297,7 @@ def test_assigned_weights_and_parts_are_decided_by_the_parameter():
     assert made.predict([[-2.0], [-1.0], [1.0]]).tolist() == [0, 1, 1]
 
 
+@pytest.mark.filterwarnings("ignore:The network, with a linear model")  # of half of so few rows
 @pytest.mark.parametrize(
     "estimator",
     [FCNetClassifier(hidden_layer_sizes=8, max_iter=20, learning_rate_init=0.02, random_state=0), TabularClassifier(**SMALL)],
