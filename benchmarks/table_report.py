@@ -140,12 +140,16 @@ def _costs(found: pd.DataFrame, ours: str) -> str:
     rows = [
         [
             *(name, f"{fit[name].median():.2f}", f"{fit[name].max():.2f}", f"{ratio[name]:.2f}"),
-            *(f"{predict[name].median():.3f}", f"{1000 * one_row[name].median():.2f}", f"{memory[name].max():,.0f}"),
+            *(f"{_median(predict[name]):.3f}", f"{1000 * _median(one_row[name]):.2f}", f"{memory[name].max():,.0f}"),
         ]
         for name in fit
     ]
     head = ["contender", "fit, s", "longest, s", f"times that of {ours}", "predict, s", "one row, ms", "most memory, MB"]
     return f"Medians over tables and splits, a limit that was reached as its time:\n\n{markdown(head, rows)}"
+
+
+def _median(values: pd.Series) -> float:
+    return float(values.dropna().median())  # NaN where all have reached the limit
 
 
 def picture(good: pd.DataFrame, path: Path, title: str) -> None:

@@ -28,7 +28,8 @@ def no_numba(*_):
 
 def train(run, *options, code=0):
     changes = [word for setting in SETTINGS for word in ("--set", setting)]
-    return fcnet("train", TABLE, "--target", "kind", *changes, "--out", run, "--checkpoint-seconds", 0, *options, code=code)
+    recipe = ["--recipe", "table", *changes]
+    return fcnet("train", TABLE, "--target", "kind", *recipe, "--out", run, "--checkpoint-seconds", 0, *options, code=code)
 
 
 @pytest.fixture(scope="module")

@@ -162,14 +162,14 @@ def test_a_model_that_is_not_of_images_and_a_class_without_rows(run: Path) -> No
 
 def test_times_and_settings_are_in_words(run: Path) -> None:
     times = {"fit_seconds": 163.61, "feature_seconds": 0.0042, "total_seconds": 4.1234, "peak_memory_mb": 1858.7}
-    (run / runs.METRICS).write_text(json.dumps(runs.read_metrics(run) | times), encoding="utf-8")
+    (run / runs.METRICS_FILE).write_text(json.dumps(runs.read_metrics(run) | times), encoding="utf-8")
     config = runs.Config.read(run)
     training = structs.replace(config.settings.training, learning_rate=1e-5)
     network = structs.replace(config.settings.network, hidden_sizes=(512, 256))
     replace(config, settings=structs.replace(config.settings, training=training, network=network)).write(run)
     text = Page(write_report(run)).text
     assert [w for w in ("2 min 44 s", "0.0042 s", "4.1 s", "1,859 MB", "1e-5", "512, 256", "yes") if w not in text] == []
-    (run / runs.METRICS).write_text(json.dumps(runs.read_metrics(run) | {"peak_memory_mb": None}), encoding="utf-8")
+    (run / runs.METRICS_FILE).write_text(json.dumps(runs.read_metrics(run) | {"peak_memory_mb": None}), encoding="utf-8")
     assert "peak memory" not in Page(write_report(run)).text
 
 

@@ -481,9 +481,13 @@ def test_numbers_for_categories_are_refused_and_unknown_ones_are_told(coded, tmp
     assert "1 of 2 values of 'code' were in no training row" in result.stderr
 
 
-def test_numbers_far_away_and_what_is_no_frame_are_refused(coded):
+def test_numbers_far_away_and_what_is_no_frame_are_refused(coded, tmp_path):
     model = load(coded / "model.safetensors")
     frame = pl.DataFrame({"code": ["0"], "old": ["true"], "size": [1e30]})
+    farther = frame.with_columns(size=pl.lit(1e35))
+    assert (model.predict_proba(frame) == model.predict_proba(farther)).all()  # clipped
+    assert run("train", tmp_path / "coded.csv", "--recipe", "table", "--out", tmp_path / "plain").exit_code == 0
+    model = load(tmp_path / "plain" / "model.safetensors")
     with pytest.raises(InputError, match=r"'size' holds 1e\+30, which is too far"):
         model.predict_proba(frame)
     with pytest.raises(InputError, match="1e\\+30, which is too far"):
