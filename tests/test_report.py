@@ -247,7 +247,7 @@ def test_many_classes_are_shown_by_their_worst_confusions(run: Path) -> None:
     predicted[:13] = np.repeat([1, 2, 3], [8, 4, 1])
     predicted[30:32] = 7
     predictions, part = read_predictions(run / runs.PREDICTIONS)
-    changes = {"probabilities": np.eye(41, dtype=np.float32)[predicted], "labels": labels}
+    changes = {"probabilities": np.eye(41, dtype=np.float32)[predicted], "predicted": predicted, "labels": labels}
     save_tensors(run / runs.PREDICTIONS, predictions | changes, {"part": part}, PREDICTIONS_FORMAT)
     change_model(run, classes=[f"class {i}" for i in range(41)], image_shape=None)
     text = " ".join(re.sub(r"<[^>]*>", " ", write_report(run).read_text(encoding="utf-8")).split())
