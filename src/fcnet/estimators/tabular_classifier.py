@@ -58,8 +58,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     refit : bool
         Train again on all rows, for as many epochs as were best.
     n_ensemble : int or "auto"
-        Networks trained with seeds of their own, whose probabilities are averaged; "auto" is two for up to 100,000 rows, and
-        else one.
+        Networks trained with seeds of their own, whose probabilities are averaged; "auto" is two for up to 4,000 rows to
+        train on, and else one.
     settings : dict, optional
         Settings that are seldom changed, by their names in `fcnet.training.tabular.TabularSettings` and `TabularTraining`, and
         in `fcnet.preprocessing.Table`.

@@ -26,7 +26,7 @@ from fcnet.types import Array
 LEAST_EPOCHS, MOST_EPOCHS, ROWS_OF_MOST = 8, 64, 10_000
 ROWS_OF_A_BATCH, LEAST_BATCH, MOST_BATCH = 2.0, 32, 1024
 RATE, RATE_OF_VALUES = 0.04, 0.2  # of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart 2024)
-MOST_ROWS_FOR_TWO = 100_000
+MOST_ROWS_FOR_TWO = 4000
 ROWS_OF_BINS = 100_000  # on which quantiles are found
 
 
@@ -49,7 +49,7 @@ def rate_for(loss: Loss) -> float:
 
 
 def ensemble_for(n_rows: int) -> int:
-    """Return how many networks are trained on so many rows: two, or one of more than 100,000 rows."""
+    """Return how many networks are trained on so many rows: two, or one of more than 4,000 rows."""
     return 2 if n_rows <= MOST_ROWS_FOR_TWO else 1
 
 
@@ -197,8 +197,8 @@ class TabularTraining(Settings):
     n_ensemble: Annotated[
         Count | Auto,
         Meta(
-            description="Networks with seeds of their own, whose predictions are averaged; auto is two for up to 100,000 rows, "
-            "and else one."
+            description="Networks with seeds of their own, whose predictions are averaged; auto is two for up to 4,000 rows to "
+            "train on, and else one."
         ),
     ] = "auto"
 
