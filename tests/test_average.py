@@ -181,6 +181,22 @@ def test_a_training_ends_with_the_cycle_that_brought_nothing(data):
     assert len(best_is_late) == 60
 
 
+def test_a_training_of_all_its_epochs_was_not_stopped(data):
+    reasons = []
+
+    class Reason(Callback):
+        def on_train_end(self, state):
+            reasons.append(state.stop_reason)
+
+    X, y, X_val, y_val = data
+    ends = LogCosine().ends(60)
+    for epochs in (12, 60):  # of 60 the same training ends after 12
+        callbacks = [CycleStopping(ends), Reason()]
+        Trainer(**SETTINGS | {"epochs": epochs, "callbacks": callbacks}).fit(network(), X, y, X_val, 1 - y_val)
+    assert reasons[0] is None
+    assert "better" in reasons[1]
+
+
 def test_a_schedule_without_cycles_is_not_stopped_by_them():
     rng, schedule = np.random.default_rng(0), get_schedule("cosine")
     model = TabularClassifier(hidden_sizes=[4], epochs=20, random_state=0, threads=1, settings={"schedule": schedule})

@@ -123,8 +123,10 @@ def test_models_are_saved_exported_and_pickled(table, tmp_path, changes):
     fitted = TabularClassifier(**SMALL | changes).fit(frame, y)
     expected = fitted.predict_proba(frame)
     assert export_onnx(fitted.model_, tmp_path / "model.onnx") <= 1e-5
-    fcnet.save(tmp_path / "model.safetensors", fitted.model_)
-    assert (fcnet.load(tmp_path / "model.safetensors").predict_proba(frame) == expected).all()
+    fcnet.save(tmp_path / "model.safetensors", fitted)
+    loaded = fcnet.load(tmp_path / "model.safetensors")
+    assert (loaded.predict_proba(frame) == expected).all()
+    assert [loaded.classes[number] for number in loaded.predict(frame)] == list(fitted.predict(frame))
     assert (pickle.loads(pickle.dumps(fitted)).predict_proba(frame) == expected).all()
     assert (clone(fitted).fit(frame, y).predict_proba(frame) == expected).all()
 

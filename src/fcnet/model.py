@@ -200,7 +200,8 @@ class Ensemble(Model):
 
 
 def as_model(model: Any) -> Model:
-    """Return a model as it is, and a model of a bare network; raise InputError if it is neither."""
+    """Return a model as it is, that of a fitted estimator for tables, and one of a bare network; else raise InputError."""
+    model = getattr(model, "model_", model)
     if isinstance(model, Model):
         return model
     if isinstance(model, FullyConnectedNet):

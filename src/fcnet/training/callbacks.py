@@ -179,7 +179,7 @@ class CycleStopping(Callback):
         return f"cycles to {list(self.ends)}"
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        before = [end for end in self.ends if end < state.epoch]
+        before = [end for end in self.ends if end < state.epoch < state.n_epochs]
         if before and state.epoch in self.ends and state.best_epoch <= before[-1]:
             state.stop(f"no epoch after epoch {before[-1]}, where the rate was 0, was better")
 
