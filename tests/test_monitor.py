@@ -266,6 +266,18 @@ def test_the_temperature_has_the_least_loss():
         assert network.params[name].dtype == np.float32
 
 
+@pytest.mark.parametrize("n_networks", [None, 1])
+def test_rows_count_in_the_temperature_by_their_weights(n_networks):
+    logits, y = overconfident(scale=2.0)
+    networks = [FullyConnectedNet([4, 3]) for _ in range(3)]
+    both, of_both = np.concatenate([logits, logits]), np.concatenate([y, (y + 1) % 3])
+    shape = both.shape if n_networks is None else (n_networks, *both.shape)
+    weights = np.repeat([1.0, 1e-9], len(y))
+    right = fit_temperature(networks[0], lambda: logits, y)
+    assert fit_temperature(networks[1], lambda: both.reshape(shape), of_both, weights) == pytest.approx(right, rel=0.03)
+    assert fit_temperature(networks[2], lambda: both.reshape(shape), of_both) > 1.2 * right
+
+
 def test_the_temperature_stays_in_its_range():
     network, y = FullyConnectedNet([4, 3]), np.arange(300) % 3
     assert fit_temperature(network, lambda: np.eye(3)[y], y) == pytest.approx(1 / 5, rel=1e-3)  # all rows are right

@@ -9,9 +9,11 @@ from fcnet import TabularClassifier, TabularRegressor
 from fcnet.export import export_onnx
 from fcnet.model import Model
 from fcnet.model_file import load, save
+from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.losses import softmax
 from fcnet.nn.tabular_network import TabularNet
-from fcnet.training.blend import best_share, blend, one_hot_inputs
+from fcnet.training.baselines import fit_linear
+from fcnet.training.blend import SHARES, best_share, blend, one_hot_inputs
 
 SMALL = {"hidden_sizes": [8], "random_state": 0, "threads": 1, "epochs": 10}
 
@@ -58,9 +60,44 @@ def test_the_share_has_the_least_loss():
     y = rng.standard_normal((500, 1))
     ours, linear = (y + rng.standard_normal((500, 1)) for _ in range(2))
     loss = TabularNet(1, [], 1, loss="squared_error").loss
-    assert best_share(loss, ours, linear, y) == pytest.approx(0.5, abs=0.1)
-    assert best_share(loss, y, linear, y) == 0
-    assert best_share(loss, ours, y, y) == 0.9  # the network keeps a part
+    assert best_share(loss, ours[np.newaxis], linear, y) == pytest.approx(0.5, abs=0.1)
+    assert best_share(loss, y[np.newaxis], linear, y) == 0
+    assert best_share(loss, ours[np.newaxis], y, y) == 0.9  # the network keeps a part
+
+
+def disagreeing(n_members=1):
+    """Return a network with checkpoints that are sure of other things, rows, and classes by them all and by the first number."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 2)).astype("float32")
+    net, *others = (TabularNet(2, [], 2, hidden_sizes=[6], n_members=n_members, seed=seed) for seed in range(3))
+    net.checkpoints = [other.params for other in others]
+    for params in net.all_params:
+        for name in net.output_params:
+            params[name] *= 10
+    p = 0.7 * net.predict_proba(X)[:, 1] + 0.3 * (X[:, 0] > 0)
+    return net, X, (rng.random(400) < p).astype(int)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_each_network_is_blended_before_the_average(n_members):
+    net, X, y = disagreeing(n_members)
+    linear = fit_linear(net.loss, X, y, 2)
+    logits = net.with_shortcut(0.4, *linear.params.values()).logits(X)
+    expected = net.loss.averaged(0.6 * logits_of_each(net, X) + 0.4 * linear.logits(X))
+    np.testing.assert_allclose(softmax(logits), softmax(expected), atol=1e-5)
+    of_averages = 0.6 * net.logits(X) + 0.4 * linear.logits(X)
+    assert np.abs(softmax(logits) - softmax(of_averages)).max() > 0.1
+
+
+def test_the_share_is_the_best_for_what_predicts():
+    net, X, y = disagreeing()
+    linear = fit_linear(net.loss, X, y, 2)
+    blended = [net.with_shortcut(share, *linear.params.values()) for share in SHARES]
+    costs = [net.loss.value(one.logits(X), y) for one in blended]
+    of_averages = [net.loss.value((1 - share) * net.logits(X) + share * linear.logits(X), y) for share in SHARES]
+    best = SHARES[np.argmin(costs)]
+    assert best != SHARES[np.argmin(of_averages)]
+    assert blend(net, X, y, X, y)[1] == best
 
 
 def tables(n=400):

@@ -272,6 +272,15 @@ def test_rows_of_weight_zero_are_left_out(table):
         TabularClassifier(**SMALL, class_weight={"yes": 0, "no": 0}).fit(frame, y)
 
 
+def test_rows_that_count_little_leave_probabilities_sure():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 2))
+    y = X[:, 0] > 0
+    labels, weights = np.concatenate([y, ~y]), np.repeat([1.0, 1e-9], 400)
+    model = TabularClassifier(**SMALL | {"epochs": 8}).fit(np.concatenate([X, X]), labels, sample_weight=weights)
+    assert model.predict_proba(X).max(axis=1).mean() > 0.93
+
+
 @LEARNS_LITTLE
 def test_weights_of_classes_move_probabilities():
     X = np.random.default_rng(0).standard_normal((200, 2))

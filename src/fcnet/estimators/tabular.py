@@ -4,6 +4,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -219,7 +220,7 @@ class TabularEstimator(BaseEstimator, ABC):
             network, share = blend(network, inputs, rows.y, **val_rows, weights=rows.weights, share=share)
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
-            temperature = fit_temperature(network, lambda: logits_of_each(network, X_val), y_val)
+            temperature = fit_temperature(network, partial(logits_of_each, network, X_val), y_val, val_weight)
         problems: list[Warning] = []
         if X_val is not None and val is not None:
             of_training = rows.y, rows.weights

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
@@ -16,6 +17,7 @@ from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_
 from fcnet.experiments.network import Network
 from fcnet.experiments.run_callbacks import InUnits, KeepModel
 from fcnet.model import Model
+from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.loss import HALF
 from fcnet.nn.losses import Loss, get_loss
 from fcnet.nn.tabular_network import TabularNet
@@ -234,7 +236,8 @@ class GradientDescent(Training, tag="gradient"):
             model.network = network
             end.save()
         if in_effect.calibrate:
-            temperature = fit_temperature(network, val_logits, data.y_val)
+            each = val_logits if views.average_views else partial(logits_of_each, network, job.X_val)
+            temperature = fit_temperature(network, each, data.y_val)
             end.save()
         logits = val_logits()
         if self.threshold != HALF:

@@ -1,4 +1,4 @@
-"""The logits of the networks that a `TabularNet` is with its members and checkpoints, before their average."""
+"""The logits of the networks that one is with its members and checkpoints, before their average."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from fcnet.engine.products import work_of
 from fcnet.engine.table_operations import TableOperations
-from fcnet.nn.checks import ROWS_AT_ONCE
+from fcnet.nn.checks import ROWS_AT_ONCE, in_dtype
 from fcnet.nn.layers import Affine, Dropout
 from fcnet.nn.ntk import NTKAffine
 from fcnet.nn.number_embeddings import PeriodicEmbedding, PiecewiseLinearEmbedding
@@ -15,23 +15,25 @@ from fcnet.nn.table_inputs import Categories, Scale, SideBySide
 from fcnet.types import Array, Params
 
 if TYPE_CHECKING:
+    from fcnet.nn.network import FullyConnectedNet
     from fcnet.nn.tabular_network import TabularNet
 
 FEW_ROWS = 16
 
 
-def logits_of_each(network: "TabularNet", X: Array) -> Array:
+def logits_of_each(network: "FullyConnectedNet", X: Array) -> Array:
     """Return the logits of each member with each of `all_params`, (k, n, n_classes), whose mean `logits` gives.
 
-    X are rows in the network's dtype, as `check_data` returns them.
+    X are rows (n, n_inputs), as `check_data` takes them; InputError is raised for a value that the network's dtype has not.
     """
-    n, k = X.shape[0], network.n_members
+    n, k = X.shape[0], getattr(network, "n_members", 1)
     out = np.empty((len(network.all_params), n, k, network.n_classes), network.dtype)
     with network.engine.sharing(work_of(min(n, ROWS_AT_ONCE), max(p.size for p in network.params.values()))):
         for start in range(0, n, ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
+            part = in_dtype(X[rows], network.dtype, "X", start)
             for each, params in zip(out, network.all_params, strict=True):
-                each[rows] = network.logits_of_members(X[rows], params).reshape(each[rows].shape)
+                each[rows] = network._forward(part, None, params)[0].reshape(each[rows].shape)
     return out.swapaxes(1, 2).reshape(-1, n, network.n_classes)
 
 

@@ -186,14 +186,10 @@ class TabularNet(FullyConnectedNet):
         }
 
     def _logits(self, X: Array, params: Params) -> Array:
-        logits = self.logits_of_members(X, params)
+        logits = super()._logits(X, params)  # those of the members of a row are side by side
         if self.n_members == 1:
             return logits
         return self.loss.averaged(logits.reshape(-1, self.n_members, self.n_classes).swapaxes(0, 1))
-
-    def logits_of_members(self, X: Array, params: Params) -> Array:
-        """Return the logits (n k, n_classes) of k members, those of a row side by side; the next call may write over them."""
-        return self._forward(X, None, params)[0]
 
     def logits_of(self, rows: Array) -> Array:
         """Return the logits, finite or not, of rows in the network's dtype; the next call may write over them."""
@@ -260,7 +256,10 @@ class TabularNet(FullyConnectedNet):
         return [*super().output_params, *(self.shortcut.parameters if self.shortcut else [])]
 
     def with_shortcut(self, share: float, W: Array, bias: Array) -> "TabularNet":
-        """Return a network whose logits are ``(1 - share)`` times those of this one, and `share` times those of a linear model.
+        """Return a network with ``(1 - share)`` times the logits of this one, and `share` times those of a linear model.
+
+        Each member and checkpoint is blended by itself, and their predictions are averaged after that. Where the average is
+        not that of logits, as of classes, it is not the blend of the averages.
 
         Parameters
         ----------

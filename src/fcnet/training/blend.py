@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.losses import Loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.training.baselines import fit_linear, rows_to_fit
+from fcnet.training.calibration import few_enough
 from fcnet.types import Array
 
 SHARES = np.arange(10) / 10
@@ -29,9 +31,16 @@ def one_hot_inputs(X: Array, network: TabularNet) -> Array:
 
 
 def best_share(loss: Loss, logits: Array, linear: Array, y: Array, weights: Array | None = None) -> float:
-    """Return how large a share of a linear model's logits gives the least loss together with those of a network."""
+    """Return how large a share of a linear model's logits (n, k) gives the least loss together with those of networks.
+
+    The logits of these, (n_networks, n, k), are blended one by one, as `TabularNet.with_shortcut` does, and then averaged.
+    """
     logits, linear = logits.astype(np.float64), linear.astype(np.float64)
-    return float(min(SHARES, key=lambda share: loss.value((1 - share) * logits + share * linear, y, weights)))
+
+    def cost(share: float) -> float:
+        return loss.value(loss.averaged((1 - share) * logits + share * linear), y, weights)
+
+    return float(min(SHARES, key=cost))
 
 
 def blend(
@@ -53,7 +62,8 @@ def blend(
     X, y : arrays (n, n_inputs) and (n,) or (n, n_outputs)
         Preprocessed training rows, and their targets in the unit of the network's predictions.
     X_val, y_val : likewise, optional
-        Rows that choose the share, in steps of a tenth from 0 to .9, by the least loss.
+        Rows that choose the share, in steps of a tenth from 0 to .9, by the least loss of the predictions that are averaged.
+        Of more than two million logits as many rows as have these are used, drawn at random, always the same ones.
     weights, val_weights : arrays (n,), optional
         How much each row counts.
     share : float, optional
@@ -77,6 +87,6 @@ def blend(
     if share is None:
         assert X_val is not None
         assert y_val is not None
-        logits = np.asarray(one_hot_inputs(X_val, network) @ W) + bias
-        share = best_share(network.loss, network.logits(X_val), logits, y_val, val_weights)
+        linear_logits = np.asarray(one_hot_inputs(X_val, network) @ W) + bias
+        share = best_share(network.loss, *few_enough(logits_of_each(network, X_val), linear_logits, y_val, val_weights))
     return (network.with_shortcut(share, W, bias) if share else network), share

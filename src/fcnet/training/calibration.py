@@ -1,6 +1,7 @@
 """Temperature scaling: logits that are multiplied by one number, so that probabilities fit what happens."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +28,21 @@ def multiply_logits(network: FullyConnectedNet, scale: float) -> None:
             params[name] *= scale
 
 
-def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: Array) -> float:
+def few_enough(logits: Array, *of_rows: Array | None) -> list[Any]:
+    """Return logits of several networks (n_networks, n, k), and more of the n rows: of as many rows as have two million logits.
+
+    They are drawn at random, always the same ones.
+    """
+    n, most = logits.shape[1], max(1, MOST_LOGITS * logits.shape[1] // logits.size)
+    rows = np.sort(np.random.default_rng(0).choice(n, most, replace=False)) if n > most else slice(None)
+    return [logits[:, rows], *(None if values is None else values[rows] for values in of_rows)]
+
+
+def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: Array, weights: Array | None = None) -> float:
     """Divide a network's logits by the temperature with the least loss on validation rows, and return it; 1 where that is best.
 
     Of cross-entropies that is a convex problem (temperature scaling, Guo et al. 2017). The loss is that of the n rows and of
-    one more row that has every class alike, so that the temperature does not fall to the least where all rows are right.
+    one more row of their mean weight that has every class alike, so that the temperature does not fall to the least where all rows are right.
 
     Parameters
     ----------
@@ -43,12 +54,12 @@ def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: 
         logits as many rows count as have these, drawn at random, always the same ones.
     y : array (n,) or (n, k)
         Their targets.
+    weights : array (n,), optional
+        How much each row counts.
     """
     engine, plain = get_engine("numpy", "float64"), logits()
-    most = MOST_LOGITS * plain.shape[-2] // plain.size
-    if plain.ndim == 3 and len(y) > most:
-        rows = np.sort(np.random.default_rng(0).choice(len(y), max(1, most), replace=False))
-        plain, y = plain[:, rows], y[rows]
+    if plain.ndim == 3:
+        plain, y, weights = few_enough(plain, y, weights)
     plain = plain.astype(np.float64)
     last = [params[name] for params in network.all_params for name in network.output_params]
     before = [p.copy() for p in last]
@@ -64,7 +75,7 @@ def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: 
         scaled = scale * plain if is_plain else logits().astype(np.float64)
         if scaled.ndim == 3:
             scaled = network.loss.averaged(scaled)
-        return network.loss.gradient(scaled, y, engine, 1 / (len(y) + 1), None)
+        return network.loss.gradient(scaled, y, engine, 1 / (len(y) + 1), weights)
 
     scale = best_scale(loss, -ROOM, ROOM)
     if loss(scale) >= loss(1.0):
