@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fcnet
-from fcnet import TabularClassifier, TabularRegressor
+from fcnet import FCNetRegressor, TabularClassifier, TabularRegressor
 from fcnet.errors import DivergedError, FcnetError, InputError, SettingError
 from fcnet.estimators.tabular import FEWEST_ROWS
 from fcnet.estimators.together import train_all
@@ -427,3 +427,37 @@ def test_epochs_and_batches_by_the_number_of_rows():
     rows = [1, 1000, 10_000, 100_000, 1_000_000]
     assert [epochs_for(n) for n in rows] == [64, 64, 64, 20, 8]
     assert [batch_size_for(n) for n in rows] == [32, 64, 256, 512, 1024]
+
+
+def test_targets_that_float32_cannot_hold_are_refused():
+    X = np.random.default_rng(0).standard_normal((100, 2))
+    y = 1e8 + X[:, 0]
+    with pytest.raises(InputError, match='too few digits.*settings={"dtype": "float64"}'):
+        TabularRegressor(**SMALL).fit(X, y)
+    with pytest.raises(InputError, match='too few digits.*dtype="float64"'):
+        FCNetRegressor(dtype="float32").fit(X, y)
+    assert TabularRegressor(**SMALL | {"epochs": 20}, settings={"dtype": "float64"}).fit(X, y).score(X, y) > 0.9
+
+
+@LEARNS_LITTLE
+@pytest.mark.parametrize("value", [0.1, 1e9])
+def test_constant_targets_are_predicted_exactly(value):
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    constant, half = np.full(60, value), np.column_stack([X[:, 0], np.full(60, value)])
+    for loss in ("squared_error", "absolute_error", "quantile"):
+        assert (TabularRegressor(**SMALL, loss=loss).fit(X, constant).predict(X) == np.float32(value)).all()
+    assert TabularRegressor(**SMALL, loss="poisson").fit(X, constant).predict(X) == pytest.approx(constant, rel=1e-5)
+    for model in (TabularRegressor(**SMALL), FCNetRegressor(max_iter=2, random_state=0, dtype="float32")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = model.fit(X, half).predict(X)
+        assert np.ptp(found[:, 0]) > 0
+        assert (found[:, 1] == np.float32(value)).all()
+
+
+def test_what_is_constant_at_first_is_learnt_by_partial_fit():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    model = FCNetRegressor(random_state=0).partial_fit(X[:1], [3.0])
+    for _ in range(3):
+        model.partial_fit(X, X[:, 0])
+    assert np.ptp(model.predict(X)) > 0

@@ -9,10 +9,12 @@ from sklearn.utils.validation import column_or_1d
 
 from fcnet.errors import InputError
 from fcnet.estimators.base import _FCNetEstimator
+from fcnet.estimators.callbacks import HandOn
 from fcnet.estimators.parameters import CONSTRAINTS, assign
+from fcnet.estimators.solvers import Outcome
 from fcnet.nn.checks import check_results
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.training.target_scale import TargetScale
+from fcnet.training.target_scale import TargetScale, meet_constants
 from fcnet.types import Array
 
 
@@ -125,7 +127,10 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
         return TargetScale(self._target_mean, self._target_std)
 
     def _begin(self, X: Any, targets: Array) -> None:
-        self._target_scale.check(self.dtype or X.dtype, "y", 'give dtype="float64"')
+        scale, words = self._target_scale, ("y", 'give dtype="float64"')
+        scale.check(self.dtype or X.dtype, *words)
+        if self.scale_target and self.loss == "squared_error":
+            scale.check_digits(self.dtype or X.dtype, *words)
         super()._begin(X, targets)
 
     def _read_outputs(self, n_outputs: int, out_activation: str | None) -> None:
@@ -144,6 +149,14 @@ loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, vali
     def _leave_scale(self, network: FullyConnectedNet) -> None:
         self._target_scale.leave(network)
         super()._leave_scale(network)
+
+    def _train(
+        self, X: Any, y: Array, weights: Array | None, held_out: tuple[Any, Any, Any], incremental: bool, hand_on: HandOn
+    ) -> Outcome:
+        outcome = super()._train(X, y, weights, held_out, incremental, hand_on)
+        if not incremental:  # else what comes later may vary
+            meet_constants(self.network_, y)
+        return outcome
 
     def predict(self, X: Any) -> Array:
         """Return the value of each row, (n,), or (n, n_outputs) as `y` was."""

@@ -36,7 +36,7 @@ from fcnet.training.importance import REPEATS, Importance, permutation_importanc
 from fcnet.training.metrics import AUTO
 from fcnet.training.state import TrainingState
 from fcnet.training.tabular import TabularTraining, ensemble_for
-from fcnet.training.target_scale import TargetScale
+from fcnet.training.target_scale import TargetScale, meet_constants
 from fcnet.training.threshold import best_threshold, check_threshold, chosen_by
 from fcnet.types import Array, is_frame
 
@@ -80,7 +80,7 @@ class TabularEstimator(BaseEstimator, ABC):
         """Return the class of each row, by which the validation rows are chosen."""
         return None
 
-    def _scale_of(self, rows: Rows) -> TargetScale | None:
+    def _scale_of(self, rows: Rows, dtype: str) -> TargetScale | None:
         """Return the scale that targets are trained in, if it is another than their own."""
         return None
 
@@ -192,7 +192,7 @@ class TabularEstimator(BaseEstimator, ABC):
         table, dtype, training = settings.table, settings.network.dtype, settings.training
         preprocessor = TableFeatures.fit(rows.columns, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
         inputs, outputs = rows.inputs(preprocessor, dtype), self._outputs(rows.y)
-        scale = self._scale_of(rows)
+        scale = self._scale_of(rows, dtype)
         X_val, y_val, val_weight = None, None, None
         if val is not None:
             X_val, y_val, val_weight = val.inputs(preprocessor, dtype), val.targets(scale, dtype), val.weights
@@ -214,10 +214,14 @@ class TabularEstimator(BaseEstimator, ABC):
         network = together([one.network for one in trainings])
         if scale is not None:
             scale.leave(network)
+        if not network.loss.has_labels:
+            meet_constants(network, rows.y)
         share = first.linear_share if first else None
         if training.blend_linear:
             val_rows = {} if val is None else {"X_val": X_val, "y_val": val.y, "val_weights": val.weights}
             network, share = blend(network, inputs, rows.y, **val_rows, weights=rows.weights, share=share)
+            if not network.loss.has_labels:  # again, as the bias of a blend is rounded
+                meet_constants(network, rows.y)
         temperature = 1.0
         if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
             temperature = fit_temperature(network, partial(logits_of_each, network, X_val), y_val, val_weight)

@@ -110,11 +110,13 @@ validation_fraction, refit, n_ensemble, settings, random_state, threads, engine,
             return [f"{quantile:g}" for quantile in np.ravel(self.quantiles).tolist()]
         return [f"y{i}" for i in range(targets.shape[1])]
 
-    def _scale_of(self, rows: Rows) -> TargetScale | None:
+    def _scale_of(self, rows: Rows, dtype: str) -> TargetScale | None:
         if self.loss == "poisson":
             return None
         scale = TargetScale.of(rows.y, rows.weights)
-        scale.check(np.float32, "y", "divide it by a constant")
+        words = ("y", 'give settings={"dtype": "float64"}')
+        scale.check(dtype, *words)
+        scale.check_digits(dtype, *words)
         return scale
 
     def _begin(self, network: TabularNet, rows: Rows) -> None:

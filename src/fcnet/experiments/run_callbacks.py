@@ -6,7 +6,7 @@ from fcnet.model import Model
 from fcnet.model_file import save
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
-from fcnet.training.target_scale import TargetScale
+from fcnet.training.target_scale import TargetScale, meet_constants
 
 
 class InUnits(Callback):
@@ -26,6 +26,7 @@ class KeepModel(Callback):
 
     def __init__(self, job: Job, model: Model, scale: TargetScale | None) -> None:
         self.path, self.model, self.scale = job.run / MODEL if job.keep_model else None, model, scale
+        self.y_train = job.data.y_train
 
     def on_train_end(self, state: TrainingState) -> None:
         """Bring the network into the unit of the targets, and write it."""
@@ -35,6 +36,8 @@ class KeepModel(Callback):
         self.save()
 
     def save(self) -> None:
-        """Write the model as it is."""
+        """Write the model; first have it give a target that is always the same, which a blend has rounded."""
+        if self.scale is not None:
+            meet_constants(self.model.network, self.y_train)
         if self.path is not None:
             save(self.path, self.model)

@@ -21,12 +21,15 @@ class TargetScale:
 
     @classmethod
     def of(cls, y: Array, weights: Array | None = None) -> Self:
-        """Return the scale of targets, each row counted by its weight; what is always the same is centred alone."""
+        """Return the scale of targets, each row counted by its weight; what is always the same is centred, and its std is 1.
+
+        It is more where float32 does not tell so large a mean from one that is 1 more.
+        """
         y = y.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
             mean = np.average(y, axis=0, weights=weights)
             std = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weights))
-        return cls(mean, np.where((y != y[0]).any(axis=0), std, 1))
+        return cls(mean, np.where((y != y[0]).any(axis=0), std, np.maximum(1, np.abs(mean) / ROOM)))
 
     @classmethod
     def plain(cls, n_outputs: int) -> Self:
@@ -71,6 +74,17 @@ class TargetScale:
             W *= self.std
             b *= self.std
             b += self.mean
+
+
+def meet_constants(network: FullyConnectedNet, y: Array) -> None:
+    """Have outputs whose training targets (n, k) are all the same give just that, whatever the inputs."""
+    constant = (y == y[0]).all(axis=0)
+    logits = network.loss.constant_logits(y[:1], network.n_classes)
+    for params in network.all_params:
+        for name in network.output_params:
+            params[name] *= ~constant
+    for _, b in _last_layers(network):
+        b += np.where(constant, logits, 0).astype(b.dtype)
 
 
 def _last_layers(network: FullyConnectedNet) -> list[tuple[Array, Array]]:
