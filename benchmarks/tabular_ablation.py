@@ -2,9 +2,10 @@
 
     python benchmarks/tabular_ablation.py                                  # all parts, one split: about an hour on two cores
     python benchmarks/tabular_ablation.py --splits 3 --only "no embedding" "ReLU"
+    python benchmarks/tabular_ablation.py --rows 10000 --tables ring optdigits --only "twice the epochs"
     python benchmarks/tabular_ablation.py --report-only
 
-On the tables for choosing of `table_data`, up to 3,000 rows of each, a quarter held out. Differences are those of the same
+On the tables for choosing of `table_data`, up to 3,000 rows of each unless `--rows` says more, a quarter held out. Differences are those of the same
 split and seed, averaged over the splits of a table; ± is the standard error of their mean over tables. One fit at a time runs
 on each of `--jobs` cores. Each result is a line of runs/tabular-ablation.jsonl; a run that was stopped goes on. It needs what
 `tables.py` needs, without the contenders.
@@ -29,8 +30,8 @@ from fcnet.training.schedules import get_schedule
 from fcnet.training.tabular import RATE, RATE_OF_VALUES, batch_size_for, epochs_for
 
 RESULTS = Path(__file__).parent.parent / "runs" / "tabular-ablation.jsonl"
-KEYS = ("split", "variant", "table")
-MOST_ROWS, THREADS = 3000, ("OMP", "OPENBLAS", "NUMBA")
+KEYS = ("split", "variant", "table", "rows")
+THREADS = ("OMP", "OPENBLAS", "NUMBA")
 DEFAULTS = "defaults"
 # Parameters of the estimators; a factor is of the default for so many rows, or for such a target.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -78,12 +79,12 @@ def parameters(variant: str, n_train: int, regression: bool) -> dict[str, Any]:
     return {name: value for name, value in found.items() if not (regression and name in ("label_smoothing", "calibrate"))}
 
 
-def measure(split: int, variant: str, name: str) -> dict[str, Any]:
+def measure(split: int, variant: str, name: str, most_rows: int) -> dict[str, Any]:
     """Fit on three quarters of a table, and return what is reached on the others."""
     from sklearn.model_selection import train_test_split
 
     table = CHOOSE[name]
-    frame, y = load(name, table, MOST_ROWS)
+    frame, y = load(name, table, most_rows)
     if not table.regression:
         y = np.unique(y, return_inverse=True)[1]
     X, X_test, y, y_test = train_test_split(frame, y, random_state=split, stratify=None if table.regression else y)
@@ -111,8 +112,8 @@ def report(lines: dict[tuple[Any, ...], dict[str, Any]]) -> str:
         cells, times = [], []
         for measured, factor, sign in (("accuracy", 100, 1), ("log_loss", 1, -1), ("r2", 100, 1)):
             by_table: dict[str, list[float]] = {}
-            for (split, own, table), line in lines.items():
-                base = lines.get((split, DEFAULTS, table))
+            for (split, own, table, most_rows), line in lines.items():
+                base = lines.get((split, DEFAULTS, table, most_rows))
                 if own == variant and base and measured in line:
                     by_table.setdefault(table, []).append(factor * (line[measured] - base[measured]))
                     times.append(line["cpu_seconds"] / base["cpu_seconds"])
@@ -135,11 +136,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="PART", help="all by default")
     parser.add_argument("--splits", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=3000, help="most rows of a table")
+    parser.add_argument("--tables", nargs="+", choices=CHOOSE, default=list(CHOOSE), metavar="TABLE", help="all by default")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
     there, now = read(RESULTS, *KEYS), commit()
-    wanted = list(product(range(options.splits), dict.fromkeys([DEFAULTS, *options.only]), CHOOSE))
+    wanted = list(product(range(options.splits), dict.fromkeys([DEFAULTS, *options.only]), options.tables, [options.rows]))
     if not options.report_only:
         os.environ |= {f"{name}_NUM_THREADS": "1" for name in THREADS}
         with ProcessPoolExecutor(options.jobs) as pool:
