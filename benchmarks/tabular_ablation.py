@@ -5,10 +5,10 @@
     python benchmarks/tabular_ablation.py --rows 10000 --tables ring optdigits --only "twice the epochs"
     python benchmarks/tabular_ablation.py --report-only
 
-On the tables for choosing of `table_data`, up to 3,000 rows of each unless `--rows` says more, a quarter held out. Differences are those of the same
-split and seed, averaged over the splits of a table; ± is the standard error of their mean over tables. One fit at a time runs
-on each of `--jobs` cores. Each result is a line of runs/tabular-ablation.jsonl; a run that was stopped goes on. It needs what
-`tables.py` needs, without the contenders.
+On the tables for choosing of `table_data`, up to 3,000 rows of each unless `--rows` says more, a quarter held out. Differences
+are those of the same split and seed, averaged over the splits of a table; ± is the standard error of their mean over tables.
+One fit at a time runs on each of `--jobs` cores. Each result is a line of runs/tabular-ablation.jsonl; a run that was stopped
+goes on. It needs what `tables.py` needs, without the contenders.
 """
 
 import argparse

@@ -282,6 +282,15 @@ def test_rows_that_count_little_leave_probabilities_sure():
 
 
 @LEARNS_LITTLE
+def test_dates_that_are_text_are_refused_unless_they_are_names():
+    days = [f"2024-0{1 + i % 9}-1{i % 7}" for i in range(60)]
+    frame, y = pd.DataFrame({"day": days, "size": np.arange(60.0)}), np.arange(60) % 2
+    with pytest.raises(InputError, match=r"'day' holds dates as text, as '2024-01-10' \(YYYY-MM-DD\).*to_datetime"):
+        TabularClassifier(**SMALL).fit(frame, y)
+    for kind in ("category", "datetime64[ns]"):
+        TabularClassifier(**SMALL).fit(frame.astype({"day": kind}), y)
+
+
 def test_weights_of_classes_move_probabilities():
     X = np.random.default_rng(0).standard_normal((200, 2))
     y = np.arange(200) % 10 == 0

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_y, check_consistent_length, validate_data
 
+from fcnet.data.dates import formats_of
 from fcnet.data.table_columns import are_texts
 from fcnet.errors import InputError
 from fcnet.estimators.fitted import FLOATS
@@ -113,7 +114,14 @@ def _column(name: str, values: Array) -> Any:
 def _refuse_texts(frame: Any) -> None:
     import polars as pl
 
-    counts = {column.name: column.drop_nulls().n_unique() for column in frame if column.dtype == pl.String}
+    written = [column for column in frame if column.dtype == pl.String]
+    for column in written:
+        if forms := formats_of(column.str.strip_chars()):
+            raise InputError(
+                f"{column.name!r} holds dates as text, as {column.drop_nulls()[0]!r} ({' or '.join(forms)}). Turn them into "
+                "dates, as pandas.to_datetime does; or give the column the type category, if they are no more than names."
+            )
+    counts = {column.name: column.drop_nulls().n_unique() for column in written}
     texts = {name: n for name, n in counts.items() if are_texts(n, frame.height)}
     if texts:
         whats = listed(f"{name!r} has {n:,} different texts in {frame.height:,} rows" for name, n in texts.items())
