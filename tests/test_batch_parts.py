@@ -1,13 +1,17 @@
 """Batches whose gradient is computed in parts, which threads share."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
+from fcnet.errors import DivergedError
 from fcnet.nn.activations import Identity
 from fcnet.nn.batch_parts import parts_of
 from fcnet.nn.ntk import NTKAffine
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.threads import use_threads
+from fcnet.training.callbacks import Callback
 from fcnet.training.trainer import Trainer
 
 ROWS = 200
@@ -48,6 +52,22 @@ def test_trainings_in_parts_repeat_bit_for_bit():
         Trainer(epochs=3, batch_size=100, learning_rate=0.04, update="adamw", threads=2).fit(net, X, y)
         results.append(net.params)
     assert all(np.array_equal(p, results[1][name]) for name, p in results[0].items())
+
+
+@pytest.mark.parametrize("learning_rate", [0.04, 1e30], ids=["ends", "diverges"])
+def test_buffers_of_parts_are_not_kept_after_a_training(learning_rate):
+    net, X, y, _ = make("float32")
+    used = []
+
+    class Sees(Callback):
+        def on_batch_end(self, state):
+            used.append(len(net._engines))
+
+    trainer = Trainer(epochs=2, batch_size=100, learning_rate=learning_rate, threads=2, advise=False, callbacks=[Sees()])
+    with nullcontext() if learning_rate < 1 else pytest.raises(DivergedError):
+        trainer.fit(net, X, y)
+    assert used[0] == 2
+    assert not net._engines
 
 
 class OwnIdentity(Identity):

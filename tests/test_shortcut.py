@@ -66,7 +66,7 @@ def test_the_share_has_the_least_loss():
 
 
 def disagreeing(n_members=1):
-    """Return a network with checkpoints that are sure of other things, rows, and classes by them all and by the first number."""
+    """Return a network with checkpoints that are sure of other things, rows, and their classes."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 2)).astype("float32")
     net, *others = (TabularNet(2, [], 2, hidden_sizes=[6], n_members=n_members, seed=seed) for seed in range(3))

@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -262,6 +263,16 @@ def test_given_validation_rows_choose_it():
         middles = [0.5, *(sum(pair) / 2 for pair in pairwise(np.unique(p)))]
         best = max(balanced_accuracy_score(y[300:], p > threshold) for threshold in middles)
         assert balanced_accuracy_score(y[300:], estimator.predict(X[300:])) == pytest.approx(best)
+
+
+def test_lbfgs_does_not_leave_out_the_rows_that_choose_it():
+    X, y = rare(600)
+    estimator = FCNetClassifier(hidden_layer_sizes=8, solver="lbfgs", max_iter=20, threshold="auto", random_state=0)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        estimator.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    assert not any("leaves out" in str(one.message) for one in told)
+    assert estimator.threshold_ != 0.5
 
 
 def test_estimators_refuse_it_where_it_cannot_be():

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fcnet.estimators.parameters import Parameters
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.metrics import AUTO
 from fcnet.types import Array
 
 ROWS_TO_JUDGE_BY = 10_000
@@ -18,7 +19,9 @@ NOT_OF_LBFGS = ("dropout", "input_dropout", "early_stopping", "callbacks", "prog
 def left_out(parameters: Parameters, n_rows: int, has_validation: bool) -> Iterator[Warning]:
     """Yield what is to be said of parameters that are left out or changed."""
     if parameters.solver == "lbfgs":
-        names = [name for name in NOT_OF_LBFGS if getattr(parameters, name)] + ["X_val"] * has_validation
+        names = [name for name in NOT_OF_LBFGS if getattr(parameters, name)]
+        if has_validation and getattr(parameters, "threshold", None) != AUTO:  # which is chosen on these rows
+            names.append("X_val")
         if names:
             yield UserWarning(f"solver='lbfgs' leaves out {', '.join(names)}: take another solver for that.")
     elif not isinstance(parameters.batch_size, str) and parameters.batch_size > n_rows:

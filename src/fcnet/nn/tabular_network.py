@@ -219,6 +219,10 @@ class TabularNet(FullyConnectedNet):
             return gradient_in_parts(self, parts, X, y, label_smoothing, rng, weights)
         return super().loss_and_gradients(X, y, l2=l2, label_smoothing=label_smoothing, rng=rng, weights=weights)
 
+    def free_buffers(self) -> None:
+        """Forget the buffers that parts of batches were computed in."""
+        self._engines = []
+
     def engines_of_parts(self, n: int) -> list[NumpyEngine]:
         """Return an engine with buffers of its own for each of n parts of a batch."""
         while len(self._engines) < n:

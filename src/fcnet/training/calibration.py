@@ -42,7 +42,8 @@ def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: 
     """Divide a network's logits by the temperature with the least loss on validation rows, and return it; 1 where that is best.
 
     Of cross-entropies that is a convex problem (temperature scaling, Guo et al. 2017). The loss is that of the n rows and of
-    one more row of their mean weight that has every class alike, so that the temperature does not fall to the least where all rows are right.
+    one more row of their mean weight that has every class alike. So the temperature does not fall to the least where all rows
+    are right.
 
     Parameters
     ----------

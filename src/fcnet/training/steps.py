@@ -25,7 +25,7 @@ class Steps:
         self.l2 = trainer.l2 if self.fused is None else 0.0
         # A network of one's own need not have these.
         self.decayed, self.rates = getattr(network, "decayed", None), getattr(network, "rates", {})
-        self.scale_dropout = getattr(network, "scale_dropout", None)
+        self.scale_dropout, self.free_buffers = (getattr(network, name, None) for name in ("scale_dropout", "free_buffers"))
         if trainer._dropout_schedule == Constant():
             self.scale_dropout = None
         elif self.scale_dropout is None:
@@ -81,6 +81,8 @@ class Steps:
         return self.fused.fused_step(params, grads, moments, rate, self.trainer.l2, *of_network, self.decay)
 
     def end(self) -> None:
-        """Set the dropout back to what the network's setting says."""
+        """Set the dropout back to what the network's setting says, and free the buffers of threads."""
         if self.scale_dropout is not None:
             self.scale_dropout(1.0)
+        if self.free_buffers is not None:
+            self.free_buffers()

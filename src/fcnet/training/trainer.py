@@ -241,7 +241,7 @@ class Trainer:
                 self._call("on_epoch_begin", state)
                 # What diverges is found by its value, and reported with advice.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    batch_weights = Steps(self, state.network).epoch(state, batches)
+                    batch_weights = steps.epoch(state, batches)
                 state.epoch += 1
                 with exchanged(state.network.params, state.average):
                     self._end_epoch(state, batch_weights, batches, validation)
