@@ -191,6 +191,11 @@ def test_columns_that_say_nothing():
     assert model.predict(frame).dtype == bool
     with pytest.raises(InputError, match="Every column is constant over 48 samples"):
         TabularClassifier(**SMALL).fit(frame.select("same"), frame["x"] > 29)
+    for empty in (frame.select("none"), frame.select("nan").to_numpy(), np.full((60, 2), np.inf)):
+        with pytest.raises(InputError, match="Every column is constant"):
+            TabularClassifier(**SMALL).fit(empty, frame["x"] > 29)
+    gaps = np.where(frame[["x"]].to_numpy() > 29, np.nan, 1.0)  # where a value is there says something
+    assert TabularClassifier(**SMALL).fit(gaps, frame["x"] > 29).predict(gaps).shape == (60,)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +209,8 @@ def test_columns_that_say_nothing():
         ({"settings": {"activatoin": "relu"}}, "Did you mean 'activation'"),
         ({"settings": {"dropout": 0.1}}, "a parameter of its own"),
         ({"class_weight": 3}, "class_weight"),
+        ({"settings": ["a"]}, "settings must be a dict"),
+        ({"callbacks": 1}, "callbacks must be a list"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(table, changes, words):
@@ -428,6 +435,7 @@ def test_several_targets_and_refusals_of_regressions():
         ({"loss": "poisson"}, X[:, 0], "poisson"),
         ({"loss": "quantile", "quantiles": [0.9, 0.1]}, X[:, 0], "rising"),
         ({"loss": "huber"}, X[:, 0], "Unknown loss"),
+        ({"loss": "quantile", "quantiles": "abc"}, X[:, 0], "quantiles must be numbers.*'abc'"),
     ):
         with pytest.raises(InputError, match=words):
             TabularRegressor(**SMALL | changes).fit(X, y)
@@ -463,6 +471,42 @@ def test_constant_targets_are_predicted_exactly(value):
             found = model.fit(X, half).predict(X)
         assert np.ptp(found[:, 0]) > 0
         assert (found[:, 1] == np.float32(value)).all()
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-9, 1e20])
+def test_the_unit_of_counts_makes_no_difference(unit):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 2))
+    y = rng.poisson(np.exp(2 + X[:, 0]))
+    settings = SMALL | {"epochs": 20, "loss": "poisson", "settings": {"dtype": "float64"}}
+    expected, found = (TabularRegressor(**settings).fit(X, targets).predict(X) for targets in (y, unit * y))
+    assert found == pytest.approx(unit * expected, rel=1e-4)
+    with pytest.raises(InputError, match="too few digits"):
+        TabularRegressor(**SMALL, loss="poisson").fit(X, 1e9 + y)
+
+
+def test_quantiles_keep_their_digits():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    model = TabularRegressor(**SMALL, loss="quantile", quantiles=[0.5, 0.9999999]).fit(X, X[:, 0])
+    assert model.model_.network.loss.quantiles == [0.5, 0.9999999]
+    assert list(model.model_.classes) == ["0.5", "0.9999999"]
+
+
+def test_a_monitor_that_is_for_classes_is_refused_of_few_rows_too():
+    X = np.random.default_rng(0).standard_normal((30, 2))
+    with pytest.raises(SettingError, match="accuracy is no metric"):
+        TabularRegressor(**SMALL, monitor="accuracy").fit(X, X[:, 0])
+
+
+def test_columns_of_the_same_name_and_validation_rows_without_weight_are_refused():
+    X = np.random.default_rng(0).standard_normal((100, 2))
+    twice, y = pd.DataFrame(X, columns=["a", "a"]), X[:, 0] > 0
+    with pytest.raises(InputError, match="several columns of the name 'a'"):
+        TabularClassifier(**SMALL).fit(twice, y)
+    with pytest.raises(InputError, match="several columns of the name 'a'"):
+        TabularClassifier(**SMALL).fit(X, y).predict(twice)
+    with pytest.raises(InputError, match="set aside to validate on have weights of sample_weight"):
+        TabularClassifier(**SMALL).fit(X, y, sample_weight=np.where(np.arange(100) == 0, 1, 1e-60))
 
 
 def test_what_is_constant_at_first_is_learnt_by_partial_fit():

@@ -60,10 +60,13 @@ def is_compound(series: Any) -> bool:
 
 def is_constant(series: Any) -> bool:
     """Return whether a column holds one value or none; missing text is a value, while a median stands for numbers and dates."""
-    if series.dtype.is_float():
-        series = series.filter(series.is_finite())
     is_text = not (series.dtype.is_numeric() or series.dtype.is_temporal())
-    return int((series if is_text else series.drop_nulls()).n_unique()) <= 1
+    return int((series if is_text else known(series)).n_unique()) <= 1
+
+
+def known(series: Any) -> Any:
+    """Return the values of a column that are neither missing nor infinite."""
+    return (series.filter(series.is_finite()) if series.dtype.is_float() else series).drop_nulls()
 
 
 def as_text(series: Any) -> Any:

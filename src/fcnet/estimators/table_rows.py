@@ -68,10 +68,10 @@ def read_rows(estimator: Any, X: Any, y: Any, **checks: Any) -> tuple[Any, Array
         if X.dtype.kind not in "fiub":
             return _as_frame(X, [f"x{i}" for i in range(X.shape[1])]), y
         return X if X.dtype in FLOATS else X.astype(np.float64), y
+    frame = as_polars(X)  # which names columns that are there twice
     validate_data(estimator, X, y, skip_check_array=True)
     y = _check_y(y, estimator=estimator, **checks)
     check_consistent_length(X, y)
-    frame = as_polars(X)
     if not frame.height:
         raise InputError("X has no rows.")
     _refuse_texts(frame)
@@ -88,6 +88,8 @@ def read_again(estimator: Any, X: Any, names: Sequence[str], *, by_name: bool, a
     """
     if is_frame(X) and by_name:
         return X
+    if is_frame(X):
+        as_polars(X, rows=slice(0))  # for its checks
     X = validate_data(estimator, X, reset=False, dtype=None, ensure_all_finite=False)
     return X if are_numbers and X.dtype.kind in "fiub" else _as_frame(X, names)
 

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -26,14 +26,13 @@ from fcnet.estimators.together import Training, together, train_all
 from fcnet.model import Model
 from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.losses import get_loss
-from fcnet.nn.tabular_network import TabularNet
 from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
 from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature, multiply_logits
 from fcnet.training.callbacks import Callback
 from fcnet.training.importance import REPEATS, Importance, permutation_importance
-from fcnet.training.metrics import AUTO
+from fcnet.training.metrics import AUTO, get_metric
 from fcnet.training.state import TrainingState
 from fcnet.training.tabular import TabularTraining, ensemble_for
 from fcnet.training.target_scale import TargetScale, meet_constants
@@ -84,9 +83,6 @@ class TabularEstimator(BaseEstimator, ABC):
         """Return the scale that targets are trained in, if it is another than their own."""
         return None
 
-    def _begin(self, network: TabularNet, rows: Rows) -> None:
-        """Change the initial parameters of a network by the targets."""
-
     # Fitting.
 
     def fit(
@@ -127,12 +123,19 @@ class TabularEstimator(BaseEstimator, ABC):
         kept = rows_that_count(len(rows.y), rows.weights)
         rows = rows if len(kept) == len(rows.y) else rows[kept]
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        loss = get_loss(self._loss_name())
+        get_metric(training.metric, loss)  # is refused now, if the loss does not have it
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None and training.refit:
             raise InputError("refit is for rows that fit itself has set aside: leave out X_val and y_val.")
         part, val = self._parts(rows, training, rng) if X_val is None else (rows, self._given(X, X_val, y_val))
-        check_threshold(training.threshold, get_loss(self._loss_name()), len(self._outputs(rows.y)))
+        if val is not None and val.weights is not None and not val.weights.astype(settings.network.dtype).any():
+            raise InputError(
+                "The rows that are set aside to validate on have weights of sample_weight or class_weight that are 0 in "
+                f"{settings.network.dtype}: leave out rows that count so little, or give X_val and y_val."
+            )
+        check_threshold(training.threshold, loss, len(self._outputs(rows.y)))
         if training.threshold == AUTO and val is None:
             raise SettingError('threshold="auto" needs validation rows, and so few leave none: give X_val and y_val.')
         n_networks = ensemble_for(len(part.y)) if training.n_ensemble == AUTO else int(training.n_ensemble)
@@ -151,7 +154,11 @@ class TabularEstimator(BaseEstimator, ABC):
     def _settings(self) -> Parts:
         """Return the parameters as settings, or raise SettingError for one that is none, or out of range."""
         own = {name: getattr(self, name) for name in self._get_param_names()}
-        further = dict(own.pop("settings") or {})
+        further = own.pop("settings") or {}
+        if not isinstance(further, Mapping):
+            raise SettingError(f'settings must be a dict, as {{"ema_decay": 0.99}}, got {further!r}.')
+        if not isinstance(self.callbacks, list | tuple | None):
+            raise SettingError(f"callbacks must be a list of objects, got {self.callbacks!r}.")
         return Parts.of(own, further)
 
     def _given(self, X: Any, X_val: Any, y_val: Any) -> Rows:
@@ -201,7 +208,6 @@ class TabularEstimator(BaseEstimator, ABC):
         def train(place: int, callbacks: Sequence[Callback]) -> Training:
             made: dict[str, Any] = {"loss": loss, "seed": seeds[place], "engine": self.engine}
             network = settings.network.make(inputs, preprocessor.category_sizes, len(outputs), **made)
-            self._begin(network, rows)
             told = [*callbacks, *([_Until(first.trainings[place].epoch)] if first else []), watch := Watch()]
             trainer = training.trainer(
                 *(len(inputs), network.loss), validates=val is not None, seed=seeds[place], callbacks=told

@@ -14,8 +14,7 @@ from fcnet.estimators.tabular_settings import NETWORK, TRAINING
 from fcnet.nn.checks import check_results
 from fcnet.nn.losses import get_loss
 from fcnet.nn.regression_losses import QuantileLoss
-from fcnet.nn.tabular_network import TabularNet
-from fcnet.training.target_scale import TargetScale
+from fcnet.training.target_scale import RateScale, TargetScale
 from fcnet.types import Array
 
 LOSSES = ("squared_error", "absolute_error", "quantile", "poisson")
@@ -25,8 +24,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     """Regression on the rows of a table, by a network for numbers, dates and categories.
 
     Rows are taken as `TabularClassifier` takes them, and the epochs with the least loss on a part of them are kept. Targets are
-    standardised in training. A ConvergenceWarning of scikit-learn says so where one answer for all rows has no higher loss
-    there.
+    standardised in training, or with "poisson" divided by their mean; one that is always the same is predicted as it is. A
+    ConvergenceWarning of scikit-learn says so where one answer for all rows has no higher loss there.
 
     Parameters
     ----------
@@ -103,27 +102,22 @@ validation_fraction, refit, n_ensemble, settings, random_state, threads, engine,
     def _loss_name(self) -> str:
         if self.loss not in LOSSES:
             raise unknown_name("loss", self.loss, LOSSES)
-        return QuantileLoss(np.ravel(self.quantiles).tolist()).name if self.loss == "quantile" else self.loss
+        return self._quantile_loss().name if self.loss == "quantile" else self.loss
+
+    def _quantile_loss(self) -> QuantileLoss:
+        return QuantileLoss(np.array(self.quantiles, object).ravel().tolist())
 
     def _outputs(self, targets: Array) -> list[str]:
         if self.loss == "quantile":
-            return [f"{quantile:g}" for quantile in np.ravel(self.quantiles).tolist()]
+            return [str(quantile) for quantile in self._quantile_loss().quantiles]
         return [f"y{i}" for i in range(targets.shape[1])]
 
-    def _scale_of(self, rows: Rows, dtype: str) -> TargetScale | None:
-        if self.loss == "poisson":
-            return None
-        scale = TargetScale.of(rows.y, rows.weights)
+    def _scale_of(self, rows: Rows, dtype: str) -> TargetScale:
+        scale = (RateScale if self.loss == "poisson" else TargetScale).of(rows.y, rows.weights)
         words = ("y", 'give settings={"dtype": "float64"}')
         scale.check(dtype, *words)
         scale.check_digits(dtype, *words)
         return scale
-
-    def _begin(self, network: TabularNet, rows: Rows) -> None:
-        """Have the network begin near the mean of counts, whose logarithm may be far from zero."""
-        if self.loss == "poisson":
-            b = network.params[[*network.layers[-1].parameters][1]]
-            b += network.loss.constant_logits(rows.y, network.n_classes, rows.weights)
 
     def predict(self, X: Any) -> Array:
         """Return the value of each row, (n,) or (n, n_outputs) as `y` was; with the loss "quantile" (n, n_quantiles)."""

@@ -83,7 +83,7 @@ def predict_tables(
     table = model.preprocessor
     names = {name for name, _ in table.columns}
     loss = model.loss
-    names_of_outputs = [f"quantile_{q:g}" for q in loss.quantiles] if isinstance(loss, QuantileLoss) else model.classes
+    names_of_outputs = [f"quantile_{q}" for q in loss.quantiles] if isinstance(loss, QuantileLoss) else model.classes
     predicted = Predictions(names_of_outputs, loss.has_labels)
     for path in files:
         file = read_table(path, encoding=encoding, known=names, separator=table.dialect.separator if table.dialect else "")

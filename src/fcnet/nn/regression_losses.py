@@ -70,7 +70,8 @@ class PoissonLoss(SquaredLoss):
         return losses
 
     def constant_logits(self, y: Array, n_outputs: int, weights: Array | None = None) -> Array:
-        return np.log(np.maximum(super().constant_logits(y, n_outputs, weights), TINY))
+        mean = super().constant_logits(y, n_outputs, weights)
+        return np.log(np.where(mean > 0, mean, TINY))
 
     def mean(self, logits: Array, xp: ModuleType = np) -> Array:
         with np.errstate(over="ignore"):  # what is not finite is found by its value
@@ -120,11 +121,14 @@ class QuantileLoss(SquaredLoss):
     metric, begin = "d2", "quantile("
 
     def __init__(self, quantiles: Sequence[float]) -> None:
-        self.quantiles = [float(quantile) for quantile in quantiles]
+        try:
+            self.quantiles = [float(quantile) for quantile in quantiles]
+        except (TypeError, ValueError):
+            raise SettingError(f"quantiles must be numbers above 0 and below 1 in rising order, got {quantiles!r}.") from None
         bounds = [0.0, *self.quantiles, 1.0]
         if not self.quantiles or not all(low < high for low, high in pairwise(bounds)):
             raise SettingError(f"quantiles must be numbers above 0 and below 1 in rising order, got {list(quantiles)}.")
-        self.name = f"{self.begin}{', '.join(f'{quantile:g}' for quantile in self.quantiles)})"
+        self.name = f"{self.begin}{', '.join(repr(quantile) for quantile in self.quantiles)})"
 
     @classmethod
     def from_name(cls, name: str) -> "QuantileLoss":

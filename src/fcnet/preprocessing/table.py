@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fcnet.data.cells import Dialect, is_constant
+from fcnet.data.cells import Dialect, is_constant, known
 from fcnet.errors import InputError
 from fcnet.preprocessing.base import Preprocessor
 from fcnet.preprocessing.checks import check_arrays, column_of, some_of
@@ -128,8 +128,8 @@ class TableFeatures(Preprocessor):
             Categories.fit(columns, categories, rare=rare, indicator=indicator, codes=codes),
             dialect,
         )
-        told = table.get_config().get("gaps", ())  # that a value is missing varies
-        if all(name not in told and is_constant(columns[name]) for name in table.names):
+        told = table.get_config().get("gaps", ())  # that a value is missing varies, where some are there
+        if all(is_constant(columns[name]) and not (name in told and len(known(columns[name]))) for name in table.names):
             samples = f"{len(columns):,} sample{'s' * (len(columns) != 1)}"
             raise InputError(f"Every column is constant over {samples} to train on: give more rows, or columns that vary.")
         return table

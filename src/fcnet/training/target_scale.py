@@ -21,15 +21,15 @@ class TargetScale:
 
     @classmethod
     def of(cls, y: Array, weights: Array | None = None) -> Self:
-        """Return the scale of targets, each row counted by its weight; what is always the same is centred, and its std is 1.
+        """Return the scale of targets, each row counted by its weight.
 
-        It is more where float32 does not tell so large a mean from one that is 1 more.
+        Of what is always the same the std is 1, or a ten-thousandth of it if that is more: float32 has digits for so much.
         """
         y = y.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
             mean = np.average(y, axis=0, weights=weights)
             std = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weights))
-        return cls(mean, np.where((y != y[0]).any(axis=0), std, np.maximum(1, np.abs(mean) / ROOM)))
+        return cls(mean, np.where((y != y[0]).any(axis=0), std, np.maximum(1, np.abs(mean) / 1e4)))
 
     @classmethod
     def plain(cls, n_outputs: int) -> Self:
@@ -51,11 +51,16 @@ class TargetScale:
         """Raise InputError if numbers of this type are further apart than a quarter of a standard deviation of the targets."""
         limits = np.finfo(dtype)
         for mean, std in zip(self.mean, self.std, strict=True):
-            if np.spacing(np.abs(mean).astype(dtype)) > std / 4:
+            if self._step(mean, dtype) > std / 4:
                 raise InputError(
                     f"{name} has the mean {mean:.6g} and the standard deviation {std:.3g}, for which {limits.dtype} has too "
                     f"few digits: subtract a number from it{f', or {in_float64}' if limits.bits < 64 else ''}."
                 )
+
+    @staticmethod
+    def _step(mean: float, dtype: Any) -> float:
+        """Return how far predictions near the mean are apart."""
+        return float(np.spacing(np.abs(mean).astype(dtype)))
 
     def apply(self, y: Array) -> Array:
         """Return targets, float64, in the scale of training."""
@@ -74,6 +79,32 @@ class TargetScale:
             W *= self.std
             b *= self.std
             b += self.mean
+
+
+class RateScale(TargetScale):
+    """Targets of at least 0, whose logarithm the network gives, are trained on as ``y / mean``."""
+
+    @property
+    def _unit(self) -> Array:
+        return np.where(self.mean > 0, self.mean, 1)
+
+    @staticmethod
+    def _step(mean: float, dtype: Any) -> float:
+        return float(mean * np.spacing(np.abs(np.log(mean)).astype(dtype))) if mean > 0 else 0.0
+
+    def apply(self, y: Array) -> Array:
+        """Return targets, float64, in the scale of training."""
+        return np.asarray(y / self._unit)
+
+    def enter(self, network: FullyConnectedNet) -> None:
+        """Bring the last layer to the scale of training."""
+        for _, b in _last_layers(network):
+            b -= np.log(self._unit)
+
+    def leave(self, network: FullyConnectedNet) -> None:
+        """Bring it back."""
+        for _, b in _last_layers(network):
+            b += np.log(self._unit)
 
 
 def meet_constants(network: FullyConnectedNet, y: Array) -> None:
