@@ -544,7 +544,7 @@ def test_a_recipe_for_images_and_pictures_on_a_table_are_told_what_to_do(run, tm
     table.write_text("a,b\n" + "1,yes\n2,no\n" * 20)
     Image.new("L", (8, 8)).save(picture)
     out = ("--out", tmp_path / "run")
-    assert "The recipe for it is table." in fcnet("train", table, "--recipe", "pixels", *out, code=2).stderr
+    assert "The recipe for tables is tabular." in fcnet("train", table, "--recipe", "pixels", *out, code=2).stderr
     kernel = fcnet("train", table, "--set", "training=kernel", *out, code=2).stderr
     assert "other data is trained on by training = gradient." in kernel
     fcnet("train", table, *out, *QUICK)

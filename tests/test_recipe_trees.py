@@ -47,6 +47,8 @@ RECIPES = st.fixed_dictionaries({"network": tables(Network), "training": tables(
 def test_values_in_their_ranges_make_a_network_and_a_trainer(tree):
     if tree["training"].get("update", {}).get("kind") != "adamw":
         tree["training"].pop("weight_decay_schedule", None)
+    if tree["training"].get("patience") == "cycle" and tree["training"].get("schedule", {}).get("kind") != "log_cosine":
+        tree["training"].pop("patience")
     if not tree["training"].get("keep_best", True):
         tree["training"].pop("best_epochs", None)
     recipe = Recipe.from_dict(tree, "a file")

@@ -20,6 +20,7 @@ from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.nn.losses import get_loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.training.callbacks import Callback
+from fcnet.training.schedules import get_schedule
 from fcnet.training.tabular import TabularSettings, TabularTraining
 
 SMALL = ("network.hidden_sizes=[8]", "network.n_members=2", "epochs=6")
@@ -161,6 +162,25 @@ def test_a_network_without_a_kind_is_plain():
     with pytest.raises(SettingError, match="kind tabular"):
         Recipe.from_dict({"network": {"n_members": 3}}, "old")
     assert load_recipe("table", ["network=tabular"]).network == TabularSettings()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["network=plain", "learning_rate=auto", "blend_linear=false"], "learning_rate = auto is for network = tabular"),
+        (["schedule=cosine"], "patience = cycle is for schedule = log_cosine.* 0 for never"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(changes, words):
+    with pytest.raises(SettingError, match=words):
+        load_recipe("tabular", changes).check("numpy")
+
+
+def test_a_schedule_without_cycles_takes_a_number_of_epochs_for_patience():
+    load_recipe("tabular", ["schedule=cosine", "patience=0"]).check("numpy")
+    with pytest.raises(SettingError, match="patience = cycle"):
+        TabularTraining(schedule=get_schedule("cosine"))
+    assert TabularTraining(schedule=get_schedule("cosine"), patience=3).patience == 3
 
 
 def test_a_decay_without_weight_decay_is_refused():

@@ -46,6 +46,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         log-loss.
     patience : int or "cycle"
         Stop when the monitor has not become better for so many epochs, or in a whole cycle of the learning rate; 0 for never.
+        Schedules other than "log_cosine" have no cycles, and need a number.
     validation_fraction : float
         Share of the rows that is set aside to validate on, where `fit` is given none: of each class its share, but never its
         last row. Of fewer than 40 rows none is, and the last epoch is kept.
@@ -56,7 +57,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         validation rows by the `monitor`, or by the balanced accuracy where that does not depend on what is predicted, as the
         log-loss.
     refit : bool
-        Train again on all rows, for as many epochs as were best.
+        Train again on all rows, up to the epoch that was best, and keep the last epochs.
     n_ensemble : int or "auto"
         Networks trained with seeds of their own, whose probabilities are averaged; "auto" is two for up to 4,000 rows to
         train on, and else one.

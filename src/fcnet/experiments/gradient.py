@@ -26,10 +26,19 @@ from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, Threshold, c
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature
-from fcnet.training.callbacks import Callback, stopping
+from fcnet.training.callbacks import Callback, check_patience, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule
-from fcnet.training.tabular import TabularSettings, batch_size_for, epochs_for, rate_for
+from fcnet.training.tabular import (
+    LEAST_BATCH,
+    LEAST_EPOCHS,
+    MOST_BATCH,
+    MOST_EPOCHS,
+    TabularSettings,
+    batch_size_for,
+    epochs_for,
+    rate_for,
+)
 from fcnet.training.threshold import best_threshold, check_threshold, chosen_by
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import AdamW, Momentum, Update
@@ -48,10 +57,12 @@ class GradientDescent(Training, tag="gradient"):
     """Descend the gradient of the loss, batch by batch."""
 
     epochs: Annotated[
-        Count | Auto, Meta(description="At most so many epochs; auto goes by the number of rows, from 8 to 128.")
+        Count | Auto,
+        Meta(description=f"At most so many epochs; auto goes by the number of rows, from {LEAST_EPOCHS} to {MOST_EPOCHS}."),
     ] = 10
     batch_size: Annotated[
-        Count | Auto, Meta(description="Rows in a batch; auto goes by the number of rows, from 32 to 1024.")
+        Count | Auto,
+        Meta(description=f"Rows in a batch; auto goes by the number of rows, from {LEAST_BATCH} to {MOST_BATCH}."),
     ] = 100
     batches: Annotated[
         BatchKind,
@@ -144,6 +155,9 @@ class GradientDescent(Training, tag="gradient"):
             raise SettingError("best_epochs needs keep_best: else the last epoch alone is kept.")
         if self.blend_linear and not isinstance(recipe.network, TabularSettings):
             raise SettingError("blend_linear is for network = tabular.")
+        if self.learning_rate == AUTO and not isinstance(recipe.network, TabularSettings):
+            raise SettingError("learning_rate = auto is for network = tabular: set a number.")
+        check_patience(self.patience, self.schedule)
         views = recipe.augmentation
         if views.average_views and not (views.mirror or views.shift):
             raise SettingError("average_views needs mirror or shift: there are no other views.")

@@ -59,7 +59,7 @@ class LocalPatches(FirstLayer, tag="patches"):
     def check_images(self, image_shape: tuple[int, ...] | None) -> None:
         """Raise SettingError if there are no images, or the patches do not fit into them."""
         if image_shape is None:
-            raise SettingError("first_layer = patches is for images, and this data has none. The recipe for it is table.")
+            raise SettingError("first_layer = patches is for images, and this data has none. The recipe for tables is tabular.")
         height, width, _ = image_shape
         if max(self.patch_sizes) > min(height, width):
             raise SettingError(f"Patches of {max(self.patch_sizes)} pixels do not fit into images of {height} × {width}.")

@@ -270,7 +270,7 @@ class PreprocessorSettings(Settings, frozen=True, tag_field="kind"):
         """
         if image_shape is None and (mirror or shift):
             name = "mirror" if mirror else "shift"
-            raise SettingError(f"{name} is for images, and this data has none. The recipe for it is table.")
+            raise SettingError(f"{name} is for images, and this data has none. The recipe for tables is tabular.")
         if image_shape is not None and shift >= min(image_shape[:2]):
             raise SettingError(f"shift must be less than the side of an image, {min(image_shape[:2])}, got {shift}.")
         self._check(Views(image_shape, mirror, shift), is_table)
@@ -286,5 +286,7 @@ class PreprocessorSettings(Settings, frozen=True, tag_field="kind"):
         """Return the shape of images, or raise SettingError where there are none."""
         if image_shape is None:
             kind = self.__struct_config__.tag
-            raise SettingError(f"preprocessing = {kind} is for images, and this data has none. The recipe for it is table.")
+            raise SettingError(
+                f"preprocessing = {kind} is for images, and this data has none. The recipe for tables is tabular."
+            )
         return image_shape

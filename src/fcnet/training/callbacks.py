@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
-from fcnet.errors import InputError, to_float, to_int, unknown_name
+from fcnet.errors import InputError, SettingError, to_float, to_int, unknown_name
 from fcnet.training.history import Row
 from fcnet.training.schedules import LogCosine, ScheduleRule
 from fcnet.training.state import TrainingState
@@ -184,11 +184,22 @@ class CycleStopping(Callback):
             state.stop(f"no epoch after epoch {before[-1]}, where the rate was 0, was better")
 
 
+def check_patience(patience: int | str, schedule: ScheduleRule) -> None:
+    """Raise SettingError for the patience of a cycle with a schedule that has none."""
+    if patience == CYCLE and not isinstance(schedule, LogCosine):
+        raise SettingError(
+            "patience = cycle is for schedule = log_cosine, and others have no cycles: set patience to a number of epochs, or "
+            "to 0 for never."
+        )
+
+
 def stopping(patience: int | str, schedule: ScheduleRule, n_epochs: int) -> list[Callback]:
-    """Return what stops a training early: after `patience` epochs, or by "cycle" if the schedule has any; else nothing."""
-    if patience == CYCLE:
-        return [CycleStopping(schedule.ends(n_epochs))] if isinstance(schedule, LogCosine) else []
-    return [EarlyStopping(int(patience))] if patience else []
+    """Return what stops a training early: after `patience` epochs, or by "cycle"; nothing for 0."""
+    check_patience(patience, schedule)
+    if isinstance(patience, str):
+        assert isinstance(schedule, LogCosine)
+        return [CycleStopping(schedule.ends(n_epochs))]
+    return [EarlyStopping(patience)] if patience else []
 
 
 def describe(row: dict[str, Any], n_epochs: int) -> str:

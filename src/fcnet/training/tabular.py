@@ -16,7 +16,7 @@ from fcnet.nn.number_embeddings import quantile_bins
 from fcnet.nn.parametric import PARAMETRIC
 from fcnet.nn.tabular_network import Adapters, NumberEmbedding, Parametrisation, TabularNet
 from fcnet.settings import Auto, Count, NotNegative, Settings, ShareBelowOne, Threshold, choices
-from fcnet.training.callbacks import Callback, stopping
+from fcnet.training.callbacks import Callback, check_patience, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, LogCosine, Schedule
 from fcnet.training.trainer import Trainer
@@ -193,7 +193,7 @@ class TabularTraining(Settings):
             description="Of two classes: the second is predicted above this probability; auto is what is best by the monitor."
         ),
     ] = HALF
-    refit: Annotated[bool, Meta(description="Train again on all rows, for as many epochs as were best.")] = False
+    refit: Annotated[bool, Meta(description="Train again on all rows, up to the best epoch; the last epochs are kept.")] = False
     n_ensemble: Annotated[
         Count | Auto,
         Meta(
@@ -201,6 +201,10 @@ class TabularTraining(Settings):
             "train on, and else one."
         ),
     ] = "auto"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_patience(self.patience, self.schedule)
 
     @property
     def metric(self) -> str:
