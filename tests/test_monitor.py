@@ -21,6 +21,7 @@ from fcnet.experiments.recipe import load_recipe, recipe_text
 from fcnet.experiments.results import read_history, read_metrics
 from fcnet.experiments.sweep.plan import Plan, make_plan
 from fcnet.experiments.sweep.run import sweep as sweep_of
+from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.losses import get_loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.report.calibration import calibration
@@ -314,6 +315,23 @@ def test_a_calibrated_run(tmp_path, views):
     found = get_loss("cross_entropy").value(models["true"].logits(data.X_val), data.y_val)
     assert metrics["val_loss"] == pytest.approx(found, rel=1e-5)
     assert "the temperature" in Config.read(tmp_path / "true").settings.training.how(metrics)
+
+
+def test_a_calibrated_run_computes_the_logits_of_its_epochs_once(tmp_path, monkeypatch):
+    from fcnet.experiments import gradient
+    from fcnet.experiments.run import train
+
+    computed = []
+
+    def counted(network, X):
+        computed.append(len(network.all_params))
+        return logits_of_each(network, X)
+
+    monkeypatch.setattr(gradient, "logits_of_each", counted)
+    changes = ["epochs=3", "hidden_sizes=[16]", "calibrate=true", "best_epochs=2"]
+    train(tmp_path / "run", Config("digits", "digits", load_recipe("digits", changes)))
+    assert computed == [2]
+    assert read_metrics(tmp_path / "run")["temperature"] != 1
 
 
 def test_a_calibrated_run_that_was_stopped_is_calibrated_once(tmp_path, monkeypatch):
