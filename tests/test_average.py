@@ -197,7 +197,10 @@ def test_a_training_of_all_its_epochs_was_not_stopped(data):
     assert "better" in reasons[1]
 
 
-def test_a_schedule_without_cycles_is_not_stopped_by_them():
+def test_a_schedule_without_cycles_needs_a_patience_of_its_own():
     rng, schedule = np.random.default_rng(0), get_schedule("cosine")
-    model = TabularClassifier(hidden_sizes=[4], epochs=20, random_state=0, threads=1, settings={"schedule": schedule})
-    assert len(model.fit(rng.standard_normal((60, 2)), rng.integers(2, size=60)).history_) == 20
+    X, y = rng.standard_normal((60, 2)), rng.integers(2, size=60)
+    settings = {"hidden_sizes": [4], "epochs": 20, "random_state": 0, "threads": 1, "settings": {"schedule": schedule}}
+    with pytest.raises(SettingError, match="patience = cycle is for schedule = log_cosine"):
+        TabularClassifier(**settings).fit(X, y)
+    assert len(TabularClassifier(**settings, patience=0).fit(X, y).history_) == 20

@@ -449,7 +449,7 @@ def test_wrong_use_exits_with_2_and_names_the_nearest(tmp_path, monkeypatch, arg
     [
         (["evaluate", "none"], "none is not a run folder"),
         (["predict", "none", "x.png"], "none is not a run folder"),
-        (["predict", "file", "none"], "file is not a run folder: it is a file"),
+        (["predict", "file", "none"], "file is damaged or not a safetensors file"),
         (["report", "none"], "none is not a run folder: there is no such folder."),
         (["train", "digits", "--out", "file/run"], "file/run cannot be written: Not a directory. Choose another --out."),
         (["train", "cifar10", "--data-dir", "damaged"], "data_batch_1 has the MD5 sum"),
