@@ -87,7 +87,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     threshold_ : float
         What `predict` goes by: the `threshold`, or the one that was chosen.
     n_features_in_ : int
-    feature_names_in_ : array (n_features_in_,)
+    feature_names_in_ : array (n_features,)
         Where X was a data frame whose columns have names.
 
     Examples
