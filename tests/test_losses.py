@@ -82,7 +82,7 @@ def test_pytorch_agrees(activation, loss, weights, dropout):
     params = {name: torch.tensor(p, requires_grad=True) for name, p in net.params.items()}
     mask = (np.random.default_rng(7).random((len(X), 8)) >= dropout) / (1 - dropout)
     logits = (act(torch.tensor(X) @ params["W1"] + params["b1"]) * torch.tensor(mask)) @ params["W2"] + params["b2"]
-    target, tau = torch.tensor(y), torch.tensor([0.1, 0.4, 0.5, 0.9])
+    target, tau = torch.tensor(y), torch.tensor([0.1, 0.4, 0.5, 0.9], dtype=torch.float64)
     rows = {
         "cross_entropy": lambda: functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none"),
         "binary_cross_entropy": lambda: functional.binary_cross_entropy_with_logits(
