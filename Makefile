@@ -21,10 +21,10 @@ test: .venv/.test ## Run the tests
 	$(PYTEST)
 
 test-kernels: .venv/.test ## Run the quick tests as other machines would compute: by other kernels of OpenBLAS, without numba
-	for kernel in Haswell Sandybridge; do for threads in 1 2; do \
-		echo "OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads"; \
-		OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads $(PYTEST) -q -m $(QUICK) || exit 1; \
-	done; done
+	for kernel in "Haswell 2" "Sandybridge 1"; do \
+		set -- $$kernel; echo "OPENBLAS_CORETYPE=$$1 OPENBLAS_NUM_THREADS=$$2"; \
+		OPENBLAS_CORETYPE=$$1 OPENBLAS_NUM_THREADS=$$2 $(PYTEST) -q -m $(QUICK) || exit 1; \
+	done
 	$(PYTEST) -q -m $(QUICK) --without-numba tests
 
 test-torch: .venv/.test ## Run the tests that compare with PyTorch
