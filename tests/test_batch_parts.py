@@ -32,10 +32,9 @@ def gradients(net, X, y, threads, **settings):
         return loss, {name: g.copy() for name, g in grads.items()}
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
 @pytest.mark.parametrize("changes", [{}, {"n_members": 3, "activation": "mish"}, {"number_embedding": "none", "dropout": 0.0}])
-def test_parts_have_the_loss_and_gradient_of_the_whole(engine, changes):
-    net, X, y, weights = make(engine=engine, **changes)
+def test_parts_have_the_loss_and_gradient_of_the_whole(engine_name, changes):
+    net, X, y, weights = make(engine=engine_name, **changes)
     only_last = np.where(np.arange(ROWS) < 150, 0, weights)  # the first part counts nothing
     for settings in ({}, {"label_smoothing": 0.1}, {"weights": weights}, {"weights": only_last}):
         whole, parts = (gradients(net, X, y, threads, **settings) for threads in (1, 2))

@@ -22,7 +22,6 @@ def network(sizes=SIZES, **settings):
     return nets[0]
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
 @pytest.mark.parametrize(
     "settings",
     [
@@ -33,8 +32,8 @@ def network(sizes=SIZES, **settings):
         {"number_embedding": "piecewise_linear", "bins": quantile_bins(X[:, :4], 5)},
     ],
 )
-def test_a_few_rows_have_the_logits_that_they_have_among_many(engine, settings):
-    net = network(engine=engine, **settings)
+def test_a_few_rows_have_the_logits_that_they_have_among_many(engine_name, settings):
+    net = network(engine=engine_name, **settings)
     rows = X[:, : net.layer_sizes[0]]
     weights = RNG.standard_normal((4 + sum(size + 1 for size in net.category_sizes), 3))
     for one in (net, net.with_shortcut(0.3, weights, np.arange(3.0))):
