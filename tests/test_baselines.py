@@ -286,3 +286,32 @@ def test_few_rows_are_said_to_be_few():
     assert said_of(nothing, (shares, shares), y, "test", None).endswith("So few rows cannot tell models apart.")
     y, shares, *_, nothing = some()
     assert "few rows" not in said_of(nothing, (shares, shares), y)
+
+
+def test_with_class_weights_what_is_compared_has_them_too(tmp_path):
+    """Two classes that overlap, of which one is rare: the plain log-loss gets worse than that of the shares by the weights."""
+    rng = np.random.default_rng(0)
+    y = np.arange(1200) % 12 == 0
+    table = write(tmp_path / "rare.csv", rng.standard_normal((1200, 2)) + 1.3 * y[:, np.newaxis], y)
+    words = ("--recipe", "table", "--set", "epochs=30", "--set", "hidden_sizes=[8]", "--set", "class_weight=balanced")
+    metrics, _ = trained(table, tmp_path / "run", *words)
+    assert metrics["val_loss"] > metrics["baselines"]["class_shares"]["val_loss"]
+    said = " ".join(metrics["warnings"].get("val", []))
+    assert "class shares" not in said
+    assert "accuracy" not in said
+    data = load_dataset(str(table))
+    scaler = StandardScaler().fit(data.X_train.to_numpy())
+    model = LogisticRegression(class_weight="balanced").fit(scaler.transform(data.X_train.to_numpy()), data.y_train)
+    linear = load(tmp_path / "run" / "linear.safetensors").predict_proba(data.X_val)
+    np.testing.assert_allclose(linear, model.predict_proba(scaler.transform(data.X_val.to_numpy())), atol=1e-3)
+    fcnet("evaluate", tmp_path / "run")
+    evaluated = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert "class shares" not in " ".join(evaluated["warnings"].get("test", []))
+
+
+def test_weights_make_noise_no_better_than_equal_shares(rare, tmp_path):
+    metrics, _ = trained(rare, tmp_path / "run", *QUICK, "--set", "class_weight=balanced")
+    said = " ".join(metrics["warnings"]["val"])
+    assert "The network's log-loss with class weights on the 90 validation rows, " in said
+    assert "that of the class shares, 0.69" in said
+    assert "--metric log_loss" not in said  # which has no weights

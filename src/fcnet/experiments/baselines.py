@@ -20,16 +20,16 @@ PARTS = {"val": "validation", "test": "test"}
 FEW = 50  # rows, with fewer of which a difference is seldom more than chance
 
 
-def linear_model(model: Model, raw: Any, X: Array, y: Array) -> Model:
+def linear_model(model: Model, raw: Any, X: Array, y: Array, of_classes: Array | None = None) -> Model:
     """Return a linear model that takes what `model` takes, fitted on training rows, preprocessed ones X.
 
-    Where these have numbers of categories, its inputs are one-hot.
+    Where these have numbers of categories, its inputs are one-hot. `of_classes` are the weights of classes, if they have any.
     """
     preprocessor, n_outputs = model.preprocessor.one_hot(), model.network.n_classes
     if preprocessor is not model.preprocessor:
         rows = rows_to_fit(len(y), preprocessor.n_outputs or 1, n_outputs)
         X, y = preprocessor.transform(raw[rows], X.dtype), y[rows]
-    network = fit_linear(model.network.loss, X, y, n_outputs)
+    network = fit_linear(model.network.loss, X, y, n_outputs, None if of_classes is None else of_classes[y])
     return Model(network, preprocessor, model.classes, max_value=model.max_value)
 
 
@@ -40,12 +40,13 @@ def compare(
     linear: tuple[Model, Array],
     y: Array,
     y_train: Array,
+    of_classes: Array | None = None,
     training: Training | None = None,
     folds: int = 0,
 ) -> None:
     """Record in the metrics of a run how good the baselines are on a part of the data, and where the network is no better.
 
-    The rows of each class are counted, too.
+    Where classes have weights, losses are compared with these; metrics have none. The rows of each class are counted, too.
 
     Parameters
     ----------
@@ -55,6 +56,8 @@ def compare(
         The model of the network, and the linear one, with their logits.
     y, y_train : arrays (n,) or (n, n_outputs)
         The targets of these rows, and of those to train.
+    of_classes : array (n_classes,), optional
+        What a row of each class counts in training.
     training : Training, optional
         Its settings are what is advised on; without it nothing is.
     folds : int
@@ -66,7 +69,12 @@ def compare(
     scale = None if loss.has_labels else TargetScale.of(y_train)
     for (name, each), own in zip(others.items(), (model.network.loss, linear[0].loss), strict=True):
         metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured(part, own, each, y, scale))
-    said = warnings_of(part, loss, logits, others, y, model.classes, training, folds)
+    weights = None
+    if of_classes is not None:
+        weights = of_classes[y]
+        weighted = loss.constant_logits(y_train, logits.shape[1], of_classes[y_train]).astype(logits.dtype)
+        others["class_shares"] = np.broadcast_to(weighted, logits.shape)
+    said = warnings_of(part, loss, logits, others, y, model.classes, training, folds, weights)
     metrics.setdefault("warnings", {}).update({part: said} if said else {})
     if loss.one_label:
         parts = ({"train": y_train} if part == "val" else {}) | {part: y}
@@ -83,30 +91,33 @@ def warnings_of(
     classes: Sequence[str],
     training: Training | None = None,
     folds: int = 0,
+    weights: Array | None = None,
 ) -> list[str]:
     """Return sentences that say where a network is not better than baselines by more than chance, paired over rows.
 
     What has all rows right, as the network has, is not compared. Nor are accuracies where the network has a threshold other
-    than one half, which may have been chosen for another metric.
+    than one half, which may have been chosen for another metric, or where rows have `weights` (n,) by their classes.
     """
     said, rows, is_few = [], f"on the {len(y):,} {PARTS[part]} rows", len(y) < FEW
     metric = METRICS["loss" if loss.has_labels else "r2"]
     words = "log-loss" if loss.has_labels else metric.words
-    losses, predicted = loss.losses(logits, y), loss.predict(logits)
+    counts = 1.0 if weights is None else weights / weights.mean()
+    losses, predicted = counts * loss.losses(logits, y), loss.predict(logits)
     known = others
     if loss.one_label and (predicted == y).all():
         others = {name: each for name, each in others.items() if (each.argmax(axis=1) != y).any()}
-    weak = _weak({name: over_losses(loss.losses(each, y), losses) for name, each in others.items()})
+    weak = _weak({name: over_losses(counts * loss.losses(each, y), losses) for name, each in others.items()})
     if weak:
-        than = _no_better(metric, loss, logits, others, y, weak)
-        advice = "" if training is None else _advice(training, loss, "" if is_few else _reason(loss, known, y, weak))
-        said.append(f"The network's {words} {rows}, {than}.{advice}")
+        than = _no_better(metric, loss, logits, others, y, weak, weights)
+        advice = "" if training is None else _advice(training, loss, "" if is_few else _reason(loss, known, y, weak, counts))
+        said.append(f"The network's {words}{' with class weights' * (weights is not None)} {rows}, {than}.{advice}")
     if loss.one_label and (predicted == predicted[0]).all() and (y != y[0]).any():
         remedy = "" if training is None else _for_rare_classes(training)
         said.append(f"It predicts {classes[predicted[0]]!r} for each of the {len(y):,} {PARTS[part]} rows{remedy}.")
     elif (
         loss.one_label
         and loss.threshold == HALF
+        and weights is None
         and (less := _weak({name: over_rows(each.argmax(axis=1) == y, predicted == y) for name, each in others.items()}))
     ):
         better = ", though its log-loss is" if not weak.keys() & less.keys() else ""
@@ -122,21 +133,29 @@ def _weak(differences: Mapping[str, Difference]) -> dict[str, Difference]:
     return {name: found for name, found in differences.items() if not (found.gain > 0 and found.is_decided)}
 
 
-def _no_better(metric: Metric, loss: Loss, logits: Array, others: Mapping[str, Array], y: Array, weak: Iterable[str]) -> str:
-    mine, than, last = metric.of(loss, logits, y, None), [], ""
+def _no_better(
+    metric: Metric,
+    loss: Loss,
+    logits: Array,
+    others: Mapping[str, Array],
+    y: Array,
+    weak: Iterable[str],
+    weights: Array | None = None,
+) -> str:
+    mine, than, last = metric.of(loss, logits, y, weights), [], ""
     for name in weak:
-        value = metric.of(loss, others[name], y, None)
+        value = metric.of(loss, others[name], y, weights)
         how = f"not {'clearly ' * metric.is_better(mine, value)}better than "
         than.append(f"{how * (how != last)}that of {WORDS[name]}, {metric.shown(value)}")
         last = how
     return f"{metric.shown(mine)}, is {', and '.join(than)}"
 
 
-def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Mapping[str, Difference]) -> str:
+def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Mapping[str, Difference], counts: Array | float) -> str:
     """Return what may be the reason; not the columns, where the linear model is clearly better than what knows none."""
     if weak.keys() == {"linear"}:
         return "It may{} be that what is to be learnt is linear."
-    constant, linear = (loss.losses(each, y) for each in others.values())
+    constant, linear = (counts * loss.losses(each, y) for each in others.values())
     if _weak({"linear": over_losses(constant, linear)}):
         return "It may{} be that the columns say nothing of the target."
     return "The linear model is as good or better, so the columns do say something of the target." if "linear" in weak else ""
@@ -145,11 +164,12 @@ def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Mapping[str
 def _advice(training: Training, loss: Loss, reason: str) -> str:
     tips = []
     if loss.has_labels:
-        if getattr(training, "monitor", "loss") not in ("loss", "log_loss"):
+        plain = getattr(training, "class_weight", "none") == "none"  # else the plain log-loss is not what was asked for
+        if plain and getattr(training, "monitor", "loss") not in ("loss", "log_loss"):
             tips.append("--metric log_loss, which keeps the epoch with the best probabilities")
         if getattr(training, "label_smoothing", 0):
             tips.append("--set label_smoothing=0")
-        if not getattr(training, "calibrate", True):
+        if plain and not getattr(training, "calibrate", True):
             tips.append("--set calibrate=true")
     tried = f"Try {', or '.join(filter(None, [', '.join(tips[:-1]), tips[-1]]))}." if tips else ""
     return "".join(f" {sentence}" for sentence in (tried, reason.format(" also" * bool(tips))) if sentence)

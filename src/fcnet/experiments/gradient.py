@@ -209,6 +209,8 @@ class GradientDescent(Training, tag="gradient"):
         recipe, data, X_train = job.recipe, job.data, job.prepared.rows
         settings, views = recipe.network or Network(), recipe.augmentation
         y_train, scale = np.concatenate([data.y_train] * (len(X_train) // len(data.y_train))), scale_of(data)
+        of_classes = self.class_weights(data)
+        weights = None if of_classes is None else of_classes[y_train]
         made: dict[str, Any] = {"seed": job.seed, "engine": job.engine, "image_shape": data.image_shape}
         sizes = job.prepared.preprocessor.category_sizes
         network = settings.make(X_train, sizes, len(data.outputs), loss=loss_of(data), **made)
@@ -232,7 +234,7 @@ class GradientDescent(Training, tag="gradient"):
             in_effect = msgspec.structs.replace(in_effect, **FOR_CLASSES)
         history = in_effect.trainer(job.seed, augment, callbacks, advise=job.keep_model).fit(
             *(network, X_train, y_train, job.X_val, y_val),
-            sample_weight=in_effect._weights(y_train),
+            sample_weight=weights,
             checkpoint=job.run / CHECKPOINT if job.keep_model else None,
             checkpoint_seconds=job.checkpoint_seconds,
             resume=job.resume,
@@ -244,9 +246,7 @@ class GradientDescent(Training, tag="gradient"):
 
         share, temperature = None, None
         if self.blend_linear and isinstance(network, TabularNet):
-            network, share = blend(
-                network, X_train, data.y_train, job.X_val, data.y_val, weights=in_effect._weights(data.y_train)
-            )
+            network, share = blend(network, X_train, data.y_train, job.X_val, data.y_val, weights=weights)
             model.network = network
             end.save()
         if in_effect.calibrate:
@@ -274,14 +274,11 @@ class GradientDescent(Training, tag="gradient"):
             return float(self.threshold)
         return best_threshold(chosen_by(self.monitor, loss), loss, logits, y)
 
-    def _weights(self, y: Array) -> Array | None:
-        """Return what each row counts, by its class; None where all count the same."""
-        if self.class_weight == "none":
+    def class_weights(self, data: Dataset) -> Array | None:
+        if self.class_weight == "none" or not data.classes:
             return None
-        from sklearn.utils import compute_sample_weight
-
-        weights: Array = compute_sample_weight(self.class_weight, y)
-        return weights
+        counts = np.bincount(data.y_train, minlength=len(data.classes))
+        return np.asarray(len(data.y_train) / (np.count_nonzero(counts) * np.maximum(counts, 1)))
 
     @property
     def n_epochs(self) -> int | None:

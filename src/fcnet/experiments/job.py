@@ -90,6 +90,10 @@ class Training(Settings, tag_field="kind"):
         """Return the threshold for the second of two classes, by logits of validation rows with these targets."""
         return HALF
 
+    def class_weights(self, data: Dataset) -> Array | None:
+        """Return what a training row of each class counts, (n_classes,); None where all count the same."""
+        return None
+
     @property
     @abstractmethod
     def n_epochs(self) -> int | None:

@@ -79,7 +79,8 @@ def record(
         linear_logits = validated(linear)
         linear.threshold = training.threshold_for(linear.loss, linear_logits, y_val)
         both = (model, logits), (linear, linear_logits)
-        compare(compared, "val", *both, y_val, parts[0].y_train, training, config.folds)
+        of_classes = training.class_weights(parts[0])
+        compare(compared, "val", *both, y_val, parts[0].y_train, of_classes, training, config.folds)
         save(run / LINEAR, linear)
     save(run / MODEL, model)
     score = score_of(each[0]).name

@@ -190,12 +190,14 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     run, data, network = job.run, job.data, trained.model.network
     compared: dict[str, Any] = {}
     if data.image_shape is None:
-        linear = linear_model(trained.model, data.X_train, job.prepared.rows[: len(data.y_train)], data.y_train)
+        of_classes = config.settings.training.class_weights(data)
+        rows = job.prepared.rows[: len(data.y_train)]
+        linear = linear_model(trained.model, data.X_train, rows, data.y_train, of_classes)
         is_same = linear.preprocessor is trained.model.preprocessor
         logits, training = linear.network.logits(job.X_val) if is_same else linear.logits(data.X_val), config.settings.training
         linear.threshold = training.threshold_for(linear.loss, logits, data.y_val)
         both = (trained.model, trained.val_logits), (linear, logits)
-        compare(compared, "val", *both, data.y_val, data.y_train, training, config.folds)
+        compare(compared, "val", *both, data.y_val, data.y_train, of_classes, training, config.folds)
         compared["notes"] = list(data.notes)
         save(run / LINEAR, linear)
     metrics = {
@@ -273,7 +275,8 @@ def evaluate(run: Path, *, data_dir: str | None = None, known: dict[Path, Array]
         if (run / LINEAR).exists():  # not of images, nor in runs of before
             linear = load(run / LINEAR)
             both = (model, logits), (linear, linear.logits(data.X_test))
-            compare(metrics, "test", *both, data.y_test, data.y_train)
+            of_classes = config.settings.training.class_weights(data)
+            compare(metrics, "test", *both, data.y_test, data.y_train, of_classes)
         save_predictions(run / PREDICTIONS, "test", loss, logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)
     return metrics
