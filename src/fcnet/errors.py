@@ -41,12 +41,15 @@ class OtherTrainingError(FileFormatError):
 class DivergedError(FcnetError, ArithmeticError):
     """The loss stopped being a finite number; the parameters kept are those of an earlier epoch.
 
-    `epoch` is that which was not finished, and `batches` are its rows of the history.
+    `epoch` is that which was not finished, and `batches` are its rows of the history; `learning_rate` is one that lowered the
+    loss in short trials, if these found any.
     """
 
-    def __init__(self, message: str, batches: Iterable[dict[str, Any]] = (), epoch: int = 1) -> None:
+    def __init__(
+        self, message: str, batches: Iterable[dict[str, Any]] = (), epoch: int = 1, learning_rate: float | None = None
+    ) -> None:
         super().__init__(message)
-        self.batches, self.epoch = list(batches), epoch
+        self.batches, self.epoch, self.learning_rate = list(batches), epoch, learning_rate
 
 
 class OverflowedError(InputError, ArithmeticError):

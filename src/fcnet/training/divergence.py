@@ -20,26 +20,26 @@ SECONDS_AT_MOST = 10.0
 SMALL_RATE = 1e-4
 
 
-def advice(trainer: "Trainer", what: str, state: TrainingState, batches: Batches) -> str:
-    """Return what to say when the loss, the parameters or the scores are no longer finite.
+def diverged(trainer: "Trainer", what: str, state: TrainingState, batches: Batches) -> DivergedError:
+    """Return the error, with advice, of a loss, parameters or scores that are no longer finite.
 
     The parameters of the network are overwritten where the trainer is to advise.
     """
-    epoch = state.best_epoch if trainer.keep_best else len(state.history)
+    epoch, rate = state.best_epoch if trainer.keep_best else len(state.history), None
     kept = f"The parameters kept are {f'those of epoch {epoch}' if epoch else 'the initial ones'}."
     if what == "loss" and state.iteration == 0:
-        return f"The loss is not finite before the first update, whatever the learning_rate: scale the inputs. {kept}"
+        said = "The loss is not finite before the first update, whatever the learning_rate: scale the inputs."
+        return DivergedError(f"{said} {kept}", state.batch_rows, len(state.history) + 1)
     where = f"iteration {state.iteration + (what == 'loss')} (epoch {len(state.history) + 1})"
     found = f"The {what} stopped being finite at {where} with learning_rate = {trainer.learning_rate:g}"
     if not trainer.advise:
-        return f"{found}. {kept}"
-    rate = rate_that_trains(trainer, state, batches)
-    if rate is None:
-        cause = "no smaller one lowered the loss in short trials: scale the inputs."
+        said = f"{found}."
+    elif (rate := rate_that_trains(trainer, state, batches)) is None:
+        said = f"{found}; no smaller one lowered the loss in short trials: scale the inputs."
     else:
-        cause = f"it is too large. In short trials learning_rate = {rate:g} lowered the loss: try that."
-        cause += " Scale the inputs, so that a larger one will do." if rate < SMALL_RATE else ""
-    return f"{found}; {cause} {kept}"
+        said = f"{found}; it is too large. In short trials learning_rate = {rate:g} lowered the loss: try that."
+        said += " Scale the inputs, so that a larger one will do." if rate < SMALL_RATE else ""
+    return DivergedError(f"{said} {kept}", state.batch_rows, len(state.history) + 1, rate)
 
 
 def rate_that_trains(trainer: "Trainer", state: TrainingState, batches: Batches) -> float | None:

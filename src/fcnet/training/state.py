@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fcnet.engine import NumpyEngine
+from fcnet.errors import DivergedError
+from fcnet.nn.hidden import hidden_outputs
 from fcnet.nn.loss import HALF, Loss
 from fcnet.training.history import History, Row
 from fcnet.training.metrics import AUTO, Metric, get_metric
@@ -50,6 +52,9 @@ def set_checkpoints(network: Any, checkpoints: list[Params]) -> None:
         network.checkpoints = checkpoints
 
 
+PROBE_ROWS = 100
+
+
 @dataclass
 class Kept:
     """An epoch whose parameters are kept, with its value of the monitor, if there is validation data."""
@@ -61,7 +66,12 @@ class Kept:
 
 @dataclass
 class TrainingState:
-    """Where training stands; all of it that changes is in a checkpoint, so that a resumed run is the same run."""
+    """Where training stands; all of it that the result depends on is in a checkpoint, so that a resumed run is the same run.
+
+    Callbacks see the `gradients` of the last batch, what its update did to the parameters (`update`, once they have asked for
+    it by `ask_for_update`), and the hidden units on some training rows (`activations`). Nothing is computed or copied for that
+    unless a callback asks.
+    """
 
     network: Trainable
     update_state: Params
@@ -81,6 +91,15 @@ class TrainingState:
     learning_rate: float = math.nan
     stop_reason: str | None = None
     batch_rows: list[Row] = field(default_factory=list)  # of the current epoch; not in a checkpoint, which is between two
+    divergence: DivergedError | None = None  # what ended the training, if that did
+    X: Array | None = None  # training rows, as the network takes them; None where there are no batches
+    y: Array | None = None
+    gradients: Params = field(default_factory=dict)
+    """Of the last batch, without a penalty that the update rule adds; buffers that hold until the network computes again."""
+    _is_asked: bool = field(default=False, init=False, repr=False)
+    _before: Params | None = field(default=None, init=False, repr=False)
+    _update: Params | None = field(default=None, init=False, repr=False)
+    _activations: tuple[int, list[Array]] = field(default=(-1, []), init=False, repr=False)
 
     @property
     def metric(self) -> Metric:
@@ -123,6 +142,45 @@ class TrainingState:
             return than.score is None or self.metric.is_better(score, than.score)
         loss, its_loss = (self.history[epoch - 1].get("val_loss", math.nan) for epoch in (self.epoch, than.epoch))
         return bool(loss < its_loss)
+
+    def ask_for_update(self) -> None:
+        """Have `update` say what the next update does; it takes a copy of all parameters."""
+        self._is_asked = True
+
+    @property
+    def update(self) -> Params | None:
+        """What the last update added to each parameter; None unless it was asked for before that."""
+        if self._before is not None:
+            self._update = {name: p - self._before[name] for name, p in self.network.params.items()}
+            self._before = None
+        return self._update
+
+    @property
+    def probe(self) -> Array | None:
+        """Up to 100 training rows, evenly spaced in their order and always the same; None without training rows."""
+        if self.X is None:
+            return None
+        n = self.X.shape[0]
+        rows: Array = self.X[np.linspace(0, n - 1, min(n, PROBE_ROWS)).astype(int)]
+        return rows
+
+    @property
+    def activations(self) -> list[Array]:
+        """The output of each hidden layer for the rows of `probe`, (n, n_units), without dropout, after the last update.
+
+        It is empty for a network of one's own that has no `layers` as those of `FullyConnectedNet`. The gradients are
+        not to be read after it.
+        """
+        if self._activations[0] != self.iteration:
+            probe = self.probe
+            self._activations = self.iteration, [] if probe is None else hidden_outputs(self.network, probe)
+        return self._activations[1]
+
+    def begin_update(self, gradients: Params) -> None:
+        """Note the gradients of a batch, and the parameters before its update where a callback has asked for that."""
+        self.gradients, self._update = gradients, None
+        self._before = {name: p.copy() for name, p in self.network.params.items()} if self._is_asked else None
+        self._is_asked = False
 
     def stop(self, reason: str) -> None:
         """End training after the current epoch."""

@@ -49,6 +49,7 @@ class Steps:
             loss, grads = network.loss_and_gradients(
                 *(batches.X, batches.y), l2=self.l2, label_smoothing=trainer.label_smoothing, rng=state.rng, **weights
             )
+            state.begin_update(grads)
             with batches.make_next():
                 loss += self._make(grads, state)
             state.loss = loss

@@ -18,7 +18,7 @@ from fcnet.training.average import exchanged
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback, end_all
 from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint
-from fcnet.training.divergence import advice
+from fcnet.training.divergence import diverged
 from fcnet.training.evaluation import check_monitor, evaluate
 from fcnet.training.fingerprint import of_training
 from fcnet.training.history import History
@@ -219,6 +219,8 @@ class Trainer:
             monitor=self.monitor,
             threshold=self.threshold,
             average={name: p.copy() for name, p in network.params.items()} if self.ema_decay else None,
+            X=batches.data,
+            y=batches.labels,
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
@@ -250,7 +252,8 @@ class Trainer:
                 if checkpoints is not None:
                     checkpoints.epoch_has_ended(last=state.epoch == self.epochs or state.stop_reason is not None)
         except DivergedError as error:  # no checkpoint: it would diverge again
-            raise DivergedError(advice(self, str(error), state, batches), state.batch_rows, len(state.history) + 1) from None
+            state.divergence = diverged(self, str(error), state, batches)
+            raise state.divergence from None
         except BaseException:
             if checkpoints is not None:
                 checkpoints.training_is_stopped()
