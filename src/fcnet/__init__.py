@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fcnet.estimators import FCNetRegressor as FCNetRegressor
     from fcnet.estimators import TabularClassifier as TabularClassifier
     from fcnet.estimators import TabularRegressor as TabularRegressor
+    from fcnet.experiments.diagnosis import diagnose as diagnose
     from fcnet.model_file import load as load
     from fcnet.model_file import save as save
     from fcnet.nn.gradcheck import gradient_check as gradient_check
@@ -30,6 +31,7 @@ _HOME = {
     "TabularClassifier": "fcnet.estimators",
     "TabularRegressor": "fcnet.estimators",
     "Trainer": "fcnet.training.trainer",
+    "diagnose": "fcnet.experiments.diagnosis",
     "gradient_check": "fcnet.nn.gradcheck",
     "load": "fcnet.model_file",
     "load_cifar10": "fcnet.data.cifar10",

@@ -17,11 +17,11 @@ CODES = {
     # The data: nothing behind them can be right where they are wrong.
     "not-finite-data": "Inputs or targets hold NaN or infinite values.",
     "label-shift": "Labels are not the numbers 0…C-1 of the network's outputs, or a class has no rows to train or to validate.",
+    "constant-features": "Inputs hold the same value in every row.",
     "uninformative-inputs": "The inputs say no more of the labels than shuffled ones do.",
     "leaking-feature": "One input alone gives the label away, while all others together do not.",
     "duplicate-across-splits": "Rows to validate are among the rows to train.",
     "unscaled-data": "Inputs are far from mean 0 and deviation 1, so that no learning rate suits all weights.",
-    "constant-features": "Inputs hold the same value in every row.",
     "class-imbalance": "One class has many times as many rows as another.",
     "label-mistakes": "A network that was trained without these rows disagrees with their labels.",
     # The network, before its first step.

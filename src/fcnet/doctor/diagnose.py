@@ -1,0 +1,70 @@
+"""The findings for a network, ours or scikit-learn's, and the data that it is for."""
+
+from typing import Any
+
+import numpy as np
+
+from fcnet.doctor.finding import Finding, Findings, concluded
+from fcnet.doctor.preflight import SCALES, preflight
+from fcnet.errors import InputError
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array, Params, is_sparse
+
+CHECKED = "the data and the network"
+
+
+def diagnose(thing: Any, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Findings:
+    """Return what is found in a network or an estimator and its data, as `fcnet.diagnose` says."""
+    return concluded(_findings(thing, X, y, X_val, y_val), CHECKED)
+
+
+def _findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> list[Finding]:
+    if hasattr(thing, "steps"):  # a pipeline
+        before, thing = thing[:-1], thing[-1]
+        X, X_val = (rows if rows is None or not len(before.steps) else before.transform(rows) for rows in (X, X_val))
+    if isinstance(thing, FullyConnectedNet):
+        return preflight(thing, X, y, X_val, y_val)
+    parts = [(X, y), *([] if X_val is None else [(X_val, y_val)])]
+    if hasattr(thing, "model_"):  # an estimator for tables
+        model = thing.model_
+        read = [model.preprocessor.transform(thing._read(rows), model.network.dtype) for rows, _ in parts]
+        targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
+        return preflight(model.network, *_alternating(read, targets), begins=False, judged=())
+    read = [rows if is_sparse(rows) else np.asarray(rows) for rows, _ in parts]
+    if hasattr(thing, "network_"):
+        targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
+        scaled = {"inputs": thing.scale_inputs, "targets": getattr(thing, "scale_target", True)}
+        judged = [name for name in SCALES if not scaled[name]]
+        return preflight(thing.network_, *_alternating(read, targets), begins=False, judged=judged)
+    if hasattr(thing, "coefs_") and hasattr(thing, "out_activation_"):
+        targets = [_targets(thing, np.asarray(y)) for _, y in parts]
+        return preflight(_network_of(thing), *_alternating(read, targets), begins=False)
+    kind = type(thing).__name__
+    if hasattr(thing, "hidden_layer_sizes") or hasattr(thing, "hidden_sizes"):
+        raise InputError(f"This {kind} is not fitted yet: fit it, or diagnose a FullyConnectedNet before training.")
+    raise InputError(
+        f"A network, a fitted estimator of fcnet, an MLPClassifier or MLPRegressor, or a run folder is needed, got {kind}."
+    )
+
+
+def _alternating(read: list[Any], targets: list[Array]) -> list[Any]:
+    return [each for part in zip(read, targets, strict=True) for each in part]
+
+
+def _targets(thing: Any, y: Array) -> Array:
+    """Return class numbers of an MLPClassifier, -1 for what is none of its classes; other targets as they are."""
+    if not hasattr(thing, "classes_") or y.ndim > 1:
+        return y
+    places = np.clip(np.searchsorted(thing.classes_, y), 0, len(thing.classes_) - 1)
+    return np.where(thing.classes_[places] == y, places, -1)
+
+
+def _network_of(thing: Any) -> FullyConnectedNet:
+    """Return the network of scikit-learn's `MLPClassifier` or `MLPRegressor`, whose parameters are copied."""
+    names = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy", "identity": "squared_error", "exp": "poisson"}
+    sizes = [len(thing.coefs_[0]), *(len(b) for b in thing.intercepts_)]
+    dtype = thing.coefs_[0].dtype
+    params: Params = {}
+    for number, (W, b) in enumerate(zip(thing.coefs_, thing.intercepts_, strict=True), 1):
+        params |= {f"W{number}": np.array(W), f"b{number}": np.array(b)}
+    return FullyConnectedNet(sizes, loss=names[thing.out_activation_], activation=thing.activation, dtype=dtype, params=params)

@@ -1,0 +1,131 @@
+"""The doctor on data sets and runs."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcnet.data import Dataset
+from fcnet.doctor import diagnose as of_network
+from fcnet.doctor.finding import Finding, Findings, concluded
+from fcnet.doctor.preflight import data_findings, preflight, rows_of
+from fcnet.doctor.rows import MOST_ROWS
+from fcnet.errors import InputError
+from fcnet.experiments.config import Config
+from fcnet.experiments.folder import MODEL
+from fcnet.experiments.job import loss_of, scale_of
+from fcnet.experiments.network import Network
+from fcnet.experiments.run import prepare
+from fcnet.model_file import load
+from fcnet.nn.losses import get_loss
+from fcnet.preprocessing import Preprocessor
+from fcnet.threads import use_threads
+from fcnet.types import Array
+
+
+def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val: Any = None) -> Findings:
+    """Say why a network does not learn, or what will keep it from learning, and what to change.
+
+    Parameters
+    ----------
+    thing : FullyConnectedNet, TabularNet, estimator or path
+        A network, as it begins or trained; a fitted estimator of fcnet; a fitted `MLPClassifier` or `MLPRegressor` of
+        scikit-learn; a `Pipeline` that ends with one of these; or a run folder, which knows its data.
+    X, y : arrays (n, n_inputs) and (n,) or (n, n_outputs)
+        The training rows as `thing` is given them, and their targets. Not for a run folder.
+    X_val, y_val : optional
+        Likewise rows to validate on.
+
+    Returns
+    -------
+    findings : list of Finding
+        Errors before warnings, causes before symptoms; each has a `code`, a `severity`, a `message`, its `evidence`, a
+        `remedy`, and the `settings` that apply it. Where there is no error or warning the first is "healthy". Printed, the
+        list has a line for each. See the page on the doctor for what each code means.
+
+    Raises
+    ------
+    InputError
+        If rows do not fit, an estimator is not fitted, or `thing` is something else.
+
+    Examples
+    --------
+    >>> from fcnet import FullyConnectedNet
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True)
+    >>> [finding.code for finding in diagnose(FullyConnectedNet([13, 50, 3]), X, y) if finding.severity == "warning"]
+    ['unscaled-data']
+    """
+    if isinstance(thing, str | Path):
+        if X is not None:
+            raise InputError("A run knows its data: leave out X and y.")
+        return diagnose_run(Path(thing))
+    if X is None or y is None:
+        raise InputError("diagnose needs X and y, the rows to train on and their targets.")
+    return of_network.diagnose(thing, X, y, X_val, y_val)
+
+
+def diagnose_run(run: Path, data_dir: str | None = None) -> Findings:
+    """Return what is found in the data and the network of a run, as it began.
+
+    Raises
+    ------
+    FcnetError
+        If it is no run, or its data cannot be used.
+    """
+    config, preprocessor, columns = Config.read(run), None, []
+    if (run / MODEL).exists():
+        preprocessor = load(run / MODEL).preprocessor
+        columns = [name for name, _ in preprocessor.columns]
+    data = config.load(data_dir, 0, columns)
+    return concluded(_before_training(config, data, preprocessor), "the data, and the network as it began")
+
+
+def diagnose_data(config: Config, data_dir: str | None = None) -> Findings:
+    """Return what is found in a data set, prepared as a recipe says, and in the network of the recipe.
+
+    Raises
+    ------
+    FcnetError
+        If the data cannot be used.
+    """
+    config.settings.check(config.engine)
+    data = config.load(data_dir, n_test=0)
+    config.check_data(data)
+    return concluded(_before_training(config, data, None), "the data, and the network as it begins")
+
+
+def _before_training(config: Config, data: Dataset, preprocessor: Preprocessor | None) -> Iterator[Finding]:
+    recipe, data = config.settings, _some(data, config.seed)
+    with use_threads(config.threads or None):
+        if preprocessor is None:
+            prepared = prepare(config, data)
+            preprocessor, X = prepared.preprocessor, prepared.rows[: len(data.y_train)]
+        else:
+            X = preprocessor.transform(data.X_train, recipe.dtype)
+        X_val, scale = preprocessor.transform(data.X_val, recipe.dtype), scale_of(data)
+        y, y_val = (scale.apply(part) if scale else part for part in (data.y_train, data.y_val))
+        sizes, loss, n_outputs = preprocessor.category_sizes, loss_of(data), len(data.outputs)
+        if recipe.training.needs_network:
+            settings = recipe.network or Network()
+            made: dict[str, Any] = {"seed": config.seed, "engine": config.engine, "image_shape": data.image_shape}
+            network = settings.make(X, sizes, n_outputs, loss=loss, **made)
+            yield from preflight(network, X, y, X_val, y_val, begins=True, seed=config.seed)
+        else:
+            n_inputs = X.shape[1]
+            rows = rows_of(get_loss(loss), n_outputs, X, y, X_val, y_val, n_numbers=n_inputs - len(sizes), n_inputs=n_inputs)
+            yield from data_findings(rows, np.random.default_rng(config.seed), judged=())[1]
+
+
+def _some(data: Dataset, seed: int) -> Dataset:
+    """Return data with at most 10,000 rows of each part, drawn at random."""
+    parts: dict[str, Any] = {}
+    rng = np.random.default_rng(seed)
+    for part in ("train", "val"):
+        X, y = getattr(data, f"X_{part}"), getattr(data, f"y_{part}")
+        if len(y) > MOST_ROWS:
+            chosen: Array = np.sort(rng.choice(len(y), MOST_ROWS, replace=False))
+            parts |= {f"X_{part}": X[chosen], f"y_{part}": y[chosen]}
+    return replace(data, **parts)
