@@ -1,0 +1,43 @@
+"""The two parts of the benchmark: programs to tune rules on, and programs that are held out.
+
+Nothing is in both: neither a data set nor a family of faults. Of the data sets of a kind, in the order of their names, every
+second one is held out, from the first on. Each code has two families; of the first code in alphabetical order the first
+family, by its name, is held out, of the second code the second, and so on.
+
+Figures of the held-out part are for the statement. `summary_only` is asked before anything of a single program is printed.
+"""
+
+import faults  # noqa: F401 - it has all families
+from families import FAMILIES
+from problems import PROBLEMS
+
+PARTS = ("tune", "held-out")
+
+
+def problems_of(part: str) -> dict[str, str]:
+    """Return the data sets of a part, by their names, and their kinds."""
+    found = {}
+    for kind in ("image", "table", "regression"):
+        names = sorted(name for name, problem in PROBLEMS.items() if problem.kind == kind)
+        found |= dict.fromkeys(names[(part == "tune") :: 2], kind)
+    return found
+
+
+def families_of(part: str) -> list[str]:
+    """Return the names of the families of a part, one of each code, in the order of the codes."""
+    found = []
+    for place, code in enumerate(sorted({family.code for family in FAMILIES.values()})):
+        names = sorted(name for name, family in FAMILIES.items() if family.code == code)
+        found.append(names[(place + (part == "tune")) % 2])
+    return found
+
+
+def part_of(problem: str) -> str:
+    """Return the part that a data set, and so a program, belongs to."""
+    return next(part for part in PARTS if problem in problems_of(part))
+
+
+def summary_only(part: str) -> None:
+    """Raise SystemExit where single programs of the held-out part are asked for."""
+    if part != "tune":
+        raise SystemExit("Single programs of the held-out part are not shown: what has been seen is no evidence any more.")

@@ -1,0 +1,165 @@
+"""How much a fault harms, and whether a program is sound: measured, before any tool is asked.
+
+A case counts as faulty only if its harm is beyond noise. Both the program with the fault and its twin without are trained with
+several seeds (`SEEDS`); of each pair the difference is taken, and the lower end of its one-sided interval of 95 % by Student's
+t has to be above 0 and its mean above `LEAST`. What the difference is of is said by the family (`Family.harms`):
+
+| family's word | harm |
+| --- | --- |
+| validation | accuracy or R² on the rows to validate, as the program has them |
+| clean | the same on clean rows: where labels or columns are wrong in the rows to validate, their score says nothing |
+| balanced | balanced accuracy on clean rows, as plain accuracy forgives what is done to rare classes |
+| optimism | validation score less that on clean rows: what a duplicate harms is the trust in the validation |
+| loss | log loss on clean rows: over-fitting shows there first |
+| calibration | calibration error on clean rows, in ten bins |
+
+A training that is refused is as good as chance. R² counts as at least -1.
+
+A program is sound (`is_sound`) if it reaches `SOUND` of the best lift over chance among the programs of its data set that ought
+to be healthy, has no higher log loss than `SOUND_LOSS` allows, and is better than a linear model: there is nothing to mend that
+anybody here has shown. A healthy program that is not sound, and a case whose twin is not, are left out.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from faults import Case
+from problems import load
+from programs import Program, Work, healthy_work
+from scipy.stats import t as student
+from sklearn.linear_model import LogisticRegression, Ridge
+from traces import Trace, record, scores
+
+from fcnet.errors import OverflowedError
+
+SEEDS = 3
+LEAST = {"validation": 0.02, "clean": 0.02, "balanced": 0.03, "optimism": 0.02, "loss": 0.1, "calibration": 0.04}
+SOUND, SOUND_LOSS = 0.88, (1.3, 0.05)
+ONE_CLASS = 0.99
+BETTER = 0.005  # than a linear model
+
+
+def chance(work: Work) -> float:
+    """Return the score of the largest class, or of the mean."""
+    y = work.data.y_clean
+    return float(np.bincount(y).max() / len(y)) if work.data.n_classes else 0.0
+
+
+def measured(work: Work) -> dict[str, Any]:
+    """Return what a training of a program without recording reaches."""
+    return of_trace(record(work, watch=False))
+
+
+def of_trace(trace: Trace) -> dict[str, Any]:
+    """Return the scores on the rows to validate and on clean ones, by their names, how training ended and in what time."""
+    data, network = trace.work.data, trace.network
+    found: dict[str, Any] = {"end": trace.end, "seconds": trace.seconds}
+    for part, X, y in (("validation", data.X_val, data.y_val), ("clean", data.X_clean, data.y_clean)):
+        try:
+            assert network is not None
+            each = scores(network, X, y)
+        except (AssertionError, OverflowedError):
+            C = max(2, data.n_classes)
+            each = {"score": chance(trace.work), "balanced": 1 / C, "log_loss": math.log(C), "calibration": 0.0}
+        found[part] = max(-1.0, each["score"])
+        found |= {f"{part} {name}": value for name, value in each.items() if name != "score"}
+    return found
+
+
+def value(row: dict[str, Any], word: str) -> float:
+    """Return what is lower the more harm there is."""
+    if word == "optimism":
+        return float(row["clean"] - row["validation"])
+    name = {"balanced": "clean balanced", "loss": "clean log_loss", "calibration": "clean calibration"}.get(word, word)
+    if word in ("balanced", "loss", "calibration") and name not in row:  # a regression
+        return float(row["clean"])
+    return float(row[name]) * (-1 if word in ("loss", "calibration") else 1)
+
+
+def harm(case: Case) -> dict[str, Any]:
+    """Return what the program with its fault and its twin reach with each seed, the mean harm and its lower end."""
+    faulty = [measured(case.work(seed)) for seed in range(SEEDS)]
+    twin = [measured(case.twin(seed)) for seed in range(SEEDS)]
+    differences = [value(two, case.harms) - value(one, case.harms) for one, two in zip(faulty, twin, strict=True)]
+    mean, lower = lower_end(differences)
+    return {"harm": mean, "lower": lower, "harms": lower > 0 and mean >= LEAST[case.harms], "faulty": faulty, "twin": twin}
+
+
+def lower_end(differences: list[float]) -> tuple[float, float]:
+    """Return the mean, and the lower end of its one-sided interval of 95 %.
+
+    The deviation is taken as at least 0.005, as few seeds may agree by chance.
+    """
+    n = len(differences)
+    deviation = max(0.005, float(np.std(differences, ddof=1)))
+    mean = float(np.mean(differences))
+    return mean, mean - float(student.ppf(0.95, n - 1)) * deviation / math.sqrt(n)
+
+
+def health(program: Program) -> dict[str, Any]:
+    """Return what a program that ought to be healthy reaches with each seed."""
+    work = healthy_work(program)
+    rows = [measured(healthy_work(program, seed)) for seed in range(SEEDS)]
+    return {"faulty": rows, "twin": rows, "chance": chance(work)}
+
+
+def best(healthy: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return of each data set the best score and the lowest log loss among what ought to be healthy."""
+    found: dict[str, dict[str, float]] = {}
+    for row in healthy:
+        score, loss = _mean(row["twin"], "validation"), _mean(row["twin"], "validation log_loss")
+        known = found.setdefault(row["problem"], {"score": score, "loss": loss, "chance": row["chance"]})
+        known["score"], known["loss"] = max(known["score"], score), min(known["loss"], loss)
+    return found
+
+
+def is_sound(rows: list[dict[str, Any]], known: dict[str, float], linear: float) -> bool:
+    """Return whether a program without a fault is as good as what is known of its data set, and better than a linear model."""
+    lift, most = _mean(rows, "validation") - known["chance"], known["score"] - known["chance"]
+    if _mean(rows, "validation") < linear + BETTER:
+        return False
+    factor, plus = SOUND_LOSS
+    loss = _mean(rows, "validation log_loss")
+    return lift >= SOUND * most and (math.isnan(loss) or loss <= factor * known["loss"] + plus)
+
+
+def _mean(rows: list[dict[str, Any]], name: str) -> float:
+    return float(np.mean([row.get(name, math.nan) for row in rows]))
+
+
+def facts(trace: Trace) -> list[str]:
+    """Return the codes that are true of a trained program whatever was injected, as they can be measured.
+
+    That are "diverged"; "one-class-predicted", where `ONE_CLASS` of the predictions for validation are one class; and
+    "below-baseline", where the validation score is no better than that of a linear model or of the largest class.
+    """
+    found, data = [], trace.work.data
+    if trace.end == "diverged":
+        found.append("diverged")
+    row = of_trace(trace)
+    if data.n_classes and row.get("validation largest_share", 1.0) > ONE_CLASS:
+        found.append("one-class-predicted")
+    if trace.network is None or row["validation"] <= max(chance(trace.work) + 0.01, linear(trace.work) + BETTER):
+        found.append("below-baseline")
+    return found
+
+
+@lru_cache
+def linear_of(problem: str) -> float:
+    """Return the validation score of a linear model on a data set without faults."""
+    return linear(Work(Program("", problem), load(problem)))
+
+
+def linear(work: Work) -> float:
+    """Return the validation score of a linear model on standardised inputs; of few rows where there are many columns."""
+    data = work.data
+    if not np.isfinite(data.X).all() or len(np.unique(data.y)) < 2:
+        return -1.0
+    mean, std = data.X.mean(0), np.maximum(data.X.std(0), 1e-6)
+    X, X_val = (data.X - mean) / std, (data.X_val - mean) / std
+    if not data.n_classes:
+        return float(Ridge(1.0).fit(X, data.y).score(X_val, data.y_val))
+    strength = 1.0 if X.shape[1] < 500 else 1e-3
+    return float(LogisticRegression(C=strength, max_iter=200).fit(X, data.y).score(X_val, data.y_val))
