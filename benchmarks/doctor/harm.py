@@ -21,6 +21,7 @@ anybody here has shown. A healthy program that is not sound, and a case whose tw
 """
 
 import math
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +30,7 @@ from faults import Case
 from problems import load
 from programs import Program, Work, healthy_work
 from scipy.stats import t as student
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from traces import Trace, record, scores
 
@@ -162,4 +164,6 @@ def linear(work: Work) -> float:
     if not data.n_classes:
         return float(Ridge(1.0).fit(X, data.y).score(X_val, data.y_val))
     strength = 1.0 if X.shape[1] < 500 else 1e-3
-    return float(LogisticRegression(C=strength, max_iter=200).fit(X, data.y).score(X_val, data.y_val))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return float(LogisticRegression(C=strength, max_iter=200).fit(X, data.y).score(X_val, data.y_val))

@@ -98,7 +98,7 @@ class Recorder(Callback):
             "input_variances": [float(before.var()) for _, before, _ in units],
             "activations": [name for name, _, _ in units],
             "inactive": [float(((out > 0).mean(0) < 0.01).mean()) for _, _, out in units],
-            "saturated": [_saturated(name, before) for name, before, _ in units],
+            "saturated": [saturated(name, before) for name, before, _ in units],
             "update_ratios": ratios,
         }
 
@@ -113,7 +113,7 @@ class Recorder(Callback):
         self.trace.epochs.append(self._measured(state.network))
 
 
-def _saturated(activation: str, before: np.ndarray) -> float:
+def saturated(activation: str, before: np.ndarray) -> float:
     """Return the share of units that are within 1e-7 of an end of their range for 99 % of the rows."""
     ends = {"tanh": (-9.4999, 9.4999), "logistic": (-23.0, 16.99999)}.get(activation)
     if ends is None:

@@ -1,0 +1,294 @@
+"""The fault benchmark of the doctor: its programs and parts, harm, what is judged right, and the rules of other tools."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks" / "doctor"))  # whose modules import one another by their names
+import baselines
+import faults
+import halves
+import harm
+import judge
+import run
+import tools
+import traces
+from baselines import Found
+from families import FAMILIES
+from network_faults import LostBackward, LostSlope, MildTanh, SummedLoss, WrongSign
+from problems import PROBLEMS, load
+from programs import Program, Work, healthy, healthy_work, work
+from traces import Trace, record
+
+from fcnet import FullyConnectedNet, gradient_check
+from fcnet.doctor.finding import CODES, HEALTHY
+from fcnet.errors import InputError
+from fcnet.training.history import History
+
+CIRCLES = Program("c", "circles", hidden=(16,), epochs=8, learning_rate=8e-3)
+ALL_CODES = set(CODES) - {HEALTHY}
+
+
+def test_every_code_has_a_family_in_each_part_and_the_parts_share_nothing():
+    tune, held_out = ({FAMILIES[name].code: name for name in halves.families_of(part)} for part in halves.PARTS)
+    assert set(tune) == set(held_out) == ALL_CODES
+    assert not set(tune.values()) & set(held_out.values())
+    problems = [halves.problems_of(part) for part in halves.PARTS]
+    assert not set(problems[0]) & set(problems[1])
+    assert set(problems[0]) | set(problems[1]) == set(PROBLEMS)
+    assert all(set(each.values()) == {"image", "table", "regression"} for each in problems)
+    for part in halves.PARTS:
+        for case in faults.cases(part):
+            assert halves.part_of(case.program.problem) == part
+            assert set(case.families) <= set(halves.families_of(part))
+
+
+def test_what_follows_is_said_of_every_code_in_codes_that_there_are():
+    assert set(faults.FOLLOWS) == ALL_CODES
+    named = [*faults.SYNONYMS, *sum([*faults.FOLLOWS.values(), *faults.SYNONYMS.values(), *faults.PAIRS], ())]
+    assert set(named) | {code for family in FAMILIES.values() for code in family.also} <= ALL_CODES
+
+
+def test_there_are_enough_programs_and_they_are_the_same_again():
+    sound, faulty = healthy(), [case for part in halves.PARTS for case in faults.cases(part)]
+    assert len(sound) >= 60
+    assert len(faulty) >= 200
+    names = [each.name for each in (*sound, *faulty)]
+    assert len(set(names)) == len(names)
+    assert sound == healthy()
+    assert faults.cases("tune", 1) == faults.cases("tune", 2)[: len(faults.cases("tune", 1))]
+    assert sum(bool(program.odd) for program in sound) >= 40
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("dose", faults.DOSES)
+def test_a_family_changes_a_program_and_leaves_the_data_set_alone(name, dose):
+    family = FAMILIES[name]
+    problem = "digits" if "image" in family.kinds else "circles" if "table" in family.kinds else "waves"
+    program = replace(Program("p", problem, hidden=(16, 16)), **family.base)
+    before = [array.copy() for array in vars(load(problem)).values()]
+    case = faults.Case("c", program, (name,), dose)
+    faulty, twin = case.work(), case.twin()
+    for array, kept in zip(vars(load(problem)).values(), before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+    (net, trainer), (sound, sound_trainer) = faulty.build(), twin.build()
+    same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(vars(faulty.data).values(), before, strict=True)]
+    same += [type(net) is type(sound), trainer == sound_trainer, net.get_config() == sound.get_config()]
+    same += [all(np.array_equal(net.params.get(key), p) for key, p in sound.params.items()), not faulty.callbacks]
+    assert not all(same)
+    assert case.codes == (family.code,)
+
+
+@pytest.mark.parametrize(
+    ("network", "activation"),
+    [
+        (FullyConnectedNet, MildTanh),
+        (FullyConnectedNet, LostSlope),
+        (LostBackward, "relu"),
+        (WrongSign, "relu"),
+        (SummedLoss, "relu"),
+    ],
+)
+def test_wrong_gradients_are_wrong_and_that_of_a_sum_is_right(network, activation):
+    net = network([3, 5, 5, 2], activation=activation, seed=0)
+    error = max(gradient_check(net, np.random.default_rng(0).standard_normal((8, 3)), np.arange(8) % 2).values())
+    assert (error > 1e-2) is (network is not SummedLoss)
+
+
+def test_odd_programs_that_need_other_data_have_them():
+    programs = {program.name: program for program in healthy()}
+    data = load("digits")
+    assert len(healthy_work(programs["digits imbalanced"]).data.X) < 0.85 * len(data.X)
+    assert healthy_work(programs["circles one dead column"]).data.X.shape[1] == 3
+    np.testing.assert_allclose(healthy_work(programs["circles small inputs"]).data.X, 0.25 * load("circles").X)
+
+
+def test_harm_is_beyond_the_noise_of_seeds():
+    assert harm.lower_end([0.3, 0.3, 0.3])[1] > 0.29
+    assert harm.lower_end([0.3, -0.1, 0.1])[1] < 0
+    family = "huge rate"
+    huge = harm.harm(faults.Case("huge", replace(CIRCLES, update="momentum"), (family,), "strong"))
+    assert huge["harms"]
+    assert huge["harm"] > 0.2
+    assert {row["end"] for row in huge["faulty"]} == {"diverged"}
+    assert {row["end"] for row in huge["twin"]} == {"done"}
+    none = harm.harm(faults.Case("none", CIRCLES, (), "strong"))
+    assert (none["harm"], none["harms"]) == (0, False)
+
+
+def test_harm_is_measured_where_the_family_says():
+    row = {"validation": 0.9, "clean": 0.7, "clean balanced": 0.6, "clean log_loss": 0.5, "clean calibration": 0.1}
+    words = ("validation", "clean", "balanced", "optimism", "loss", "calibration")
+    np.testing.assert_allclose([harm.value(row, word) for word in words], [0.9, 0.7, 0.6, -0.2, -0.5, -0.1])
+    assert {family.harms for family in FAMILIES.values()} <= set(words)
+
+
+def test_a_program_is_sound_if_it_is_as_good_as_the_others_and_better_than_a_linear_model():
+    known = {"score": 0.9, "loss": 0.3, "chance": 0.5}
+
+    def rows(score, loss=0.3):
+        return [{"validation": score, "validation log_loss": loss}]
+
+    assert harm.is_sound(rows(0.89), known, 0.8)
+    assert not harm.is_sound(rows(0.8), known, 0.7)
+    assert not harm.is_sound(rows(0.89, loss=0.6), known, 0.8)
+    assert not harm.is_sound(rows(0.89), known, 0.89)
+
+
+def test_facts_are_measured():
+    assert harm.facts(record(work(replace(CIRCLES, epochs=30)))) == []
+    assert harm.facts(record(work(replace(CIRCLES, learning_rate=1e-9)))) == ["below-baseline"]
+    refused = work(CIRCLES)
+    refused.data = replace(refused.data, X=np.full_like(refused.data.X, np.nan))
+    trace = record(refused)
+    assert trace.end == "refused"
+    assert set(harm.facts(trace)) == {"one-class-predicted", "below-baseline"}
+
+
+CASE = faults.Case("case", CIRCLES, ("rate of adam",), "strong")
+
+
+def test_right_are_the_code_its_synonyms_and_what_follows_is_no_false_alarm():
+    found = [
+        Found(("dead-units",), "warning", 0.1),
+        Found(("diverged",), "error", 0.5),
+        Found(("label-mistakes",), "note", 0.2),
+    ]
+    row = judge.row_of(CASE, found, []) | {"seconds": 1.0, "training_seconds": 2.0}
+    assert judge.hits(row) == [True]
+    assert not judge.is_first(row)
+    assert judge.alarms(row) == [(["dead-units"], True), (["diverged"], True)]
+    assert judge.time_to_first(row) == 0.5
+    wrong = judge.row_of(CASE, [Found(("leaking-feature",))], ["below-baseline"])
+    assert judge.hits(wrong) == [False]
+    assert judge.alarms(wrong) == [(["leaking-feature"], False)]
+    assert judge.alarms(judge.row_of(CASE, [Found(("below-baseline",))], ["below-baseline"])) == [(["below-baseline"], True)]
+
+
+def test_sound_programs_have_no_right_alarm_and_healthy_is_no_finding():
+    row = judge.row_of(None, [Found(("healthy",), "note"), Found(("over-fitting",))], [])
+    assert row["found"] == [["over-fitting"]]
+    rows = [
+        row | {"seconds": 1.0, "training_seconds": 2.0},
+        judge.row_of(None, [], []) | {"seconds": 1.0, "training_seconds": 2.0},
+    ]
+    figures = judge.figures(rows)
+    assert figures["sound programs with an error or a warning"].startswith("1/2 = 0.500 (0.01–0.99)")
+    assert figures["precision of errors and warnings"].startswith("0/1")
+    assert figures["median seconds of the tool, per second of training"] == "0.50"
+    assert judge.misses({"sound": row}) == ["sound: false over-fitting | said: over-fitting"]
+
+
+def test_of_a_pair_each_is_to_be_found():
+    pair = faults.Case("pair", CIRCLES, ("divided rate", "penalty"), "strong")
+    row = judge.row_of(pair, [Found(("over-regularised",))], [])
+    assert judge.hits(row) == [False, True]
+    assert judge.is_first(row)
+    assert judge.misses({"pair": row}) == ["pair: missed learning-rate-too-low | said: over-regularised"]
+
+
+def trace_of(program=CIRCLES, rows=(), end="done", epochs=None):
+    made = Trace(Work(program, load(program.problem)), end=end)
+    made.history = History(rows)
+    sound = {"gradient_norms": [1.0, 1.0], "gradient_zeros": 0.0, "weights_finite": True, "gradients_finite": True}
+    sound |= {
+        "inactive": [0.0],
+        "activations": ["relu"],
+        "saturated": [0.0],
+        "gradient_means": {"W1": 1.0},
+        "update_ratios": {},
+    }
+    made.epochs = epochs or [sound] * len(rows)
+    return made
+
+
+def rows_of(loss, val_loss=None, accuracy=None):
+    val_loss, accuracy = val_loss or loss, accuracy or [0.8] * len(loss)
+    columns = zip(loss, val_loss, accuracy, strict=True)
+    return [{"loss": a, "val_loss": b, "train_accuracy": c, "val_accuracy": c, "train_loss": a} for a, b, c in columns]
+
+
+def codes(found):
+    return [each.codes[0] for each in found]
+
+
+def test_rules_of_umlaut():
+    assert codes(baselines.umlaut(trace_of(rows=rows_of([1.0, 0.9])))) == [
+        "unscaled-data"
+    ]  # any standardised input is beyond 1
+    found = baselines.umlaut(trace_of(replace(CIRCLES, learning_rate=0.1), rows_of([1.0, 0.9], [1.0, 1.1])))
+    assert codes(found) == ["unscaled-data", "learning-rate-too-high", "over-fitting"]
+    assert [each.share for each in found] == [1 / 8, 1 / 8, 2 / 8]
+    assert "below-baseline" in codes(baselines.umlaut(trace_of(replace(CIRCLES, activation="identity"))))
+    sure = baselines.umlaut(trace_of(rows=rows_of([1.0] * 4, accuracy=[0.99] * 4)))
+    assert codes(sure) == ["unscaled-data", "duplicate-across-splits"]
+
+
+def test_rules_of_autotrainer():
+    assert baselines.autotrainer(trace_of(rows=rows_of([1.0] * 7, accuracy=[0.72, 0.75, 0.78, 0.8, 0.82, 0.85, 0.9]))) == []
+    assert codes(baselines.autotrainer(trace_of(end="diverged"))) == ["exploding-gradient"]
+    assert codes(baselines.autotrainer(trace_of(rows=rows_of([1.0] * 7, accuracy=[0.5] * 7)))) == ["learning-rate-too-low"]
+    swinging = [0.8, 0.9] * 4
+    assert codes(baselines.autotrainer(trace_of(rows=rows_of([1.0] * 8, accuracy=swinging)))) == ["learning-rate-too-high"]
+    faint = trace_of().epochs or [{"gradient_norms": [1e-6, 1.0], "gradient_zeros": 0.0, "weights_finite": True}]
+    faint = [faint[0] | {"gradients_finite": True}] * 7
+    rows = rows_of([1.0] * 7, accuracy=[0.5] * 7)
+    assert codes(baselines.autotrainer(trace_of(rows=rows, epochs=faint))) == ["vanishing-gradient"]
+
+
+def test_rules_of_sagemaker():
+    assert baselines.sagemaker(trace_of(rows=rows_of([1.0, 0.8, 0.6]))) == []
+    assert codes(baselines.sagemaker(trace_of(rows=rows_of([1.0, 1.0])))) == ["learning-rate-too-low"]
+    assert codes(baselines.sagemaker(trace_of(rows=rows_of([1.0, 0.8], [1.0, 1.2])))) == ["over-fitting"]
+    assert codes(baselines.sagemaker(trace_of(end="refused"))) == ["diverged"]
+    dead = trace_of(rows=rows_of([1.0, 0.8])).epochs[0] | {"inactive": [0.6], "update_ratios": {"W1": 11.0}}
+    found = baselines.sagemaker(trace_of(rows=rows_of([1.0, 0.8]), epochs=[dead, dead]))
+    assert codes(found) == ["dead-units", "learning-rate-too-high"]
+
+
+def test_what_is_recorded_goes_through_all_rules():
+    trace = record(faults.Case("c", replace(CIRCLES, activation="tanh"), ("large first weights",), "strong").work())
+    assert len(trace.epochs) == len(trace.history) == CIRCLES.epochs
+    assert trace.epochs[0]["activations"] == ["tanh"]
+    inputs = np.array([[20.0, 0.0, 20.0], [-20.0, 0.0, 0.0]])
+    assert traces.saturated("tanh", inputs) == 1 / 3
+    assert traces.saturated("relu", inputs) == 0
+    assert all(isinstance(tool(trace), list) for tool in tools.TOOLS.values())
+
+
+def test_single_programs_of_the_held_out_part_are_not_shown(capsys, monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match="not shown"):
+        run.main(["--part", "held-out", "--only", "report", "--misses"])
+    monkeypatch.setattr(run, "measure", lambda job: [{"name": job.name}])
+    monkeypatch.setattr(run, "RUNS", tmp_path)
+    run.main(["--part", "held-out", "--only", "harm", "--most", "2"])
+    assert capsys.readouterr().out == "1 of 2\n2 of 2\n"
+
+
+def test_a_run_goes_on_and_reports(capsys, monkeypatch, tmp_path):
+    case = faults.Case("faulty", replace(CIRCLES, update="momentum"), ("huge rate",), "strong")
+    sound = replace(CIRCLES, name="sound", epochs=20)
+    monkeypatch.setattr(run, "jobs_of", lambda part, copies: [sound, case])
+    monkeypatch.setattr(run, "RUNS", tmp_path)
+    monkeypatch.setattr(run, "is_sound", lambda *args: True)
+    monkeypatch.setitem(tools.TOOLS, "oracle", lambda trace: [Found(("diverged",), "error", 0.5)])
+    run.main(["--tools", "oracle", "--most", "1"])
+    assert "Tools were asked of 1 of 1" in capsys.readouterr().out
+    run.main(["--tools", "oracle", "--misses", "--codes"])
+    report = capsys.readouterr().out
+    assert "1 of 1: faulty" in report
+    assert "1 sound programs, as 0 of 1 were not sound; 1 faulty ones" in report
+    assert "| recall, strong doses | 1/1 = 1.000 (0.03–1.00) |" in report
+    assert "| precision of errors and warnings | 1/2 = 0.500" in report
+    assert "| diverged | 1/1 | 1/2 |" in report
+    assert "sound: false diverged | said: diverged" in report
+
+
+def test_data_that_are_not_finite_are_refused_by_the_network():
+    made = faults.Case("gaps", CIRCLES, ("gaps",), "mild").work()
+    network, trainer = made.build()
+    with pytest.raises(InputError, match="is nan"):
+        trainer.fit(network, made.data.X, made.data.y)
