@@ -292,6 +292,24 @@ def test_few_rows_that_are_all_right_leave_room_for_one_that_is_not():
     assert 1 / fit_temperature(network, lambda: np.eye(3)[y], y) == pytest.approx(best, rel=1e-3)
 
 
+def test_a_search_that_is_stopped_leaves_the_network_as_it_was():
+    network, (logits, y), calls = FullyConnectedNet([4, 3], seed=0), overconfident(), []
+    network.checkpoints = [{name: p.copy() for name, p in network.params.items()}]  # so that logits are computed each time
+    before = {name: p.copy() for name, p in network.params.items()}
+
+    def stopped():
+        calls.append(not np.array_equal(network.params["W1"], before["W1"]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return logits
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_temperature(network, stopped, y)
+    assert calls == [False, True, True]
+    for params in network.all_params:
+        assert all(np.array_equal(p, before[name]) for name, p in params.items())
+
+
 @pytest.mark.parametrize("views", [[], ["mirror=true", "average_views=true"]], ids=["plain", "views"])
 def test_a_calibrated_run(tmp_path, views):
     changes = ["epochs=12", "hidden_sizes=[64]", "learning_rate=0.3", "keep_best=false"]
@@ -318,8 +336,8 @@ def test_a_calibrated_run(tmp_path, views):
 
 
 def test_a_calibrated_run_computes_the_logits_of_its_epochs_once(tmp_path, monkeypatch):
-    from fcnet.experiments import gradient
     from fcnet.experiments.run import train
+    from fcnet.training import finish
 
     computed = []
 
@@ -327,7 +345,7 @@ def test_a_calibrated_run_computes_the_logits_of_its_epochs_once(tmp_path, monke
         computed.append(len(network.all_params))
         return logits_of_each(network, X)
 
-    monkeypatch.setattr(gradient, "logits_of_each", counted)
+    monkeypatch.setattr(finish, "logits_of_each", counted)
     changes = ["epochs=3", "hidden_sizes=[16]", "calibrate=true", "best_epochs=2"]
     train(tmp_path / "run", Config("digits", "digits", load_recipe("digits", changes)))
     assert computed == [2]
@@ -335,8 +353,8 @@ def test_a_calibrated_run_computes_the_logits_of_its_epochs_once(tmp_path, monke
 
 
 def test_a_calibrated_run_that_was_stopped_is_calibrated_once(tmp_path, monkeypatch):
-    from fcnet.experiments import gradient
     from fcnet.experiments.run import train
+    from fcnet.training import finish
 
     config = Config("digits", "digits", load_recipe("digits", ["epochs=2", "hidden_sizes=[16]", "calibrate=true"]))
     train(tmp_path / "whole", config)
@@ -345,7 +363,7 @@ def test_a_calibrated_run_that_was_stopped_is_calibrated_once(tmp_path, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(gradient, "fit_temperature", killed)
+        patched.setattr(finish, "fit_temperature", killed)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "stopped", config)
     train(tmp_path / "stopped", config, resume=True)

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 from command_line import fcnet
 
-from fcnet import TabularClassifier, load
-from fcnet.errors import SettingError
+from fcnet import TabularClassifier, load, save
+from fcnet.errors import FileFormatError, SettingError
 from fcnet.estimators.tabular_settings import TABLE
+from fcnet.experiments import descent
 from fcnet.experiments.config import Config
 from fcnet.experiments.configure import default_recipe
 from fcnet.experiments.network import Network
@@ -19,6 +20,7 @@ from fcnet.experiments.sweep.plan import make_plan
 from fcnet.experiments.sweep.prepared import PreparedData
 from fcnet.nn.losses import get_loss
 from fcnet.nn.tabular_network import TabularNet
+from fcnet.training import finish
 from fcnet.training.callbacks import Callback
 from fcnet.training.schedules import get_schedule
 from fcnet.training.tabular import TabularSettings, TabularTraining
@@ -187,3 +189,49 @@ def test_a_decay_without_weight_decay_is_refused():
     recipe = load_recipe("tabular", ["update=adam"])
     with pytest.raises(SettingError, match="weight_decay_schedule"):
         recipe.check("numpy")
+
+
+FINISH = [*SMALL, "threshold=auto"]
+
+
+def test_a_run_writes_its_model_once_and_after_all_that_follows_the_training(table, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(descent, "save", lambda path, model: written.append((path, model)) or save(path, model))
+    config = Config(str(table), "tabular", load_recipe("tabular", FINISH), threads=1)
+    metrics, data = train(tmp_path / "run", config), config.load(n_test=0)
+    assert [path for path, _ in written] == [tmp_path / "run" / "model.safetensors"]
+    kept = load(tmp_path / "run" / "model.safetensors")
+    assert metrics["temperature"] != 1
+    assert (kept.network.shortcut is not None) == (metrics["linear_share"] > 0)
+    assert kept.threshold == metrics["threshold"]
+    assert kept.loss.value(kept.logits(data.X_val), data.y_val) == pytest.approx(metrics["val_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("step", ["blend", "fit_temperature", "threshold_for"])
+def test_a_run_that_is_stopped_after_its_training_goes_on_to_the_same_model(table, tmp_path, monkeypatch, step):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    config = Config(str(table), "tabular", load_recipe("tabular", FINISH), threads=1)
+    whole = train(tmp_path / "whole", config)
+    with monkeypatch.context() as patched:
+        patched.setattr(finish, step, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "stopped", config)
+    assert load(tmp_path / "stopped" / "model.safetensors").classes == ["no", "yes"]  # of the epochs that there were
+    resumed = train(tmp_path / "stopped", config, resume=True)
+    for name in ("linear_share", "temperature", "threshold", "val_loss"):
+        assert resumed[name] == whole[name]
+    assert (tmp_path / "stopped" / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+
+
+def test_a_training_that_does_not_begin_leaves_the_model_that_is_there(table, tmp_path):
+    config = Config(str(table), "tabular", load_recipe("tabular", SMALL), threads=1)
+    train(tmp_path / "run", config)
+    model, checkpoint = (tmp_path / "run" / name for name in ("model.safetensors", "checkpoint.safetensors"))
+    (tmp_path / "run" / "metrics.json").unlink()
+    before = model.read_bytes()
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    with pytest.raises(FileFormatError):
+        train(tmp_path / "run", config, resume=True)
+    assert model.read_bytes() == before

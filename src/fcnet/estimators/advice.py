@@ -7,7 +7,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fcnet.estimators.parameters import Parameters
+from fcnet.nn.losses import Loss
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.finish import Finished
 from fcnet.training.metrics import AUTO
 from fcnet.types import Array
 
@@ -34,7 +36,8 @@ def nothing_learnt(network: FullyConnectedNet, X: Any, y: Array, weights: Array 
     if n > ROWS_TO_JUDGE_BY:
         rows = np.random.default_rng(0).choice(n, ROWS_TO_JUDGE_BY, replace=False)
         X, y, weights = X[rows], y[rows], None if weights is None else weights[rows]
-    reached, without = _costs(network, X, y, weights, network.loss.constant_logits(y, network.n_classes, weights))
+    loss = network.loss
+    reached, without = _costs(loss, network.logits(X), y, weights, loss.constant_logits(y, network.n_classes, weights))
     if reached >= without and (y != y[0]).any():  # a constant target needs no inputs
         yield ConvergenceWarning(
             f"The network has learnt no more than one answer for all rows has to say, by its loss on the training rows: it is "
@@ -44,14 +47,7 @@ def nothing_learnt(network: FullyConnectedNet, X: Any, y: Array, weights: Array 
 
 
 def no_better(
-    network: FullyConnectedNet,
-    X: Array,
-    y: Array,
-    weights: Array | None,
-    y_train: Array,
-    train_weights: Array | None,
-    *,
-    linear_share: float = 0.0,
+    loss: Loss, finished: Finished, y: Array, weights: Array | None, y_train: Array, train_weights: Array | None
 ) -> Iterator[Warning]:
     """Yield what is to be said where the answer that is best for all training rows costs no more on validation rows.
 
@@ -60,31 +56,31 @@ def no_better(
 
     Parameters
     ----------
-    network : FullyConnectedNet
-    X, y : arrays (n, n_inputs) and (n,) or (n, n_outputs)
-        Preprocessed validation rows, and their targets.
+    loss : Loss
+    finished : Finished
+        Of a network, with its logits of validation rows.
+    y : array (n,) or (n, n_outputs)
+        The targets of these.
     y_train : array (m,) or (m, n_outputs)
         Those of the training rows.
     weights, train_weights : arrays (n,) and (m,), optional
         How much each row counts.
-    linear_share : float
-        The share of a linear model in the logits.
     """
-    if len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
+    logits = finished.val_logits
+    if logits is None or len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
         return
-    loss = network.loss
-    reached, without = _costs(network, X, y, weights, loss.constant_logits(y_train, network.n_classes, train_weights))
+    constant = loss.constant_logits(y_train, logits.shape[1], train_weights)
+    reached, without = _costs(loss, logits, y, weights, constant)
     if reached < without:
         return
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
     yield ConvergenceWarning(
-        f"The network{', with a linear model blended in,' * (linear_share > 0)} predicts no better than {what}: on the "
-        f"{len(y):,} validation rows its {cost} is {reached:.4g}, and {without:.4g} without any column. The columns may say "
-        "nothing of the target. If they do, try more rows, or another learning_rate or monitor."
+        f"The network{', with a linear model blended in,' * (finished.linear_share > 0)} predicts no better than {what}: on "
+        f"the {len(y):,} validation rows its {cost} is {reached:.4g}, and {without:.4g} without any column. The columns may "
+        "say nothing of the target. If they do, try more rows, or another learning_rate or monitor."
     )
 
 
-def _costs(network: FullyConnectedNet, X: Any, y: Array, weights: Array | None, constant: Array) -> tuple[float, float]:
-    """Return the loss of a network, and that of the same logits for all rows."""
-    alike = np.broadcast_to(constant, (len(y), network.n_classes))
-    return network.loss.value(network.logits(X), y, weights), network.loss.value(alike, y, weights)
+def _costs(loss: Loss, logits: Array, y: Array, weights: Array | None, constant: Array) -> tuple[float, float]:
+    """Return the loss of a network's logits, and that of the same logits for all rows."""
+    return loss.value(logits, y, weights), loss.value(np.broadcast_to(constant, logits.shape), y, weights)

@@ -12,7 +12,7 @@ from fcnet.estimators.base import _FCNetEstimator
 from fcnet.estimators.labels import check_known, weights_of_classes, weights_of_labels
 from fcnet.nn.losses import get_loss
 from fcnet.training.metrics import AUTO
-from fcnet.training.threshold import best_threshold, check_threshold, chosen_by
+from fcnet.training.threshold import check_threshold, threshold_for
 from fcnet.types import Array
 
 
@@ -87,5 +87,5 @@ class ClassTargets(_FCNetEstimator):
         if self.threshold != AUTO:
             self.threshold_ = float(self.threshold)
         else:
-            loss = self.network_.loss
-            self.threshold_ = best_threshold(chosen_by(self.monitor, loss), loss, self.network_.logits(X), y, weights)
+            logits = self.network_.logits(X)
+            self.threshold_ = threshold_for(AUTO, self.monitor, self.network_.loss, logits, y, weights)

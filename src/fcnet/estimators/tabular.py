@@ -4,7 +4,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -22,21 +21,18 @@ from fcnet.estimators.labels import rows_that_count
 from fcnet.estimators.solvers import Watch
 from fcnet.estimators.table_rows import Rows, read_again, read_rows
 from fcnet.estimators.tabular_settings import Parts
-from fcnet.estimators.together import Training, together, train_all
+from fcnet.estimators.together import Training, Until, together, train_all
 from fcnet.model import Model
-from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.losses import get_loss
 from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
-from fcnet.training.blend import blend
-from fcnet.training.calibration import fit_temperature, multiply_logits
 from fcnet.training.callbacks import Callback
+from fcnet.training.finish import Finished, Part, finish
 from fcnet.training.importance import REPEATS, Importance, permutation_importance
 from fcnet.training.metrics import AUTO, get_metric
-from fcnet.training.state import TrainingState
 from fcnet.training.tabular import TabularTraining, ensemble_for
-from fcnet.training.target_scale import TargetScale, meet_constants
-from fcnet.training.threshold import best_threshold, check_threshold, chosen_by
+from fcnet.training.target_scale import TargetScale, bring_to_units
+from fcnet.training.threshold import check_threshold
 from fcnet.types import Array, is_frame
 
 FEWEST_ROWS = 40  # of which some are set aside
@@ -48,8 +44,7 @@ class Trained:
 
     model: Model
     trainings: Sequence[Training]
-    linear_share: float
-    temperature: float
+    finished: Finished
     problems: Sequence[Warning]
 
 
@@ -199,16 +194,16 @@ class TabularEstimator(BaseEstimator, ABC):
         table, dtype, training = settings.table, settings.network.dtype, settings.training
         preprocessor = TableFeatures.fit(rows.columns, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
         inputs, outputs = rows.inputs(preprocessor, dtype), self._outputs(rows.y)
-        scale = self._scale_of(rows, dtype)
+        scale, loss = self._scale_of(rows, dtype), self._loss_name()
         X_val, y_val, val_weight = None, None, None
         if val is not None:
             X_val, y_val, val_weight = val.inputs(preprocessor, dtype), val.targets(scale, dtype), val.weights
-        targets, loss = rows.targets(scale, dtype), self._loss_name()
+        targets = rows.targets(scale, dtype)
 
         def train(place: int, callbacks: Sequence[Callback]) -> Training:
             made: dict[str, Any] = {"loss": loss, "seed": seeds[place], "engine": self.engine}
             network = settings.network.make(inputs, preprocessor.category_sizes, len(outputs), **made)
-            told = [*callbacks, *([_Until(first.trainings[place].epoch)] if first else []), watch := Watch()]
+            told = [*callbacks, *([Until(first.trainings[place].epoch)] if first else []), watch := Watch()]
             trainer = training.trainer(
                 *(len(inputs), network.loss), validates=val is not None, seed=seeds[place], callbacks=told
             )
@@ -219,35 +214,27 @@ class TabularEstimator(BaseEstimator, ABC):
         trainings = train_all(train, len(seeds), callbacks)
         network = together([one.network for one in trainings])
         if scale is not None:
-            scale.leave(network)
-        if not network.loss.has_labels:
-            meet_constants(network, rows.y)
-        share = first.linear_share if first else None
-        if training.blend_linear:
-            val_rows = {} if val is None else {"X_val": X_val, "y_val": val.y, "val_weights": val.weights}
-            network, share = blend(network, inputs, rows.y, **val_rows, weights=rows.weights, share=share)
-            if not network.loss.has_labels:  # again, as the bias of a blend is rounded
-                meet_constants(network, rows.y)
-        temperature = 1.0
-        if training.calibrate and network.loss.has_labels and X_val is not None and y_val is not None:
-            temperature = fit_temperature(network, partial(logits_of_each, network, X_val), y_val, val_weight)
+            bring_to_units(network, scale, rows.y)
+        finished = finish(
+            network,
+            Part(inputs, rows.y, rows.weights),
+            None if X_val is None or val is None else Part(X_val, val.y, val.weights),
+            blend_linear=training.blend_linear,
+            calibrate=training.calibrate,
+            threshold=training.threshold,
+            monitor=training.metric,
+            known=first.finished if first else None,
+        )
         problems: list[Warning] = []
-        if X_val is not None and val is not None:
-            of_training = rows.y, rows.weights
-            problems = list(no_better(network, X_val, val.y, val.weights, *of_training, linear_share=share or 0.0))
-        threshold = first.model.threshold if first else training.threshold
-        if threshold == AUTO and X_val is not None and y_val is not None:
-            by = chosen_by(training.metric, network.loss)
-            threshold = best_threshold(by, network.loss, network.logits(X_val), y_val, val_weight)
-        model = Model(network, preprocessor, outputs, threshold=float(threshold))
-        return Trained(model, trainings, share or 0.0, temperature, problems)
+        if val is not None:
+            problems = list(no_better(network.loss, finished, val.y, val.weights, rows.y, rows.weights))
+        model = Model(finished.network, preprocessor, outputs, threshold=finished.threshold)
+        return Trained(model, trainings, finished, problems)
 
     def _refit(self, rows: Rows, settings: Parts, seeds: Sequence[int], first: Trained) -> Trained:
         """Train on all rows for as many epochs as were best, in a training that would have had as many as the first one."""
         training = msgspec.structs.replace(settings.training, epochs=first.trainings[0].n_epochs)
-        trained = self._train(rows, None, replace(settings, training=training), seeds, first)
-        multiply_logits(trained.model.network, 1 / first.temperature)
-        return trained
+        return self._train(rows, None, replace(settings, training=training), seeds, first)
 
     # Predicting.
 
@@ -289,14 +276,3 @@ class TabularEstimator(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
-
-
-class _Until(Callback):
-    """Ends a training after so many epochs, as its schedules have it."""
-
-    def __init__(self, n_epochs: int) -> None:
-        self.n_epochs = n_epochs
-
-    def on_epoch_end(self, state: TrainingState) -> None:
-        if state.epoch == self.n_epochs:
-            state.stop("so many epochs were best before")

@@ -31,6 +31,18 @@ class _EndsWithOthers(Callback):
             raise InterruptedError
 
 
+class Until(Callback):
+    """Ends a training after so many epochs, as its schedules have it."""
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Stop after the last of them."""
+        if state.epoch == self.n_epochs:
+            state.stop("so many epochs were best before")
+
+
 def train_all(train: Callable[[int, Sequence[Callback]], Training], n: int, callbacks: Sequence[Callback]) -> list[Training]:
     """Call ``train(place, callbacks)`` for n places, and return what it does.
 

@@ -1,8 +1,6 @@
 """Training by gradient descent."""
 
-import logging
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
@@ -11,21 +9,12 @@ from msgspec import Meta
 
 from fcnet.data import Dataset
 from fcnet.errors import SettingError
-from fcnet.experiments.folder import CHECKPOINT, HISTORY
-from fcnet.experiments.history_file import HistoryFile
-from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_of, scale_of
-from fcnet.experiments.network import Network
-from fcnet.experiments.run_callbacks import InUnits, KeepModel
-from fcnet.model import Model
-from fcnet.nn.each_network import logits_of_each
+from fcnet.experiments.descent import descend
+from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_of
 from fcnet.nn.loss import HALF
 from fcnet.nn.losses import Loss, get_loss
-from fcnet.nn.tabular_network import TabularNet
-from fcnet.preprocessing.views import Views
 from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, Threshold, choices
 from fcnet.training.batches import Augmentation, BatchKind
-from fcnet.training.blend import blend
-from fcnet.training.calibration import fit_temperature
 from fcnet.training.callbacks import Callback, check_patience, stopping
 from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule
@@ -39,7 +28,7 @@ from fcnet.training.tabular import (
     epochs_for,
     rate_for,
 )
-from fcnet.training.threshold import best_threshold, check_threshold, chosen_by
+from fcnet.training.threshold import check_threshold, threshold_for
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import AdamW, Momentum, Update
 from fcnet.types import Array
@@ -49,8 +38,6 @@ if TYPE_CHECKING:
 
 # Settings for classes, as a regression has them.
 FOR_CLASSES: dict[str, Any] = {"label_smoothing": 0.0, "class_weight": "none", "calibrate": False, "threshold": HALF}
-
-_log = logging.getLogger(__name__)
 
 
 class GradientDescent(Training, tag="gradient"):
@@ -169,14 +156,14 @@ class GradientDescent(Training, tag="gradient"):
         check_threshold(self.threshold, get_loss(loss_of(data)), len(data.outputs))
 
     def resolved(self, n_rows: int, loss: Loss) -> Self:
-        """Return these settings with numbers for what is auto, by the training rows and the loss."""
+        """Return these settings with numbers for what is auto, by the training rows and the loss; also without idle ones."""
         rules: dict[str, Any] = {
             "epochs": epochs_for(n_rows),
             "batch_size": min(n_rows, batch_size_for(n_rows)),
             "learning_rate": rate_for(loss),
         }
         found = {name: value for name, value in rules.items() if getattr(self, name) == AUTO}
-        return msgspec.structs.replace(self, **found)
+        return msgspec.structs.replace(self, **found, **({} if loss.has_labels else FOR_CLASSES))
 
     def trainer(
         self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = (), *, advise: bool = True
@@ -205,74 +192,11 @@ class GradientDescent(Training, tag="gradient"):
         )
 
     def train(self, job: Job) -> Trained:
-        """Train the network of the recipe; the model is written whenever the training ends, however it ends."""
-        recipe, data, X_train = job.recipe, job.data, job.prepared.rows
-        settings, views = recipe.network or Network(), recipe.augmentation
-        y_train, scale = np.concatenate([data.y_train] * (len(X_train) // len(data.y_train))), scale_of(data)
-        of_classes = self.class_weights(data)
-        weights = None if of_classes is None else of_classes[y_train]
-        made: dict[str, Any] = {"seed": job.seed, "engine": job.engine, "image_shape": data.image_shape}
-        sizes = job.prepared.preprocessor.category_sizes
-        network = settings.make(X_train, sizes, len(data.outputs), loss=loss_of(data), **made)
-        in_effect = self.resolved(len(X_train), network.loss)
-        if job.keep_model and self.batches != "full" and int(in_effect.batch_size) > len(X_train):
-            _log.info(
-                "batch_size is %s, and there are %s rows to train on: an epoch is one batch.",
-                *(f"{in_effect.batch_size:,}", f"{len(X_train):,}"),
-            )
-        model = Model(network, job.prepared.preprocessor, data.outputs, data.image_shape, data.max_value)
-        if views.average_views:
-            # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
-            model.average_mirror, model.average_shift = views.mirror, min(views.shift, 1)
-        augment = job.prepared.preprocessor.augmentation(Views(data.image_shape, views.mirror, views.shift))
-        end = KeepModel(job, model, scale)
-        in_units = [InUnits(float(scale.std[0]))] if scale else []
-        callbacks = [*in_units, HistoryFile(job.run / HISTORY), *job.callbacks, end]
-        y_val = data.y_val
-        if scale:
-            y_train, y_val = scale.apply(y_train), scale.apply(y_val)
-            in_effect = msgspec.structs.replace(in_effect, **FOR_CLASSES)
-        history = in_effect.trainer(job.seed, augment, callbacks, advise=job.keep_model).fit(
-            *(network, X_train, y_train, job.X_val, y_val),
-            sample_weight=weights,
-            checkpoint=job.run / CHECKPOINT if job.keep_model else None,
-            checkpoint_seconds=job.checkpoint_seconds,
-            resume=job.resume,
-        )
-        state = end.state
-
-        def val_logits() -> Array:
-            return model.logits(data.X_val) if views.average_views else network.logits(job.X_val)
-
-        share, temperature = None, None
-        if self.blend_linear and isinstance(network, TabularNet):
-            network, share = blend(network, X_train, data.y_train, job.X_val, data.y_val, weights=weights)
-            model.network = network
-            end.save()
-        if in_effect.calibrate:
-            each = val_logits if views.average_views else partial(logits_of_each, network, job.X_val)
-            temperature = fit_temperature(network, each, data.y_val)
-            end.save()
-        logits = val_logits()
-        if self.threshold != HALF:
-            model.threshold = self.threshold_for(model.loss, logits, data.y_val)
-            end.save()
-        return Trained(
-            model,
-            model.loss.score(network.logits(X_train[: len(data.y_train)]), data.y_train),
-            logits,
-            state.seconds,
-            epochs=len(history),
-            best_epoch=state.best_epoch if self.keep_best else len(history),
-            stop_reason=state.stop_reason,
-            linear_share=share,
-            temperature=temperature,
-        )
+        """Train the network of the recipe; the model is written once at the end, however it ends."""
+        return descend(self, job)
 
     def threshold_for(self, loss: Loss, logits: Array, y: Array) -> float:
-        if self.threshold != AUTO:
-            return float(self.threshold)
-        return best_threshold(chosen_by(self.monitor, loss), loss, logits, y)
+        return threshold_for(self.threshold, self.monitor, loss, logits, y)
 
     def class_weights(self, data: Dataset) -> Array | None:
         if self.class_weight == "none" or not data.classes:

@@ -7,6 +7,7 @@ from fcnet.nn.losses import Loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.training.baselines import fit_linear, rows_to_fit
 from fcnet.training.calibration import few_enough
+from fcnet.training.target_scale import meet_constants
 from fcnet.types import Array
 
 SHARES = np.arange(10) / 10
@@ -72,8 +73,8 @@ def blend(
     Returns
     -------
     network : TabularNet
-        The same one, where the share is 0: also for other losses than the cross-entropy of classes and the squared error, and
-        without validation rows.
+        One that meets targets that are always the same exactly. It is the given one where the share is 0: also for other
+        losses than the cross-entropy of classes and the squared error, and without validation rows.
     share : float
     """
     if network.loss.name not in LOSSES or share == 0 or (share is None and X_val is None):
@@ -89,4 +90,9 @@ def blend(
         assert y_val is not None
         linear_logits = np.asarray(one_hot_inputs(X_val, network) @ W) + bias
         share = best_share(network.loss, *few_enough(logits_of_each(network, X_val), linear_logits, y_val, val_weights))
-    return (network.with_shortcut(share, W, bias) if share else network), share
+    if not share:
+        return network, 0.0
+    blended = network.with_shortcut(share, W, bias)
+    if not network.loss.has_labels:  # the bias is rounded
+        meet_constants(blended, y)
+    return blended, share

@@ -71,9 +71,14 @@ def fit_temperature(network: FullyConnectedNet, logits: Callable[[], Array], y: 
             p[...] = p_before * p.dtype.type(scale)
 
     def loss(scale: float) -> float:
-        if not is_plain:
+        if is_plain:
+            scaled = scale * plain
+        else:
             set_scale(scale)
-        scaled = scale * plain if is_plain else logits().astype(np.float64)
+            try:
+                scaled = logits().astype(np.float64)
+            finally:  # a search that is stopped leaves the network as it was
+                set_scale(1.0)
         if scaled.ndim == 3:
             scaled = network.loss.averaged(scaled)
         return network.loss.gradient(scaled, y, engine, 1 / (len(y) + 1), weights)

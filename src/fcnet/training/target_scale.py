@@ -107,6 +107,12 @@ class RateScale(TargetScale):
             b += np.log(self._unit)
 
 
+def bring_to_units(network: FullyConnectedNet, scale: TargetScale, y: Array) -> None:
+    """Bring a trained network to the unit of its targets (n, k), of which those that are always the same become exact."""
+    scale.leave(network)
+    meet_constants(network, y)
+
+
 def meet_constants(network: FullyConnectedNet, y: Array) -> None:
     """Have outputs whose training targets (n, k) are all the same give just that, whatever the inputs."""
     constant = (y == y[0]).all(axis=0)

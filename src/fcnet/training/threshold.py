@@ -76,6 +76,15 @@ def best_threshold(metric: Metric, loss: Loss, logits: Array, y: Array, weights:
     return float(min(thresholds[best], key=lambda threshold: abs(threshold - HALF)))
 
 
+def threshold_for(
+    threshold: float | str, monitor: str, loss: Loss, logits: Array, y: Array, weights: Array | None = None
+) -> float:
+    """Return a threshold as it is, or for "auto" the one that is best on some rows by the monitor, see `chosen_by`."""
+    if threshold != AUTO:
+        return float(threshold)
+    return best_threshold(chosen_by(monitor, loss), loss, logits, y, weights)
+
+
 def at_threshold(metric: Metric, threshold: float | str) -> Metric:
     """Return the metric of what is decided at a threshold; with "auto" at the best one for the rows that it is of."""
     if threshold == HALF or (threshold == AUTO and metric.name not in OF_COUNTS):
