@@ -274,3 +274,11 @@ def test_same_seed_same_findings() -> None:
 
 def test_values_have_no_classes() -> None:
     assert {"class-imbalance", "label-shift"}.isdisjoint(code for name in VALUES for code in codes(program(name).findings()))
+
+
+def test_first_weights_make_up_for_the_scale_of_all_inputs() -> None:
+    one = program("digits", network={"weight_init": 0.003})
+    times_a_hundred(one)
+    (found,) = [finding for finding in one.findings() if finding.code == "unscaled-data"]
+    assert found.severity == "note"
+    assert "make up for that" in found.message

@@ -5,6 +5,7 @@ import click
 from fcnet import __version__
 from fcnet.cli.compare import compare
 from fcnet.cli.data import data
+from fcnet.cli.doctor import doctor
 from fcnet.cli.evaluate import evaluate
 from fcnet.cli.export import export
 from fcnet.cli.gradcheck import gradcheck
@@ -24,5 +25,5 @@ def main(debug: bool) -> None:  # read by Commands.invoke
     """Train fully-connected networks, look at them, and trust them."""
 
 
-for _command in (train, sweep, evaluate, predict, report, runs, compare, export, data, gradcheck, recipes):
+for _command in (train, sweep, evaluate, predict, report, runs, compare, doctor, export, data, gradcheck, recipes):
     main.add_command(_command)

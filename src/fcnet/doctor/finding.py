@@ -85,9 +85,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True
         if self.code not in CODES or self.severity not in SEVERITIES:
             raise ValueError(f"{self.code!r} of severity {self.severity!r} is no finding")
 
+    @property
+    def advice(self) -> list[str]:
+        """What to change, in lines: the remedy, and the settings that apply it."""
+        settings = ", ".join(f"{name} = {value}" for name, value in self.settings.items())
+        return [line for line in (self.remedy, f"Settings: {settings}" * bool(settings)) if line]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON can hold it."""
+        return dict(msgspec.to_builtins(self, enc_hook=plain))
+
     def __str__(self) -> str:
-        line = f"{self.severity}: {self.code}: {self.message}"
-        return f"{line}\n    {self.remedy}" if self.remedy else line
+        return "\n    ".join([f"{self.severity}: {self.code}: {self.message}", *self.advice])
 
 
 class Findings(list[Finding]):

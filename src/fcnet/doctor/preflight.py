@@ -62,19 +62,22 @@ def preflight(
     n_numbers = network.n_numbers if isinstance(network, TabularNet) else network.layer_sizes[0]
     own: dict[str, Any] = {"n_inputs": network.layer_sizes[0], "dtype": network.dtype}
     rows = rows_of(network.loss, network.n_classes, X, y, X_val, y_val, n_numbers=n_numbers, **own)
-    rows, found = data_findings(rows, rng, judged)
+    begins = network_checks.begins(network) if begins is None else begins
+    rows, found = data_findings(rows, rng, judged, network if begins else None)
     if not len(rows.y):
         return found
-    begins = network_checks.begins(network) if begins is None else begins
-    is_scaled = all(finding.code != "unscaled-data" for finding in found)
+    is_scaled = all(finding.code != "unscaled-data" or finding.severity == "note" for finding in found)
     return [*found, *network_checks.network_findings(network, rows, rng, begins=begins, is_scaled=is_scaled)]
 
 
-def data_findings(rows: Rows, rng: np.random.Generator, judged: Collection[str] = SCALES) -> tuple[Rows, list[Finding]]:
-    """Return the rows that are sound, and what is found in the data."""
+def data_findings(
+    rows: Rows, rng: np.random.Generator, judged: Collection[str] = SCALES, network: FullyConnectedNet | None = None
+) -> tuple[Rows, list[Finding]]:
+    """Return the rows that are sound, and what is found in the data, for a network as it begins if there is one."""
     rows, found = sound_rows(rows)
     if len(rows.y):
-        found += [*classes(rows), *constant_columns(rows), *duplicates(rows, rng), *scales(rows, rng, judged)]
+        reach = None if network is None else network_checks.reach(network, rows.sample(rng, network_checks.ROWS).X)
+        found += [*classes(rows), *constant_columns(rows), *duplicates(rows, rng), *scales(rows, rng, judged, reach)]
         off = list(other_scale(rows, rng))
         found += [*off, *relations(rows, rng, compares=not off)]
     return rows, found

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from fcnet.doctor.finding import Finding
-from fcnet.doctor.probes import PROBES, association, errors, linear, out_of_fold, trees
+from fcnet.doctor.probes import PROBES, Probe, association, errors, linear, out_of_fold, trees
 from fcnet.doctor.rows import Rows
 from fcnet.types import Array
 
 MOST_ROWS, FEWEST_ROWS, ENOUGH_ROWS = 3000, 60, 300
 CLEAR, NOTHING = 6.0, 2.5  # deviations of the association
 GOES_ALONG = 0.2  # least share that validation rows have of the association of as many training rows
-ALONE, TIMES, SURELY = 0.25, 3.0, 4.0
+ALONE, NEARLY, TIMES, SURELY = 0.1, 0.25, 3.0, 4.0  # shares of the error of a constant, times, and standard errors
 MOST_COLUMNS, WORTH_A_LOOK, BINS = 512, 0.5, 32
 
 
@@ -76,20 +76,20 @@ def _leaks(few: Rows, Y: Array, rng: np.random.Generator) -> Iterator[Finding]:
     if share < WORTH_A_LOOK:
         return
     one = few.X[:, [column]]
-    alone = min((_row_errors(few, probe, one, Y, rng) for probe in (linear, trees)), key=lambda each: each[0].mean())
-    e, constant = alone[0], alone[1]
-    if e.mean() > ALONE * constant:
+    both = (_row_errors(few, probe, one, Y, rng) for probe in (linear, trees))
+    e, constant = min(both, key=lambda each: float(each[0].mean()))
+    if e.mean() > NEARLY * constant:
         return
     others = np.delete(few.X, column, axis=1)
     rest = min((_row_errors(few, probe, others, Y, rng)[0] for probe in PROBES.values()), key=lambda each: float(each.mean()))
     gain = rest - e
     if rest.mean() < TIMES * e.mean() or gain.mean() < SURELY * gain.std() / np.sqrt(len(gain)):
         return
-    what, own, without = "error", e.mean() / constant, rest.mean() / constant
+    own, without = float(e.mean()) / constant, float(rest.mean()) / constant
     yield Finding(
         code="leaking-feature",
-        severity="warning",
-        message=f"Input {column} alone gives the target nearly away: with it the {what} is {own:.1%} of that of a constant "
+        severity="warning" if own <= ALONE else "note",
+        message=f"Input {column} alone gives the target nearly away: with it the error is {own:.1%} of that of a constant "
         f"answer, and with all {others.shape[1]:,} others together {without:.1%}.",
         evidence={"column": column, "alone": own, "others": without},
         remedy=f"Ask whether input {column} is known when predictions are to be made; if it is made from the target, leave it "
@@ -97,8 +97,8 @@ def _leaks(few: Rows, Y: Array, rng: np.random.Generator) -> Iterator[Finding]:
     )
 
 
-def _row_errors(few: Rows, probe: object, X: Array, Y: Array, rng: np.random.Generator) -> tuple[Array, float]:
-    scores = out_of_fold(probe, X, Y, rng)[0]  # type: ignore[arg-type]
+def _row_errors(few: Rows, probe: Probe, X: Array, Y: Array, rng: np.random.Generator) -> tuple[Array, float]:
+    scores = out_of_fold(probe, X, Y, rng)[0]
     return errors(scores, Y, one_label=few.loss.one_label)
 
 

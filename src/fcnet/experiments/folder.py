@@ -16,7 +16,7 @@ from typing import Any
 from fcnet.errors import DivergedError, InputError
 from fcnet.files import left_overs, remove_left_overs, write_atomic, writing
 
-CONFIG, HISTORY, METRICS_FILE, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, REPORT = RUN_FILES = (
+CONFIG, HISTORY, METRICS_FILE, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, FINDINGS, REPORT = RUN_FILES = (
     "config.toml",
     "history.jsonl",
     "metrics.json",
@@ -25,6 +25,7 @@ CONFIG, HISTORY, METRICS_FILE, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANC
     "predictions.safetensors",
     "linear.safetensors",
     "importance.json",
+    "findings.json",
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"
@@ -50,7 +51,7 @@ def owned(run: Path, command: str, **options: Any) -> Iterator[None]:
     with writing(run):
         run.mkdir(parents=True, exist_ok=True)
     with _locked(run):
-        for name in {*RUN_FILES, STATUS} - {REPORT}:  # who writes a report owns nothing
+        for name in {*RUN_FILES, STATUS} - {FINDINGS, REPORT}:  # who writes these owns nothing
             remove_left_overs(run / name)
         status: dict[str, Any] = {"command": command, "pid": os.getpid(), "host": socket.gethostname(), **_now("since")}
         status |= {"options": options} if options else {}
