@@ -6,9 +6,12 @@ steps in `fcnet.training.updates`. A step takes ``g + l2 p`` for the gradient, a
 they were before.
 """
 
+from typing import Any
+
 import numpy as np
 
 from fcnet.engine.compiled import compiled
+from fcnet.engine.masks import FIRST, PLACES, SECOND
 from fcnet.types import Array
 
 BLOCK = 1 << 12  # so many squares are added up in the dtype of the arrays, and their sums in float64
@@ -26,6 +29,27 @@ def add_l2(dw: Array, w: Array, l2: float) -> float:
             D[i] += strength * W[i]
         penalty += 0.5 * l2 * squares
     return penalty if l2 else 0.0
+
+
+@compiled
+def _number(place: Any, one: Any, other: Any) -> Any:
+    """Return the number of one place, see `numbers`; compilers do several signed comparisons at once, and not unsigned ones."""
+    h = np.uint32(place * PLACES + one)
+    h = np.uint32((h ^ (h >> np.uint32(16))) * FIRST)
+    h = np.uint32((h ^ (h >> np.uint32(15)) ^ other) * SECOND)
+    return np.int32((h ^ (h >> np.uint32(16))) >> np.uint32(1))
+
+
+@compiled
+def dropout(x: Array, one: int, other: int, place: int, below: int, scale: float, out: Array | None) -> None:
+    """``out = 0`` where a number is below another, else ``scale x``; without `out`, x itself is changed."""
+    x = x.reshape(-1)
+    out = x if out is None else out.reshape(-1)
+    factor, zero = x.dtype.type(scale), x.dtype.type(0)
+    first, one_, other_, least = np.uint32(place), np.uint32(one), np.uint32(other), np.int32(below)
+    for i in range(x.size):
+        kept = factor * x[i]
+        out[i] = kept if _number(np.uint32(first + i), one_, other_) >= least else zero
 
 
 @compiled

@@ -6,6 +6,7 @@ from types import ModuleType
 
 import numpy as np
 
+from fcnet.engine.masks import N_NUMBERS, Seed
 from fcnet.engine.numpy_engine import NumpyEngine
 from fcnet.errors import SettingError
 from fcnet.types import Array
@@ -32,6 +33,12 @@ class NumbaEngine(NumpyEngine):
 
     def layer_norm_backward(self, dout: Array, z: Array, scales: Array, gamma: Array, dgamma: Array, dbeta: Array, /) -> None:
         _loops().layer_norm_backward(dout, z, scales, gamma, dgamma, dbeta)
+
+    def dropout(self, x: Array, seed: Seed, below: int, out: Array | None = None, /) -> Array:
+        if not x.flags.c_contiguous:
+            return super().dropout(x, seed, below, out)
+        _loops().dropout(x, *seed, below, N_NUMBERS / (N_NUMBERS - below), out)
+        return x if out is None else out
 
     def relu_backward(self, dout: Array, out: Array, /) -> Array:
         _loops().relu_backward(dout, out)

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fcnet.engine.masks import N_NUMBERS, Seed, draw_seed, numbers
 from fcnet.engine.products import ONE_THREAD_WORK, Matmul, matmul
 from fcnet.engine.table_operations import TableOperations
 from fcnet.threads import is_sharing, one_blas_thread
@@ -73,7 +74,7 @@ class NumpyEngine(TableOperations):
     def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = np.dtype(dtype)
         self._buffers = _Buffers()
-        self.drawn: Callable[[str], Array] | None = None
+        self.seeds: Mapping[str, Seed] | None = None
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return type(self), (self.dtype,)  # a copy makes buffers of its own
@@ -94,13 +95,9 @@ class NumpyEngine(TableOperations):
         made[name, dtype] = memory, array
         return array
 
-    def uniform(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-        """Return the buffer of that name, filled with numbers drawn evenly from [0, 1), or those that `drawn` returns."""
-        if self.drawn is not None:
-            return self.drawn(name)
-        out = self.buffer(name, shape)
-        rng.random(out=out, dtype=out.dtype.type)
-        return out
+    def seed(self, name: str, rng: np.random.Generator) -> Seed:
+        """Draw the seed of a mask, or return the one that `seeds` has under that name."""
+        return draw_seed(rng) if self.seeds is None else self.seeds[name]
 
     def sharing(self, work: float = math.inf) -> AbstractContextManager[None]:
         """Return a context in which threads share large matrix products, and small ones take one thread.
@@ -155,6 +152,11 @@ class NumpyEngine(TableOperations):
         dout -= dout.mean(axis=1, keepdims=True)
         dout -= np.multiply(z, along, out=product)
         dout *= scales
+
+    def dropout(self, x: Array, seed: Seed, below: int, out: Array | None = None, /) -> Array:
+        """Return 0 where a number of the seed is below another, else `x` by the share of those that are not; `out` may be x."""
+        out = np.multiply(x, N_NUMBERS / (N_NUMBERS - below), out=x if out is None else out)
+        return np.multiply(out, numbers(seed, out.shape) >= below, out=out)
 
     def relu(self, z: Array) -> Array:
         """Replace `z` by ``max(z, 0)``."""

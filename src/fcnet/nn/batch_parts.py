@@ -6,11 +6,11 @@ threads alone; which thread does which changes nothing.
 """
 
 from collections.abc import Sequence
-from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fcnet.engine.masks import Seed, draw_seed
 from fcnet.engine.products import SHARED_WORK, cut, matmul, work_of
 from fcnet.nn import chain
 from fcnet.nn.layers import Dropout
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from fcnet.nn.tabular_network import TabularNet
 
 ROWS_OF_A_PART = 32  # at least: the gradients of parts have to be added
-WITH_NOISE = 0.86  # the part of the thread that draws what is dropped, in mean parts
 
 
 def parts_of(network: "TabularNet", X: Array, largest: int) -> list[slice]:
@@ -36,7 +35,7 @@ def parts_of(network: "TabularNet", X: Array, largest: int) -> list[slice]:
     is_own = any(not type(layer).__module__.startswith("fcnet.nn.") for layer in network.layers)
     if n_parts < 2 or is_own or is_sparse(X) or network.shortcut is not None:
         return whole
-    return cut(n, n_parts, WITH_NOISE if network.dropout else 1.0)
+    return cut(n, n_parts)
 
 
 def gradient_in_parts(
@@ -53,21 +52,13 @@ def gradient_in_parts(
     X has n rows; y, and weights if there are any, n k of k members.
     """
     k, layers, engines = network.n_members, network.layers, network.engines_of_parts(len(parts))
-    dropouts, noise, is_drawn = [layer for layer in layers if isinstance(layer, Dropout)], dict[str, Array](), Event()
     results: list[tuple[float, Params]] = [(0.0, {})] * len(parts)
+    seeds: dict[str, tuple[Seed, int]] = {}  # of masks, and the units that each is for
+    if rng is not None:
+        dropouts = [layer.name for layer in layers if isinstance(layer, Dropout)]
+        seeds = {name: (draw_seed(rng), size) for name, size in zip(dropouts, network.layer_sizes[1:], strict=False)}
 
-    def draw() -> None:
-        try:
-            for layer, size in zip(dropouts, network.layer_sizes[1:], strict=False):
-                assert rng is not None
-                noise[layer.noise] = network.engine.uniform(layer.noise, (len(y), size), rng)
-        finally:
-            is_drawn.set()
-
-    def work(i: int | None) -> None:
-        if i is None:
-            draw()
-            return
+    def work(i: int) -> None:
         rows, engine = slice(k * parts[i].start, k * parts[i].stop), engines[i]
         own, share_of_all = None, (rows.stop - rows.start) / len(y)
         if weights is not None:
@@ -76,18 +67,13 @@ def gradient_in_parts(
         if not share_of_all:  # nothing in it counts
             return
 
-        def drawn(name: str) -> Array:
-            is_drawn.wait()
-            return noise[name][rows]
-
-        engine.drawn = drawn
+        engine.seeds = {name: seed._replace(place=rows.start * size) for name, (seed, size) in seeds.items()}
         logits, caches = chain.forward(layers, X[parts[i]], network.params, engine, rng)
         loss = network.loss.gradient(logits, y[rows], engine, label_smoothing, own)
         logits *= share_of_all
         results[i] = share_of_all * loss, chain.backward(layers, logits, caches, engine)
 
-    # Whoever draws begins its part last.
-    share(work, [*([None] if dropouts and rng is not None else []), *range(1, len(parts)), 0])
+    share(work, range(len(parts)))
     total, *others = [grads for _, grads in results if grads]
     for grads in others:
         for name, g in total.items():

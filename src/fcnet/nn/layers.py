@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fcnet.engine import NumpyEngine
+from fcnet.engine.masks import N_NUMBERS
 from fcnet.errors import SettingError, to_float, unknown_name
 from fcnet.nn import activations
 from fcnet.nn.base import Layer, Number, Parameter
@@ -107,11 +108,6 @@ class Dropout(Layer):
     def __init__(self, number: int, p: float) -> None:
         self.name, self.p = f"dropout {number}", p
 
-    @property
-    def noise(self) -> str:
-        """The name of the numbers that are drawn to say what is dropped."""
-        return f"{self.name} scale"
-
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         if rng is None:
             return x, None
@@ -119,15 +115,13 @@ class Dropout(Layer):
             kept = x.copy()
             kept.data = self.forward(x.data, params, engine, rng)[0].copy()
             return kept, None
-        xp, scale, p = engine.xp, engine.uniform(self.noise, x.shape, rng), self.p * self.share
-        xp.greater_equal(scale, p, out=scale)
-        xp.multiply(scale, 1.0 / (1.0 - p), out=scale)
-        return xp.multiply(x, scale, out=engine.buffer(self.name, x.shape)), scale
+        seed, below = engine.seed(self.name, rng), min(round(self.p * self.share * N_NUMBERS), N_NUMBERS - 1)
+        return engine.dropout(x, seed, below, engine.buffer(self.name, x.shape)), (seed, below)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dx = dout m / (1 - p)``."""
         if cache is not None and input_gradient:
-            engine.xp.multiply(dout, cache, out=dout)
+            engine.dropout(dout, *cache)
         return dout, {}
 
     def to_onnx(self, graph: "Graph", x: str, number: Number) -> str:
