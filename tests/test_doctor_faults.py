@@ -282,3 +282,21 @@ def test_first_weights_make_up_for_the_scale_of_all_inputs() -> None:
     (found,) = [finding for finding in one.findings() if finding.code == "unscaled-data"]
     assert found.severity == "note"
     assert "make up for that" in found.message
+
+
+def test_rows_that_are_alike_by_nature_are_a_note() -> None:
+    rng = np.random.default_rng(0)
+    kinds = rng.standard_normal((300, 6)).astype(np.float32)
+    whole = np.concatenate([kinds, kinds[:40]])[rng.permutation(340)]
+    y = (whole[:, 0] + whole[:, 1] > 0).astype(int)
+    one = Program(whole[:240], y[:240], whole[240:], y[240:])
+    (found,) = [finding for finding in one.findings() if finding.code == "duplicate-across-splits"]
+    assert found.severity == "note"
+
+
+def test_copies_that_were_made_before_the_split_are_no_note() -> None:
+    rng = np.random.default_rng(0)
+    sound = program("wine")
+    copies = rng.integers(0, len(sound.y), 400)
+    X, y = sound.X[copies], sound.y[copies]
+    assert first(Program(X[:300], y[:300], X[300:], y[300:]).findings()) == "duplicate-across-splits"

@@ -114,6 +114,30 @@ def test_networks_for_tables(name: str) -> None:
     assert alarms(preflight(network, sound.X, sound.y, sound.X_val, sound.y_val, begins=True)) == []
 
 
+KINDS: list[dict[str, Any]] = [
+    {"n_members": 4},
+    {"n_members": 4, "adapters": "first", "parametrisation": "standard"},
+    {"number_embedding": "none", "dropout": 0.5},
+    {"parametrisation": "standard", "activation": "relu"},
+    {"hidden_sizes": (), "shortcut": True},
+]
+LOSSES = ["cross_entropy", "binary_cross_entropy", "squared_error", "absolute_error", "poisson", "quantile(0.1, 0.9)"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_kinds_of_networks_for_tables(loss: str, kind: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    numbers, places = rng.standard_normal((400, 4)), rng.integers(0, [3, 30], (400, 2))
+    value = numbers[:, 0] + np.sin(places[:, 1]) + 0.5 * rng.standard_normal(400)
+    y = (value > 0).astype(int) if "entropy" in loss else np.exp(value / 2) if loss == "poisson" else value
+    n_outputs = 2 if loss in ("cross_entropy", "quantile(0.1, 0.9)") else 1
+    X = np.column_stack([numbers, places]).astype(np.float32)
+    network = TabularNet(4, [3, 30], n_outputs, loss=loss, engine="numpy", **{"hidden_sizes": (32, 32)} | kind)
+    network.start(X)
+    assert alarms(preflight(network, X[:300], y[:300], X[300:], y[300:], begins=True)) == []
+
+
 def test_imbalance_is_noted() -> None:
     assert "class-imbalance" in codes(_imbalanced().findings())
 

@@ -142,8 +142,9 @@ def _initial_loss(network: FullyConnectedNet, X: Array, probe: Array, y: Array, 
     """Yield whether the loss of rows is far from that of a constant answer: a note where it is the scale of inputs alone."""
     loss, constant = network.loss, constant_loss(network, y)
     (mean, error), (of_probe, its_error) = _loss(network, X, y), _loss(network, probe, y)
-    if not mean - 3 * error <= LOSS_TIMES * constant + LOSS_MORE * loss.has_labels:
-        limit = FAR_LABELS * (constant + 1) if loss.has_labels else FAR_VALUES * constant
+    by_ratio = loss.name == "squared_error"  # the constant loss of others may be near 0
+    if not mean - 3 * error <= LOSS_TIMES * constant + (0 if by_ratio else LOSS_MORE):
+        limit = FAR_VALUES * constant if by_ratio else FAR_LABELS * (constant + 1)
         what = f"ln {network.n_classes} = {np.log(network.n_classes):.3g}" if loss.one_label else "that of the mean"
         yield Finding(
             code="bad-initial-loss",

@@ -28,7 +28,7 @@ def scales(rows: Rows, rng: np.random.Generator, judged: Collection[str], reach:
     """
     if "inputs" in judged and rows.n_numbers and rows.X.shape[0] > 1:
         yield from _inputs(rows.sample(rng).X[:, : rows.n_numbers].astype(np.float64), reach)
-    if "targets" in judged and not rows.loss.has_labels and rows.loss.name == "squared_error" and len(rows.y) > 1:
+    if "targets" in judged and not rows.loss.has_labels and rows.loss.name != "poisson" and len(rows.y) > 1:
         yield from _targets(rows.y.astype(np.float64))
 
 

@@ -1,5 +1,6 @@
 """Checks of validation rows against those to train."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ from fcnet.doctor.finding import Finding, Severity
 from fcnet.doctor.rows import Rows
 from fcnet.types import Array, as_array
 
-FEWEST, SHARE, MANY = 3, 0.02, 0.2  # validation rows that are to train on, too
+FEWEST, SHARE, MANY = 3, 0.02, 0.4  # validation rows that are to train on, too
+TIMES, BY_NATURE = 2.0, 0.3  # of the share of training rows that have a twin there, and a share that is not left to nature
 RARE = 0.1  # share of them that chance may explain
 FAR_MEAN, FAR_SPREAD = 3.0, 5.0  # deviations, and times
 
@@ -18,18 +20,21 @@ def duplicates(rows: Rows, rng: np.random.Generator) -> Iterator[Finding]:
     """Yield whether validation rows are among those to train on, more of them than by chance."""
     if rows.X_val is None or not rows.X.shape[0] or not rows.X_val.shape[0]:
         return
-    known = set(_hashes(rows.X))
+    known = Counter(_hashes(rows.X))
     twins = np.array([each in known for each in _hashes(rows.X_val)])
     n, share = int(twins.sum()), float(twins.mean())
     if not n or _by_chance(rows, rng) > RARE * n:
         return
-    severity: Severity = "note" if n < FEWEST or share < SHARE else "warning" if share < MANY else "error"
+    within = sum(count for count in known.values() if count > 1) / rows.X.shape[0]
+    # Of rows that are often alike by nature, as many are alike within the training rows.
+    is_few = n < FEWEST or share < SHARE or (share < TIMES * within + SHARE and share < BY_NATURE)
+    severity: Severity = "note" if is_few else "warning" if share < MANY else "error"
     yield Finding(
         code="duplicate-across-splits",
         severity=severity,
-        message=f"{n:,} of {len(twins):,} validation rows ({share:.1%}) are training rows, too, value for value: validation "
-        "says how well rows are remembered.",
-        evidence={"rows": n, "share": share, "first_row": int(twins.argmax())},
+        message=f"{n:,} of {len(twins):,} validation rows ({share:.1%}) are training rows, too, value for value, and "
+        f"{within:.1%} of the training rows have a twin there: validation says how well rows are remembered.",
+        evidence={"rows": n, "share": share, "share_within_training": within, "first_row": int(twins.argmax())},
         remedy="Remove rows that are there twice, or keep copies together, before the rows are split.",
     )
 
