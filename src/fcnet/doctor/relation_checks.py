@@ -10,7 +10,9 @@ from fcnet.doctor.rows import Rows
 from fcnet.types import Array
 
 MOST_ROWS, FEWEST_ROWS, ENOUGH_ROWS = 3000, 60, 300
-CLEAR, NOTHING = 6.0, 2.5  # deviations of the association
+# Deviations of the association, the largest of three probes: on 45 tables it was 5.9 or more, and 3.5 or more in 2 of 270 trials
+# with their targets shuffled.
+CLEAR, NOTHING, NOTHING_OF_FEW = 6.0, 3.5, 2.5
 GOES_ALONG = 0.2  # least share that validation rows have of the association of as many training rows
 ALONE, NEARLY, TIMES, SURELY = 0.1, 0.25, 3.0, 4.0  # shares of the error of a constant, times, and standard errors
 MOST_COLUMNS, WORTH_A_LOOK, BINS = 512, 0.5, 32
@@ -28,7 +30,7 @@ def relations(rows: Rows, rng: np.random.Generator, *, compares: bool = True) ->
         best = max(found, key=lambda each: found[each])
         if found[best] > CLEAR:
             break
-    if found[best] < NOTHING:
+    if found[best] < (NOTHING if len(few.y) >= ENOUGH_ROWS else NOTHING_OF_FEW):
         words = ", ".join(f"{name} {z:+.1f}" for name, z in found.items())
         yield Finding(
             code="uninformative-inputs",
@@ -58,7 +60,7 @@ def _validation(few: Rows, Y: Array, name: str, z: float, rng: np.random.Generat
     Y, Y_val = both[: len(few.y)], both[len(few.y) :]
     z_val = association(PROBES[name](few.X, Y, few.X_val, rng), Y_val)
     expected = z * np.sqrt(len(Y_val) / len(Y))
-    if expected > CLEAR and z_val < min(NOTHING, GOES_ALONG * expected):
+    if expected > CLEAR and z_val < min(NOTHING_OF_FEW, GOES_ALONG * expected):
         yield Finding(
             code="label-shift",
             severity="error",
