@@ -10,8 +10,8 @@ from fcnet.doctor.rows import Rows
 from fcnet.types import Array
 
 MOST_ROWS, FEWEST_ROWS, ENOUGH_ROWS = 3000, 60, 300
-# Deviations of the association, the largest of three probes: on 45 tables it was 5.9 or more, and 3.5 or more in 2 of 270 trials
-# with their targets shuffled.
+# Deviations of the association, the largest of three probes: on 45 tables it was 5.9 or more, and in 2 of 270 trials with their
+# targets shuffled 3.5 or more.
 CLEAR, NOTHING, NOTHING_OF_FEW = 6.0, 3.5, 2.5
 GOES_ALONG = 0.2  # least share that validation rows have of the association of as many training rows
 ALONE, NEARLY, TIMES, SURELY = 0.1, 0.25, 3.0, 4.0  # shares of the error of a constant, times, and standard errors
