@@ -8,6 +8,7 @@ import numpy as np
 
 from fcnet.engine.masks import N_NUMBERS, Seed
 from fcnet.engine.numpy_engine import NumpyEngine
+from fcnet.engine.table_operations import CURVES
 from fcnet.errors import SettingError
 from fcnet.types import Array
 
@@ -56,14 +57,13 @@ class NumbaEngine(NumpyEngine):
         logits *= (n * shares)[:, np.newaxis]
         return float(shares @ losses)
 
-    def curve(self, curve: str, x: Array, slope: Array, e: Array, out: Array, /) -> None:
-        self.exponentials(curve, x, e)  # NumPy does several at once
+    def curve(self, curve: str, x: Array, slope: Array, out: Array, /) -> None:
         loops = _loops("table_loops")
-        loops.curve(loops.NUMBERS[curve], x, slope, e, out)
+        loops.curve(loops.NUMBERS[curve], CURVES[curve], loops.EXP[x.dtype.type], x, slope, out)
 
-    def curve_backward(self, curve: str, dout: Array, x: Array, slope: Array, e: Array, dslope: Array, /) -> None:
+    def curve_backward(self, curve: str, dout: Array, x: Array, slope: Array, dslope: Array, /) -> None:
         loops = _loops("table_loops")
-        loops.curve_backward(loops.NUMBERS[curve], dout, x, slope, e, dslope)
+        loops.curve_backward(loops.NUMBERS[curve], CURVES[curve], loops.EXP[x.dtype.type], dout, x, slope, dslope)
 
     def periodic(self, x: Array, /, *arrays: Array) -> None:
         _loops("table_loops").periodic(np.ascontiguousarray(x), *arrays)

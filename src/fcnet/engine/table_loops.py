@@ -1,8 +1,11 @@
 """Fused kernels for the layers of tables, as `fcnet.engine.loops`; the operations are those of `TableOperations`."""
 
 import math
+from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from fcnet.engine.compiled import compiled
 from fcnet.engine.table_operations import CURVES, SELU_ALPHA, SELU_SCALE
@@ -13,55 +16,92 @@ ROWS = 256  # at once, so that what is computed of a column stays in the first-l
 SINE = tuple((-1) ** i * (2 * math.pi) ** (2 * i + 1) / math.factorial(2 * i + 1) for i in reversed(range(11)))
 S10, S9, S8, S7, S6, S5, S4, S3, S2, S1, S0 = SINE
 TWO_PI = 2 * math.pi
+HIGH, LOW = 0.693145751953125, 1.4286068203094172e-06  # log(2) in two parts, the first with few digits
+# What `_exp` needs: the least x, 1 / log(2) and log(2), and 1/k! with k going down to 0.
+EXP = {
+    dtype: tuple(map(dtype, (least, 1 / math.log(2), HIGH, LOW, *(1 / math.factorial(k) for k in range(degree, -1, -1)))))
+    for dtype, least, degree in ((np.float32, -87, 7), (np.float64, -708, 13))
+}
 NUMBERS = {name: number for number, name in enumerate(CURVES)}
 
 
+def _power_of_two(n: float) -> float:
+    raise NotImplementedError  # compiled code has one of the two below
+
+
+@overload(_power_of_two)
+def _by_its_bits(n):  # type: ignore[no-untyped-def]  # as the lambdas have no types
+    if n == types.float32:
+        return lambda n: np.int32((np.int32(n) + 127) << 23).view(np.float32)
+    return lambda n: np.int64((np.int64(n) + 1023) << 52).view(np.float64)
+
+
 @compiled
-def curve(number: int, x: Array, slope: Array, e: Array, out: Array) -> None:
+def _exp(x: Any, constants: tuple[Any, ...]) -> Any:
+    """``exp(x) = 2^n exp(r)`` with ``x = n log(2) + r``; by operations that processors do for several numbers at once."""
+    least, per_power, high, low, value = constants[:5]
+    x = max(x, least)
+    n = np.rint(x * per_power)
+    r = (x - n * high) - n * low
+    for coefficient in constants[5:]:
+        value = value * r + coefficient
+    return value * _power_of_two(n)
+
+
+@compiled
+def curve(number: int, top: float, constants: tuple[Any, ...], x: Array, slope: Array, out: Array) -> None:
     """``out = x + w (f(x) - x)``; the number of f is its place in `NUMBERS`."""
     n, d = x.shape
     real = x.dtype.type
-    zero, one, two = real(0), real(1), real(2)
+    zero, one, two, most = real(0), real(1), real(2), real(top)
     scale, alpha = real(SELU_SCALE), real(SELU_ALPHA)
     for i in range(n):
-        X, E, out_ = x[i], e[i], out[i]
+        X, out_ = x[i], out[i]
         if number == 0:
             for j in range(d):
-                out_[j] = X[j] + slope[j] * (scale * (max(X[j], zero) + alpha * (E[j] - one)) - X[j])
+                e = _exp(min(X[j], most), constants)
+                out_[j] = X[j] + slope[j] * (scale * (max(X[j], zero) + alpha * (e - one)) - X[j])
         elif number == 1:
             for j in range(d):
-                squares = E[j] * (E[j] + two)
+                e = _exp(min(X[j], most), constants)
+                squares = e * (e + two)
                 out_[j] = X[j] + slope[j] * (X[j] * (squares / (squares + two)) - X[j])
         else:
             for j in range(d):
-                out_[j] = X[j] + slope[j] * (X[j] * (E[j] / (one + E[j])) - X[j])
+                e = _exp(min(X[j], most), constants)
+                out_[j] = X[j] + slope[j] * (X[j] * (e / (one + e)) - X[j])
 
 
 @compiled
-def curve_backward(number: int, dout: Array, x: Array, slope: Array, e: Array, dslope: Array) -> None:
+def curve_backward(
+    number: int, top: float, constants: tuple[Any, ...], dout: Array, x: Array, slope: Array, dslope: Array
+) -> None:
     """``dw = Σ_rows dout (f(x) - x)``, and ``dout = dout (1 + w (f'(x) - 1))``."""
     n, d = x.shape
     real = x.dtype.type
-    zero, one, two, four = real(0), real(1), real(2), real(4)
+    zero, one, two, four, most = real(0), real(1), real(2), real(4), real(top)
     scale, alpha = real(SELU_SCALE), real(SELU_ALPHA)
     dslope[:] = zero
     for i in range(n):
-        g, X, E = dout[i], x[i], e[i]
+        g, X = dout[i], x[i]
         if number == 0:
             for j in range(d):
-                dslope[j] += g[j] * (scale * (max(X[j], zero) + alpha * (E[j] - one)) - X[j])
-                g[j] *= one + slope[j] * (scale * (one if X[j] > zero else alpha * E[j]) - one)
+                e = _exp(min(X[j], most), constants)
+                dslope[j] += g[j] * (scale * (max(X[j], zero) + alpha * (e - one)) - X[j])
+                g[j] *= one + slope[j] * (scale * (one if X[j] > zero else alpha * e) - one)
         elif number == 1:
             for j in range(d):
-                squares = E[j] * (E[j] + two)
+                e = _exp(min(X[j], most), constants)
+                squares = e * (e + two)
                 share = one / (squares + two)
                 t = squares * share
                 dslope[j] += g[j] * (X[j] * t - X[j])
-                g[j] *= one + slope[j] * (t + X[j] * ((four * E[j] * share) * ((one + E[j]) * share)) - one)
+                g[j] *= one + slope[j] * (t + X[j] * ((four * e * share) * ((one + e) * share)) - one)
         else:
             for j in range(d):
-                share = one / (one + E[j])
-                t = E[j] * share
+                e = _exp(min(X[j], most), constants)
+                share = one / (one + e)
+                t = e * share
                 dslope[j] += g[j] * (X[j] * t - X[j])
                 g[j] *= one + slope[j] * (t * (one + X[j] * share) - one)
 

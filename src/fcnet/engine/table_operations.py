@@ -11,6 +11,12 @@ CURVES = {"selu": 0.0, "mish": 20.0, "silu": 40.0}
 """Functions of x and of its exponential, and above which x they are lines, to the last digit of float64."""
 
 
+def _exponentials(curve: str, x: Array) -> Array:
+    """Return exp(x), x being cut off where the curve is a line."""
+    e: Array = np.minimum(x, CURVES[curve])
+    return np.exp(e, out=e)
+
+
 def _selu(x: Array, e: Array) -> Array:
     return SELU_SCALE * (np.maximum(x, 0) + SELU_ALPHA * (e - 1))
 
@@ -53,22 +59,15 @@ _FUNCTIONS: dict[str, tuple[Callable[[Array, Array], Array], Callable[[Array, Ar
 class TableOperations:
     """The equations are in `fcnet.nn`. Arrays are of the dtype of the engine; `n` rows, `k` members."""
 
-    @staticmethod
-    def exponentials(curve: str, x: Array, out: Array) -> None:
-        """Write exp(x), x being cut off where the curve is a line."""
-        np.minimum(x, CURVES[curve], out=out)
-        np.exp(out, out=out)
-
-    def curve(self, curve: str, x: Array, slope: Array, e: Array, out: Array, /) -> None:
-        """Write ``x + w (f(x) - x)`` to `out`, and to `e` the exponentials of x (n, d); f has a name, w is the slope (d,)."""
-        self.exponentials(curve, x, e)
-        np.subtract(_FUNCTIONS[curve][0](x, e), x, out=out)
+    def curve(self, curve: str, x: Array, slope: Array, out: Array, /) -> None:
+        """Write ``x + w (f(x) - x)`` to `out` for x (n, d); f has a name, w is the slope (d,)."""
+        np.subtract(_FUNCTIONS[curve][0](x, _exponentials(curve, x)), x, out=out)
         out *= slope
         out += x
 
-    def curve_backward(self, curve: str, dout: Array, x: Array, slope: Array, e: Array, dslope: Array, /) -> None:
+    def curve_backward(self, curve: str, dout: Array, x: Array, slope: Array, dslope: Array, /) -> None:
         """Replace `dout` by the gradient of x, and write that of the slope."""
-        value, slope_of = _FUNCTIONS[curve]
+        (value, slope_of), e = _FUNCTIONS[curve], _exponentials(curve, x)
         np.sum(dout * (value(x, e) - x), axis=0, out=dslope)
         dout *= 1 + slope * (slope_of(x, e) - 1)
 

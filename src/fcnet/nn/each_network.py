@@ -59,8 +59,8 @@ def logits_of_few(network: "TabularNet", X: Array) -> Array | None:
                 out *= layer.factor
             x = np.add(out, _stacked(every, layer.b), out=out)
         elif isinstance(layer, Parametric):
-            exponentials, out = np.empty_like(x), np.empty_like(x)
-            TableOperations().curve(layer.curve, x, _stacked(every, layer.slope), exponentials, out)
+            out = np.empty_like(x)
+            TableOperations().curve(layer.curve, x, _stacked(every, layer.slope), out)
             x = out
         else:
             x *= _stacked(every, *layer.parameters)

@@ -31,10 +31,9 @@ class Parametric(Layer):
         self.parameters = {self.slope: Parameter((size,), 1.0, decayed=True, rate=self.rate)}
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        slope = params[self.slope]
-        exponentials, out = (engine.buffer(f"{name} {self.slope}", x.shape) for name in ("exp", "out"))
-        engine.curve(self.curve, x, slope, exponentials, out)
-        return out, (x, slope, exponentials)
+        slope, out = params[self.slope], engine.buffer(f"out {self.slope}", x.shape)
+        engine.curve(self.curve, x, slope, out)
+        return out, (x, slope)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``dw = Σ_rows dout (f(x) - x)``, ``dx = dout (1 + w (f'(x) - 1))``.
@@ -42,9 +41,9 @@ class Parametric(Layer):
         ``f' = 1.0507`` for x > 0, else ``1.7581 exp(x)``; ``t + x (1 - t²) σ(x)`` with ``t = tanh(log(1 + exp(x)))``;
         ``σ(x) (1 + x (1 - σ(x)))``.
         """
-        x, slope, exponentials = cache
+        x, slope = cache
         dslope = engine.buffer(f"d{self.slope}", slope.shape)
-        engine.curve_backward(self.curve, dout, x, slope, exponentials, dslope)
+        engine.curve_backward(self.curve, dout, x, slope, dslope)
         return dout, {self.slope: dslope}
 
     def to_onnx(self, graph: "Graph", x: str, number: Number, slope: Array) -> str:
