@@ -80,5 +80,12 @@ def test_a_regression_is_learnt_in_its_scale(tmp_path):
     assert json.loads(fcnet("doctor", path, "--json").stdout)[0]["code"] == "healthy"
 
 
+def test_of_kernel_regression_the_data_is_looked_at():
+    kernel = ["features=patches", "n_filters=8", "patch_sizes=[3]", "n_components=10", "mirror=true", "training=kernel"]
+    changes = [word for change in kernel for word in ("--set", change)]
+    codes = [finding["code"] for finding in json.loads(fcnet("doctor", "digits", *changes, "--json").stdout)]
+    assert codes == ["healthy"]
+
+
 def test_what_is_no_data_set_is_wrong_use():
     assert "Did you mean 'digits'?" in fcnet("doctor", "digit", code=2).stderr

@@ -6,7 +6,7 @@ import numpy as np
 
 from fcnet.doctor.finding import Finding
 from fcnet.doctor.probes import PROBES, Probe, association, errors, linear, out_of_fold, trees
-from fcnet.doctor.rows import Rows
+from fcnet.doctor.rows import Rows, normal_scores
 from fcnet.types import Array
 
 MOST_ROWS, FEWEST_ROWS, ENOUGH_ROWS = 3000, 60, 300
@@ -78,6 +78,7 @@ def _leaks(few: Rows, Y: Array, rng: np.random.Generator) -> Iterator[Finding]:
     if share < WORTH_A_LOOK:
         return
     one = few.X[:, [column]]
+    one = np.hstack([one, normal_scores(one)])
     both = (_row_errors(few, probe, one, Y, rng) for probe in (linear, trees))
     e, constant = min(both, key=lambda each: float(each[0].mean()))
     if e.mean() > NEARLY * constant:

@@ -59,10 +59,15 @@ class Rows:
         elif self.loss.has_labels:
             targets = y.astype(np.float64)
         else:
-            from scipy.stats import norm, rankdata
-
-            targets = norm.ppf((rankdata(y, axis=0) - 0.5) / len(y))
+            targets = normal_scores(y)
         return np.asarray(targets - targets.mean(axis=0))
+
+
+def normal_scores(values: Array) -> Array:
+    """Return for each value (n, k) the quantile of the normal distribution that its rank in its column stands for."""
+    from scipy.stats import norm, rankdata
+
+    return np.asarray(norm.ppf((rankdata(values, axis=0) - 0.5) / len(values)))
 
 
 def some(X: Any, y: Array, rng: np.random.Generator, most: int) -> tuple[Array, Array]:
