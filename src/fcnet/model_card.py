@@ -11,9 +11,11 @@ from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.results import read_metrics
-from fcnet.experiments.scores import score_of, threshold_words
+from fcnet.experiments.scores import is_of_numbers, threshold_words
 from fcnet.model import Model
 from fcnet.model_file import load
+from fcnet.nn.loss import Loss
+from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.preprocessing import Preprocessor
 from fcnet.training.metrics import in_words
 from fcnet.words import duration_words, listed, setting_words
@@ -27,6 +29,10 @@ OF_CLASSES = (
 OF_NUMBERS = (
     "It predicts a number whatever it is shown, also for rows that are far from all that it has learnt from.",
     "It does not say how sure it is of a number: the errors above are those of all rows together.",
+)
+OF_QUANTILES = (
+    OF_NUMBERS[0].replace("a number", "quantiles"),
+    "How often a target is below a quantile is known of all rows together: for rows of one kind it may be otherwise.",
 )
 
 
@@ -61,13 +67,16 @@ def model_card(run: str | Path) -> str:
     title = f"# {_plain(run.resolve().name)}"
     trained = f"Trained by fcnet {config.fcnet} with the recipe {_plain(config.recipe)} on {data}."
     texts = [f"## {name}\n\n" + "\n\n".join(texts) for name, texts in sections.items()]
-    return "\n\n".join([title, f"{_purpose(model)} {trained}", *texts]) + "\n"
+    return "\n\n".join([title, f"{_purpose(model, metrics)} {trained}", *texts]) + "\n"
 
 
-def _purpose(model: Model) -> str:
+def _purpose(model: Model, metrics: dict[str, Any]) -> str:
     of = "an image" if model.image_shape else "a row of a table" if model.preprocessor.columns else "a row of numbers"
     if not model.network.loss.has_labels:
-        return f"A fully-connected neural network that predicts the number {_plain(model.classes[0])} from {of}."
+        target = f"the number {_plain(metrics.get('target') or model.classes[0])}"
+        if isinstance(model.network.loss, QuantileLoss):
+            target = f"the quantiles {listed(model.classes, MOST_NAMES)} of {target}"
+        return f"A fully-connected neural network that predicts {target} from {of}."
     return f"A fully-connected neural network that says which of {model.network.n_classes} classes {of} belongs to."
 
 
@@ -137,7 +146,7 @@ def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     how, members = how_trained(config, metrics), metrics.get("members")
     rows = (
         [part, f"`{name}`", _plain(setting_words(value))]
-        for part, values in config.settings.grouped(of_numbers=score_of(metrics).name == "r2").items()
+        for part, values in config.settings.grouped(of_numbers=is_of_numbers(metrics)).items()
         for name, value in values.items()
     )
     texts = [
@@ -149,13 +158,19 @@ def _training(metrics: dict[str, Any], config: Config) -> list[str]:
     return [text for text in texts if text]
 
 
+def _limits_of_loss(loss: Loss) -> tuple[str, ...]:
+    if isinstance(loss, QuantileLoss):
+        return OF_QUANTILES
+    return OF_CLASSES if loss.has_labels else OF_NUMBERS
+
+
 def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
     limits = [
         f"It has learnt from {metrics['n_train']:,} rows of {data} and from nothing else. The figures above are for rows of "
         "the same source; on other data it has not been measured.",
         "Nobody has examined whether it does equally well for all groups of people or things in the data, nor how it answers "
         "inputs that were made to mislead it.",
-        *(OF_CLASSES if model.network.loss.has_labels else OF_NUMBERS),
+        *_limits_of_loss(model.network.loss),
     ]
     if model.image_shape:
         height, width, _ = model.image_shape
@@ -167,7 +182,11 @@ def _limits(data: str, metrics: dict[str, Any], model: Model) -> list[str]:
 
 def _use(model: Model) -> list[str]:
     if model.preprocessor.columns:
-        what = "the classes of raw rows and their probabilities" if model.network.loss.has_labels else "the number of each row"
+        what = (
+            "the classes of raw rows and their probabilities"
+            if model.network.loss.has_labels
+            else "the number of each row, or its quantiles"
+        )
         return [f"```console\n$ fcnet predict RUN new.csv  # {what}\n```"]
     return [
         "```python\nimport fcnet\n\n"

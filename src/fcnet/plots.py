@@ -117,10 +117,11 @@ def plot_epoch_loss(history: History) -> "Figure":
 
 
 def plot_accuracy(history: History) -> "Figure":
-    """Return a figure of the training and validation accuracy of every epoch, or of a regression's R²."""
-    if any(name.endswith("_r2") for row in history for name in row):
-        columns = {"train_r2": ("training", BLUE), "val_r2": ("validation", ORANGE)}
-        return _plot_epochs(history, "R² by epoch", "R²", columns)
+    """Return a figure of the training and validation accuracy of every epoch, or of the R² or D² of a regression."""
+    for score, words in {"r2": "R²", "d2": "D²"}.items():
+        if any(name.endswith(f"_{score}") for row in history for name in row):
+            columns = {f"train_{score}": ("training", BLUE), f"val_{score}": ("validation", ORANGE)}
+            return _plot_epochs(history, f"{words} by epoch", words, columns)
     columns = {"train_accuracy": ("training", BLUE), "val_accuracy": ("validation", ORANGE)}
     figure = _plot_epochs(history, "Accuracy by epoch", "accuracy", columns)
     figure.axes[0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")

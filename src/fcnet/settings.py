@@ -128,7 +128,7 @@ def _convert(value: Any, kind: Any) -> Any:
             with suppress(SettingError, msgspec.ValidationError):
                 return checked("", value, member)
         raise SettingError("none of them")
-    if get_origin(base) is tuple and isinstance(value, int):  # one number stands for a list of one
+    if get_origin(base) is tuple and isinstance(value, int | float):  # one number stands for a list of one
         value = [value]
     return msgspec.convert(value, kind, strict=True)
 

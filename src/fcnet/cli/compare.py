@@ -50,7 +50,7 @@ def compare(
     by their settings. With --on they are recipes, names or files; where there is no B, it is A with the changes by --set-b.
 
     Several seeds are compared in pairs by the t-test, single runs row by row by McNemar's test, those of a regression by the
-    t-test of squared errors.
+    t-test of squared errors, or of the pinball losses of quantiles.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ def show_note(note: object) -> None:
 
 
 def score_words(metrics: Mapping[str, Any], part: str) -> str:
-    """Return the accuracy, or the R², of the ``val``, ``train`` or ``test`` part."""
+    """Return the accuracy, or the R² or D², of the ``val``, ``train`` or ``test`` part."""
     from fcnet.experiments.scores import score_of
 
     score = score_of(metrics)
@@ -60,8 +60,9 @@ def score_words(metrics: Mapping[str, Any], part: str) -> str:
 
 def other_metrics(metrics: Mapping[str, Any], part: str) -> str:
     """Return the other metrics of the ``val`` or ``test`` part, as a sentence; nothing where there are none."""
-    from fcnet.experiments.scores import threshold_words
+    from fcnet.experiments.scores import SCORES, threshold_words
     from fcnet.training.metrics import in_words
 
-    others = [f"{name} {value}" for name, value in in_words(metrics, part).items() if name not in ("accuracy", "R²")]
+    scores = {score.words for score in SCORES.values()}
+    others = [f"{name} {value}" for name, value in in_words(metrics, part).items() if name not in scores]
     return f"{PARTS[part]} {', '.join(others)}. {threshold_words(metrics)}".rstrip() if others else ""

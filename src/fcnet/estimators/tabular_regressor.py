@@ -14,10 +14,9 @@ from fcnet.estimators.tabular_settings import NETWORK, TRAINING
 from fcnet.nn.checks import check_results
 from fcnet.nn.losses import get_loss
 from fcnet.nn.regression_losses import QuantileLoss
-from fcnet.training.target_scale import RateScale, TargetScale
+from fcnet.training.regression import LOSSES
+from fcnet.training.target_scale import TargetScale, scale_for
 from fcnet.types import Array
-
-LOSSES = ("squared_error", "absolute_error", "quantile", "poisson")
 
 
 class TabularRegressor(RegressorMixin, TabularEstimator):
@@ -113,7 +112,7 @@ validation_fraction, refit, n_ensemble, settings, random_state, threads, engine,
         return [f"y{i}" for i in range(targets.shape[1])]
 
     def _scale_of(self, rows: Rows, dtype: str) -> TargetScale:
-        scale = (RateScale if self.loss == "poisson" else TargetScale).of(rows.y, rows.weights)
+        scale = scale_for(get_loss(self._loss_name()), rows.y, rows.weights)
         words = ("y", 'give settings={"dtype": "float64"}')
         scale.check(dtype, *words)
         scale.check_digits(dtype, *words)

@@ -5,19 +5,45 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.experiments.job import Training
+from fcnet.experiments.folder import LINEAR
+from fcnet.experiments.job import Job, Training
 from fcnet.experiments.paired import Difference, over_losses, over_rows
 from fcnet.experiments.scores import measured
 from fcnet.model import Model
+from fcnet.model_file import save
 from fcnet.nn.loss import HALF, Loss
-from fcnet.training.baselines import fit_linear, rows_to_fit
-from fcnet.training.metrics import METRICS, Metric
-from fcnet.training.target_scale import TargetScale
+from fcnet.training.baselines import OF_LINEAR, fit_linear, rows_to_fit
+from fcnet.training.metrics import AUTO, METRICS, Metric, get_metric
+from fcnet.training.target_scale import scale_for
 from fcnet.types import Array
 
-WORDS = {"class_shares": "the class shares", "mean": "the mean", "linear": "the linear model"}
+CONSTANTS = {"absolute_error": "median", "d2": "quantiles"}  # by a loss or its metric: what predicts best without any column
+BY_LOSS = {"absolute_error": "mae", "poisson": "poisson_deviance"}  # what shows a loss to people; of others its own metric
+WORDS = {
+    "class_shares": "the class shares",
+    "mean": "the mean",
+    "median": "the median",
+    "quantiles": "the quantiles of all targets",
+    "linear": "the linear model",
+}
 PARTS = {"val": "validation", "test": "test"}
 FEW = 50  # rows, with fewer of which a difference is seldom more than chance
+
+
+def keep_linear(job: Job, model: Model, of_classes: Array | None) -> tuple[Model, Array] | None:
+    """Write a linear model of what a network was trained on, and return it with its logits of the validation part.
+
+    For losses that have none nothing is written, and None is returned.
+    """
+    data = job.data
+    if model.network.loss.name not in OF_LINEAR:
+        return None
+    linear = linear_model(model, data.X_train, job.prepared.rows[: len(data.y_train)], data.y_train, of_classes)
+    is_same = linear.preprocessor is model.preprocessor
+    logits = linear.network.logits(job.X_val) if is_same else linear.logits(data.X_val)
+    linear.threshold = job.recipe.training.threshold_for(linear.loss, logits, data.y_val)
+    save(job.run / LINEAR, linear)
+    return linear, logits
 
 
 def linear_model(model: Model, raw: Any, X: Array, y: Array, of_classes: Array | None = None) -> Model:
@@ -37,7 +63,7 @@ def compare(
     metrics: dict[str, Any],
     part: str,
     network: tuple[Model, Array],
-    linear: tuple[Model, Array],
+    linear: tuple[Model, Array] | None,
     y: Array,
     y_train: Array,
     of_classes: Array | None = None,
@@ -53,7 +79,7 @@ def compare(
     metrics : dict
     part : {"val", "test"}
     network, linear : pairs of a Model and an array (n, n_outputs)
-        The model of the network, and the linear one, with their logits.
+        The model of the network, and the linear one, with their logits; there is none for some losses of regressions.
     y, y_train : arrays (n,) or (n, n_outputs)
         The targets of these rows, and of those to train.
     of_classes : array (n_classes,), optional
@@ -65,10 +91,13 @@ def compare(
     """
     (model, logits), loss = network, network[0].loss
     constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1]).astype(logits.dtype), logits.shape)
-    others = {"class_shares" if loss.has_labels else "mean": constant, "linear": linear[1]}
-    scale = None if loss.has_labels else TargetScale.of(y_train)
-    for (name, each), own in zip(others.items(), (model.network.loss, linear[0].loss), strict=True):
-        metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured(part, own, each, y, scale))
+    name = "class_shares" if loss.has_labels else CONSTANTS.get(loss.name, CONSTANTS.get(loss.metric, "mean"))
+    others, losses = {name: constant}, {name: model.network.loss}
+    if linear is not None:
+        others["linear"], losses["linear"] = linear[1], linear[0].loss
+    scale = None if loss.has_labels else scale_for(loss, y_train)
+    for name, each in others.items():
+        metrics.setdefault("baselines", {}).setdefault(name, {}).update(measured(part, losses[name], each, y, scale))
     weights = None
     if of_classes is not None:
         weights = of_classes[y]
@@ -99,7 +128,7 @@ def warnings_of(
     than one half, which may have been chosen for another metric, or where rows have `weights` (n,) by their classes.
     """
     said, rows, is_few = [], f"on the {len(y):,} {PARTS[part]} rows", len(y) < FEW
-    metric = METRICS["loss" if loss.has_labels else "r2"]
+    metric = METRICS["loss"] if loss.has_labels else get_metric(BY_LOSS.get(loss.name, AUTO), loss)
     words = "log-loss" if loss.has_labels else metric.words
     counts = 1.0 if weights is None else weights / weights.mean()
     losses, predicted = counts * loss.losses(logits, y), loss.predict(logits)
@@ -153,6 +182,8 @@ def _no_better(
 
 def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Mapping[str, Difference], counts: Array | float) -> str:
     """Return what may be the reason; not the columns, where the linear model is clearly better than what knows none."""
+    if "linear" not in others:
+        return "It may{} be that the columns say nothing of the target."
     if weak.keys() == {"linear"}:
         return "It may{} be that what is to be learnt is linear."
     constant, linear = (counts * loss.losses(each, y) for each in others.values())

@@ -80,7 +80,9 @@ def as_typed(value: Any, annotation: Any) -> Any:
     if get_origin(base) is tuple:
         inside = re.fullmatch(r"\[([^][()]*)\]|\(([^][()]*)\)|([^][()]*)", value)
         items = re.split(r"\s*,\s*|\s+", (inside[inside.lastindex or 0] if inside else value).strip(" ,"))
-        return [int(item) for item in items] if all(map(str.isdecimal, items)) else value
+        with suppress(ValueError):
+            return [int(item) if item.isdecimal() else float(item) for item in items]
+        return value
     with suppress(ValueError):
         return checked("", float(value), annotation)
     return value

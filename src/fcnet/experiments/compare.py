@@ -12,12 +12,13 @@ from fcnet.data.table_file import stem
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import METRICS_FILE, PREDICTIONS, sweep_words
-from fcnet.experiments.paired import Difference, over_errors, over_rows, over_seeds
+from fcnet.experiments.paired import Difference, over_errors, over_quantiles, over_rows, over_seeds
 from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics, read_state
 from fcnet.experiments.run import model_and_data, train
 from fcnet.experiments.runs import run_folders
 from fcnet.experiments.scores import score_of
+from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.training.callbacks import Callback
 from fcnet.training.metrics import Metric
 from fcnet.types import Array
@@ -153,6 +154,8 @@ def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
         raise InputError(f"{pair} have the same settings and the same seed, {seeds[0]}: there is nothing to compare.")
     if len(a.runs) == len(b.runs) == 1:
         (of_a, y), (of_b, _) = _of_rows(a, data_dir), _of_rows(b, data_dir)
+        if isinstance(loss := a.config.settings.training.loss_of_numbers, QuantileLoss):
+            return Compared(a, b, seeds, over_quantiles(of_a, of_b, y, loss))
         if a.score.name == "r2":
             return Compared(a, b, seeds, over_errors(of_a, of_b, y))
         return Compared(a, b, seeds, over_rows(of_a == y, of_b == y))
@@ -189,6 +192,8 @@ def _rows_of(config: Config, metrics: dict[str, Any], run: Path) -> Iterator[tup
     name = f"{config.dataset} ({config.checksum})" if config.checksum else config.dataset
     yield "the data", config.checksum or config.dataset, name
     yield "their metric", score_of(metrics).name, score_of(metrics).words
+    if isinstance(loss := config.settings.training.loss_of_numbers, QuantileLoss):
+        yield "what is predicted", loss.name, f"quantiles {listed(map(str, loss.quantiles))}"
     for what, key in (("the target", "target"), ("the number of rows", "n_val")):
         yield what, metrics.get(key), metrics.get(key)
     labels = metrics.get("val_labels")

@@ -17,7 +17,7 @@ from fcnet.data.table_file import is_table
 from fcnet.engine import default_engine
 from fcnet.errors import FcnetError, FileFormatError, SettingError
 from fcnet.experiments.folder import CONFIG, sweep_words
-from fcnet.experiments.gradient import FOR_CLASSES
+from fcnet.experiments.gradient import FOR_CLASSES, FOR_NUMBERS
 from fcnet.experiments.recipe import SWEEP, Recipe
 from fcnet.experiments.tree import leaves
 from fcnet.files import write_atomic
@@ -106,11 +106,13 @@ class Config:
 
     def check_data(self, data: Dataset) -> None:
         """Raise SettingError or InputError if settings do not fit the data, before anything costs time."""
-        if not data.classes and (given := [name for name in self.changed if name.rpartition(".")[2] in FOR_CLASSES]):
-            raise SettingError(
-                f"{given[0]} is for classes, and the target {data.target!r} is a number: leave it out"
-                f"{', or say --task classification' * (not self.task)}."
-            )
+        idle = FOR_NUMBERS if data.classes else FOR_CLASSES
+        if given := [name for name in self.changed if name.rpartition(".")[2] in idle]:
+            what = f"the target {data.target!r}" if data.target else data.name
+            why = "for regressions, and {} has classes" if data.classes else "for classes, and {} is a number"
+            other = "regression" if data.classes else "classification"
+            may_be = bool(data.target) and not self.task
+            raise SettingError(f"{given[0]} is {why.format(what)}: leave it out{f', or say --task {other}' * may_be}.")
         self.settings.check_data(data)
 
     def options(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fcnet.experiments.folder import CHECKPOINT, HISTORY, MODEL
 from fcnet.experiments.history_file import HistoryFile
-from fcnet.experiments.job import Job, Trained, loss_of, scale_of
+from fcnet.experiments.job import Job, Trained, outputs_of, scale_of
 from fcnet.experiments.network import Network
 from fcnet.model import Model
 from fcnet.model_file import save
@@ -63,23 +63,24 @@ class KeepModel(Callback):
 def descend(settings: "GradientDescent", job: Job) -> Trained:
     """Train the network of a recipe by these settings, and leave history, checkpoint and model in the run folder."""
     recipe, data, X_train = job.recipe, job.data, job.prepared.rows
-    views, scale, n = recipe.augmentation, scale_of(data), len(data.y_train)
+    views, loss, n = recipe.augmentation, settings.loss_of(data), len(data.y_train)
+    scale, outputs = scale_of(data, loss), outputs_of(data, loss)
     y_train, y_val = np.concatenate([data.y_train] * (len(X_train) // n)), data.y_val
     made: dict[str, Any] = {"seed": job.seed, "engine": job.engine, "image_shape": data.image_shape}
     sizes = job.prepared.preprocessor.category_sizes
-    network = (recipe.network or Network()).make(X_train, sizes, len(data.outputs), loss=loss_of(data), **made)
+    network = (recipe.network or Network()).make(X_train, sizes, len(outputs), loss=loss.name, **made)
     in_effect = settings.resolved(len(X_train), network.loss)
     if job.keep_model and settings.batches != "full" and int(in_effect.batch_size) > len(X_train):
         _log.info(
             "batch_size is %s, and there are %s rows to train on: an epoch is one batch.",
             *(f"{in_effect.batch_size:,}", f"{len(X_train):,}"),
         )
-    model = Model(network, job.prepared.preprocessor, data.outputs, data.image_shape, data.max_value)
+    model = Model(network, job.prepared.preprocessor, outputs, data.image_shape, data.max_value)
     if views.average_views:
         # Of pixels, nearer views are better ones: those by three pixels lower the accuracy again.
         model.average_mirror, model.average_shift = views.mirror, min(views.shift, 1)
     augment = job.prepared.preprocessor.augmentation(Views(data.image_shape, views.mirror, views.shift))
-    in_units = [InUnits(float(scale.std[0]))] if scale else []
+    in_units = [InUnits(float(scale.unit[0]))] if scale else []
     targets, val_targets = (scale.apply(y_train), scale.apply(y_val)) if scale else (y_train, y_val)
     of_classes = settings.class_weights(data)
     weights = None if of_classes is None else of_classes[y_train]

@@ -8,15 +8,16 @@ import numpy as np
 from msgspec import Meta
 
 from fcnet.data import Dataset
-from fcnet.errors import SettingError
+from fcnet.errors import InputError, SettingError
 from fcnet.experiments.descent import descend
-from fcnet.experiments.job import Job, Trained, Training, check_metric_of, loss_of
+from fcnet.experiments.job import Job, Trained, Training, check_metric_of, outputs_of
 from fcnet.nn.loss import HALF
-from fcnet.nn.losses import Loss, get_loss
+from fcnet.nn.losses import Loss
 from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, Threshold, choices
 from fcnet.training.batches import Augmentation, BatchKind
 from fcnet.training.callbacks import Callback, check_patience, stopping
 from fcnet.training.metrics import AUTO, METRICS
+from fcnet.training.regression import AbsoluteError, Poisson, RegressionLoss, SquaredError, loss_for
 from fcnet.training.schedules import SCHEDULES, Constant, Schedule
 from fcnet.training.tabular import (
     LEAST_BATCH,
@@ -36,7 +37,8 @@ from fcnet.types import Array
 if TYPE_CHECKING:
     from fcnet.experiments.recipe import Recipe
 
-# Settings for classes, as a regression has them.
+# Settings for classes, as a regression has them; and those for regressions.
+FOR_NUMBERS = ("loss", "quantiles")
 FOR_CLASSES: dict[str, Any] = {"label_smoothing": 0.0, "class_weight": "none", "calibrate": False, "threshold": HALF}
 
 
@@ -63,6 +65,13 @@ class GradientDescent(Training, tag="gradient"):
         NotNegative | Auto,
         Meta(description="Multiplied by the schedule; auto is for network = tabular: 0.04, or 0.2 where it learns numbers."),
     ] = 1e-2
+    loss: Annotated[
+        RegressionLoss,
+        Meta(
+            description="Of a regression: what is predicted is the mean with squared_error, the median with absolute_error, "
+            "quantiles, or with poisson the mean of counts, or of other numbers of at least 0."
+        ),
+    ] = SquaredError()
     update: Annotated[Update, Meta(description="The rule by which a gradient moves the parameters.")] = Momentum()
     schedule: Annotated[Schedule, Meta(description="How the learning rate changes in the course of the training.")] = Constant()
     dropout_schedule: Annotated[
@@ -85,9 +94,9 @@ class GradientDescent(Training, tag="gradient"):
         str,
         choices(
             (AUTO, *METRICS),
-            "The metric of the validation part that says which epoch is best: auto for accuracy, or R² in a regression; "
-            "log_loss for probabilities, roc_auc, average_precision or f1 for a rare class; rmse or mae for numbers. keep_best "
-            "and patience go by it.",
+            "The metric of the validation part that says which epoch is best: auto for accuracy, or in a regression for what "
+            "goes with its loss; log_loss for probabilities, roc_auc, average_precision or f1 for a rare class; rmse or mae "
+            "for numbers. keep_best and patience go by it.",
         ),
     ] = AUTO
     patience: Annotated[
@@ -152,8 +161,24 @@ class GradientDescent(Training, tag="gradient"):
             raise SettingError("weight_decay_schedule is for update = adamw, which has a weight_decay.")
 
     def check_data(self, data: Dataset) -> None:
-        check_metric_of(data, self.monitor)
-        check_threshold(self.threshold, get_loss(loss_of(data)), len(data.outputs))
+        loss = self.loss_of(data)
+        if data.classes and self.loss != SquaredError():
+            raise SettingError(f"loss is for regressions, and {data.target or data.name!r} has classes: leave it out.")
+        if loss.name == "poisson" and (least := min(data.y_train.min(), data.y_val.min())) < 0:
+            raise InputError(
+                f"loss = poisson is for numbers of at least 0, and the target {data.target!r} has {least:g}: set another loss."
+            )
+        check_metric_of(data, loss, self.monitor)
+        check_threshold(self.threshold, loss, len(outputs_of(data, loss)))
+
+    @property
+    def loss_of_numbers(self) -> Loss:
+        return loss_for(self.loss)
+
+    @property
+    def judge(self) -> str:
+        """The monitor in effect: that of a regression whose R² is not what its loss asks for is the loss."""
+        return "loss" if self.monitor == AUTO and isinstance(self.loss, AbsoluteError | Poisson) else self.monitor
 
     def resolved(self, n_rows: int, loss: Loss) -> Self:
         """Return these settings with numbers for what is auto, by the training rows and the loss; also without idle ones."""
@@ -163,7 +188,8 @@ class GradientDescent(Training, tag="gradient"):
             "learning_rate": rate_for(loss),
         }
         found = {name: value for name, value in rules.items() if getattr(self, name) == AUTO}
-        return msgspec.structs.replace(self, **found, **({} if loss.has_labels else FOR_CLASSES))
+        idle = {} if loss.has_labels else FOR_CLASSES | {"monitor": self.judge}
+        return msgspec.structs.replace(self, **found, **idle)
 
     def trainer(
         self, seed: int, augment: Augmentation | None = None, callbacks: Iterable[Callback] = (), *, advise: bool = True
@@ -211,14 +237,15 @@ class GradientDescent(Training, tag="gradient"):
     @property
     def chosen_by_validation(self) -> str:
         epoch = f"the epoch{'s' * (self.best_epochs > 1)}" if self.keep_best else "when to stop" * bool(self.patience)
-        share, temperature = "the share of a linear model" * self.blend_linear, "the temperature" * self.calibrate
+        blends = self.blend_linear and isinstance(self.loss, SquaredError)
+        share, temperature = "the share of a linear model" * blends, "the temperature" * self.calibrate
         threshold = "the threshold" * (self.threshold == AUTO)
         *others, last = list(filter(None, [epoch, share, temperature, threshold])) or [""]
         return f"{', '.join(others)} and {last}" if others else last
 
     def how(self, metrics: dict[str, Any]) -> str:
         n = min(self.best_epochs, metrics["epochs"])
-        where = f"on the validation part{'' if self.monitor == AUTO else f' by {METRICS[self.monitor].words}'}"
+        where = f"on the validation part{'' if self.judge == AUTO else f' by {METRICS[self.judge].words}'}"
         kept = f"epoch {metrics['best_epoch']} was the best {where}, and is the one kept"
         if n > 1:
             kept = f"the {n} that were best {where} predict together, epoch {metrics['best_epoch']} the first of them"

@@ -57,7 +57,7 @@ def permutation_importance(run: Path, *, data_dir: str | None = None, repeats: i
         result = {
             "rows": len(X),
             "repeats": repeats,
-            "metric": "log_loss" if loss.has_labels else "r2",
+            "metric": "log_loss" if loss.has_labels else loss.metric,
             "seconds": round(time.monotonic() - began, 3),
             "columns": [{"name": columns[j][0], "mean": float(found.mean[j]), "std": float(found.std[j])} for j in found.order],
             "dependence": drawn,

@@ -10,12 +10,13 @@ from fcnet.data import Dataset
 from fcnet.model import Model
 from fcnet.nn.loss import HALF, Loss
 from fcnet.nn.losses import get_loss
+from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.preprocessing import Prepared
 from fcnet.settings import Settings
 from fcnet.training.callbacks import Callback
 from fcnet.training.metrics import check_metric
 from fcnet.training.tabular import MOST_EPOCHS
-from fcnet.training.target_scale import TargetScale
+from fcnet.training.target_scale import TargetScale, scale_for
 from fcnet.types import Array
 
 if TYPE_CHECKING:
@@ -54,19 +55,19 @@ class Trained:
     temperature: float | None = None  # that the logits were divided by, where that was asked for
 
 
-def check_metric_of(data: Dataset, name: str) -> None:
+def check_metric_of(data: Dataset, loss: Loss, name: str) -> None:
     """Raise InputError if a metric is not one of such data, or not defined on its validation part."""
-    check_metric(name, get_loss(loss_of(data)), data.y_val, len(data.outputs))
+    check_metric(name, loss, data.y_val, len(outputs_of(data, loss)))
 
 
-def loss_of(data: Dataset) -> str:
-    """Return the name of the loss that data is learnt by."""
-    return "cross_entropy" if data.classes else "squared_error"
+def outputs_of(data: Dataset, loss: Loss) -> list[str]:
+    """Return what each output of a network is for: a class, the target of a regression, or a quantile of that."""
+    return [str(quantile) for quantile in loss.quantiles] if isinstance(loss, QuantileLoss) else data.outputs
 
 
-def scale_of(data: Dataset) -> TargetScale | None:
+def scale_of(data: Dataset, loss: Loss) -> TargetScale | None:
     """Return the scale of targets that a regression is trained in; None for classes."""
-    return None if data.classes else TargetScale.of(data.y_train)
+    return None if data.classes else scale_for(loss, data.y_train)
 
 
 class Training(Settings, tag_field="kind"):
@@ -78,6 +79,15 @@ class Training(Settings, tag_field="kind"):
     @abstractmethod
     def check(self, recipe: "Recipe") -> None:
         """Raise SettingError if this does not go with the other parts of a recipe."""
+
+    @property
+    def loss_of_numbers(self) -> Loss:
+        """The loss that numbers are learnt by."""
+        return get_loss("squared_error")
+
+    def loss_of(self, data: Dataset) -> Loss:
+        """Return the loss that data is learnt by."""
+        return get_loss("cross_entropy") if data.classes else self.loss_of_numbers
 
     def check_data(self, data: Dataset) -> None:
         """Raise InputError if the data cannot be trained on in this way, before anything costs time."""

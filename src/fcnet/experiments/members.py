@@ -20,7 +20,7 @@ from fcnet.experiments.job import scale_of
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.run import TrainOptions, begin, check_folder, check_run, is_begun, peak_memory_mb, train
-from fcnet.experiments.scores import measured, score_of, threshold_of, with_deviation
+from fcnet.experiments.scores import is_of_numbers, measured, score_of, threshold_of, with_deviation
 from fcnet.model import Ensemble, Model
 from fcnet.model_file import load, save
 from fcnet.types import Array
@@ -74,14 +74,15 @@ def record(
     compared: dict[str, Any] = {}
     logits, training = validated(model), config.settings.training
     model.threshold = training.threshold_for(model.loss, logits, y_val)
-    if all((folder / LINEAR).exists() for folder in folders):
-        linear = Ensemble([load(folder / LINEAR) for folder in folders])
-        linear_logits = validated(linear)
-        linear.threshold = training.threshold_for(linear.loss, linear_logits, y_val)
-        both = (model, logits), (linear, linear_logits)
+    if all("baselines" in one for one in each):
+        linear = None
+        if all((folder / LINEAR).exists() for folder in folders):
+            of_linear = Ensemble([load(folder / LINEAR) for folder in folders])
+            linear = of_linear, validated(of_linear)
+            of_linear.threshold = training.threshold_for(of_linear.loss, linear[1], y_val)
+            save(run / LINEAR, of_linear)
         of_classes = training.class_weights(parts[0])
-        compare(compared, "val", *both, y_val, parts[0].y_train, of_classes, training, config.folds)
-        save(run / LINEAR, linear)
+        compare(compared, "val", (model, logits), linear, y_val, parts[0].y_train, of_classes, training, config.folds)
     save(run / MODEL, model)
     score = score_of(each[0]).name
     tests, names = {f"test_{score}": None} if each_is_tested else {}, [name.format(score) for name in OF_A_MEMBER]
@@ -89,7 +90,7 @@ def record(
         "recipe": config.recipe,
         "seed": config.seed,
         f"train_{score}": float(np.mean([one[f"train_{score}"] for one in each])),
-        **measured("val", model.loss, logits, y_val, scale_of(parts[0])),
+        **measured("val", model.loss, logits, y_val, scale_of(parts[0], model.loss)),
         "n_val": len(y_val),
         "val_labels": labels_checksum(y_val),
         f"test_{score}": None,
@@ -138,7 +139,7 @@ def members_words(config: Config, metrics: dict[str, Any]) -> str:
 
 def how_trained(config: Config, metrics: dict[str, Any]) -> str:
     """Return a sentence that says how a finished run was trained."""
-    members, their = metrics.get("members"), "predictions" if score_of(metrics).name == "r2" else "probabilities"
+    members, their = metrics.get("members"), "predictions" if is_of_numbers(metrics) else "probabilities"
     if not members:
         return config.settings.training.how(metrics)
     seeds, recipes = sorted({one["seed"] for one in members}), len({one["recipe"] for one in members})

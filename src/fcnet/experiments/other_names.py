@@ -26,6 +26,7 @@ OTHER_NAMES = {
         "input_dropout": "inputdropoutrate",
         "l2": "l2reg l2regularisation l2regularization lambda reg",
         "label_smoothing": "smoothing",
+        "loss": "criterion lossfunction objective",
         "learning_rate": "eta learningrateinit lr",
         "calibrate": "calibration temperaturescaling",
         "mirror": "flip fliplr hflip horizontalflip",
@@ -64,6 +65,19 @@ NEAR_NAMES = {
 }
 
 
+LOSS_KEYS = {"loss", *(other for other, name in OTHER_NAMES.items() if name == "loss")}
+LOSSES = {
+    other: name
+    for name, others in {
+        "squared_error": "squared mse l2 meansquarederror",
+        "absolute_error": "absolute mae l1 meanabsoluteerror",
+        "quantile": "quantiles pinball",
+        "poisson": "counts",
+    }.items()
+    for other in others.split()
+}
+
+
 def option_error(key: str, value: Any) -> SettingError:
     """Return the error for an option of the command line where a setting should be."""
     text = ",".join(map(str, value)) if isinstance(value, list) else value
@@ -91,6 +105,8 @@ def value_here(key: str, value: Any) -> Any:
     >>> value_here("features", "none"), value_here("concentration", 1.5)  # κ of exp(κ (x·y - 1)) is twice γ
     ('pixels', 0.75)
     """
+    if plain(key.rpartition(".")[2]) in LOSS_KEYS and isinstance(value, str):
+        return LOSSES.get(plain(value), value)
     if plain(key) == "features" and value == "none":
         return "pixels"
     if plain(key) == "concentration" and isinstance(value, int | float) and not isinstance(value, bool):

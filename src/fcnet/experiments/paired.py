@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fcnet.nn.loss import Loss
 from fcnet.types import Array
 
 LEVEL, POWER = 0.95, 0.8
 MOST_SEEDS = 1000
 LOSSES, SCORES, ROWS = "paired t of losses", "paired t of scores", "paired t over rows"  # of others than accuracies
+QUANTILES = "paired t of pinball losses"  # over rows, too
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Difference:
 
     Parameters
     ----------
-    test : {"paired t", "paired t of losses", "paired t of scores", "paired t over rows", "McNemar"}
-        Of accuracies; of numbers that are to be low, or high; of R², row by row; of rows that are right.
+    test : {"paired t", "paired t of losses", "paired t of scores", "paired t over rows", "paired t of pinball losses", \
+"McNemar"}
+        Of accuracies; of numbers that are to be low, or high; of R², row by row; of D², likewise; of rows that are right.
     n : int
         Pairs of seeds, or rows.
     mean, low, high : float
@@ -52,7 +55,7 @@ class Difference:
     @property
     def is_of_rows(self) -> bool:
         """Whether it is one of two models, and not of recipes."""
-        return self.test in ("McNemar", ROWS)
+        return self.test in ("McNemar", ROWS, QUANTILES)
 
     @property
     def gain(self) -> float:
@@ -62,9 +65,12 @@ class Difference:
     @property
     def words(self) -> str:
         """The difference and its interval, in points of accuracy, or as it is where it is none of accuracies."""
-        scale, digits, unit = (1, 4, "") if self.test in (LOSSES, SCORES, ROWS) else (100, 2, " points")
+        scale, digits, unit = (1, 4, "") if self.test in (LOSSES, SCORES, ROWS, QUANTILES) else (100, 2, " points")
         mean, low, high = (f"{scale * value:+.{digits}f}" for value in (self.mean, self.low, self.high))
-        of_rows = {"McNemar": "exact McNemar test", ROWS: f"paired t-test of squared errors over {self.n:,} rows"}
+        of_rows = {"McNemar": "exact McNemar test"} | {
+            test: f"paired t-test of {what} over {self.n:,} rows"
+            for test, what in ((ROWS, "squared errors"), (QUANTILES, "pinball losses"))
+        }
         how = of_rows.get(self.test, f"paired t-test over {self.n} seeds")
         return f"{mean}{unit}, 95 % confidence interval {low} to {high}; p = {self.p_value:.2g} ({how})"
 
@@ -149,6 +155,26 @@ def over_errors(a: Array, b: Array, targets: Array) -> Difference:
     """
     of_a, of_b = (np.square(values.astype(np.float64) - targets).ravel() for values in (a, b))
     return _paired_t(ROWS, (of_a - of_b) / targets.var(), 0.0)[0]
+
+
+def over_quantiles(a: Array, b: Array, targets: Array, loss: Loss) -> Difference:
+    """Compare two models of the same quantiles on the same rows, by Student's paired t-test of their losses.
+
+    With the losses of a row i, and the mean loss L₀ of the quantiles of the targets themselves, dᵢ = (l_A - l_B) / L₀. The mean
+    of these is the D² of B less that of A.
+
+    Parameters
+    ----------
+    a, b : arrays (n, n_quantiles)
+        What each model predicts.
+    targets : array (n, 1)
+    loss : Loss
+    """
+    of_a, of_b, constant = (
+        loss.losses(values.astype(np.float64), targets)
+        for values in (a, b, np.broadcast_to(loss.constant_logits(targets, a.shape[1]), a.shape))
+    )
+    return _paired_t(QUANTILES, (of_a - of_b) / constant.mean(), 0.0)[0]
 
 
 def over_rows(a_right: Array, b_right: Array) -> Difference:

@@ -16,11 +16,13 @@ N_MISTAKES = 24
 def save_predictions(path: Path, part: str, loss: Loss, logits: Array, X: Array, y: Array) -> None:
     """Write what is predicted for each row of a part of the data, and the raw inputs of the most confident mistakes.
 
-    Of a regression, whose targets are (n, 1), the logits are its values, and its mistakes are the largest errors.
+    Of a regression, whose targets are (n, 1), its mistakes are the largest errors, or losses of quantiles.
     """
     if y.ndim == 2:
-        mistakes = np.argsort(-np.abs(logits - y).max(axis=1), kind="stable")[:N_MISTAKES]
-        tensors = {"values": logits, "targets": y}
+        values = loss.mean(logits)
+        errors = np.abs(values - y).max(axis=1) if values.shape == y.shape else loss.losses(logits, y)
+        mistakes = np.argsort(-errors, kind="stable")[:N_MISTAKES]
+        tensors = {"values": values, "targets": y}
     else:
         probabilities = softmax(logits)
         predicted = loss.predict(logits)
@@ -39,8 +41,8 @@ def read_predictions(path: Path) -> tuple[dict[str, Array], str]:
     """Return what `save_predictions` wrote, and the part of the data that it is for.
 
     ``probabilities`` is (n, n_classes), ``predicted`` and ``labels`` are (n,), ``mistakes`` the rows of the most confident
-    errors, ``mistake_inputs`` their raw inputs. A regression has ``values`` and ``targets`` (n, 1), and its mistakes are the
-    largest errors. A file that is missing or damaged raises FileFormatError.
+    errors, ``mistake_inputs`` their raw inputs. A regression has ``values`` (n, 1) or (n, n_quantiles), and ``targets`` (n, 1);
+    its mistakes are the largest errors. A file that is missing or damaged raises FileFormatError.
     """
     tensors, metadata = load_tensors(path, PREDICTIONS_FORMAT)
     if "labels" in tensors and "predicted" not in tensors:  # of before there was a threshold

@@ -14,7 +14,7 @@ from fcnet.errors import FileFormatError, SettingError, unknown_name
 from fcnet.experiments import tree
 from fcnet.experiments.changes import changed, read_change
 from fcnet.experiments.folder import CONFIG, sweep_words
-from fcnet.experiments.gradient import FOR_CLASSES, GradientDescent
+from fcnet.experiments.gradient import FOR_CLASSES, FOR_NUMBERS, GradientDescent
 from fcnet.experiments.job import scale_of
 from fcnet.experiments.kernel import KernelRegression
 from fcnet.experiments.network import Network
@@ -118,7 +118,7 @@ class Recipe(Settings):
         self.preprocessing.check(data.image_shape, views.mirror, views.shift, is_table=is_frame(data.X_train))
         if self.network is not None:
             self.network.check_images(data.image_shape)
-        if scale := scale_of(data):
+        if scale := scale_of(data, self.training.loss_of(data)):
             words = (f"The target {data.target!r}", "add --set dtype=float64")
             scale.check(self.dtype, *words)
             scale.check_digits(self.dtype, *words)
@@ -148,10 +148,10 @@ class Recipe(Settings):
         return tree.encode(self)
 
     def grouped(self, *, of_numbers: bool = False) -> dict[str, dict[str, Any]]:
-        """Return the values of each part by their paths in it, without what does nothing, such as settings for classes."""
+        """Return the values of each part by their paths in it, without what does nothing: for classes, or for numbers."""
         idle = {"description"} | ({"augmentation"} if self.augmentation == Augmentation() else set())
         parts = {name: tree.leaves(part) for name, part in self.to_dict().items() if name not in idle}
-        without = FOR_CLASSES if of_numbers else ()
+        without = FOR_CLASSES if of_numbers else FOR_NUMBERS
         return {
             name: {path or "kind": value for path, value in part.items() if path not in without} for name, part in parts.items()
         }

@@ -13,7 +13,7 @@ from fcnet.data import Dataset
 from fcnet.data.splits import joined
 from fcnet.engine import ENGINES
 from fcnet.errors import InputError, SettingError
-from fcnet.experiments.baselines import compare, linear_model
+from fcnet.experiments.baselines import compare, keep_linear
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import (
     CONFIG,
@@ -33,7 +33,7 @@ from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.scores import measured, score_of, threshold_of
 from fcnet.model import Model
-from fcnet.model_file import load, save
+from fcnet.model_file import load
 from fcnet.preprocessing import Prepared, TrainingRows
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
@@ -191,15 +191,9 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
     compared: dict[str, Any] = {}
     if data.image_shape is None:
         of_classes = config.settings.training.class_weights(data)
-        rows = job.prepared.rows[: len(data.y_train)]
-        linear = linear_model(trained.model, data.X_train, rows, data.y_train, of_classes)
-        is_same = linear.preprocessor is trained.model.preprocessor
-        logits, training = linear.network.logits(job.X_val) if is_same else linear.logits(data.X_val), config.settings.training
-        linear.threshold = training.threshold_for(linear.loss, logits, data.y_val)
-        both = (trained.model, trained.val_logits), (linear, logits)
-        compare(compared, "val", *both, data.y_val, data.y_train, of_classes, training, config.folds)
+        both = (trained.model, trained.val_logits), keep_linear(job, trained.model, of_classes)
+        compare(compared, "val", *both, data.y_val, data.y_train, of_classes, config.settings.training, config.folds)
         compared["notes"] = list(data.notes)
-        save(run / LINEAR, linear)
     metrics = {
         "dataset": config.dataset,
         "target": data.target or None,
@@ -208,7 +202,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         "engine": config.engine,
         "dtype": str(network.dtype),
         f"train_{network.loss.metric}": trained.train_score,
-        **measured("val", trained.model.loss, trained.val_logits, data.y_val, scale_of(data)),
+        **measured("val", trained.model.loss, trained.val_logits, data.y_val, scale_of(data, network.loss)),
         f"test_{network.loss.metric}": None,
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
@@ -271,12 +265,12 @@ def evaluate(run: Path, *, data_dir: str | None = None, known: dict[Path, Array]
         for member, one, own in zip(metrics.get("members", []), model.members, each, strict=False):
             if key in member:
                 member[key] = one.loss.score(own, data.y_test)
-        metrics |= measured("test", loss, logits, data.y_test, scale_of(data)) | {"n_test": len(data.X_test)}
-        if (run / LINEAR).exists():  # not of images, nor in runs of before
-            linear = load(run / LINEAR)
-            both = (model, logits), (linear, linear.logits(data.X_test))
+        metrics |= measured("test", loss, logits, data.y_test, scale_of(data, loss)) | {"n_test": len(data.X_test)}
+        if "baselines" in metrics:  # not of images, nor in runs of before
+            known_linear = load(run / LINEAR) if (run / LINEAR).exists() else None
+            linear = (known_linear, known_linear.logits(data.X_test)) if known_linear else None
             of_classes = config.settings.training.class_weights(data)
-            compare(metrics, "test", *both, data.y_test, data.y_train, of_classes)
+            compare(metrics, "test", (model, logits), linear, data.y_test, data.y_train, of_classes)
         save_predictions(run / PREDICTIONS, "test", loss, logits, model.preprocessor.encode(data.X_test), data.y_test)
         write_metrics(run, metrics)
     return metrics

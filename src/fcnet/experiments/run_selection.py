@@ -119,7 +119,7 @@ def _check(key: str, path: str, written: str, values: Collection[Any]) -> None:
     if read and all(value is None for value in read):
         raise SettingError(f"{key} is {TYPES[type(next(iter(values)))][1]}; got {written!r}.")
     high = max((share for share in read if isinstance(share, float)), default=0.0)
-    if path.endswith(("_accuracy", "_r2", *PARTS)) and high > 1:
+    if path.endswith(("_accuracy", "_r2", "_d2", *PARTS)) and high > 1:
         meant = f" For per cent write {written}%." if high <= 100 and not written.endswith("%") else ""
         raise SettingError(f"{key} is a share, of 1 or 100% at most; got {written!r}.{meant}")
 

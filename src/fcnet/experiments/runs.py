@@ -42,7 +42,7 @@ FROM_HISTORY = ("loss", "val_loss", "val_accuracy", "train_accuracy")
 OTHER_METRICS = [
     f"{part}_{name}" for part in ("val", "test") for name in METRICS if f"{part}_{name}" not in (*FROM_METRICS, "val_loss")
 ]
-OTHER_METRICS.append("train_r2")
+OTHER_METRICS += ["train_r2", "train_d2"]
 State = Literal[Kind, "damaged"]
 SAME_RESULT = ("dataset", "description", "verify", "threads", "fcnet")  # these make no runs different
 

@@ -1,4 +1,4 @@
-"""The score of a run, its main metric: the accuracy of classes, or the R² of a regression."""
+"""The score of a run, its main metric: the accuracy of classes, or the R² of a regression, or the D² of its quantiles."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,17 @@ from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
 
 PARTS = {"val": "validation", "train": "training", "test": "test"}
-SCORES = {name: METRICS[name] for name in ("accuracy", "r2")}
+SCORES = {name: METRICS[name] for name in ("accuracy", "r2", "d2")}
 
 
 def score_of(values: Mapping[str, Any]) -> Metric:
     """Return the score that metrics, or the row of a history, have; accuracy where they have none yet."""
     return next((score for name, score in SCORES.items() for part in PARTS if f"{part}_{name}" in values), SCORES["accuracy"])
+
+
+def is_of_numbers(values: Mapping[str, Any]) -> bool:
+    """Return whether metrics, or the row of a history, are those of a regression."""
+    return score_of(values).name != "accuracy"
 
 
 def measured(part: str, loss: Loss, logits: Array, y: Array, scale: TargetScale | None) -> dict[str, float]:
@@ -25,7 +30,7 @@ def measured(part: str, loss: Loss, logits: Array, y: Array, scale: TargetScale 
     """
     found = all_metrics(loss, logits, y)
     if scale is not None:
-        found["loss"] = loss.value(scale.apply(logits), scale.apply(y))
+        found["loss"] = loss.value(scale.of_logits(logits), scale.apply(y))
     return {f"{part}_{name}": value for name, value in found.items()}
 
 

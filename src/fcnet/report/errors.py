@@ -6,19 +6,29 @@ import numpy as np
 
 from fcnet import plots
 from fcnet.model import Model
+from fcnet.nn.loss import HALF
+from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.types import Array
 from fcnet.words import setting_words
 
 MOST_COLUMNS = 12  # of a row that are shown
 
 
-def errors_of(predictions: dict[str, Array], model: Model) -> dict[str, Any]:
-    """Return charts, and the largest errors with their rows."""
-    values, targets = predictions["values"][:, 0], predictions["targets"][:, 0]
+def errors_of(predictions: dict[str, Array], model: Model, target: str) -> dict[str, Any]:
+    """Return charts, and the largest errors with their rows; of quantiles those of the middle one, and how often each holds."""
+    of_outputs, targets, predicted = predictions["values"], predictions["targets"][:, 0], "predicted"
+    values, quantiles = of_outputs[:, 0], list[dict[str, str]]()
+    if isinstance(loss := model.network.loss, QuantileLoss):
+        middle = int(np.argmin(np.abs(np.array(loss.quantiles) - HALF)))
+        values, predicted = of_outputs[:, middle], f"quantile {loss.quantiles[middle]}"
+        below = (targets[:, np.newaxis] <= of_outputs).mean(axis=0)
+        quantiles = [{"quantile": str(q), "below": f"{share:.1%}"} for q, share in zip(loss.quantiles, below, strict=True)]
     names, inputs = [name for name, _ in model.preprocessor.columns], predictions["mistake_inputs"]
     columns = [_cells(model, j, inputs[:, j]) for j in range(min(len(names), MOST_COLUMNS))]
     return {
-        "target": model.classes[0],
+        "target": target,
+        "predicted": predicted,
+        "quantiles": quantiles,
         "charts": _charts(values, targets),
         "columns": names[:MOST_COLUMNS],
         "n_columns": len(names),

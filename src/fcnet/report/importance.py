@@ -6,14 +6,19 @@ from typing import Any
 import numpy as np
 
 from fcnet import plots
+from fcnet.model import Model
+from fcnet.nn.regression_losses import QuantileLoss
+from fcnet.training.metrics import METRICS
 
 MOST_BARS, MOST_COLUMNS, MOST_LINES = 20, 100, 2
 
 
-def importance(found: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
-    """Return charts, and lines of a table, of what ``importance.json`` has; `outputs` are the classes, or the target."""
-    columns = found["columns"]
-    what = "rise of the log-loss" if found["metric"] == "log_loss" else "fall of R²"
+def importance(found: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """Return charts, and lines of a table, of what ``importance.json`` has of a model."""
+    columns, outputs = found["columns"], model.classes
+    what = "rise of the log-loss" if found["metric"] == "log_loss" else f"fall of {METRICS[found['metric']].words}"
+    if isinstance(model.network.loss, QuantileLoss):
+        outputs = [f"quantile {quantile}" for quantile in outputs]
     names, mean, std = ([column[key] for column in columns[:MOST_BARS]] for key in ("name", "mean", "std"))
     bars = plots.plot_importance(names, np.array(mean), np.array(std), what)
     return {

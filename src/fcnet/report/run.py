@@ -13,7 +13,7 @@ from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
-from fcnet.experiments.scores import score_of, threshold_words
+from fcnet.experiments.scores import is_of_numbers, score_of, threshold_words
 from fcnet.files import write_atomic
 from fcnet.model import Model
 from fcnet.model_file import load
@@ -60,7 +60,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         score=score_of(metrics or {}),
         so_far={} if config.members() else _so_far(history, config.settings.training.n_epochs),
         timings=_timings(metrics) if metrics else {},
-        settings={"run": config.options()} | config.settings.grouped(of_numbers=score_of(metrics or {}).name == "r2"),
+        settings={"run": config.options()} | config.settings.grouped(of_numbers=is_of_numbers(metrics or {})),
         charts=charts,
         sample=TRAIN_ROWS,
         how=how_trained(config, metrics) if metrics else "",
@@ -71,13 +71,15 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         templates=_templates(model) if model else None,
         figures=figures(metrics) if metrics else {},
         about=about_table(metrics, model) if metrics and model else None,
-        importance=importance(found, model.classes) if found and model else None,
+        importance=importance(found, model) if found and model else None,
         classes=_classes(of_classes, model.classes) if of_classes and model else None,
         calibration=calibration(of_classes, model.classes) if of_classes and model else None,
         threshold=threshold_words(metrics or {}),
         largest_matrix=LARGEST_MATRIX,
         mistakes=_mistakes(of_classes, model) if of_classes and model else None,
-        errors=errors_of(predictions, model) if predictions and not of_classes and model else None,
+        errors=errors_of(predictions, model, metrics["target"])
+        if predictions and metrics and not of_classes and model
+        else None,
     )
     out = out or run / REPORT
     write_atomic(out, html)

@@ -8,6 +8,7 @@ from fcnet.nn.loss import TINY, Loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
+OF_LINEAR = ("cross_entropy", "squared_error")  # the losses for which there is a linear model
 MOST_PRODUCTS, FEWEST_OUTPUTS, MOST_ITERATIONS = 10**8, 10, 100
 
 

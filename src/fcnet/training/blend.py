@@ -5,13 +5,12 @@ import numpy as np
 from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.losses import Loss
 from fcnet.nn.tabular_network import TabularNet
-from fcnet.training.baselines import fit_linear, rows_to_fit
+from fcnet.training.baselines import OF_LINEAR, fit_linear, rows_to_fit
 from fcnet.training.calibration import few_enough
 from fcnet.training.target_scale import meet_constants
 from fcnet.types import Array
 
 SHARES = np.arange(10) / 10
-LOSSES = ("cross_entropy", "squared_error")  # for which there is a linear model
 
 
 def one_hot_inputs(X: Array, network: TabularNet) -> Array:
@@ -77,7 +76,7 @@ def blend(
         losses than the cross-entropy of classes and the squared error, and without validation rows.
     share : float
     """
-    if network.loss.name not in LOSSES or share == 0 or (share is None and X_val is None):
+    if network.loss.name not in OF_LINEAR or share == 0 or (share is None and X_val is None):
         return network, 0.0
     n_inputs = network.n_numbers + sum(network.category_sizes) + len(network.category_sizes)
     rows = rows_to_fit(len(X), n_inputs, network.n_classes)

@@ -202,6 +202,9 @@ def stopping(patience: int | str, schedule: ScheduleRule, n_epochs: int) -> list
     return [EarlyStopping(patience)] if patience else []
 
 
+OF_NUMBERS = {"r2": "R²", "d2": "D²"}  # the scores of regressions
+
+
 def describe(row: dict[str, Any], n_epochs: int) -> str:
     """Return the row of an epoch as a line to read."""
     loss = f"{row['loss']:.4f}" if row["loss"] < LONG else f"{row['loss']:.2e}"
@@ -209,9 +212,11 @@ def describe(row: dict[str, Any], n_epochs: int) -> str:
     for part in ("train", "val"):
         if f"{part}_accuracy" in row:
             parts.append(f"{part} {row[f'{part}_accuracy']:.1%}")
-        elif f"{part}_r2" in row:
-            parts.append(f"{part} R² {row[f'{part}_r2']:.3f}")
-    others = [name for name in row if name.startswith("val_") and name not in ("val_loss", "val_accuracy", "val_r2")]
+        parts += [
+            f"{part} {words} {row[f'{part}_{name}']:.3f}" for name, words in OF_NUMBERS.items() if f"{part}_{name}" in row
+        ]
+    shown = {"val_loss", "val_accuracy", *(f"val_{name}" for name in OF_NUMBERS)}
+    others = [name for name in row if name.startswith("val_") and name not in shown]
     parts += [f"{name} {row[name]:.4f}" for name in others]
     if "learning_rate" in row:
         parts.append(f"lr {row['learning_rate']:.2e}")

@@ -28,7 +28,7 @@ class Importance:
 def permutation_importance(
     logits_of: Logits, loss: Loss, X: Array, y: Array, *, repeats: int = REPEATS, seed: int | np.random.Generator = 0
 ) -> Importance:
-    """Return by how much the loss of classes rises, or R² falls, when the values of one column change places.
+    """Return by how much the loss of classes rises, or R² (of quantiles D²) falls, when the values of one column change places.
 
     A column that says the same as another one can be shuffled without harm, and has little importance (Breiman, "Random
     forests", Machine Learning 45, 2001).

@@ -154,19 +154,28 @@ def _poisson_deviance(loss: Loss, logits: Array, y: Array, weights: Array | None
     return float(2 * loss.value(logits, y, weights) / logits.shape[1])
 
 
+def _pinball_loss(loss: Loss, logits: Array, y: Array, weights: Array | None) -> float:
+    """Return the mean loss of all quantiles."""
+    return float(loss.value(logits, y, weights) / logits.shape[1])
+
+
 _METRICS = (
     Metric(
         "accuracy", "accuracy", lambda loss, *rows: loss.score(*rows), lambda loss: loss.metric == "accuracy", is_share=True
     ),
     Metric("r2", "R²", lambda loss, *rows: loss.score(*rows), lambda loss: loss.metric == "r2"),
+    Metric("d2", "D²", lambda loss, *rows: loss.score(*rows), lambda loss: loss.metric == "d2"),
     Metric("loss", "loss", lambda loss, *rows: loss.value(*rows), lambda loss: True, sign=-1),
     Metric("balanced_accuracy", "balanced accuracy", _balanced_accuracy, lambda loss: loss.has_labels, is_share=True),
     Metric("f1", "F1", _f1, lambda loss: loss.has_labels),
     Metric("roc_auc", "ROC AUC", _roc_auc, lambda loss: loss.has_labels),
     Metric("average_precision", "average precision", _average_precision, lambda loss: loss.has_labels),
-    Metric("rmse", "RMSE", _rmse, lambda loss: not loss.has_labels, sign=-1, in_units=True),
-    Metric("mae", "MAE", _mae, lambda loss: not loss.has_labels, sign=-1, in_units=True),
-    Metric("poisson_deviance", "Poisson deviance", _poisson_deviance, lambda loss: loss.name == "poisson", sign=-1),
+    Metric("rmse", "RMSE", _rmse, lambda loss: loss.metric == "r2", sign=-1, in_units=True),
+    Metric("mae", "MAE", _mae, lambda loss: loss.metric == "r2", sign=-1, in_units=True),
+    Metric(
+        "poisson_deviance", "Poisson deviance", _poisson_deviance, lambda loss: loss.name == "poisson", sign=-1, in_units=True
+    ),
+    Metric("pinball_loss", "pinball loss", _pinball_loss, lambda loss: loss.metric == "d2", sign=-1, in_units=True),
 )
 METRICS = {metric.name: metric for metric in _METRICS}
 METRICS["log_loss"] = replace(METRICS["loss"], fits=lambda loss: loss.has_labels)  # its other name

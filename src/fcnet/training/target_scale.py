@@ -6,7 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from fcnet.errors import InputError
+from fcnet.nn.loss import Loss
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.nn.regression_losses import PoissonLoss
 from fcnet.types import Array
 
 ROOM = 1e6  # by how much weights may be larger or smaller than what they are scaled by
@@ -66,6 +68,15 @@ class TargetScale:
         """Return targets, float64, in the scale of training."""
         return np.asarray((y - self.mean) / self.std)
 
+    @property
+    def unit(self) -> Array:
+        """What one in the scale of training is in that of the targets, (n_outputs,)."""
+        return self.std
+
+    def of_logits(self, logits: Array) -> Array:
+        """Return the logits of a network in the scale of training, by those in that of the targets."""
+        return self.apply(logits)
+
     def enter(self, network: FullyConnectedNet) -> None:
         """Bring the last layer from the scale of the targets as they were given to that of training."""
         for W, b in _last_layers(network):
@@ -85,8 +96,13 @@ class RateScale(TargetScale):
     """Targets of at least 0, whose logarithm the network gives, are trained on as ``y / mean``."""
 
     @property
-    def _unit(self) -> Array:
+    def unit(self) -> Array:
+        """The mean."""
         return np.where(self.mean > 0, self.mean, 1)
+
+    def of_logits(self, logits: Array) -> Array:
+        """Return logarithms in the scale of training."""
+        return np.asarray(logits - np.log(self.unit))
 
     @staticmethod
     def _step(mean: float, dtype: Any) -> float:
@@ -94,17 +110,22 @@ class RateScale(TargetScale):
 
     def apply(self, y: Array) -> Array:
         """Return targets, float64, in the scale of training."""
-        return np.asarray(y / self._unit)
+        return np.asarray(y / self.unit)
 
     def enter(self, network: FullyConnectedNet) -> None:
         """Bring the last layer to the scale of training."""
         for _, b in _last_layers(network):
-            b -= np.log(self._unit)
+            b -= np.log(self.unit)
 
     def leave(self, network: FullyConnectedNet) -> None:
         """Bring it back."""
         for _, b in _last_layers(network):
-            b += np.log(self._unit)
+            b += np.log(self.unit)
+
+
+def scale_for(loss: Loss, y: Array, weights: Array | None = None) -> TargetScale:
+    """Return the scale that targets (n, n_outputs) are trained in with a loss."""
+    return (RateScale if loss.name == PoissonLoss.name else TargetScale).of(y, weights)
 
 
 def bring_to_units(network: FullyConnectedNet, scale: TargetScale, y: Array) -> None:

@@ -23,6 +23,7 @@ from fcnet.experiments.sweep.space import Space, make_space
 from fcnet.experiments.sweep.values import grid, plain_params
 from fcnet.files import write_atomic
 from fcnet.training.metrics import AUTO, METRICS, Metric
+from fcnet.training.regression import AbsoluteError, Poisson
 
 Sampler = Literal["tpe", "random", "grid", "cmaes"]
 Pruner = Literal["median", "halving", "hyperband", "none"]
@@ -243,16 +244,28 @@ def make_plan(
         table, source = read_space(recipe_text(name), name), f"{name}, [sweep]"
     before = {} if old is None else {name: getattr(old, name) for name in OWN}
     if config.is_regression():
-        before, config = {"metric": "val_r2"} | before, replace(config, changed=[*config.changed, *(table if space else [])])
+        before = {"metric": f"val_{_judged_by_default(config)}"} | before
+        config = replace(config, changed=[*config.changed, *(table if space else [])])
         fixed = fixed if space else list(dict.fromkeys([*fixed, *FOR_CLASSES]))
     changed = {"table": table, "fixed": fixed, **{name: value for name, value in own.items() if value is not None}}
     if "monitor" not in config.changed:
         is_open = (old is None and recipe is None) or recipe in recipe_names()
         config = _judged_by(config, (own.get("metric") or AUTO).removeprefix("val_"), old, is_open=is_open)
-    plan = Plan(config, make_space(config.settings, table, source, fixed), **(before | changed))
+    found = make_space(config.settings, table, source, fixed)
+    if of_loss := next((parameter.key for parameter in found if parameter.path[:2] == ("training", "loss")), None):
+        raise SettingError(
+            f"{of_loss} says what is predicted, and trials that predict something else cannot be compared: set it by --set."
+        )
+    plan = Plan(config, found, **(before | changed))
     if old is not None and (differs := old.differences(plan)):
         raise SettingError(f"{out} was begun with other settings: {differs}. Resume it with those, or choose another --out.")
     return out or Path("sweeps") / run.name, plan
+
+
+def _judged_by_default(config: Config) -> str:
+    """Return the name of the metric of a regression where none is said."""
+    training = config.settings.training
+    return "loss" if isinstance(getattr(training, "loss", None), AbsoluteError | Poisson) else training.loss_of_numbers.metric
 
 
 def _judged_by(config: Config, metric: str, old: Plan | None, *, is_open: bool) -> Config:

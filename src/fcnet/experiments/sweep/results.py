@@ -78,7 +78,7 @@ def ceiling_words(plan: Plan, now: Account) -> list[str]:
     best = [trial for trial in now.complete if trial.value == 1]
     if plan.sign < 0 or len(best) < 2:
         return []
-    other = "val_rmse" if plan.judge.name == "r2" else "val_log_loss"
+    other = {"r2": "val_rmse", "d2": "val_pinball_loss"}.get(plan.judge.name, "val_log_loss")
     return [
         f"{len(best)} of {len(now.complete)} trials have {plan.metric} {shown(plan, 1.0)}, which does not tell them apart. "
         f"A new sweep by --metric {other} does."

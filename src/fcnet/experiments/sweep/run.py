@@ -68,7 +68,7 @@ def sweep(
     config.settings.check(config.engine)
     data = config.load(data_dir, n_test=0)
     config.check_data(data)
-    check_metric_of(data, plan.judge.name)
+    check_metric_of(data, plan.config.settings.training.loss_of(data), plan.judge.name)
     for note in [*data.notes, *_unseen(plan)]:
         _log.info("%s", note, extra={"once": True})
     if database is not None:

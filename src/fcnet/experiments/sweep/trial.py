@@ -163,7 +163,7 @@ class Trials:
     def _measured(self, trained: Trained) -> dict[str, float]:
         data, loss = self.prepared.data, trained.model.loss
         return {
-            **measured("val", loss, trained.val_logits, data.y_val, scale_of(data)),
+            **measured("val", loss, trained.val_logits, data.y_val, scale_of(data, loss)),
             f"train_{loss.metric}": trained.train_score,
             "epochs": trained.epochs,
             "best_epoch": trained.best_epoch,
