@@ -17,7 +17,7 @@ from fcnet.cli.report import write_or_warn
 @data_dir_option
 @json_option
 def evaluate(run: Path, data_dir: str | None, as_json: bool) -> None:
-    """Evaluate RUN on the test rows, once, and record the accuracy, or of a regression R², and other metrics."""
+    """Evaluate RUN on the test rows, once, and record the accuracy, or of a regression R² or D², and other metrics."""
     from fcnet.experiments.members import measured_by_themselves, over_members
     from fcnet.experiments.run import evaluate as evaluate_run
 

@@ -74,7 +74,7 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     metavar="NAME",
     help="What is to be best: val_accuracy, val_log_loss, val_balanced_accuracy, val_roc_auc, val_average_precision or val_f1; "
     "in a regression val_r2, val_rmse or val_mae. Epochs are chosen by it, too, unless a recipe of your own has a monitor.  "
-    "[default: val_accuracy or val_r2]",
+    "[default: val_accuracy, or in a regression what goes with its loss]",
 )
 @click.option("--seeds", type=click.IntRange(min=1), metavar="K", help="A trial is the mean of K trainings.  [default: 1]")
 @click.option(

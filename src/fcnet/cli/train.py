@@ -86,6 +86,9 @@ def train(
 
     Of two classes --set threshold=0.2 predicts the second above that probability, and --set threshold=auto above the one that
     is best on the validation rows by --metric.
+
+    Of a number to learn --set loss=absolute_error predicts the median, --set loss=quantile --set quantiles=[0.1,0.9] quantiles,
+    and --set loss=poisson the mean of counts.
     """
     from fcnet.cli.notes import terminal
     from fcnet.experiments.configure import configure
