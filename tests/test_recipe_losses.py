@@ -67,6 +67,7 @@ def test_quantiles_from_the_command_line_to_predictions(table, tmp_path):
     fcnet("export", run, "--to", tmp_path / "card.md")
     assert "predicts the quantiles 0.1, 0.5, 0.9 of the number y from a row" in (tmp_path / "card.md").read_text()
     assert f"{metrics['val_d2']:.4f}" in fcnet("runs", tmp_path).stdout
+    assert "note: " in fcnet("doctor", run).output
 
 
 @pytest.mark.parametrize(("loss", "metric"), [("absolute_error", "mae"), ("poisson", "poisson_deviance")])

@@ -15,11 +15,10 @@ from fcnet.doctor.rows import MOST_ROWS
 from fcnet.errors import InputError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
-from fcnet.experiments.job import loss_of, scale_of
+from fcnet.experiments.job import outputs_of, scale_of
 from fcnet.experiments.network import Network
 from fcnet.experiments.run import prepare
 from fcnet.model_file import load
-from fcnet.nn.losses import get_loss
 from fcnet.preprocessing import Preprocessor
 from fcnet.threads import use_threads
 from fcnet.types import Array
@@ -105,17 +104,18 @@ def _before_training(config: Config, data: Dataset, preprocessor: Preprocessor |
             preprocessor, X = prepared.preprocessor, prepared.rows[: len(data.y_train)]
         else:
             X = preprocessor.transform(data.X_train, recipe.dtype)
-        X_val, scale = preprocessor.transform(data.X_val, recipe.dtype), scale_of(data)
+        X_val, loss = preprocessor.transform(data.X_val, recipe.dtype), recipe.training.loss_of(data)
+        scale = scale_of(data, loss)
         y, y_val = (scale.apply(part) if scale else part for part in (data.y_train, data.y_val))
-        sizes, loss, n_outputs = preprocessor.category_sizes, loss_of(data), len(data.outputs)
+        sizes, n_outputs = preprocessor.category_sizes, len(outputs_of(data, loss))
         if recipe.training.needs_network:
             settings = recipe.network or Network()
             made: dict[str, Any] = {"seed": config.seed, "engine": config.engine, "image_shape": data.image_shape}
-            network = settings.make(X, sizes, n_outputs, loss=loss, **made)
+            network = settings.make(X, sizes, n_outputs, loss=loss.name, **made)
             yield from preflight(network, X, y, X_val, y_val, begins=True, seed=config.seed)
         else:
             n_inputs = X.shape[1]
-            rows = rows_of(get_loss(loss), n_outputs, X, y, X_val, y_val, n_numbers=n_inputs - len(sizes), n_inputs=n_inputs)
+            rows = rows_of(loss, n_outputs, X, y, X_val, y_val, n_numbers=n_inputs - len(sizes), n_inputs=n_inputs)
             yield from data_findings(rows, np.random.default_rng(config.seed), judged=())[1]
 
 
