@@ -154,7 +154,7 @@ def test_names_of_other_libraries_are_understood(name, loss):
     [
         (["loss=huber"], "Unknown training.loss 'huber'"),
         (["loss=quantile", "quantiles=[0.9,0.1]"], "in rising order, got"),
-        (["loss=quantile", "quantiles=[0.1,1.0]"], "above 0 and below 1"),
+        (["loss=quantile", "quantiles=[0.1,1.0]"], "quantiles must be a list .* and below 1, got"),
         (["loss=quantile", "quantiles=[]"], "quantiles must be a list of one or more"),
         (
             ["quantiles=[0.1,0.9]"],

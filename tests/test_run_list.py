@@ -190,8 +190,11 @@ def test_runs_are_filtered_and_sorted(folder, words, names):
         ),
         (["--filter", "mirror=maybe"], "mirror is yes or no; got 'maybe'"),
         (["--filter", "hidden_sizes=wide"], "hidden_sizes is a list, such as 128,64; got 'wide'"),
-        (["--filter", "kind=adam"], "training.kind or training.schedule.kind or training.update.kind: give"),
-        (["--sort", "kind"], "training.kind or training.schedule.kind or training.update.kind: give"),
+        (
+            ["--filter", "kind=adam"],
+            "training.kind or training.loss.kind or training.schedule.kind or training.update.kind: give",
+        ),
+        (["--sort", "kind"], "training.kind or training.loss.kind or training.schedule.kind or training.update.kind: give"),
         (["--json", "--csv"], "do not go together"),
         (["--watch"], "--watch needs a terminal"),
     ],

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from fcnet.nn.losses import Loss, get_loss
 from fcnet.nn.regression_losses import QuantileLoss
-from fcnet.settings import Settings, parts_of
+from fcnet.settings import Settings, Threshold, parts_of
 
 
 class SquaredError(Settings, tag_field="kind", tag="squared_error"):
@@ -20,9 +20,11 @@ class AbsoluteError(Settings, tag_field="kind", tag="absolute_error"):
 class Quantile(Settings, tag_field="kind", tag="quantile"):
     """Quantiles are predicted, each by an output of its own."""
 
-    quantiles: Annotated[
-        tuple[float, ...], Meta(min_length=1, description="Those to predict, above 0 and below 1, in rising order.")
-    ] = (0.05, 0.5, 0.95)
+    quantiles: Annotated[tuple[Threshold, ...], Meta(min_length=1, description="Those to predict, in rising order.")] = (
+        0.05,
+        0.5,
+        0.95,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
