@@ -54,9 +54,10 @@ def test_commands_have_words_and_options_that_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_settings_that_are_changed_exist(page):
-    changes = re.findall(r'--set "?([a-z_.]+=[^\s"`]+)', page.read_text(encoding="utf-8"))
-    for change in {*changes} - {"key=value"}:
-        load_recipe("table", [change])
+    for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        changes = [change for change in re.findall(r'--set "?([a-z_.]+=[^\s"`]+)', line) if change != "key=value"]
+        for together in [changes] if line.startswith("$") else [[change] for change in changes]:
+            load_recipe("table", together)
 
 
 def test_every_setting_of_a_recipe_is_on_its_page():
