@@ -292,3 +292,15 @@ def test_data_that_are_not_finite_are_refused_by_the_network():
     network, trainer = made.build()
     with pytest.raises(InputError, match="is nan"):
         trainer.fit(network, made.data.X, made.data.y)
+
+
+def test_no_row_is_in_two_parts_of_a_data_set(monkeypatch):
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    twice = PROBLEMS["waves"]._replace(read=lambda: (np.concatenate([X, X]), np.zeros(100) + np.arange(100) % 2))
+    monkeypatch.setitem(PROBLEMS, "twice", twice)
+    data = load("twice")
+    assert (
+        len(np.unique(np.concatenate([data.X, data.X_val, data.X_clean]), axis=0))
+        == 50
+        == sum(map(len, (data.X, data.X_val, data.X_clean)))
+    )
