@@ -18,7 +18,7 @@ import tools
 import traces
 from baselines import Found
 from families import FAMILIES
-from network_faults import LostBackward, LostSlope, MildTanh, SummedLoss, WrongSign
+from network_faults import HalfWrongSign, LostSlope, MildTanh, SummedLoss, WrongSign
 from problems import PROBLEMS, load
 from programs import Program, Work, healthy, healthy_work, work
 from traces import Trace, record
@@ -87,7 +87,7 @@ def test_a_family_changes_a_program_and_leaves_the_data_set_alone(name, dose):
     [
         (FullyConnectedNet, MildTanh),
         (FullyConnectedNet, LostSlope),
-        (LostBackward, "relu"),
+        (HalfWrongSign, "relu"),
         (WrongSign, "relu"),
         (SummedLoss, "relu"),
     ],

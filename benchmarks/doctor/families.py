@@ -26,6 +26,8 @@ class Family:
         Codes that say the same of this family, as a rate that makes the loss infinite is "diverged" and too high.
     kinds : tuple of str
         Of the data sets that it goes with.
+    only : tuple of str
+        Those data sets of them that it does harm on, where not on all.
     base : dict
         Settings of the sound program that it is put in.
     harms : str
@@ -38,12 +40,15 @@ class Family:
     change: Change
     also: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("image", "table", "regression")
+    only: tuple[str, ...] = ()
     base: dict[str, Any] = field(default_factory=dict)
     harms: str = "validation"
 
 
 FAMILIES: dict[str, Family] = {}
 CLASSES = ("image", "table")
+NOISY = ("cifar10-features", "cifar10-pca", "cifar10-raw", "cells", "spam7")
+"""Data sets whose classes overlap, so that a network can be surer than it is right."""
 
 
 def family(
@@ -54,13 +59,14 @@ def family(
     *,
     also: tuple[str, ...] = (),
     kinds: tuple[str, ...] = ("image", "table", "regression"),
+    only: tuple[str, ...] = (),
     harms: str = "validation",
     **base: Any,
 ) -> Callable[[Change], Change]:
     """Enter what it decorates into `FAMILIES`."""
 
     def enter(change: Change) -> Change:
-        FAMILIES[name] = Family(code, name, (mild, strong), change, also, kinds, base, harms)
+        FAMILIES[name] = Family(code, name, (mild, strong), change, also, kinds, only, base, harms)
         return change
 
     return enter

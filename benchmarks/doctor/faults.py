@@ -144,11 +144,12 @@ def cases(part: str, copies: int = 2, seed: int = 27) -> list[Case]:
     found, problems, families = [], problems_of(part), families_of(part)
     for copy in range(copies):
         for place, name in enumerate(families):
-            fitting = [p for p, kind in problems.items() if kind in FAMILIES[name].kinds]
+            family = FAMILIES[name]
+            fitting = [p for p, kind in problems.items() if kind in family.kinds and (not family.only or p in family.only)]
             for number, dose in enumerate(DOSES):
                 problem = fitting[(place + number + 2 * copy) % len(fitting)]
                 label = f"{name} {dose} {problem} {copy}"
-                found.append(Case(label, drawn(problem, rng, label, **FAMILIES[name].base), (name,), dose))
+                found.append(Case(label, drawn(problem, rng, label, **family.base), (name,), dose))
         for place, codes in enumerate(PAIRS):
             names = [next(name for name in families if FAMILIES[name].code == code) for code in codes]
             kinds = set.intersection(*(set(FAMILIES[name].kinds) for name in names))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from families import CLASSES, family
+from families import CLASSES, NOISY, family
 from programs import Work, epochs
 
 from fcnet.training.callbacks import Callback
@@ -197,7 +197,7 @@ def nearly_one_class(work: Work, share: float, rng: Rng) -> None:
 
 @family(
     *("miscalibrated", "sure of itself", 1.0, 3.0),
-    kinds=CLASSES,
+    only=NOISY,
     also=("over-fitting",),
     harms="calibration",
     update="adam",
