@@ -52,18 +52,18 @@ class Problem(NamedTuple):
     read: Callable[[], Rows]
 
 
-def _cifar10() -> Rows:
+def _cifar10(rows: int) -> Rows:
     from fcnet.data.cifar10 import find_cifar10, read_batch
 
     folder = find_cifar10()
     if folder is None:
         raise SystemExit("CIFAR-10 is not there: name the folder that holds it with FCNET_DATA.")
     X, y = read_batch(folder / "data_batch_1")
-    return X[:5000], y[:5000]
+    return X[:rows], y[:rows]
 
 
 def _raw() -> Rows:
-    X, y = _cifar10()
+    X, y = _cifar10(5000)
     return X / np.float32(64), y
 
 
@@ -71,7 +71,7 @@ def _gradients() -> Rows:
     """Return histograms of gradients and colours, the features of the exercise; they take half a minute, and are kept."""
     from fcnet.preprocessing.transformers import HistogramTransformer
 
-    X, y = _cifar10()
+    X, y = _cifar10(10_000)
     kept = RUNS / "cifar10-features.npy"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +82,8 @@ def _gradients() -> Rows:
 def _pca() -> Rows:
     from sklearn.decomposition import PCA
 
-    X, y = _cifar10()
-    return PCA(60, random_state=0, svd_solver="randomized").fit_transform(X / 255.0), y
+    X, y = _cifar10(10_000)
+    return PCA(100, random_state=0, svd_solver="randomized").fit_transform(X / 255.0), y
 
 
 def _table(name: str) -> Rows:
@@ -122,8 +122,8 @@ def _waves() -> Rows:
 
 
 PROBLEMS = {
-    "cifar10-features": Problem("image", 5000, _gradients),
-    "cifar10-pca": Problem("image", 5000, _pca),
+    "cifar10-features": Problem("image", 10_000, _gradients),
+    "cifar10-pca": Problem("image", 10_000, _pca),
     "cifar10-raw": Problem("image", 5000, _raw),
     "digits": Problem("image", 1797, lambda: datasets.load_digits(return_X_y=True)),
     "cells": Problem("table", 2019, lambda: _table("cells")),

@@ -115,15 +115,15 @@ def drawn(problem: str, rng: np.random.Generator, name: str, **fixed: Any) -> Pr
     batch_size = fixed.get("batch_size") or int(rng.choice([32, 50, 64]))
     noisy = problem.startswith("cifar10") or problem in ("cells", "spam7")
     settings = {
-        "hidden": (int(rng.choice([48, 64, 100])),) * depth,
+        "hidden": (int(rng.choice([100, 150, 200] if noisy else [48, 64, 100])),) * depth,
         "activation": str(rng.choice(FLAT)),
         "normalisation": str(rng.choice(["none", "none", "layer"])),
         "update": update,
         "learning_rate": RATES[update] * float(rng.choice([0.7, 1.0, 1.5])) / (2 if depth > 2 else 1),
         "schedule": str(rng.choice(["cosine", "cosine", "constant", "one_cycle"])),
         "batch_size": batch_size,
-        "epochs": epochs(problem, batch_size, 0.4 if noisy else 1.0),
-        "dropout": 0.3 if noisy else 0.0,
+        "epochs": epochs(problem, batch_size, 1.1 if problem.startswith("cifar10") else 0.5 if noisy else 1.0),
+        "dropout": 0.2 if noisy else 0.0,
         "l2": 1e-3 if noisy and update != "adamw" else 1e-4,
     }
     if problem == "cifar10-raw":
