@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from fcnet.doctor import network_checks
 from fcnet.doctor.finding import Finding, Findings, concluded
-from fcnet.doctor.preflight import SCALES, preflight
+from fcnet.doctor.prediction_checks import prediction_findings
+from fcnet.doctor.preflight import SCALES, looked_at
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array, Params, is_sparse
@@ -23,28 +25,37 @@ def _findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> list[Findin
         before, thing = thing[:-1], thing[-1]
         X, X_val = (rows if rows is None or not len(before.steps) else before.transform(rows) for rows in (X, X_val))
     if isinstance(thing, FullyConnectedNet):
-        return preflight(thing, X, y, X_val, y_val)
+        return network_findings(thing, X, y, X_val, y_val)
     parts = [(X, y), *([] if X_val is None else [(X_val, y_val)])]
     if hasattr(thing, "model_"):  # an estimator for tables
         model = thing.model_
         read = [model.preprocessor.transform(thing._read(rows), model.network.dtype) for rows, _ in parts]
         targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
-        return preflight(model.network, *_alternating(read, targets), begins=False, judged=())
+        return network_findings(model.network, *_alternating(read, targets), begins=False, judged=())
     read = [rows if is_sparse(rows) else np.asarray(rows) for rows, _ in parts]
     if hasattr(thing, "network_"):
         targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
         scaled = {"inputs": thing.scale_inputs, "targets": getattr(thing, "scale_target", True)}
         judged = [name for name in SCALES if not scaled[name]]
-        return preflight(thing.network_, *_alternating(read, targets), begins=False, judged=judged)
+        return network_findings(thing.network_, *_alternating(read, targets), begins=False, judged=judged)
     if hasattr(thing, "coefs_") and hasattr(thing, "out_activation_"):
         targets = [_targets(thing, np.asarray(y)) for _, y in parts]
-        return preflight(_network_of(thing), *_alternating(read, targets), begins=False)
+        return network_findings(_network_of(thing), *_alternating(read, targets), begins=False)
     kind = type(thing).__name__
     if hasattr(thing, "hidden_layer_sizes") or hasattr(thing, "hidden_sizes"):
         raise InputError(f"This {kind} is not fitted yet: fit it, or diagnose a FullyConnectedNet before training.")
     raise InputError(
         f"A network, a fitted estimator of fcnet, an MLPClassifier or MLPRegressor, or a run folder is needed, got {kind}."
     )
+
+
+def network_findings(network: FullyConnectedNet, *given: Any, begins: bool | None = None, **options: Any) -> list[Finding]:
+    """Return what is found in data and network, and of one that is trained in its predictions for validation rows."""
+    begins = network_checks.begins(network) if begins is None else begins
+    rows, found = looked_at(network, *given, begins=begins, **options)
+    if not begins and len(rows.y):
+        found += prediction_findings(network, rows, np.random.default_rng(0))
+    return found
 
 
 def _alternating(read: list[Any], targets: list[Array]) -> list[Any]:

@@ -164,9 +164,9 @@ def _loss(network: FullyConnectedNet, X: Array, y: Array) -> tuple[float, float]
 
 
 def begins(network: FullyConnectedNet) -> bool:
-    """Return whether a network looks as if no step had been taken: the biases of each layer are still the same."""
+    """Return whether no step seems to have been taken: the biases of each layer are still the same, a lone one 0."""
     biases = [network.params[layer.b] for layer in network.layers if isinstance(layer, Affine)]
-    return all((bias == bias[0]).all() for bias in biases)
+    return all((bias == bias[0]).all() and (len(bias) > 1 or not bias[0]) for bias in biases)
 
 
 def reach(network: FullyConnectedNet, X: Array) -> float | None:

@@ -58,6 +58,21 @@ def preflight(
     InputError
         If shapes do not fit.
     """
+    return looked_at(network, X, y, X_val, y_val, begins=begins, judged=judged, seed=seed)[1]
+
+
+def looked_at(
+    network: FullyConnectedNet,
+    X: Any,
+    y: Any,
+    X_val: Any = None,
+    y_val: Any = None,
+    *,
+    begins: bool | None = None,
+    judged: Collection[str] = SCALES,
+    seed: int = 0,
+) -> tuple[Rows, list[Finding]]:
+    """Return the rows that are sound, and what `preflight` finds."""
     rng = np.random.default_rng(seed)
     n_numbers = network.n_numbers if isinstance(network, TabularNet) else network.layer_sizes[0]
     own: dict[str, Any] = {"n_inputs": network.layer_sizes[0], "dtype": network.dtype}
@@ -65,9 +80,9 @@ def preflight(
     begins = network_checks.begins(network) if begins is None else begins
     rows, found = data_findings(rows, rng, judged, network if begins else None)
     if not len(rows.y):
-        return found
+        return rows, found
     is_scaled = all(finding.code != "unscaled-data" or finding.severity == "note" for finding in found)
-    return [*found, *network_checks.network_findings(network, rows, rng, begins=begins, is_scaled=is_scaled)]
+    return rows, [*found, *network_checks.network_findings(network, rows, rng, begins=begins, is_scaled=is_scaled)]
 
 
 def data_findings(

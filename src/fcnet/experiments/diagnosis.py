@@ -10,16 +10,18 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.doctor import diagnose as of_network
 from fcnet.doctor.finding import Finding, Findings, concluded
+from fcnet.doctor.prediction_checks import prediction_findings
 from fcnet.doctor.preflight import data_findings, preflight, rows_of
 from fcnet.doctor.rows import MOST_ROWS
+from fcnet.doctor.value_checks import sound_rows
 from fcnet.errors import InputError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import MODEL
 from fcnet.experiments.job import outputs_of, scale_of
 from fcnet.experiments.network import Network
 from fcnet.experiments.run import prepare
+from fcnet.model import Model
 from fcnet.model_file import load
-from fcnet.preprocessing import Preprocessor
 from fcnet.threads import use_threads
 from fcnet.types import Array
 
@@ -67,19 +69,21 @@ def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val:
 
 
 def diagnose_run(run: Path, data_dir: str | None = None) -> Findings:
-    """Return what is found in the data and the network of a run, as it began.
+    """Return what is found in the data of a run, its network as it began, and the predictions of a model that it has.
 
     Raises
     ------
     FcnetError
         If it is no run, or its data cannot be used.
     """
-    config, preprocessor, columns = Config.read(run), None, []
+    config, model, columns = Config.read(run), None, []
     if (run / MODEL).exists():
-        preprocessor = load(run / MODEL).preprocessor
-        columns = [name for name, _ in preprocessor.columns]
+        model = load(run / MODEL)
+        columns = [name for name, _ in model.preprocessor.columns]
     data = config.load(data_dir, 0, columns)
-    return concluded(_before_training(config, data, preprocessor), "the data, and the network as it began")
+    return concluded(
+        _findings(config, data, model), "the data, and the network as it began" + " and as it is" * (model is not None)
+    )
 
 
 def diagnose_data(config: Config, data_dir: str | None = None) -> Findings:
@@ -93,16 +97,18 @@ def diagnose_data(config: Config, data_dir: str | None = None) -> Findings:
     config.settings.check(config.engine)
     data = config.load(data_dir, n_test=0)
     config.check_data(data)
-    return concluded(_before_training(config, data, None), "the data, and the network as it begins")
+    return concluded(_findings(config, data, None), "the data, and the network as it begins")
 
 
-def _before_training(config: Config, data: Dataset, preprocessor: Preprocessor | None) -> Iterator[Finding]:
+def _findings(config: Config, data: Dataset, model: Model | None) -> Iterator[Finding]:
+    """Yield what is found in data and in the network of a recipe, and in the predictions of a model if there is one."""
     recipe, data = config.settings, _some(data, config.seed)
     with use_threads(config.threads or None):
-        if preprocessor is None:
+        if model is None:
             prepared = prepare(config, data)
             preprocessor, X = prepared.preprocessor, prepared.rows[: len(data.y_train)]
         else:
+            preprocessor = model.preprocessor
             X = preprocessor.transform(data.X_train, recipe.dtype)
         X_val, loss = preprocessor.transform(data.X_val, recipe.dtype), recipe.training.loss_of(data)
         scale = scale_of(data, loss)
@@ -113,10 +119,13 @@ def _before_training(config: Config, data: Dataset, preprocessor: Preprocessor |
             made: dict[str, Any] = {"seed": config.seed, "engine": config.engine, "image_shape": data.image_shape}
             network = settings.make(X, sizes, n_outputs, loss=loss.name, **made)
             yield from preflight(network, X, y, X_val, y_val, begins=True, seed=config.seed)
-        else:
-            n_inputs = X.shape[1]
-            rows = rows_of(loss, n_outputs, X, y, X_val, y_val, n_numbers=n_inputs - len(sizes), n_inputs=n_inputs)
-            yield from data_findings(rows, np.random.default_rng(config.seed), judged=())[1]
+        rng, n = np.random.default_rng(config.seed), X.shape[1]
+        given = X, data.y_train, X_val, data.y_val
+        rows = rows_of(loss, n_outputs, *given, n_numbers=n - len(sizes), n_inputs=n, dtype=recipe.dtype)
+        if not recipe.training.needs_network:
+            yield from data_findings(rows, rng, judged=())[1]
+        if model is not None and len(model.members) == 1:
+            yield from prediction_findings(model.network, sound_rows(rows)[0], rng)
 
 
 def _some(data: Dataset, seed: int) -> Dataset:
