@@ -66,10 +66,12 @@ class NumbaEngine(NumpyEngine):
         loops.curve_backward(loops.NUMBERS[curve], CURVES[curve], loops.EXP[x.dtype.type], dout, x, slope, dslope)
 
     def periodic(self, x: Array, /, *arrays: Array) -> None:
-        _loops("table_loops").periodic(np.ascontiguousarray(x), *arrays)
+        loops = _loops("table_loops")
+        loops.periodic(loops.SINE[x.dtype.type], np.ascontiguousarray(x), *arrays)
 
     def periodic_backward(self, dout: Array, x: Array, /, *arrays: Array) -> None:
-        _loops("table_loops").periodic_backward(np.ascontiguousarray(dout), np.ascontiguousarray(x), *arrays)
+        loops = _loops("table_loops")
+        loops.periodic_backward(loops.SINE[x.dtype.type], np.ascontiguousarray(dout), np.ascontiguousarray(x), *arrays)
 
     def scale_members(self, x: Array, scale: Array, bias: Array | None, out: Array, /) -> None:
         _loops("table_loops").scale_members(x, scale, bias, out)

@@ -12,9 +12,11 @@ from fcnet.engine.table_operations import CURVES, SELU_ALPHA, SELU_SCALE
 from fcnet.types import Array
 
 ROWS = 256  # at once, so that what is computed of a column stays in the first-level cache
-# sin(2πq) = q Σ_i SINE[i] q^(2i), with i going down: to the last digit of float64 for q from -1/4 to 1/4.
-SINE = tuple((-1) ** i * (2 * math.pi) ** (2 * i + 1) / math.factorial(2 * i + 1) for i in reversed(range(11)))
-S10, S9, S8, S7, S6, S5, S4, S3, S2, S1, S0 = SINE
+# sin(2πq) = q Σ_i s_i q^(2i), with i going down: to the last digit for q from -1/4 to 1/4.
+SINE = {
+    dtype: tuple(dtype((-1) ** i * (2 * math.pi) ** (2 * i + 1) / math.factorial(2 * i + 1)) for i in range(degree, -1, -1))
+    for dtype, degree in ((np.float32, 6), (np.float64, 10))
+}
 TWO_PI = 2 * math.pi
 HIGH, LOW = 0.693145751953125, 1.4286068203094172e-06  # log(2) in two parts, the first with few digits
 # What `_exp` needs: the least x, 1 / log(2) and log(2), and 1/k! with k going down to 0.
@@ -107,23 +109,21 @@ def curve_backward(
 
 
 @compiled
-def _cosine(turns: float, quarter: float, s: tuple[float, ...]) -> float:
+def _cosine(turns: Any, quarter: Any, sine: tuple[Any, ...]) -> Any:
     """``cos(2π t)``, which is the sine of the turns that are left to a quarter; without a branch, for several at once."""
     q = quarter - abs(turns - np.rint(turns))
-    y = q * q
-    s10, s9, s8, s7, s6, s5, s4, s3, s2, s1, s0 = s
-    high = ((((s10 * y + s9) * y + s8) * y + s7) * y + s6) * y + s5
-    cosine: float = q * (((((high * y + s4) * y + s3) * y + s2) * y + s1) * y + s0)
-    return cosine
+    y, value = q * q, sine[0]
+    for coefficient in sine[1:]:
+        value = value * y + coefficient
+    return q * value
 
 
 @compiled
-def periodic(x: Array, f: Array, b: Array, V: Array, c: Array, out: Array) -> None:
+def periodic(sine: tuple[Any, ...], x: Array, f: Array, b: Array, V: Array, c: Array, out: Array) -> None:
     n, n_columns = x.shape
     n_values, n_frequencies = V.shape[1:]
     real = x.dtype.type
     quarter, turn = real(0.25), real(1 / TWO_PI)
-    s = (real(S10), real(S9), real(S8), real(S7), real(S6), real(S5), real(S4), real(S3), real(S2), real(S1), real(S0))
     column, cosines, values = np.empty(ROWS, x.dtype), np.empty(ROWS, x.dtype), np.empty((n_values, ROWS), x.dtype)
     for start in range(0, n, ROWS):
         m = min(ROWS, n - start)
@@ -135,7 +135,7 @@ def periodic(x: Array, f: Array, b: Array, V: Array, c: Array, out: Array) -> No
             for k in range(n_frequencies):
                 frequency, phase = f[j, k], b[j, k] * turn
                 for i in range(m):
-                    cosines[i] = _cosine(frequency * column[i] + phase, quarter, s)
+                    cosines[i] = _cosine(frequency * column[i] + phase, quarter, sine)
                 for o in range(n_values):
                     weight, z = V[j, o, k], values[o]
                     for i in range(m):
@@ -150,13 +150,22 @@ def periodic(x: Array, f: Array, b: Array, V: Array, c: Array, out: Array) -> No
 
 @compiled
 def periodic_backward(
-    dout: Array, x: Array, f: Array, b: Array, V: Array, dx: Array, df: Array, db: Array, dV: Array, dc: Array
+    sine: tuple[Any, ...],
+    dout: Array,
+    x: Array,
+    f: Array,
+    b: Array,
+    V: Array,
+    dx: Array,
+    df: Array,
+    db: Array,
+    dV: Array,
+    dc: Array,
 ) -> None:
     n, n_columns = x.shape
     n_values, n_frequencies = V.shape[1:]
     real = x.dtype.type
     zero, quarter, turn, two_pi = real(0), real(0.25), real(1 / TWO_PI), real(TWO_PI)
-    s = (real(S10), real(S9), real(S8), real(S7), real(S6), real(S5), real(S4), real(S3), real(S2), real(S1), real(S0))
     rows, dvalues = np.empty((5, ROWS), x.dtype), np.empty((n_values, ROWS), x.dtype)
     column, dcolumn, cosines, sines, along = rows[0], rows[1], rows[2], rows[3], rows[4]
     df[:] = zero
@@ -178,8 +187,8 @@ def periodic_backward(
                 frequency, phase = f[j, k], b[j, k] * turn
                 for i in range(m):
                     turns = frequency * column[i] + phase
-                    cosines[i] = _cosine(turns, quarter, s)
-                    sines[i] = _cosine(turns - quarter, quarter, s)
+                    cosines[i] = _cosine(turns, quarter, sine)
+                    sines[i] = _cosine(turns - quarter, quarter, sine)
                 along[:m] = zero
                 for o in range(n_values):
                     weight, dz, total = V[j, o, k], dvalues[o], zero
