@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fcnet import FullyConnectedNet, TabularClassifier, TabularRegressor
+from fcnet.engine import get_engine
 from fcnet.errors import SettingError
 from fcnet.export import export_onnx
 from fcnet.model import Model
@@ -43,11 +44,11 @@ def network():
 SETTINGS = {"epochs": 12, "batch_size": 16, "learning_rate": 0.2, "monitor": "log_loss"}
 
 
-def test_an_average_follows_by_its_equation():
+def test_an_average_follows_by_its_equation(engine_name):
     rng, average, expected = np.random.default_rng(0), {"W": np.zeros(3)}, np.zeros(3)
     for t in range(50):
         p = rng.standard_normal(3)
-        follow(average, {"W": p}, 0.8, t)
+        follow(average, {"W": p}, 0.8, t, get_engine(engine_name, "float64"))
         d = min(0.8, (1 + t) / (10 + t))
         expected = d * expected + (1 - d) * p
     np.testing.assert_allclose(average["W"], expected, rtol=1e-12)

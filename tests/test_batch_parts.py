@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
+from fcnet.engine import get_engine
 from fcnet.errors import DivergedError
 from fcnet.nn.activations import Identity
 from fcnet.nn.batch_parts import parts_of
@@ -81,13 +82,13 @@ def test_layers_of_ones_own_are_not_used_by_several_threads():
 
 
 @pytest.mark.parametrize("n", [3, 9])
-def test_the_factor_of_an_affine_layer_may_be_of_its_rows_or_of_its_weights(n):
-    rng, engine = np.random.default_rng(0), TabularNet(1, [], 2, dtype="float64").engine
+def test_an_affine_layer_has_its_factor(n, engine_name):
+    rng, engine = np.random.default_rng(0), get_engine(engine_name, "float64")
     layer = NTKAffine(1, 6, 4)
     W, b, x, dout = (rng.standard_normal(shape) for shape in ((6, 4), 4, (n, 6), (n, 4)))
     out, cache = layer.forward(x, {"W1": W, "b1": b}, engine, None)
     np.testing.assert_allclose(out, x @ W / np.sqrt(6) + b)
-    dx, grads = layer.backward(dout, cache, engine, True)
+    dx, grads = layer.backward(dout.copy(), cache, engine, True)
     np.testing.assert_allclose(dx, dout @ W.T / np.sqrt(6))
     np.testing.assert_allclose(grads["W1"], x.T @ dout / np.sqrt(6))
     np.testing.assert_allclose(grads["b1"], dout.sum(axis=0))

@@ -61,6 +61,28 @@ def relu_backward(dout: Array, out: Array) -> None:
 
 
 @compiled
+def scale_and_add(x: Array, factor: float, row: Array) -> None:
+    n, d = x.shape
+    scale = x.dtype.type(factor)
+    for i in range(n):
+        X = x[i]
+        for j in range(d):
+            X[j] = scale * X[j] + row[j]
+
+
+@compiled
+def bias_gradient(dout: Array, out: Array, factor: float) -> None:
+    n, d = dout.shape
+    scale = dout.dtype.type(factor)
+    out[:] = dout.dtype.type(0)
+    for i in range(n):
+        g = dout[i]
+        for j in range(d):
+            out[j] += g[j]
+            g[j] *= scale
+
+
+@compiled
 def layer_norm(x: Array, gamma: Array, beta: Array, epsilon: float, scales: Array, out: Array) -> None:
     """Normalise the rows of `x`, and write what they were multiplied by and ``γ x + β``."""
     n, d = x.shape
@@ -124,6 +146,13 @@ def softmax_cross_entropy(logits: Array, y: Array, losses: Array, label_smoothin
         for j in range(n_classes):
             row[j] = scale * (row[j] / total - off)
         row[y[i]] -= scale * on
+
+
+@compiled
+def follow(average: Array, p: Array, share: float) -> None:
+    average, p, step = average.reshape(-1), p.reshape(-1), p.dtype.type(share)
+    for i in range(p.size):
+        average[i] += step * (p[i] - average[i])
 
 
 @compiled

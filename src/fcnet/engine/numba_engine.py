@@ -3,6 +3,7 @@
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,18 @@ class NumbaEngine(NumpyEngine):
     """
 
     name = "numba"
+
+    def scale_and_add(self, x: Array, factor: float, row: Array, /) -> Array:
+        if factor == 1.0:
+            return super().scale_and_add(x, factor, row)
+        _loops().scale_and_add(x, factor, row)
+        return x
+
+    def bias_gradient(self, dout: Array, out: Array, factor: float = 1.0, /) -> Array:
+        if factor == 1.0:
+            return super().bias_gradient(dout, out)
+        _loops().bias_gradient(dout, out, factor)
+        return out
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float, scales: Array, out: Array, /) -> None:
         _loops().layer_norm(x, gamma, beta, epsilon, scales, out)
@@ -84,27 +97,30 @@ class NumbaEngine(NumpyEngine):
     def add_rows(self, out: Array, places: Array, rows: Array, /) -> None:
         _loops("table_loops").add_rows(out, np.ascontiguousarray(places), np.ascontiguousarray(rows))
 
+    def follow(self, average: Array, p: Array, share: float, /) -> None:
+        self._step("follow", (average, p), (share,))
+
     def add_l2(self, dW: Array, W: Array, l2: float, /) -> float:
-        return self._step("add_l2", (dW, W), (l2,))
+        return float(self._step("add_l2", (dW, W), (l2,)))
 
     def sgd(self, p: Array, g: Array, /, *scalars: float) -> float:
-        return self._step("sgd", (p, g), scalars)
+        return float(self._step("sgd", (p, g), scalars))
 
     def momentum(self, p: Array, g: Array, v: Array, /, *scalars: float) -> float:
-        return self._step("momentum", (p, g, v), scalars)
+        return float(self._step("momentum", (p, g, v), scalars))
 
     def nesterov(self, p: Array, g: Array, v: Array, /, *scalars: float) -> float:
-        return self._step("nesterov", (p, g, v), scalars)
+        return float(self._step("nesterov", (p, g, v), scalars))
 
     def rmsprop(self, p: Array, g: Array, c: Array, /, *scalars: float) -> float:
-        return self._step("rmsprop", (p, g, c), scalars)
+        return float(self._step("rmsprop", (p, g, c), scalars))
 
     def adam(self, p: Array, g: Array, m: Array, v: Array, /, *scalars: float) -> float:
-        return self._step("adam", (p, g, m, v), scalars)
+        return float(self._step("adam", (p, g, m, v), scalars))
 
-    def _step(self, name: str, arrays: tuple[Array, ...], scalars: tuple[float, ...]) -> float:
+    def _step(self, name: str, arrays: tuple[Array, ...], scalars: tuple[float, ...]) -> Any:
         shape, dtype = arrays[0].shape, arrays[0].dtype
         for array in arrays:  # the loops go through memory as it lies
             if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
-                return float(getattr(super(), name)(*arrays, *scalars))
-        return float(getattr(_loops(), name)(*arrays, *scalars))
+                return getattr(super(), name)(*arrays, *scalars)
+        return getattr(_loops(), name)(*arrays, *scalars)

@@ -106,13 +106,26 @@ class NumpyEngine(TableOperations):
         """
         return nullcontext() if work < ONE_THREAD_WORK or is_sharing() else one_blas_thread()
 
-    def affine(self, x: Array, W: Array, b: Array, out: Array) -> Array:
-        """Write ``x W + b`` to `out`."""
+    def affine(self, x: Array, W: Array, b: Array, out: Array, factor: float = 1.0) -> Array:
+        """Write ``factor x W + b`` to `out`."""
         if is_sparse(x):
             out[...] = x @ W
         else:
             self.matmul(x, W, out=out)
-        return np.add(out, b, out=out)
+        return self.scale_and_add(out, factor, b)
+
+    def scale_and_add(self, x: Array, factor: float, row: Array, /) -> Array:
+        """Multiply `x` by a factor, and add a row to each of its rows."""
+        if factor != 1.0:
+            x *= factor
+        return np.add(x, row, out=x)
+
+    def bias_gradient(self, dout: Array, out: Array, factor: float = 1.0, /) -> Array:
+        """Write ``Σ_rows dout`` to `out`, and then multiply `dout` by a factor."""
+        np.sum(dout, axis=0, out=out)
+        if factor != 1.0:
+            dout *= factor
+        return out
 
     def weight_gradient(self, x: Array, dout: Array, out: Array) -> Array:
         """Write ``xᵀ dout`` to `out`."""
@@ -179,6 +192,11 @@ class NumpyEngine(TableOperations):
             logits -= label_smoothing / n_classes
         logits *= 1.0 / n if weights is None else (weights / weights.sum())[:, np.newaxis]
         return loss
+
+    def follow(self, average: Array, p: Array, share: float, /) -> None:
+        """Move an average a share of the way to `p`."""
+        for A, P in blocks(average, p):
+            A += A.dtype.type(share) * (P - A)
 
     # The steps of the update rules; their equations are in `fcnet.training.updates`. Each takes ``g + l2 p`` for the gradient,
     # and returns ``l2/2 · Σ p²`` of the parameters as they were before. The penalty therefore needs no pass of its own.

@@ -36,10 +36,12 @@ def check_weight_init(value: Any) -> str | float:
 
 
 class Affine(Layer):
-    """``out = x W + b`` with W (d_in, d_out) and b (d_out,).
+    """``out = a x W + b`` with W (d_in, d_out), b (d_out,) and a factor a, which is 1 here.
 
     b starts at zero, and W at random with a standard deviation that has a name in `WEIGHT_INITS` or is given.
     """
+
+    factor = 1.0
 
     def __init__(self, number: int, d_in: int, d_out: int, weight_init: str | float = "he") -> None:
         self.W, self.b = f"W{number}", f"b{number}"
@@ -49,13 +51,15 @@ class Affine(Layer):
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
         W, b = params[self.W], params[self.b]
         out = engine.buffer(f"out {self.W}", (x.shape[0], W.shape[1]))
-        return engine.affine(x, W, b, out), (x, W)
+        return engine.affine(x, W, b, out, self.factor), (x, W)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dW = xᵀ dout``, ``db = Σ_rows dout``, ``dx = dout Wᵀ``."""
+        """``dW = a xᵀ dout``, ``db = Σ_rows dout``, ``dx = a dout Wᵀ``."""
         x, W = cache
+        db = engine.bias_gradient(
+            dout, engine.buffer(f"d{self.b}", W.shape[1:]), self.factor
+        )  # and dout is a dout from here on
         dW = engine.weight_gradient(x, dout, engine.buffer(f"d{self.W}", W.shape))
-        db = engine.xp.sum(dout, axis=0, out=engine.buffer(f"d{self.b}", W.shape[1:]))
         dx = engine.matmul(dout, W.T, out=engine.buffer(f"dx {self.W}", x.shape)) if input_gradient else None
         return dx, {self.W: dW, self.b: db}
 

@@ -1,11 +1,10 @@
 """Affine layers in the NTK parametrisation: with weights of standard deviation 1 that a factor makes small."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fcnet.engine import NumpyEngine
 from fcnet.nn.base import Number, Parameter
 from fcnet.nn.layers import Affine
 from fcnet.types import Array, Params
@@ -33,25 +32,6 @@ class NTKAffine(Affine):
     def start(self, x: Array, params: Params, rng: np.random.Generator) -> None:
         """Set the initial values by the rows x (n, d_in) that reach the layer; see `start_units`."""
         start_units(x, params[self.W], params[self.b], self.factor, rng)
-
-    def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        W = params[self.W]
-        if scales_x := x.shape[0] < len(W):  # the factor goes to the smaller of both
-            x = engine.xp.multiply(x, self.factor, out=engine.buffer(f"scaled x {self.W}", x.shape))
-        else:
-            W = engine.xp.multiply(W, self.factor, out=engine.buffer(f"scaled {self.W}", W.shape))
-        out, cache = super().forward(x, params | {self.W: W}, engine, rng)
-        return out, (cache, scales_x)
-
-    def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
-        """``dW = xᵀ dout / sqrt(d_in)``, ``db = Σ_rows dout``, ``dx = dout Wᵀ / sqrt(d_in)``."""
-        cache, scales_x = cache
-        dx, grads = super().backward(dout, cache, engine, input_gradient)
-        if not scales_x:
-            grads[self.W] *= self.factor
-        elif dx is not None:
-            dx *= self.factor
-        return dx, grads
 
     def to_onnx(self, graph: "Graph", x: str, number: Number, W: Array, b: Array) -> str:
         return super().to_onnx(graph, x, number, W * number(self.factor), b)

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
-
+from fcnet.engine import NumpyEngine
 from fcnet.types import Params
 
 
-def follow(average: Params, params: Params, decay: float, iteration: int) -> None:
+def follow(average: Params, params: Params, decay: float, iteration: int, engine: NumpyEngine) -> None:
     """Move an average in place towards parameters: ``ā ← ā + (1 - d) (p - ā)``.
 
     The decay ``d`` is ``min(decay, (1 + t) / (10 + t))`` in iteration t, from 0, so that the first parameters soon count
@@ -16,9 +15,7 @@ def follow(average: Params, params: Params, decay: float, iteration: int) -> Non
     """
     share = 1 - min(decay, (1 + iteration) / (10 + iteration))
     for name, p in params.items():
-        step = np.subtract(p, average[name])
-        step *= p.dtype.type(share)
-        average[name] += step
+        engine.follow(average[name], p, share)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class Steps:
             if not math.isfinite(loss):
                 raise DivergedError("loss")
             if state.average is not None:
-                follow(state.average, network.params, trainer.ema_decay, state.iteration)
+                follow(state.average, network.params, trainer.ema_decay, state.iteration, network.engine)
             state.iteration += 1
             batch_rows.append({"iteration": state.iteration, "loss": loss, "learning_rate": state.learning_rate})
             trainer._call("on_batch_end", state)
