@@ -25,8 +25,8 @@ import numpy as np
 from lines import add, call, commit, read
 from table_data import CHOOSE, STATE, Table, load
 
-from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.predictions import read_predictions
+from fcnet.training.paired import Difference, over_seeds
 
 RUNS = Path(__file__).parent.parent / "runs" / "sweep-tables"
 RESULTS = "results.jsonl"

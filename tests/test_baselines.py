@@ -15,10 +15,10 @@ from fcnet import load
 from fcnet.data import load_dataset
 from fcnet.experiments.baselines import warnings_of
 from fcnet.experiments.gradient import GradientDescent
-from fcnet.experiments.paired import over_losses
 from fcnet.nn.losses import TINY, get_loss, softmax
 from fcnet.training import baselines
 from fcnet.training.baselines import fit_linear
+from fcnet.training.paired import over_losses
 
 PLAIN = GradientDescent()
 QUICK = ("--recipe", "table", "--set", "epochs=20", "--set", "hidden_sizes=[8]")

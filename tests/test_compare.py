@@ -16,9 +16,9 @@ from fcnet.data import load_digits
 from fcnet.experiments import run as runs
 from fcnet.experiments.compare import Compared, Side, compare_runs
 from fcnet.experiments.config import Config
-from fcnet.experiments.paired import over_rows, over_seeds, pairs_needed
 from fcnet.experiments.recipe import load_recipe
 from fcnet.experiments.results import read_metrics
+from fcnet.training.paired import over_rows, over_seeds, pairs_needed
 
 QUICK = ["--set", "epochs=2", "--set", "hidden_sizes=[8]", "--engine", "numpy"]
 

@@ -26,7 +26,6 @@ from fcnet.cli.sweep_table import Board
 from fcnet.data import load_digits
 from fcnet.errors import DivergedError, FcnetError, InputError, SettingError
 from fcnet.experiments.config import Config
-from fcnet.experiments.paired import over_seeds
 from fcnet.experiments.recipe import Recipe, load_recipe, recipe_names, recipe_text
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.sweep import prepared, results
@@ -40,6 +39,7 @@ from fcnet.experiments.sweep.trial import NotNowError, Trials
 from fcnet.experiments.sweep.values import plain_params, values_of
 from fcnet.experiments.sweep.winner import finalists
 from fcnet.model import Model
+from fcnet.training.paired import over_seeds
 
 forks = pytest.mark.skipif(os.name != "posix", reason="processes are forked")
 RECIPE = """

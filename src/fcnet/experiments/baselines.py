@@ -7,13 +7,13 @@ import numpy as np
 
 from fcnet.experiments.folder import LINEAR
 from fcnet.experiments.job import Job, Training
-from fcnet.experiments.paired import Difference, over_losses, over_rows
 from fcnet.experiments.scores import measured
 from fcnet.model import Model
 from fcnet.model_file import save
 from fcnet.nn.loss import HALF, Loss
 from fcnet.training.baselines import OF_LINEAR, fit_linear, rows_to_fit
 from fcnet.training.metrics import AUTO, METRICS, Metric, get_metric
+from fcnet.training.paired import Difference, over_losses, over_rows
 from fcnet.training.target_scale import scale_for
 from fcnet.types import Array
 

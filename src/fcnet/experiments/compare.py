@@ -12,7 +12,6 @@ from fcnet.data.table_file import stem
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import METRICS_FILE, PREDICTIONS, sweep_words
-from fcnet.experiments.paired import Difference, over_errors, over_quantiles, over_rows, over_seeds
 from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics, read_state
 from fcnet.experiments.run import model_and_data, train
@@ -21,6 +20,7 @@ from fcnet.experiments.scores import score_of
 from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.training.callbacks import Callback
 from fcnet.training.metrics import Metric
+from fcnet.training.paired import Difference, over_errors, over_quantiles, over_rows, over_seeds
 from fcnet.types import Array
 from fcnet.words import ensemble_words, listed
 

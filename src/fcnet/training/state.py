@@ -96,8 +96,9 @@ class TrainingState:
     y: Array | None = None
     gradients: Params = field(default_factory=dict)
     """Of the last batch, without a penalty that the update rule adds; buffers that hold until the network computes again."""
+    before: Params | None = None
+    """The parameters before the last update; None unless that was asked for before it."""
     _is_asked: bool = field(default=False, init=False, repr=False)
-    _before: Params | None = field(default=None, init=False, repr=False)
     _update: Params | None = field(default=None, init=False, repr=False)
     _activations: tuple[int, list[Array]] = field(default=(-1, []), init=False, repr=False)
 
@@ -150,9 +151,8 @@ class TrainingState:
     @property
     def update(self) -> Params | None:
         """What the last update added to each parameter; None unless it was asked for before that."""
-        if self._before is not None:
-            self._update = {name: p - self._before[name] for name, p in self.network.params.items()}
-            self._before = None
+        if self._update is None and self.before is not None:
+            self._update = {name: p - self.before[name] for name, p in self.network.params.items()}
         return self._update
 
     @property
@@ -179,7 +179,7 @@ class TrainingState:
     def begin_update(self, gradients: Params) -> None:
         """Note the gradients of a batch, and the parameters before its update where a callback has asked for that."""
         self.gradients, self._update = gradients, None
-        self._before = {name: p.copy() for name, p in self.network.params.items()} if self._is_asked else None
+        self.before = {name: p.copy() for name, p in self.network.params.items()} if self._is_asked else None
         self._is_asked = False
 
     def stop(self, reason: str) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcnet.errors import SettingError
-from fcnet.experiments.paired import Difference
 from fcnet.experiments.sweep.plan import Plan
 from fcnet.experiments.sweep.space import Parameter
 from fcnet.experiments.sweep.study import PLAIN, REASON, Account
 from fcnet.experiments.sweep.values import values_of
 from fcnet.files import write_atomic
 from fcnet.settings import checked
+from fcnet.training.paired import Difference
 from fcnet.words import setting_words
 
 if TYPE_CHECKING:

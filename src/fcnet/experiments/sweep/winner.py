@@ -16,7 +16,6 @@ from fcnet.errors import DivergedError, FcnetError
 from fcnet.experiments.compare import compare_runs
 from fcnet.experiments.folder import CONFIG, ENSEMBLE, METRICS_FILE, MODEL, STUDY, owned
 from fcnet.experiments.members import record
-from fcnet.experiments.paired import Difference, over_seeds
 from fcnet.experiments.recipe import SWEEP, Recipe
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.run import begin, evaluate, is_begun, train
@@ -28,6 +27,7 @@ from fcnet.experiments.sweep.study import PLAIN, Account
 from fcnet.experiments.sweep.values import recipe_of, values_of
 from fcnet.files import write_atomic
 from fcnet.model_file import load
+from fcnet.training.paired import Difference, over_seeds
 from fcnet.types import Array
 from fcnet.words import duration_words
 

@@ -1,0 +1,108 @@
+"""The course of a training: its curve, what was seen on the way, and how it ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fcnet.doctor.curve import Curve
+from fcnet.doctor.looks import Look
+from fcnet.errors import DivergedError
+from fcnet.types import Array
+
+TINY_GAIN, LARGE_GAIN = 0.1, 4.0  # of weights that begin near zero, or so large that activations or scores explode
+
+
+@dataclass(frozen=True)
+class Course:
+    """A training to be judged, in its midst or after its end.
+
+    Parameters
+    ----------
+    curve : Curve
+    looks : sequence of Look
+        Those of a `Doctor` that was there; without them the curve is all that is judged.
+    divergence : DivergedError, optional
+        What ended it.
+    input_size : float, optional
+        The root mean square of the inputs.
+    planned : int
+        How many batches there are to be.
+    """
+
+    curve: Curve
+    looks: Sequence[Look] = ()
+    divergence: DivergedError | None = None
+    input_size: float | None = None
+    planned: int = 0
+
+    @cached_property
+    def late(self) -> Sequence[Look]:
+        """The looks in the second half."""
+        return self.looks[len(self.looks) // 2 :]
+
+    @cached_property
+    def early(self) -> Sequence[Look]:
+        """The looks in the first third."""
+        return self.looks[: max(1, len(self.looks) // 3)]
+
+    @property
+    def n_iterations(self) -> int:
+        """How many batches there were."""
+        return len(self.curve.batches[0])
+
+    @property
+    def per_epoch(self) -> float:
+        """How many batches an epoch had."""
+        return self.n_iterations / max(1, len(self.curve.history))
+
+    @cached_property
+    def rate(self) -> float | None:
+        """The largest learning rate there was, where it is known."""
+        rates = [row["learning_rate"] for row in self.curve.history if "learning_rate" in row]
+        rates += [batch["learning_rate"] for row in self.curve.history[:1] for batch in row.get("batches", ())]
+        return float(max(rates)) if rates else None
+
+    @cached_property
+    def ratio(self) -> float | None:
+        """The median over looks of the largest update of a layer, as a share of its weights."""
+        return float(np.median([seen.ratios.max() for seen in self.looks])) if self.looks else None
+
+    @property
+    def began_tiny(self) -> bool:
+        """Whether some weights began near zero, where updates as a share of the weights say nothing."""
+        return bool(self.looks) and bool(self.looks[0].gains.min() < TINY_GAIN)
+
+    @property
+    def began_large(self) -> bool:
+        """Whether some weights began so large that steps, as a share of them, are short whatever the rate."""
+        return bool(self.looks) and bool(self.looks[0].gains.max() > LARGE_GAIN)
+
+    @property
+    def shrunk(self) -> float | None:
+        """What is left of the weights of the layer that has shrunk least, as a share of its first ones."""
+        if not self.looks:
+            return None
+        return float((self.looks[-1].weights / np.maximum(self.looks[0].weights, 1e-30)).max())
+
+    @cached_property
+    def first_loss(self) -> float:
+        """The loss of the first batch, as a share of that of chance."""
+        losses = self.curve.batches[0] if self.curve.history else self.unfinished_losses
+        return float(losses[0]) / self.curve.scale if len(losses) else 1.0
+
+    @property
+    def unfinished_losses(self) -> Array:
+        """The losses of the epoch in which it diverged."""
+        return np.array([row["loss"] for row in self.divergence.batches], float) if self.divergence else np.zeros(0)
+
+    @property
+    def has_learnt(self) -> float:
+        """What share of the loss of chance has been taken off at the end, from 0 to 1; 0 of what diverged at once."""
+        return float(np.clip(1 - self.curve.end, 0, 1)) if self.curve.history else 0.0
+
+
+def layer_words(number: int, n_layers: int) -> str:
+    """Return the name of a hidden layer, counted from 0, for people."""
+    return "the hidden layer" if n_layers == 1 else f"hidden layer {number + 1}"

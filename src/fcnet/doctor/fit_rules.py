@@ -1,0 +1,133 @@
+"""A network that is too small, too free, or not free enough, by its curve and by what other models reach on the same rows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fcnet.doctor.course import Course
+from fcnet.doctor.finding import Finding
+from fcnet.doctor.rate_rules import FALLING
+from fcnet.doctor.reference import Reference
+from fcnet.training.paired import Difference
+
+WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
+NO_GAP, LEAST_GAIN = 0.05, 0.03
+SHRUNK, PENALISED = 0.6, 0.15
+NARROW, FEW_EPOCHS = 20, 3
+SURE = 0.01
+NOT_LEARNT = 0.35
+
+
+References = Callable[[], Reference | None]
+
+
+def fit_findings(course: Course, reference: References, settings: Mapping[str, Any], *, is_finished: bool) -> Iterator[Finding]:
+    """Yield whether a network over-fits, is held back, or is too small.
+
+    Parameters
+    ----------
+    course : Course
+    reference : callable
+        Returns what others reach on the same rows, or None; it takes a second or more, and is called where it decides.
+    settings : mapping
+        Those of the training, as ``l2``, ``dropout`` and ``hidden_sizes``, to be advised on.
+    is_finished : bool
+        Whether nothing says that the training should have gone on, or with longer steps.
+    """
+    yield from _over_fitting(course, settings)
+    if _may_be_too_small(course) and (found := reference()) is not None:
+        yield from _too_small(course, found, settings, is_finished)
+
+
+def _over_fitting(course: Course, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    curve, gap = course.curve, course.curve.gap
+    if gap is None or gap < GAP or gap < 4 * curve.gap_noise or curve.end > 0.8:
+        return
+    if curve.val_rise < RISE and gap < WIDE_GAP:
+        return
+    train, val = curve.last("train"), curve.last("val")
+    score = "R²" if curve.score == "r2" else "accuracy"
+    rise = f", and the validation loss has risen by {curve.val_rise:.0%} from its lowest" if curve.val_rise >= RISE else ""
+    changed = {"dropout": 0.5} if not settings.get("dropout") else {"l2": max(1e-3, 10 * float(settings.get("l2") or 0))}
+    yield Finding(
+        code="over-fitting",
+        severity="warning",
+        message=f"The training {score} is {train:.3g}, that of the validation {val:.3g}{rise}.",
+        evidence={"gap": gap, "gap_by_chance": curve.gap_noise, "validation_loss_rise": curve.val_rise},
+        remedy="More rows help most; else dropout, a larger l2, augmentation, or fewer units.",
+        settings=changed,
+    )
+
+
+def over_regularised(course: Course, reference: References, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield whether penalty, dropout or label smoothing keep the network from what it could learn."""
+    curve = course.curve
+    plain, whole = curve.column("train_loss"), curve.column("loss")
+    if not len(plain) or not len(whole) or curve.peak > 3 or course.has_learnt > 0.95 or (curve.gap or 0) > GAP:
+        return
+    extra, shrunk = float(whole[-1] - plain[-1]) / curve.scale, course.shrunk
+    collapsed = shrunk is not None and shrunk < SHRUNK / 2 and course.first_loss > 2
+    if not collapsed and (extra < PENALISED or (shrunk is not None and shrunk > SHRUNK and not settings.get("dropout"))):
+        return
+    found = reference()
+    if not (course.has_learnt < NOT_LEARNT if found is None else _better(found.wide_less_network)):
+        return
+    strong = [name for name in ("l2", "dropout", "label_smoothing") if settings.get(name)]
+    better = (
+        f", where {found.network:.3g} is reached on the validation rows, and {found.wide:.3g} by random units" if found else ""
+    )
+    yield Finding(
+        code="over-regularised",
+        severity="error" if course.has_learnt < 0.1 else "warning",
+        message=f"Penalty, dropout and smoothing add {extra:.0%} of the loss of chance to what is minimised; "
+        f"{curve.end:.0%} of it are left on the training rows{better}.",
+        evidence={
+            "added_by_chance": extra,
+            "loss_by_chance": curve.end,
+            "weights_by_first": shrunk,
+            "score": None if found is None else found.network,
+            "score_of_random_units": None if found is None else found.wide,
+        },
+        remedy=f"Lower {' and '.join(strong) or 'the penalty'}.",
+        settings={name: float(settings[name]) / (100 if name == "l2" else 3) for name in strong},
+    )
+
+
+def _may_be_too_small(course: Course) -> bool:
+    """Return whether training and validation are equally far from perfect, after epochs enough to say so."""
+    gap = course.curve.gap
+    near = gap is None or gap <= max(NO_GAP, 2 * course.curve.gap_noise)
+    return near and 0.1 < course.has_learnt < 0.95 and len(course.curve.history) > FEW_EPOCHS
+
+
+def _has_settled(course: Course) -> bool:
+    return course.curve.late_share < FALLING and not course.curve.still_improves
+
+
+def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any], is_finished: bool) -> Iterator[Finding]:
+    if not (_better(reference.wide_less_network) and _better(reference.wide_less_refit)):
+        return
+    if not (is_finished and _has_settled(course)) and reference.n_hidden * NARROW > reference.n_inputs:
+        return  # units that have not been trained say little, unless they are very few
+    gap = course.curve.gap
+    sizes = [int(size) for size in settings.get("hidden_sizes", ())]
+    wider = [max(4 * size, 100) for size in sizes]
+    near = "" if gap is None else f" Training and validation are only {gap:.2g} apart."
+    yield Finding(
+        code="under-capacity",
+        severity="warning",
+        message=f"The network reaches {reference.network:.3g} on the validation rows, and its {reference.n_hidden} hidden "
+        f"units with the best output weights {reference.refit:.3g}; 1,000 random units reach {reference.wide:.3g}.{near}",
+        evidence={
+            "score": reference.network,
+            "score_with_best_output_weights": reference.refit,
+            "score_of_random_units": reference.wide,
+            "gap": gap,
+            "units": reference.n_hidden,
+        },
+        remedy=f"Take more hidden units{f': try hidden_sizes = {wider}' if wider else ''}.",
+        settings={"hidden_sizes": wider} if wider else {},
+    )
+
+
+def _better(difference: Difference) -> bool:
+    return difference.gain >= LEAST_GAIN and difference.p_value < SURE

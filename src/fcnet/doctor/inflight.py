@@ -1,0 +1,111 @@
+"""The doctor as a callback: what it sees while a network trains, and what it says of that."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fcnet.doctor.course import Course
+from fcnet.doctor.curve import Curve
+from fcnet.doctor.finding import Findings
+from fcnet.doctor.judge import judge, judge_midway
+from fcnet.doctor.looks import Look, look
+from fcnet.doctor.reference import Reference, reference
+from fcnet.training.callbacks import Callback
+from fcnet.training.state import TrainingState
+from fcnet.types import Array, is_sparse
+
+LEAST_INTERVAL, LOOKS_AN_EPOCH = 64, 3
+FEWEST_LOOKS = 4  # that a judgement midway goes by
+ROWS_OF_CHANCE = 10_000
+
+
+class Doctor(Callback):
+    """Looks at a few batches of each epoch, and says what is wrong with a training.
+
+    These are those after 1, 2, 4, 8 … batches, and then three in an epoch, with 64 batches at least from one to the next. A
+    look takes as long as a step or two.
+
+    Parameters
+    ----------
+    settings : mapping, optional
+        Those of the training, by their names in a recipe, as ``hidden_sizes`` and ``l2``; remedies then change them.
+    validation : pair of arrays (m, n_inputs) and (m,) or (m, n_outputs), optional
+        The rows that the network is validated on. With them a network whose training and validation are equally poor is
+        compared with other models after the training, which takes a second or more.
+
+    Attributes
+    ----------
+    findings : Findings
+        What is wrong: so far, and once training has ended. It is empty where nothing is.
+    first_seen : dict
+        After how many batches each code was found first.
+
+    Examples
+    --------
+    >>> from fcnet import FullyConnectedNet, Trainer
+    >>> X = np.random.default_rng(0).standard_normal((500, 4)).astype("float32")
+    >>> y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    >>> doctor = Doctor()
+    >>> history = Trainer(epochs=20, learning_rate=1e-6, callbacks=[doctor]).fit(FullyConnectedNet([4, 16, 2]), X, y)
+    >>> [finding.code for finding in doctor.findings]
+    ['learning-rate-too-low']
+    """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None, validation: tuple[Any, Array] | None = None) -> None:
+        self.settings, self.validation = dict(settings or {}), validation
+        self.findings, self.first_seen = Findings(), dict[str, int]()
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        self.findings, self.first_seen = Findings(), {}
+        self.looks: list[Look] = []
+        self._chance, self._input_size, self._next_judgement = None, None, state.epoch + 1
+        if state.X is None or state.y is None:
+            return
+        loss, y = state.network.loss, state.y[:: max(1, len(state.y) // ROWS_OF_CHANCE)]
+        probe = state.probe
+        assert probe is not None
+        n_outputs = state.network.logits(probe[:1]).shape[1]
+        constant = np.broadcast_to(loss.constant_logits(y, n_outputs, None), (len(y), n_outputs))
+        self._chance = float(loss.value(constant, y, None)) or None
+        values = probe.data if is_sparse(probe) else probe
+        self._input_size = float(np.sqrt(np.square(values, dtype=np.float64).mean())) if values.size else None
+        self._interval = max(LEAST_INTERVAL, state.total_iterations // state.n_epochs // LOOKS_AN_EPOCH)
+        self._next = state.iteration + 1
+        state.ask_for_update()
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        if state.iteration < self._next - 1:
+            return
+        if state.iteration >= self._next:
+            if (seen := look(state)) is not None:
+                self.looks.append(seen)
+            self._next = min(2 * state.iteration, state.iteration + self._interval)
+        if state.iteration == self._next - 1:
+            state.ask_for_update()
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        if state.epoch < self._next_judgement or len(self.looks) < FEWEST_LOOKS:
+            return
+        self._next_judgement = max(state.epoch + 1, int(1.5 * state.epoch))
+        self._note(judge_midway(self._course(state)), state)
+
+    def on_train_end(self, state: TrainingState) -> None:
+        is_over = state.divergence is not None or state.stop_reason is not None or state.epoch == state.n_epochs
+        if is_over and state.X is not None:
+            self._note(judge(self._course(state), lambda: self._reference(state), self.settings), state)
+
+    def _note(self, findings: Findings, state: TrainingState) -> None:
+        self.findings = findings
+        for finding in findings:
+            self.first_seen.setdefault(finding.code, state.iteration)
+
+    def _course(self, state: TrainingState) -> Course:
+        n_val = None if self.validation is None else len(self.validation[1])
+        curve = Curve(state.history, self._chance, n_val)
+        return Course(curve, self.looks, state.divergence, self._input_size, state.total_iterations)
+
+    def _reference(self, state: TrainingState) -> Reference | None:
+        if self.validation is None or state.X is None or state.y is None:
+            return None
+        return reference(state.network, state.X, state.y, *self.validation)

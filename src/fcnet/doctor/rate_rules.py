@@ -1,0 +1,174 @@
+"""Steps that are too long, too short or too few."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fcnet.doctor.course import Course
+from fcnet.doctor.finding import Finding
+
+SWING, PEAK = 0.05, 3.0
+LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
+STRAIGHT, FALLING, LEARNT, ALL_LEARNT = 0.35, 0.1, 0.85, 0.95
+FEW_STEPS, TWO_EPOCHS = 200, 2
+FEW_BATCHES = 4
+LARGE_FIRST_LOSS, LARGE_INPUTS = 20.0, 10.0
+
+
+def rate_findings(course: Course, *, midway: bool = False) -> Iterator[Finding]:
+    """Yield whether a training diverged, and whether its learning rate, its batches or its length are to blame.
+
+    `midway` the loss may well be falling still; only steps that will not do in all of the training are too short then.
+    """
+    if course.divergence is not None:
+        yield from _diverged(course)
+        return
+    if not course.curve.history:
+        return
+    yield from list(_too_high(course)) or list(_unfinished(course, midway))
+
+
+def _diverged(course: Course) -> Iterator[Finding]:
+    error, first = course.divergence, course.first_loss
+    assert error is not None
+    evidence: dict[str, Any] = {
+        "epoch": error.epoch,
+        "first_loss_by_chance": first,
+        "learning_rate": course.rate,
+        "rate_that_trains": error.learning_rate,
+    }
+    cause, settings = "", dict[str, Any]()
+    is_rate = error.learning_rate is not None and first < LARGE_FIRST_LOSS
+    if first >= LARGE_FIRST_LOSS:
+        of_inputs = course.input_size is not None and course.input_size > LARGE_INPUTS
+        what = f"the inputs are of size {course.input_size:.3g}" if of_inputs else "the initial weights are too large"
+        cause = f" Its first loss was already {first:.3g} times that of chance: {what}."
+        remedy = "Scale the inputs." if of_inputs else "Take weight_init = he."
+        settings = {} if of_inputs else {"weight_init": "he"}
+        yield Finding(
+            code="unscaled-data" if of_inputs else "init-too-large",
+            severity="error",
+            message=f"The first loss was {first:.3g} times that of chance: {what}.",
+            evidence=evidence | {"input_size": course.input_size},
+            remedy=remedy,
+            settings=settings,
+        )
+    elif error.learning_rate is not None:
+        cause = f" In short trials learning_rate = {error.learning_rate:g} lowered the loss."
+        remedy, settings = f"Set learning_rate = {error.learning_rate:g}.", {"learning_rate": error.learning_rate}
+    else:
+        remedy = "Scale the inputs, and try a smaller learning_rate."
+    yield Finding(
+        code="diverged",
+        severity="error",
+        message=f"The training diverged in epoch {error.epoch}.{cause}",
+        evidence=evidence,
+        remedy=remedy,
+        settings=settings,
+    )
+    if is_rate:
+        yield Finding(
+            code="learning-rate-too-high",
+            severity="error",
+            message=f"The loss began at {first:.2g} times that of chance and stopped being finite in epoch {error.epoch}; "
+            "a smaller rate lowered it.",
+            evidence=evidence,
+            remedy=remedy,
+            settings=settings,
+        )
+
+
+def _too_high(course: Course) -> Iterator[Finding]:
+    curve = course.curve
+    late_ratio = float(np.median([seen.ratios.max() for seen in course.late])) if course.late else None
+    evidence = {
+        "loss_by_chance": curve.end,
+        "swing_by_chance": curve.swing,
+        "peak_by_first": curve.peak,
+        "update_to_weight_ratio": late_ratio,
+        "learning_rate": course.rate,
+    }
+    blew_up = curve.peak > PEAK and course.first_loss < LARGE_FIRST_LOSS
+    swings = curve.swing > SWING and course.first_loss < LARGE_FIRST_LOSS
+    steps = curve.swing > SWING / 2 and late_ratio is not None and late_ratio > LONG_STEPS and curve.end > FALLING
+    if not ((blew_up and curve.end > 0.3) or (swings and curve.end > 0.3) or steps):
+        return
+    said = f"The loss of an epoch rises by {curve.swing:.2g} of the loss of chance on average in the second half"
+    if blew_up:
+        said = f"The loss of a batch rose to {curve.peak:.3g} times the first, and ends at {curve.end:.2g} times that of chance"
+    rate = None if course.rate is None else float(f"{course.rate / (30 if curve.end > 0.9 else 5):.1g}")
+    yield Finding(
+        code="learning-rate-too-high",
+        severity="error" if curve.end > 0.9 else "warning",
+        message=f"{said}: the steps are too long.",
+        evidence=evidence,
+        remedy="Take a smaller learning_rate." if rate is None else f"Try learning_rate = {rate:g}.",
+        settings={} if rate is None else {"learning_rate": rate},
+    )
+
+
+def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
+    """Yield why the loss has not come down as far as it was going to."""
+    curve, ratio = course.curve, course.ratio
+    if course.has_learnt > ALL_LEARNT or not curve.fall > 0:
+        return
+    late, improves = curve.late_share, curve.still_improves
+    moved = None if ratio is None or course.began_tiny else ratio * (course.planned if midway else course.n_iterations)
+    evidence = {
+        "loss_by_chance": curve.end,
+        "fall_in_second_half": late,
+        "update_to_weight_ratio": ratio,
+        "learning_rate": course.rate,
+        "iterations": course.n_iterations,
+    }
+    short = ratio is not None and not course.began_tiny and not course.began_large and ratio < SHORT_STEPS
+    hardly_moved = short and moved is not None and moved < 0.5
+    straight = (
+        not midway
+        and late >= STRAIGHT
+        and course.has_learnt < 0.5
+        and improves
+        and (ratio is None or course.began_tiny or short)
+    )
+    is_zero = ratio is not None and ratio == 0  # then something else keeps the gradient at zero
+    if (hardly_moved or straight) and not is_zero and course.has_learnt < LEARNT:
+        said = f"The loss falls in a line: {late:.0%} of its fall was in the second half of the training"
+        if hardly_moved:
+            said = f"An update moves weights by {ratio:.1g} of their size, and all of the training by {moved:.1%} at most"
+        factor = float(np.clip(GOOD_STEPS / ratio, 3, 1000)) if short and ratio else 10.0
+        rate = None if course.rate is None else float(f"{factor * course.rate:.1g}")
+        yield Finding(
+            code="learning-rate-too-low",
+            severity="error" if course.has_learnt < 0.1 else "warning",
+            message=f"{said}; the loss is still {curve.end:.0%} of that of chance.",
+            evidence=evidence,
+            remedy="Take a larger learning_rate." if rate is None else f"Try learning_rate = {rate:g}.",
+            settings={} if rate is None else {"learning_rate": rate},
+        )
+        return
+    n = len(curve.history)
+    if midway:
+        return
+    is_short = n <= TWO_EPOCHS and course.n_iterations < FEW_STEPS and course.has_learnt < LEARNT
+    if not ((late >= FALLING and improves) or is_short) or course.has_learnt < 0.05:
+        return
+    if course.per_epoch <= FEW_BATCHES and n > 1:
+        yield Finding(
+            code="batch-too-large",
+            severity="warning",
+            message=f"{n} epochs of {course.per_epoch:.0f} batches are {course.n_iterations} steps, after which the loss "
+            f"is still falling, at {curve.end:.0%} of that of chance.",
+            evidence=evidence,
+            remedy="Take smaller batches, which make more steps of the same epochs.",
+            settings={"batch_size": 32, "batches": "shuffled"},
+        )
+    else:
+        yield Finding(
+            code="stopped-early",
+            severity="warning",
+            message=f"After {n} epoch{'s' * (n > 1)} the loss is still falling, at {curve.end:.0%} of that of chance.",
+            evidence=evidence,
+            remedy=f"Train for more epochs: try epochs = {4 * n}.",
+            settings={"epochs": 4 * n},
+        )

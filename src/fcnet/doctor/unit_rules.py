@@ -1,0 +1,99 @@
+"""Hidden units that cannot learn, and gradients that do not reach them or grow out of bounds."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fcnet.doctor.course import TINY_GAIN, Course, layer_words
+from fcnet.doctor.finding import Finding
+
+DEAD, ALL_DEAD = 0.5, 0.9
+FLAT, ALL_FLAT = 0.65, 0.9
+WINDOW = 3  # looks at the end in which a dead unit is never active
+VANISHED, NOT_LEARNT = 5e-3, 0.3
+EXPLODED = 30.0
+SHRUNK = 0.5  # what a penalty leaves of the weights
+
+
+def unit_findings(course: Course) -> Iterator[Finding]:
+    """Yield dead and saturated layers, and vanishing or exploding gradients, by what was seen in training."""
+    if not course.looks:
+        return
+    stuck = list(_dead(course)) + list(_saturated(course))
+    yield from stuck
+    if not stuck:
+        yield from _vanishing(course)
+    yield from _exploding(course)
+
+
+def _dead(course: Course) -> Iterator[Finding]:
+    window = course.looks[-WINDOW:]
+    never = [np.logical_and.reduce([seen.dead[i] for seen in window]) for i in range(len(window[0].dead))]
+    shares = np.array([float(units.mean()) for units in never])
+    weights = course.looks[-1].weights[: len(shares)] / np.maximum(course.looks[0].weights[: len(shares)], 1e-30)
+    shares[(course.looks[0].gains[: len(shares)] < TINY_GAIN) | (weights < SHRUNK)] = 0  # weights near zero are the cause there
+    if not len(shares) or shares.max() < DEAD:
+        return
+    worst = int(shares.argmax())
+    n, of = int(never[worst].sum()), len(never[worst])
+    at_first = float(course.looks[0].dead[worst].mean())
+    died = "They were so from the first batch on." if at_first > shares[worst] / 2 else "They died while training."
+    settings = {"activation": "leaky_relu"}
+    yield Finding(
+        code="dead-units",
+        severity="error" if shares[worst] >= ALL_DEAD else "warning",
+        message=f"{n} of the {of} units of {layer_words(worst, len(shares))} are 0 for all rows that were looked at. {died}",
+        evidence={"share_of_layers": shares.tolist(), "share_at_first": at_first, "looks": len(window)},
+        remedy="Begin with biases of 0 and weight_init = he, take a smaller learning_rate, or activation = leaky_relu.",
+        settings=settings,
+    )
+
+
+def _saturated(course: Course) -> Iterator[Finding]:
+    shares = np.minimum(course.looks[0].flat, np.median([seen.flat for seen in course.looks[-WINDOW:]], axis=0))
+    if not len(shares) or shares.max() < FLAT:
+        return
+    worst = int(shares.argmax())
+    yield Finding(
+        code="saturated-units",
+        severity="error" if shares[worst] >= ALL_FLAT and course.has_learnt < NOT_LEARNT else "warning",
+        message=f"{shares[worst]:.0%} of the values of {layer_words(worst, len(shares))} are at flat ends of its activation "
+        "from the first batch on, where there is next to no gradient.",
+        evidence={"share_of_layers": shares.tolist()},
+        remedy="Take smaller initial weights, as weight_init = glorot, and scale the inputs.",
+        settings={"weight_init": "glorot"},
+    )
+
+
+def _vanishing(course: Course) -> Iterator[Finding]:
+    if course.has_learnt > NOT_LEARNT or len(course.looks[0].weights) < 3 or course.looks[0].gains.min() < TINY_GAIN:
+        return
+    by_weights = np.median([seen.gradients / seen.weights for seen in course.early], axis=0)
+    if not by_weights[-1] > 0 or by_weights[0] > VANISHED * by_weights[-1]:
+        return
+    ratio = float(by_weights[0] / by_weights[-1])
+    yield Finding(
+        code="vanishing-gradient",
+        severity="error" if course.has_learnt < 0.1 else "warning",
+        message=f"The gradient of the first layer is {ratio:.1g} of that of the last, each as a share of its weights, and "
+        f"{course.curve.end:.0%} of the loss of chance are left.",
+        evidence={"gradients_by_weights": by_weights.tolist()},
+        remedy="Take normalisation = layer, activation = relu, or fewer hidden layers.",
+        settings={"activation": "relu", "normalisation": "layer"},
+    )
+
+
+def _exploding(course: Course) -> Iterator[Finding]:
+    first = course.looks[0]
+    by_weights = first.gradients / np.maximum(first.weights, 1e-30)
+    largest = float(by_weights.max())
+    if first.gains.min() < TINY_GAIN or not largest > EXPLODED or course.has_learnt > NOT_LEARNT:
+        return
+    yield Finding(
+        code="exploding-gradient",
+        severity="error",
+        message=f"In the first batch the gradient of a layer is {largest:.3g} times its weights.",
+        evidence={"gradients_by_weights": by_weights.tolist()},
+        remedy="Scale the inputs, and take weight_init = he or normalisation = layer.",
+        settings={"weight_init": "he"},
+    )

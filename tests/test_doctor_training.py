@@ -1,0 +1,162 @@
+"""The doctor while a network trains: faults in programs that are healthy without them, and odd ones that are sound."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_classification, make_friedman1, make_moons
+
+from fcnet import FullyConnectedNet, Trainer
+from fcnet.doctor.inflight import Doctor
+from fcnet.errors import DivergedError
+
+SETS = {
+    "digits": lambda: load_digits(return_X_y=True),
+    "iris": lambda: load_iris(return_X_y=True),
+    "cancer": lambda: load_breast_cancer(return_X_y=True),
+    "classes": lambda: make_classification(1200, 20, n_informative=8, n_classes=3, flip_y=0.1, random_state=0),
+    "rare": lambda: make_classification(1500, 20, n_informative=8, weights=[0.93], flip_y=0.01, class_sep=1.5, random_state=0),
+    "moons": lambda: make_moons(800, noise=0.2, random_state=0),
+    "friedman": lambda: make_friedman1(1000, noise=1.0, random_state=0),
+}
+
+
+@pytest.fixture(scope="module")
+def sets():
+    """Return scaled data sets by their names, as (X, y, X_val, y_val)."""
+
+    def prepared(X, y):
+        order = np.random.default_rng(0).permutation(len(X))
+        n = len(X) * 3 // 4
+        X, y = X[order], y[order]
+        X = ((X - X[:n].mean(axis=0)) / np.where(X[:n].std(axis=0) > 0, X[:n].std(axis=0), 1)).astype(np.float32)
+        if y.dtype.kind == "f":
+            y = ((y - y[:n].mean()) / y[:n].std()).astype(np.float32)[:, np.newaxis]
+        return X[:n], y[:n], X[n:], y[n:]
+
+    return {name: prepared(*load()) for name, load in SETS.items()}
+
+
+def examined(data, hidden, network=None, bias=0.0, rows=None, validation=True, **training):
+    """Train, and return the doctor that was there."""
+    X, y, X_val, y_val = data
+    X, y = X[:rows], y[:rows]
+    of_numbers = y.dtype.kind == "f"
+    loss, n_outputs = ("squared_error", 1) if of_numbers else ("cross_entropy", y_val.max() + 1)
+    net = FullyConnectedNet([X.shape[1], *hidden, n_outputs], loss=loss, seed=1, **network or {})
+    for number in range(1, len(hidden) + 1):
+        net.params[f"b{number}"][:] = bias
+    settings = {"hidden_sizes": hidden, "l2": training.get("l2", 0.0), "dropout": net.dropout}
+    doctor = Doctor(settings, (X_val, y_val) if validation else None)
+    training = {"epochs": 20, "batch_size": 32, "learning_rate": 0.05, "seed": 0} | training
+    try:
+        Trainer(**training, callbacks=[doctor]).fit(net, X, y, X_val, y_val)
+    except DivergedError:
+        assert "diverged" in codes(doctor)
+    return doctor
+
+
+def codes(doctor):
+    return [finding.code for finding in doctor.findings]
+
+
+LOGISTIC = {"activation": "logistic", "weight_init": "glorot"}
+FAULTS = [
+    ("learning-rate-too-low", "digits", [64], {"learning_rate": 1e-5}),
+    ("learning-rate-too-low", "classes", [50, 50], {"learning_rate": 5e-4}),
+    ("learning-rate-too-low", "moons", [20, 20], {"learning_rate": 3e-5}),
+    ("learning-rate-too-low", "friedman", [64], {"learning_rate": 1e-5}),
+    ("learning-rate-too-low", "digits", [64, 64], {"learning_rate": 1e-7, "update": "adam"}),
+    ("learning-rate-too-high", "digits", [64], {"learning_rate": 5.0}),
+    ("learning-rate-too-high", "classes", [50, 50], {"learning_rate": 5.0}),
+    ("learning-rate-too-high", "moons", [20, 20], {"learning_rate": 2.0}),
+    ("learning-rate-too-high", "friedman", [64], {"learning_rate": 5.0}),
+    ("learning-rate-too-high", "digits", [64, 64], {"learning_rate": 1.0, "update": "adam"}),
+    ("stopped-early", "classes", [50, 50], {"epochs": 1}),
+    ("stopped-early", "friedman", [64], {"epochs": 1}),
+    ("batch-too-large", "classes", [50, 50], {"batches": "full", "epochs": 10}),
+    ("batch-too-large", "digits", [64], {"batches": "full"}),
+    ("over-regularised", "digits", [64], {"l2": 1.0}),
+    ("over-regularised", "classes", [50, 50], {"l2": 0.2}),
+    ("over-regularised", "friedman", [64], {"l2": 1.0}),
+    ("under-capacity", "digits", [2], {"epochs": 30}),
+    ("under-capacity", "friedman", [1], {"epochs": 30}),
+    ("over-fitting", "classes", [500], {"epochs": 40, "rows": 60, "batch_size": 8}),
+    ("dead-units", "digits", [64], {"bias": -8.0}),
+    ("dead-units", "classes", [50, 50], {"bias": -8.0}),
+    ("saturated-units", "digits", [64], {"network": {"activation": "tanh", "weight_init": 5.0}}),
+    ("saturated-units", "classes", [50, 50], {"network": {"activation": "logistic", "weight_init": 3.0}}),
+    ("vanishing-gradient", "classes", [30] * 7, {"network": LOGISTIC}),
+    ("vanishing-gradient", "cancer", [30] * 7, {"network": LOGISTIC}),
+    ("exploding-gradient", "digits", [50] * 8, {"network": {"weight_init": 0.6}}),
+    ("init-too-large", "friedman", [64], {"network": {"weight_init": 5.0}}),
+]
+DIVERGING = {"learning-rate-too-high", "exploding-gradient", "init-too-large"}
+
+
+@pytest.mark.parametrize(("code", "name", "hidden", "fault"), FAULTS, ids=[f"{code}-{name}" for code, name, *_ in FAULTS])
+def test_a_fault_is_found(sets, code, name, hidden, fault):
+    doctor = examined(sets[name], hidden, **fault)
+    assert code in codes(doctor)
+    found = next(finding for finding in doctor.findings if finding.code == code)
+    assert found.severity != "note"
+    assert found.message.endswith(".")
+    assert found.remedy
+    unexpected = set(codes(doctor)) - {code} - (DIVERGING | {"diverged", "dead-units"} if code in DIVERGING else set())
+    assert not unexpected
+
+
+HEALTHY = {
+    "wide": ("digits", [200], {"epochs": 10}),
+    "deep": (
+        "digits",
+        [100] * 4,
+        {"epochs": 10, "learning_rate": 1e-3, "update": "adam", "network": {"normalisation": "layer"}},
+    ),
+    "few epochs that suffice": ("digits", [100], {"epochs": 5}),
+    "a large rate with warm-up": ("digits", [100], {"learning_rate": 0.3, "batch_size": 64, "schedule": "one_cycle"}),
+    "a rate that ends at zero": ("classes", [100], {"epochs": 12, "learning_rate": 0.02, "schedule": "cosine"}),
+    "heavy dropout": ("digits", [300], {"epochs": 25, "learning_rate": 0.01, "network": {"dropout": 0.8}}),
+    "tanh": ("digits", [64], {"network": {"activation": "tanh"}}),
+    "logistic units of few dimensions": (
+        "moons",
+        [8],
+        {"epochs": 60, "learning_rate": 0.5, "network": {"activation": "logistic"}},
+    ),
+    "tiny and sufficient": ("iris", [4], {"epochs": 60, "learning_rate": 0.05, "batch_size": 16}),
+    "tiny beginnings": ("digits", [64], {"network": {"weight_init": 1e-3}}),
+    "a rare class": ("rare", [50], {}),
+    "labels with noise and a penalty": ("classes", [50], {"l2": 1e-2}),
+    "numbers": ("friedman", [64], {"epochs": 40}),
+    "all rows in a batch, and many epochs": ("cancer", [30], {"epochs": 150, "batches": "full"}),
+}
+
+
+@pytest.mark.parametrize(("name", "hidden", "program"), HEALTHY.values(), ids=HEALTHY)
+def test_of_a_healthy_program_nothing_is_said(sets, name, hidden, program):
+    assert codes(examined(sets[name], hidden, **program)) == []
+
+
+def test_a_fault_of_the_steps_is_found_long_before_the_end(sets):
+    doctor = examined(sets["digits"], [64], learning_rate=1e-5, epochs=40)
+    assert 0 < doctor.first_seen["learning-rate-too-low"] < 0.2 * 40 * 43
+
+
+def test_a_remedy_learns_what_the_fault_kept_from_learning(sets):
+    [finding] = examined(sets["digits"], [64], learning_rate=1e-5).findings
+    assert examined(sets["digits"], [64], **finding.settings).findings == []
+
+
+def test_a_doctor_changes_nothing_and_serves_many_trainings(sets):
+    X, y, X_val, y_val = sets["digits"]
+    doctor, histories = Doctor({}, (X_val, y_val)), []
+    for callbacks in ([doctor], [], [doctor]):
+        net = FullyConnectedNet([64, 20, 10], dropout=0.2, seed=0)
+        histories.append(Trainer(epochs=3, callbacks=callbacks).fit(net, X, y, X_val, y_val))
+        if callbacks:
+            histories.append(codes(doctor))
+    first, said, without, again, said_again = histories
+    assert first == without == again
+    assert said == said_again
+
+
+def test_without_validation_rows_nothing_is_said_of_size(sets):
+    assert "under-capacity" not in codes(examined(sets["digits"], [2], epochs=30, validation=False))
