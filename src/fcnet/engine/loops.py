@@ -125,9 +125,12 @@ def layer_norm_backward(dout: Array, z: Array, scales: Array, gamma: Array, dgam
 
 
 @compiled
-def softmax_cross_entropy(logits: Array, y: Array, losses: Array, label_smoothing: float) -> None:
-    """Write the loss of each row, and replace `logits` by the gradient of their mean."""
+def softmax_cross_entropy(logits: Array, y: Array, losses: Array, label_smoothing: float) -> bool:
+    """Write the loss of each row, and replace `logits` by the gradient of their mean; return False for labels that are none."""
     n, n_classes = logits.shape
+    for i in range(n):
+        if not -n_classes <= y[i] < n_classes:
+            return False
     real = logits.dtype.type
     on, off, scale = real(1 - label_smoothing), real(label_smoothing / n_classes), real(1 / n)
     for i in range(n):
@@ -146,6 +149,7 @@ def softmax_cross_entropy(logits: Array, y: Array, losses: Array, label_smoothin
         for j in range(n_classes):
             row[j] = scale * (row[j] / total - off)
         row[y[i]] -= scale * on
+    return True
 
 
 @compiled

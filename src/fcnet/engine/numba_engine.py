@@ -60,10 +60,9 @@ class NumbaEngine(NumpyEngine):
 
     def softmax_cross_entropy(self, logits: Array, y: Array, label_smoothing: float, weights: Array | None = None) -> float:
         n, n_classes = logits.shape
-        if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < -n_classes or y.max() >= n_classes:  # loops check no bounds
+        losses, is_whole = self.buffer("losses", (n,)), y.shape == (n,) and y.dtype.kind in "iu"
+        if not is_whole or not _loops().softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, label_smoothing):
             raise IndexError(f"The labels must be {n} whole numbers from 0 to {n_classes - 1}.")
-        losses = self.buffer("losses", (n,))
-        _loops().softmax_cross_entropy(logits, y.astype(np.intp, copy=False), losses, label_smoothing)
         if weights is None:
             return float(losses.mean())
         shares = weights / weights.sum()

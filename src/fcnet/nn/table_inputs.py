@@ -29,15 +29,16 @@ class Scale(Layer):
         self.parameters = {"scale0": Parameter((size,), 1.0, decayed=True, rate=self.rate)}
 
     def forward(self, x: Array, params: Params, engine: NumpyEngine, rng: np.random.Generator | None) -> tuple[Array, Any]:
-        scale = params["scale0"]
-        return engine.xp.multiply(x, scale, out=engine.buffer("scaled", x.shape)), (x, scale)
+        scale, out = params["scale0"], engine.buffer("scaled", x.shape)
+        engine.scale_members(x, scale[np.newaxis], None, out)
+        return out, (x, scale)
 
     def backward(self, dout: Array, cache: Any, engine: NumpyEngine, input_gradient: bool) -> tuple[Array | None, Params]:
         """``ds = Σ_rows dout x``, ``dx = s dout``."""
         x, scale = cache
-        product = engine.xp.multiply(dout, x, out=engine.buffer("d scaled", x.shape))
-        dscale = engine.xp.sum(product, axis=0, out=engine.buffer("dscale0", scale.shape))
-        return engine.xp.multiply(dout, scale, out=dout) if input_gradient else None, {"scale0": dscale}
+        dscale = engine.buffer("dscale0", scale.shape)
+        engine.scale_members_backward(dout, x, scale[np.newaxis], dout, dscale[np.newaxis], None)
+        return dout, {"scale0": dscale}
 
     def to_onnx(self, graph: "Graph", x: str, number: Number, scale: Array) -> str:
         return graph.add("Mul", x, scale)
