@@ -420,7 +420,7 @@ def test_a_diverging_run_keeps_its_best_weights_and_says_what_to_do(tmp_path):
         (["train", "digits", "--set", "dtype=float46"], "Did you mean 'float64'"),
         (["train", "digits", "--set", "activation=sigmoid"], "Did you mean 'logistic'"),
         (["train", "digits", "--set", "optimizer=Adam"], "Did you mean 'adam'"),
-        (["train", "digits", "--set", "criterion=x"], "Unknown setting 'criterion'. fcnet recipes --schema"),
+        (["train", "digits", "--set", "n_trees=x"], "Unknown setting 'n_trees'. fcnet recipes --schema"),
         (["train", "digits", "--set", "device=cpu"], "Unknown setting 'device'. fcnet recipes --schema"),
         (["train", "digits", "--set", "schedule=linear"], "Unknown training.schedule 'linear'. Known:"),
         (["train", "digits", "--set", "hidden_sizes=[200"], "got '[200'"),
