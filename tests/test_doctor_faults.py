@@ -300,3 +300,19 @@ def test_copies_that_were_made_before_the_split_are_no_note() -> None:
     copies = rng.integers(0, len(sound.y), 400)
     X, y = sound.X[copies], sound.y[copies]
     assert first(Program(X[:300], y[:300], X[300:], y[300:]).findings()) == "duplicate-across-splits"
+
+
+def test_groups_of_equal_units() -> None:
+    one = program("wine")
+    network = one.make()
+    network.params["W1"][...] = network.params["W1"][:, np.arange(32) % 4]
+    network.params["W2"][...] = network.params["W2"][np.arange(32) % 4]
+    (found,) = [finding for finding in one.findings(network) if finding.severity != "note"]
+    assert (found.code, found.severity, found.evidence["distinct"]) == ("symmetric-init", "error", 4)
+
+
+def test_units_of_measure_that_differ_by_powers_of_ten() -> None:
+    one = program("breast cancer", network={"normalisation": "layer"})
+    scales = 10 ** np.linspace(0, 4, one.X.shape[1], dtype=np.float32)
+    one.X, one.X_val = one.X * scales, one.X_val * scales
+    assert first(one.findings()) == "unscaled-data"

@@ -16,6 +16,7 @@ from fcnet.types import Array
 
 ROWS, FEW_ROWS = 256, 8
 ALIKE, SAME = 0.1, 1e-6  # deviation of units from their mean, as a share of their size
+SHARED = 0.5  # share of the units of a layer that differ from one another
 # By trials on digits, with one to four hidden layers: from a spread of 8 on results are worse, or below 0.003 in the last of
 # two or more layers; one layer learns from the smallest weights.
 TOO_LARGE, TOO_SMALL = 5.0, 3e-3
@@ -58,17 +59,19 @@ def _symmetry(network: FullyConnectedNet) -> Iterator[Finding]:
         units = W.shape[1]
         if units < 2:
             continue
-        into, out = _unlike(W.T), _unlike(V)
-        if into >= ALIKE:
+        into, out, distinct = _unlike(W.T), _unlike(V), len(np.unique(np.hstack([W.T, V]), axis=0))
+        if into >= ALIKE and distinct > SHARED * units:
             continue
-        exact = max(into, out) < SAME
+        if into >= ALIKE:
+            what = f"no more than {distinct:,} different weights among them"
+        else:
+            what = "the same weights" if max(into, out) < SAME else "nearly the same weights"
+            what += f", which deviate from their mean by {into:.2g} of its size on the way in, and by {out:.2g} on the way out"
         yield Finding(
             code="symmetric-init",
-            severity="error" if max(into, out) < ALIKE else "warning",
-            message=f"The {units:,} units of hidden layer {number} have {'the same' if exact else 'nearly the same'} weights: "
-            f"they deviate from their mean by {into:.2g} of its size on the way in, and by {out:.2g} on the way out, so that "
-            "units learn the same as one another.",
-            evidence={"layer": number, "units": units, "incoming": into, "outgoing": out},
+            severity="error" if max(into, out) < ALIKE or distinct <= SHARED * units else "warning",
+            message=f"The {units:,} units of hidden layer {number} have {what}: units that are alike learn the same.",
+            evidence={"layer": number, "units": units, "distinct": distinct, "incoming": into, "outgoing": out},
             remedy="Draw the weights at random.",
             settings={"network.weight_init": "he"},
         )

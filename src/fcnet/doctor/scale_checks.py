@@ -12,7 +12,8 @@ from fcnet.types import Array
 # are learnt as well as standardised ones, or nearly so; 30 times, or ten deviations, they are not, nor at a thirtieth.
 LARGE = 20.0  # root mean square of inputs
 SMALL, SHORT = 0.05, 0.5  # likewise, and of the lengths of rows: of many inputs, as words, few need be other than 0
-UNEQUAL, AT_LEAST = 20.0, 10.0  # times the median deviation, and root mean square, of the largest column
+UNEQUAL, DROWNED = 20.0, 100.0  # times the median deviation, and the lower quartile, that the largest column is
+AT_LEAST = 10.0  # its root mean square
 OFFSET = 6.0  # deviations
 NOT_FAR, NOT_NEAR = 5.0, 0.05  # spread of what comes to the first activation
 # By trials on diabetes and Friedman's first function: deviations from 1 to 30 are learnt, of 100 or 0.1 they are not, nor ten
@@ -38,11 +39,14 @@ def _inputs(X: Array, reach: float | None) -> Iterator[Finding]:
     if not varies.any():
         return
     each = np.hypot(mean, spread)
-    whole, middle = float(np.sqrt(np.square(each).mean())), float(np.median(spread[varies]))
+    whole, (low, middle) = float(np.sqrt(np.square(each).mean())), np.quantile(spread[varies], [0.25, 0.5]).tolist()
     largest, made_up = int(each.argmax()), False
     offset = float(np.sqrt(np.square(mean[varies]).sum() / np.square(spread[varies]).sum()))
-    if each[largest] > max(AT_LEAST, UNEQUAL * middle):
-        what = f"input {largest} has a root mean square of {each[largest]:.3g}, and the median deviation is {middle:.3g}"
+    if each[largest] > max(AT_LEAST, min(UNEQUAL * middle, DROWNED * low)):
+        what = (
+            f"input {largest} has a root mean square of {each[largest]:.3g}, and the median deviation is {middle:.3g}, "
+            f"the lower quartile {low:.3g}"
+        )
     elif offset > OFFSET:
         what = f"the means of the inputs are {offset:.3g} times their deviations"
     elif whole > LARGE or (whole < SMALL and whole * np.sqrt(len(each)) < SHORT):
@@ -58,6 +62,7 @@ def _inputs(X: Array, reach: float | None) -> Iterator[Finding]:
         evidence={
             "rms": whole,
             "median_deviation": middle,
+            "quartile": low,
             "largest": float(each[largest]),
             "column": largest,
             "offset": offset,
