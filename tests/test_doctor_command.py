@@ -20,7 +20,7 @@ def table(tmp_path):
         X, y = change(*load_breast_cancer(return_X_y=True))
         path = tmp_path / "cells.csv"
         rows = [
-            [*(f"x{i}" for i in range(8)), "kind"],
+            [*(f"X{i}" for i in range(8)), "kind"],
             *([*row[:8], "benign" if label else "malignant"] for row, label in zip(X, y, strict=True)),
         ]
         path.write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
@@ -47,6 +47,14 @@ def test_shuffled_rows_of_a_table(table):
     assert (first["code"], first["severity"]) == ("uninformative-inputs", "error")
     assert first["evidence"]["rows"] > 300
     assert first["remedy"]
+
+
+def test_a_column_that_gives_the_target_away_is_named(table):
+    rng = np.random.default_rng(0)
+    told = table(lambda X, y: (np.column_stack([rng.standard_normal((len(y), 7)), y + 0.1 * rng.standard_normal(len(y))]), y))
+    (first, *_) = json.loads(fcnet("doctor", told, "--json").stdout)
+    assert first["code"] == "leaking-feature"
+    assert first["message"].startswith("'X7' alone gives the target nearly away")
 
 
 def test_the_recipe_and_its_changes_count():

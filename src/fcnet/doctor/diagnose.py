@@ -31,13 +31,21 @@ def _findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> list[Findin
         model = thing.model_
         read = [model.preprocessor.transform(thing._read(rows), model.network.dtype) for rows, _ in parts]
         targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
-        return network_findings(model.network, *_alternating(read, targets), begins=False, judged=())
+        return network_findings(
+            model.network, *_alternating(read, targets), begins=False, judged=(), names=model.preprocessor.output_names
+        )
     read = [rows if is_sparse(rows) else np.asarray(rows) for rows, _ in parts]
     if hasattr(thing, "network_"):
         targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
         scaled = {"inputs": thing.scale_inputs, "targets": getattr(thing, "scale_target", True)}
         judged = [name for name in SCALES if not scaled[name]]
-        return network_findings(thing.network_, *_alternating(read, targets), begins=False, judged=judged)
+        return network_findings(
+            thing.network_,
+            *_alternating(read, targets),
+            begins=False,
+            judged=judged,
+            names=getattr(thing, "feature_names_in_", ()),
+        )
     if hasattr(thing, "coefs_") and hasattr(thing, "out_activation_"):
         targets = [_targets(thing, np.asarray(y)) for _, y in parts]
         return network_findings(_network_of(thing), *_alternating(read, targets), begins=False)

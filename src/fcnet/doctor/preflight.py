@@ -1,6 +1,6 @@
 """What can be said before training, in seconds: of the data, of the network, and of how one goes with the other."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ def preflight(
     *,
     begins: bool | None = None,
     judged: Collection[str] = SCALES,
+    names: Sequence[str] = (),
     seed: int = 0,
 ) -> list[Finding]:
     """Return what is found in data and network before training; rows with wrong values or labels are then left out.
@@ -50,6 +51,8 @@ def preflight(
         are all the same.
     judged : collection of {"inputs", "targets"}
         What has to be in the scale that networks begin best with; anything else is scaled by the training.
+    names : sequence of str
+        What the inputs are called in messages; their numbers by default.
     seed : int
         Of the rows that are drawn where there are many.
 
@@ -58,7 +61,7 @@ def preflight(
     InputError
         If shapes do not fit.
     """
-    return looked_at(network, X, y, X_val, y_val, begins=begins, judged=judged, seed=seed)[1]
+    return looked_at(network, X, y, X_val, y_val, begins=begins, judged=judged, names=names, seed=seed)[1]
 
 
 def looked_at(
@@ -70,6 +73,7 @@ def looked_at(
     *,
     begins: bool | None = None,
     judged: Collection[str] = SCALES,
+    names: Sequence[str] = (),
     seed: int = 0,
 ) -> tuple[Rows, list[Finding]]:
     """Return the rows that are sound, and what `preflight` finds."""
@@ -77,6 +81,7 @@ def looked_at(
     n_numbers = network.n_numbers if isinstance(network, TabularNet) else network.layer_sizes[0]
     own: dict[str, Any] = {"n_inputs": network.layer_sizes[0], "dtype": network.dtype}
     rows = rows_of(network.loss, network.n_classes, X, y, X_val, y_val, n_numbers=n_numbers, **own)
+    rows = replace(rows, names=names)
     begins = network_checks.begins(network) if begins is None else begins
     rows, found = data_findings(rows, rng, judged, network if begins else None)
     if not len(rows.y):

@@ -88,15 +88,14 @@ def _leaks(few: Rows, Y: Array, rng: np.random.Generator) -> Iterator[Finding]:
     gain = rest - e
     if rest.mean() < TIMES * e.mean() or gain.mean() < SURELY * gain.std() / np.sqrt(len(gain)):
         return
-    own, without = float(e.mean()) / constant, float(rest.mean()) / constant
+    name, own, without = few.name(column), float(e.mean()) / constant, float(rest.mean()) / constant
     yield Finding(
         code="leaking-feature",
         severity="warning" if own <= ALONE else "note",
-        message=f"Input {column} alone gives the target nearly away: with it the error is {own:.1%} of that of a constant "
-        f"answer, and with all {others.shape[1]:,} others together {without:.1%}.",
+        message=f"{name[0].upper()}{name[1:]} alone gives the target nearly away: with it the error is {own:.1%} of that of a "
+        f"constant answer, and with all {others.shape[1]:,} others together {without:.1%}.",
         evidence={"column": column, "alone": own, "others": without},
-        remedy=f"Ask whether input {column} is known when predictions are to be made; if it is made from the target, leave it "
-        "out.",
+        remedy=f"Ask whether {name} is known when predictions are to be made; if it is made from the target, leave it out.",
     )
 
 

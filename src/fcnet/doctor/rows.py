@@ -1,5 +1,6 @@
 """The rows that are looked at before training, and what their targets are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,8 @@ class Rows:
         Likewise.
     n_numbers : int
         How many columns, the first, are numbers; others are the numbers of categories.
+    names : sequence of str
+        Of the columns, if they have any.
     """
 
     X: Any
@@ -34,6 +37,11 @@ class Rows:
     X_val: Any = None
     y_val: Array | None = None
     n_numbers: int = 0
+    names: Sequence[str] = ()
+
+    def name(self, column: int) -> str:
+        """Return what a column is called in a message."""
+        return repr(str(self.names[column])) if len(self.names) == self.X.shape[1] else f"input {column}"
 
     @property
     def numbers(self) -> Any:

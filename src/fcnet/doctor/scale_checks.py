@@ -28,12 +28,12 @@ def scales(rows: Rows, rng: np.random.Generator, judged: Collection[str], reach:
     what comes to the first activation then spreads.
     """
     if "inputs" in judged and rows.n_numbers and rows.X.shape[0] > 1:
-        yield from _inputs(rows.sample(rng).X[:, : rows.n_numbers].astype(np.float64), reach)
+        yield from _inputs(rows, rows.sample(rng).X[:, : rows.n_numbers].astype(np.float64), reach)
     if "targets" in judged and not rows.loss.has_labels and rows.loss.name != "poisson" and len(rows.y) > 1:
         yield from _targets(rows.y.astype(np.float64))
 
 
-def _inputs(X: Array, reach: float | None) -> Iterator[Finding]:
+def _inputs(rows: Rows, X: Array, reach: float | None) -> Iterator[Finding]:
     mean, spread = X.mean(axis=0), X.std(axis=0)
     varies = spread > 1e-6 * np.abs(X).max(axis=0)
     if not varies.any():
@@ -44,7 +44,7 @@ def _inputs(X: Array, reach: float | None) -> Iterator[Finding]:
     offset = float(np.sqrt(np.square(mean[varies]).sum() / np.square(spread[varies]).sum()))
     if each[largest] > max(AT_LEAST, min(UNEQUAL * middle, DROWNED * low)):
         what = (
-            f"input {largest} has a root mean square of {each[largest]:.3g}, and the median deviation is {middle:.3g}, "
+            f"{rows.name(largest)} has a root mean square of {each[largest]:.3g}, and the median deviation is {middle:.3g}, "
             f"the lower quartile {low:.3g}"
         )
     elif offset > OFFSET:

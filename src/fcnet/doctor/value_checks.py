@@ -131,7 +131,7 @@ def constant_columns(rows: Rows) -> Iterator[Finding]:
             code="constant-features",
             severity="error" if share >= NEARLY_ALL else "warning" if share >= MOSTLY else "note",
             message=f"{len(constant):,} of {d:,} inputs hold the same value in all {n:,} training rows, "
-            f"as input {constant[0]}.",
+            f"as {rows.name(int(constant[0]))}.",
             evidence={"columns": constant[:20].tolist(), "n": len(constant), "share": share},
             remedy="Leave these inputs out; if they should vary, look for where they are read or scaled.",
         )

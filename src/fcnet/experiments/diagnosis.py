@@ -118,10 +118,11 @@ def _findings(config: Config, data: Dataset, model: Model | None) -> Iterator[Fi
             settings = recipe.network or Network()
             made: dict[str, Any] = {"seed": config.seed, "engine": config.engine, "image_shape": data.image_shape}
             network = settings.make(X, sizes, n_outputs, loss=loss.name, **made)
-            yield from preflight(network, X, y, X_val, y_val, begins=True, seed=config.seed)
+            yield from preflight(network, X, y, X_val, y_val, begins=True, names=preprocessor.output_names, seed=config.seed)
         rng, n = np.random.default_rng(config.seed), X.shape[1]
         given = X, data.y_train, X_val, data.y_val
         rows = rows_of(loss, n_outputs, *given, n_numbers=n - len(sizes), n_inputs=n, dtype=recipe.dtype)
+        rows = replace(rows, names=preprocessor.output_names)
         if not recipe.training.needs_network:
             yield from data_findings(rows, rng, judged=())[1]
         if model is not None and len(model.members) == 1:

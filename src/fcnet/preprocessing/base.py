@@ -88,6 +88,11 @@ class Preprocessor(ABC):
         """Values of a preprocessed row; None where they are as many as those of a raw one."""
 
     @property
+    def output_names(self) -> Sequence[str]:
+        """The column of a table that each output is of; nothing where there are no such columns."""
+        return ()
+
+    @property
     def description(self) -> str:
         """What the inputs of the network are, in words."""
         return self.kind

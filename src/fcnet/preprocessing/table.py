@@ -84,6 +84,10 @@ class TableFeatures(Preprocessor):
     def n_outputs(self) -> int:
         return self._n_outputs
 
+    @property
+    def output_names(self) -> list[str]:
+        return [name for name in self._order for _ in range(self._widths[name])]
+
     @classmethod
     def fit(
         cls,
