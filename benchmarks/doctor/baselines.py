@@ -131,7 +131,7 @@ def sagemaker(trace: Trace) -> list[Found]:
 
 
 def _sagemaker(trace: Trace) -> Iterator[Found]:
-    data, steps_in_all = trace.work.data, _steps(trace)
+    data, steps_in_all = trace.work.data, steps_of(trace)
     if data.n_classes and np.issubdtype(data.y.dtype, np.integer):
         shares = np.bincount(data.y)
         if shares.max() > 10 * shares.min():
@@ -189,6 +189,7 @@ def _poor_weights(trace: Trace) -> bool:
     return bool(apart or narrow or (len(losses) - 1 - lowest >= 5))
 
 
-def _steps(trace: Trace) -> int:
-    program = trace.work.program
-    return max(1, program.epochs * max(1, len(trace.work.data.X) // program.batch_size))
+def steps_of(trace: Trace) -> int:
+    """Return how many steps a program asks for."""
+    program, rows = trace.work.program, len(trace.work.data.X)
+    return program.epochs * (1 if program.batches == "full" else -(-rows // program.batch_size))

@@ -2,33 +2,40 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import baselines
-from baselines import Found
+from baselines import Found, steps_of
 from traces import Trace
 
 from fcnet import diagnose
-from fcnet.doctor.finding import Finding, in_order
+from fcnet.doctor.finding import HEALTHY, in_order
+from fcnet.doctor.inflight import Doctor
+from fcnet.errors import DivergedError, InputError
 
 Tool = Callable[[Trace], list[Found]]
+TOLD = ("learning_rate", "batch_size", "epochs", "update", "l2", "dropout", "activation", "weight_init")
 
 
 def fcnet(trace: Trace) -> list[Found]:
     """Return what fcnet's doctor finds, in the order in which it shows it.
 
-    Before training it is given the network and the data as the program has them.
+    Before training it is given the network and the data as the program has them; then it is a callback of a training of its
+    own.
     """
-    data, (network, _) = trace.work.data, trace.work.build()
-    shares: dict[str, float] = {}
-    found = _told(diagnose(network, data.X, data.y, data.X_val, data.y_val), 0.0, shares)
-    return [Found((each.code,), each.severity, shares[each.code]) for each in in_order(found)]
-
-
-def _told(findings: list[Finding], share: float, shares: dict[str, float]) -> list[Finding]:
-    """Keep after which share of the training each code was first told of."""
-    for finding in findings:
-        shares.setdefault(finding.code, share)
-    return findings
+    work = trace.work
+    data, program, (network, trainer) = work.data, work.program, work.build()
+    found = list(diagnose(network, data.X, data.y, data.X_val, data.y_val))
+    shares = {finding.code: 0.0 for finding in found}
+    settings = {name: getattr(program, name) for name in TOLD} | {"hidden_sizes": program.hidden}
+    doctor = Doctor(settings, (data.X_val, data.y_val))
+    trainer.callbacks, trainer.advise = [*trainer.callbacks, doctor], True
+    with suppress(DivergedError, InputError):
+        trainer.fit(network, data.X, data.y, data.X_val, data.y_val)
+    steps = steps_of(trace)
+    shares |= {code: seen / steps for code, seen in doctor.first_seen.items() if code not in shares}
+    told = [each for each in in_order([*found, *doctor.findings]) if each.code != HEALTHY]
+    return [Found((each.code,), each.severity, min(1.0, shares[each.code])) for each in told]
 
 
 TOOLS: dict[str, Tool] = {
