@@ -75,7 +75,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
 }
 """What a fault brings with it: true findings, and not the one that is asked for. Every code is here.
 
-"below-baseline" and "one-class-predicted" and "diverged" are not in it, as they are facts that are measured (`harm.facts`).
+"below-baseline", "one-class-predicted" and "diverged" need not be in it: they are facts that are measured (`harm.facts`).
 """
 
 PAIRS = (

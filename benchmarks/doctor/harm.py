@@ -41,6 +41,7 @@ LEAST = {"validation": 0.02, "clean": 0.02, "balanced": 0.03, "optimism": 0.02, 
 SOUND, SOUND_LOSS = 0.88, (1.3, 0.1)
 ONE_CLASS = 0.99
 BETTER = 0.005  # than a linear model
+OFF = 0.05
 
 
 def chance(work: Work) -> float:
@@ -134,7 +135,8 @@ def _mean(rows: list[dict[str, Any]], name: str) -> float:
 def facts(trace: Trace) -> list[str]:
     """Return the codes that are true of a trained program whatever was injected, as they can be measured.
 
-    That are "diverged"; "one-class-predicted", where `ONE_CLASS` of the predictions for validation are one class; and
+    That are "diverged"; "one-class-predicted", where `ONE_CLASS` of the predictions for validation are one class;
+    "miscalibrated", where confidence and accuracy of these are `OFF` apart, and that is three standard errors; and
     "below-baseline", where the validation score is no better than that of a linear model or of the largest class.
     """
     found, data = [], trace.work.data
@@ -143,6 +145,10 @@ def facts(trace: Trace) -> list[str]:
     row = of_trace(trace)
     if data.n_classes and row.get("validation largest_share", 1.0) > ONE_CLASS:
         found.append("one-class-predicted")
+    if abs(row.get("validation overconfidence", 0.0)) > max(
+        OFF, 1.5 / math.sqrt(len(data.y_val))
+    ):  # an error is 0.5/√n at most
+        found.append("miscalibrated")
     if trace.network is None or row["validation"] <= max(chance(trace.work) + 0.01, linear(trace.work) + BETTER):
         found.append("below-baseline")
     return found

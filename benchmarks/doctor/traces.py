@@ -154,7 +154,7 @@ class Keeper(Callback):
 
 
 def scores(network: FullyConnectedNet, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Return accuracy, balanced accuracy, log loss and calibration error of classes; R² of targets, as "score" both."""
+    """Return the score, which is accuracy or R², and of classes what else is measured of their probabilities."""
     with np.errstate(all="ignore"):
         logits = network.logits(X)
     if y.ndim == 2:
@@ -171,5 +171,6 @@ def scores(network: FullyConnectedNet, X: np.ndarray, y: np.ndarray) -> dict[str
         "balanced": float(np.mean([right[y == c].mean() for c in np.unique(y)])),
         "log_loss": float(-np.log(np.maximum(given, 1e-12)).mean()),
         "calibration": float(error),
+        "overconfidence": float(sure.mean() - right.mean()),
         "largest_share": float(np.bincount(predicted).max() / len(predicted)),
     }
