@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import baselines
 from baselines import Found, steps_of
-from fcnet.doctor.inflight import Doctor
 from traces import Trace
 
 from fcnet import diagnose
 from fcnet.doctor.finding import HEALTHY, in_order
+from fcnet.doctor.inflight import Doctor
 from fcnet.errors import DivergedError, InputError
 
 Tool = Callable[[Trace], list[Found]]
