@@ -451,3 +451,13 @@ def test_rows_with_the_largest_errors_are_written_as_in_their_table(tmp_path):
     row = X_val.row(int(predictions["mistakes"][0]), named=True)
     cells = [f"{row['a']:g}", row["b"], row["day"].date().isoformat(), row["size"] or "–"]
     assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+
+
+def test_numbers_of_large_targets_are_written_as_people_do(tmp_path):
+    path = written(tmp_path / "prices.csv", 250_000.5 + 1000 * NUMBERS)
+    result = fcnet("train", path, "--out", tmp_path / "run", "--recipe", "table", *QUICK)
+    metrics, page = metrics_of(tmp_path / "run"), (tmp_path / "run" / "report.html").read_text()
+    assert f"RMSE {metrics['val_rmse']:,.0f}, MAE {metrics['val_mae']:,.0f}." in result.stdout
+    assert f"<td>{metrics['val_rmse']:,.0f}</td>" in page
+    assert "a number from 250,000 to 309,000, 279,500 in the mean" in result.stderr
+    assert "e+0" not in result.output

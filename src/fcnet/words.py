@@ -1,5 +1,6 @@
-"""Settings, durations and lists of names as people write them."""
+"""Numbers, settings, durations and lists of names as people write them."""
 
+import math
 import re
 import textwrap
 from collections.abc import Iterable
@@ -19,6 +20,21 @@ def setting_words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return f"{value:.12g}".replace("e-0", "e-") if isinstance(value, float) else str(value) or "none"
+
+
+def number_words(value: float, digits: int = 4, sign: str = "") -> str:
+    """Return a number rounded to so many digits, those before the point all the same; a `sign` of "+" says that of any number.
+
+    Examples
+    --------
+    >>> [number_words(value) for value in (25649.73, 1234567, 0.51239, 2.5, 1.2346e-7)]
+    ['25,650', '1,234,567', '0.5124', '2.5', '1.235e-7']
+    """
+    if not math.isfinite(value) or not 1e-4 <= abs(value) < 1e15:
+        return f"{value:{sign}.{digits}g}".replace("e-0", "e-")
+    power = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    text = f"{value:{sign},.{max(0, digits - 1 - power)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def duration_words(seconds: float) -> str:

@@ -130,7 +130,7 @@ def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, li
     from fcnet.experiments.run_selection import value_of
     from fcnet.experiments.runs import OTHER_METRICS, differing
     from fcnet.training.metrics import METRICS
-    from fcnet.words import duration_words, ensemble_words, setting_words, shortened
+    from fcnet.words import duration_words, ensemble_words, number_words, setting_words, shortened
 
     settings, columns = differing(rows), {name: list[str]() for name in COLUMNS}
     for row in rows:
@@ -145,7 +145,7 @@ def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, li
             row.state,
             Path(row.dataset or "").name,
             *("" if value is None else row.judge.shown(value) for value in (row.score("val"), row.score("test"))),
-            "" if row.loss is None else f"{row.loss:.4g}",
+            "" if row.loss is None else number_words(row.loss),
             row.epochs_words,
             "" if row.seconds is None else duration_words(row.seconds),
             "; ".join(filter(None, [ensemble, words, network, reason])),

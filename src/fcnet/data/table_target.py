@@ -12,7 +12,7 @@ from fcnet.data.cells import number
 from fcnet.data.table_columns import Columns, option
 from fcnet.errors import InputError, unknown_name
 from fcnet.types import Array
-from fcnet.words import listed, setting_words
+from fcnet.words import listed, number_words
 
 MOST_CLASSES = 100
 MANY_CLASSES = 10  # above this, whole numbers may as well be amounts
@@ -95,7 +95,7 @@ def target_notes(y: Array, classes: Sequence[str], target: str, n_others: int) -
     """Say what is learnt, and how it may be learnt otherwise."""
     others = f"{n_others} other{'s' * (n_others > 1)}"
     if not classes:
-        low, mean, high = (setting_words(float(f"{value:.4g}")) for value in (y.min(), y.mean(), y.max()))
+        low, mean, high = map(number_words, (y.min(), y.mean(), y.max()))
         return [f"Learning the column {target!r} from {others}: a number from {low} to {high}, {mean} in the mean"]
     notes = [f"Learning the column {target!r} from {others}: {listed(classes)}"]
     if len(classes) > MANY_CLASSES and are_numbers(classes):

@@ -12,6 +12,7 @@ from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.finish import Finished
 from fcnet.training.metrics import AUTO
 from fcnet.types import Array
+from fcnet.words import number_words
 
 ROWS_TO_JUDGE_BY = 10_000
 FEWEST_TO_JUDGE_BY = 20  # validation rows: of fewer chance alone often says that a good network is no better
@@ -39,9 +40,10 @@ def nothing_learnt(network: FullyConnectedNet, X: Any, y: Array, weights: Array 
     loss = network.loss
     reached, without = _costs(loss, network.logits(X), y, weights, loss.constant_logits(y, network.n_classes, weights))
     if reached >= without and (y != y[0]).any():  # a constant target needs no inputs
+        own, other = map(number_words, (reached, without))
         yield ConvergenceWarning(
             f"The network has learnt no more than one answer for all rows has to say, by its loss on the training rows: it is "
-            f"{reached:.4g}, that of the answer {without:.4g}. Try a larger max_iter or another learning_rate_init, and with "
+            f"{own}, that of the answer {other}. Try a larger max_iter or another learning_rate_init, and with "
             "scale_inputs=False scale X, by StandardScaler for one."
         )
 
@@ -73,10 +75,11 @@ def no_better(
     reached, without = _costs(loss, logits, y, weights, constant)
     if reached < without:
         return
+    own, other = map(number_words, (reached, without))
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
     yield ConvergenceWarning(
         f"The network{', with a linear model blended in,' * (finished.linear_share > 0)} predicts no better than {what}: on "
-        f"the {len(y):,} validation rows its {cost} is {reached:.4g}, and {without:.4g} without any column. The columns may "
+        f"the {len(y):,} validation rows its {cost} is {own}, and {other} without any column. The columns may "
         "say nothing of the target. If they do, try more rows, or another learning_rate or monitor."
     )
 

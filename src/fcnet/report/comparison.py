@@ -18,7 +18,7 @@ from fcnet.model_file import load
 from fcnet.report.page import Cell, curve, epoch_ticks, page, rounded, setting, short_names, span, table
 from fcnet.report.weights import averages_channels, first_layer
 from fcnet.training.history import History
-from fcnet.words import duration_words, without_credentials
+from fcnet.words import duration_words, number_words, without_credentials
 
 GRIDS = 12  # runs whose weights are shown at most
 SCORE_CURVES = {f"val_{name}": f"Validation {score.words}" for name, score in SCORES.items()}
@@ -130,7 +130,7 @@ def _cells(name: str, row: RunRow, settings: dict[str, Any], dataset: str) -> di
         f"test {score.words}": of_parts["test"],
         **{path: setting(value) for path, value in settings.items()},
         f"training {score.words}": of_parts["train"],
-        "training loss": Cell() if row.loss is None else Cell(f"{row.loss:.4g}", rounded(row.loss)),
+        "training loss": Cell() if row.loss is None else Cell(number_words(row.loss), rounded(row.loss)),
         "epochs done": Cell(row.epochs_words, row.epochs) if row.epochs_words else Cell(),
         "time": Cell() if row.seconds is None else Cell(duration_words(row.seconds), rounded(row.seconds)),
         "what is wrong": Cell(without_credentials(row.reason.partition(". ")[0])),

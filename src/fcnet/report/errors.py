@@ -9,7 +9,7 @@ from fcnet.model import Model
 from fcnet.nn.loss import HALF
 from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.types import Array
-from fcnet.words import setting_words
+from fcnet.words import number_words, setting_words
 
 MOST_COLUMNS = 12  # of a row that are shown
 
@@ -35,9 +35,9 @@ def errors_of(predictions: dict[str, Array], model: Model, target: str) -> dict[
         "largest": [
             {
                 "row": int(row),
-                "true": setting_words(float(targets[row])),
-                "predicted": f"{values[row]:.6g}",
-                "residual": f"{targets[row] - values[row]:+.4g}",
+                "true": number_words(float(targets[row]), 12),
+                "predicted": number_words(float(values[row]), 6),
+                "residual": number_words(float(targets[row] - values[row]), sign="+"),
                 "cells": [column[i] for column in columns],
             }
             for i, row in enumerate(predictions["mistakes"])

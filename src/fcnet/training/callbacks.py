@@ -12,9 +12,10 @@ from fcnet.training.history import Row
 from fcnet.training.schedules import LogCosine, ScheduleRule
 from fcnet.training.state import TrainingState
 from fcnet.training.stopping import Slowing
+from fcnet.words import number_words
 
 CYCLE = "cycle"
-LONG = 1e6  # a loss is written by its power of ten from here on
+LONG = 1e4  # from here on a number has no decimals
 
 
 class Callback:
@@ -207,8 +208,7 @@ OF_NUMBERS = {"r2": "R²", "d2": "D²"}  # the scores of regressions
 
 def describe(row: dict[str, Any], n_epochs: int) -> str:
     """Return the row of an epoch as a line to read."""
-    loss = f"{row['loss']:.4f}" if row["loss"] < LONG else f"{row['loss']:.2e}"
-    parts = [f"epoch {row['epoch']}/{n_epochs}", f"loss {loss}"]
+    parts = [f"epoch {row['epoch']}/{n_epochs}", f"loss {_decimals(row['loss'])}"]
     for part in ("train", "val"):
         if f"{part}_accuracy" in row:
             parts.append(f"{part} {row[f'{part}_accuracy']:.1%}")
@@ -217,10 +217,14 @@ def describe(row: dict[str, Any], n_epochs: int) -> str:
         ]
     shown = {"val_loss", "val_accuracy", *(f"val_{name}" for name in OF_NUMBERS)}
     others = [name for name in row if name.startswith("val_") and name not in shown]
-    parts += [f"{name} {row[name]:.4f}" for name in others]
+    parts += [f"{name} {_decimals(row[name])}" for name in others]
     if "learning_rate" in row:
         parts.append(f"lr {row['learning_rate']:.2e}")
     return "  ".join(parts)
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.4f}" if value < LONG else number_words(value)
 
 
 class Progress(Callback):

@@ -13,6 +13,7 @@ import numpy as np
 from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.nn.losses import Loss
 from fcnet.types import Array
+from fcnet.words import number_words
 
 AUTO = "auto"  # the loss's own metric
 
@@ -54,7 +55,7 @@ class Metric:
 
     def shown(self, value: float, digits: int = 2) -> str:
         """Return a value for people, a share in per cent with so many digits, and others with as much."""
-        return f"{value:.4g}" if self.in_units else f"{value:.{digits}%}" if self.is_share else f"{value:.{digits + 2}f}"
+        return number_words(value) if self.in_units else f"{value:.{digits}%}" if self.is_share else f"{value:.{digits + 2}f}"
 
 
 def class_counts(predicted: Array, y: Array, n_classes: int, weights: Array | None = None) -> Array:
