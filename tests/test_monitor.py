@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -58,6 +59,47 @@ def test_a_run_by_a_metric(trained):
     assert Config.read(out).settings.training.monitor == "roc_auc"
     assert f"ROC AUC {metrics['val_roc_auc']:.4f}" in said
     assert "the best on the validation part by ROC AUC" in Config.read(out).settings.training.how(metrics)
+
+
+def test_what_chose_the_epoch_is_told_first_and_listed(trained, table, tmp_path):
+    run, metrics = shutil.copytree(trained[0], tmp_path / "runs" / "a"), read_metrics(trained[0])
+    told = f"ROC AUC {metrics['val_roc_auc']:.4f}, accuracy {metrics['val_accuracy']:.2%}"
+    assert trained[1].startswith(f"Validation {told} (epoch ")
+    assert trained[1].count("ROC AUC") == 1
+    assert "validation ROC AUC, which says which epoch is best" in write_report(run).read_text(encoding="utf-8")
+    head, row = fcnet("runs", tmp_path / "runs").stdout.splitlines()
+    assert "val_roc_auc" in head
+    assert f"{metrics['val_roc_auc']:.4f}" in row
+    tested = fcnet("evaluate", run).stdout
+    assert tested.startswith(f"Test ROC AUC {read_metrics(run)['test_roc_auc']:.4f}, accuracy ")
+
+
+@pytest.mark.parametrize(
+    ("metric", "seeds", "test"), [("roc_auc", 2, "paired t-test over 2 seeds"), ("log_loss", 1, "log-losses over")]
+)
+def test_what_chose_the_epoch_is_compared(table, tmp_path, metric, seeds, test):
+    words = (
+        "--on",
+        table,
+        *QUICK[2:],
+        "--set",
+        f"monitor={metric}",
+        "--set-b",
+        "hidden=[]",
+        "--seeds",
+        seeds,
+        "--out",
+        tmp_path,
+    )
+    said = fcnet("compare", "table", *words).stdout
+    found = json.loads(fcnet("compare", "table", *words, "--json").stdout)
+    name = {"log_loss": "loss"}.get(metric, metric)
+    of = {side: [read_metrics(Path(run))[f"val_{name}"] for run in found[side]["runs"].values()] for side in "ab"}
+    assert {side: [*found[side][f"val_{name}"].values()] for side in "ab"} == of
+    assert found["mean"] == pytest.approx(np.mean(of["b"]) - np.mean(of["a"]), abs=1e-6)
+    assert f"validation {'log-loss' if name == 'loss' else 'ROC AUC'} {np.mean(of['a']):.4f}" in said
+    assert ", accuracy " in said
+    assert test in said
 
 
 def test_metrics_of_a_run_are_those_of_its_predictions(trained, tmp_path):

@@ -49,8 +49,10 @@ def compare(
     A and B are run folders, or folders that hold the runs of one recipe with several seeds. More than two, or one, are divided
     by their settings. With --on they are recipes, names or files; where there is no B, it is A with the changes by --set-b.
 
-    Several seeds are compared in pairs by the t-test, single runs row by row by McNemar's test, those of a regression by the
-    t-test of squared errors, or of the pinball losses of quantiles.
+    What is compared is the metric that chose the epoch, where both have the same one, else the accuracy, or R² or D². Several
+    seeds are compared in pairs by the t-test, single runs row by row: accuracies by McNemar's test; log-losses, squared errors
+    of a regression and pinball losses of quantiles by the t-test. Of another metric rows have no values, so that single runs
+    are compared by accuracy.
 
     \b
     Examples:
@@ -139,6 +141,7 @@ def _as_text(compared: "Compared") -> str:
     from statistics import mean, stdev
 
     from fcnet.experiments.compare import what_it_is
+    from fcnet.experiments.scores import score_of
     from fcnet.words import setting_words
 
     difference, named = compared.difference, (("A", compared.a), ("B", compared.b))
@@ -151,6 +154,9 @@ def _as_text(compared: "Compared") -> str:
         first, more = next(iter(side.runs.values())), f" and {len(values) - 1} more" if len(values) > 1 else ""
         where = first.parent if more and are_apart else f"{first}{more}"
         shown = f"{mean(values):.{digits}f}{spread}{sign and f' {sign}'}"
+        if (plain := score_of(next(iter(side.metrics.values())))) != side.score:
+            beside = [metrics[f"val_{plain.name}"] for metrics in side.metrics.values()]
+            shown += f", {plain.words} {plain.shown(mean(beside))}"
         kind = f", {what_it_is(side.config)}" if side.config.members() else ""
         lines.append(f"{name}: {side.config.recipe}{kind}, validation {side.score.words} {shown}  ({where})")
     for name, side in named:
@@ -176,7 +182,7 @@ def _as_text(compared: "Compared") -> str:
 
 def _verdict(compared: "Compared") -> str:
     difference = compared.difference
-    better, worse = ("B", "A") if difference.mean > 0 else ("A", "B")
+    better, worse = ("B", "A") if difference.gain > 0 else ("A", "B")
     if difference.is_of_rows:
         ensembles = any(side.config.members() for side in (compared.a, compared.b))
         luck = "Whether that is the recipe or the luck of its seed, runs with several seeds tell."

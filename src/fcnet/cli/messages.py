@@ -50,19 +50,9 @@ def show_note(note: object) -> None:
     getLogger(__name__).info(note)
 
 
-def score_words(metrics: Mapping[str, Any], part: str) -> str:
-    """Return the accuracy, or the R² or D², of the ``val``, ``train`` or ``test`` part."""
-    from fcnet.experiments.scores import score_of
-
-    score = score_of(metrics)
-    return f"{score.words} {score.shown(metrics[f'{part}_{score.name}'])}"
-
-
 def other_metrics(metrics: Mapping[str, Any], part: str) -> str:
-    """Return the other metrics of the ``val`` or ``test`` part, as a sentence; nothing where there are none."""
-    from fcnet.experiments.scores import SCORES, threshold_words
-    from fcnet.training.metrics import in_words
+    """Return the metrics of the ``val`` or ``test`` part not in its headline, as a sentence, or nothing."""
+    from fcnet.experiments.scores import others_in_words, threshold_words
 
-    scores = {score.words for score in SCORES.values()}
-    others = [f"{name} {value}" for name, value in in_words(metrics, part).items() if name not in scores]
-    return f"{PARTS[part]} {', '.join(others)}. {threshold_words(metrics)}".rstrip() if others else ""
+    others = others_in_words(metrics, part)
+    return f"{PARTS[part]} {others}. {threshold_words(metrics)}".rstrip() if others else ""

@@ -43,6 +43,8 @@ WIDE = 1000  # letters where the output is no terminal
 def runs(folder: Path, filters: Sequence[str], sort: str, watch: bool, as_csv: bool, as_json: bool) -> None:
     """List the runs below FOLDER, by default those in runs/: how each stands, its results, and in what their settings differ.
 
+    Where epochs were chosen by another metric than accuracy, or R², it has a column of its own.
+
     A run is running, finished, stopped (by Ctrl-C), killed, diverged, failed, unfinished (of an older version), or damaged.
     FOLDER may also be a single run.
 
@@ -108,7 +110,8 @@ def _table(folder: Path, rows: Sequence["RunRow"], width: int, score: str) -> "T
 
     from fcnet.experiments.runs import validated_otherwise
 
-    columns = _columns(folder, rows, score)
+    scores = _scores(rows, score)
+    columns = _columns(folder, rows, scores)
     widths = {name: max(map(cell_len, (name, *cells))) for name, cells in columns.items()}
     widths[SETTINGS] = min(widths[SETTINGS], LEAST)
     for name in SPARED:
@@ -118,7 +121,7 @@ def _table(folder: Path, rows: Sequence["RunRow"], width: int, score: str) -> "T
     for name in widths:
         title = Text(name, no_wrap=True)
         table.add_column(
-            title, justify="right" if name in (*RIGHT, score) else "left", no_wrap=name not in SHORTENED, overflow="ellipsis"
+            title, justify="right" if name in (*RIGHT, *scores) else "left", no_wrap=name not in SHORTENED, overflow="ellipsis"
         )
     for number, row in enumerate(rows):
         colours = {"state": COLOURS.get(row.state, "red")}
@@ -126,9 +129,17 @@ def _table(folder: Path, rows: Sequence["RunRow"], width: int, score: str) -> "T
     return table
 
 
-def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, list[str]]:
+def _scores(rows: Sequence["RunRow"], score: str) -> list[str]:
+    """Return the metrics that have columns of their own: those by which epochs were chosen, and what the list is sorted by."""
+    from fcnet.experiments.runs import OTHER_METRICS
+
+    sorted_by = [score] if score in (*OTHER_METRICS, "val_loss") else []
+    return list(dict.fromkeys([*filter(None, (row.chosen_by for row in rows)), *sorted_by]))
+
+
+def _columns(folder: Path, rows: Sequence["RunRow"], scores: Sequence[str]) -> dict[str, list[str]]:
     from fcnet.experiments.run_selection import value_of
-    from fcnet.experiments.runs import OTHER_METRICS, differing
+    from fcnet.experiments.runs import differing
     from fcnet.training.metrics import METRICS
     from fcnet.words import duration_words, ensemble_words, number_words, setting_words, shortened
 
@@ -152,9 +163,8 @@ def _columns(folder: Path, rows: Sequence["RunRow"], score: str) -> dict[str, li
         )
         for column, cell in zip(columns.values(), cells, strict=True):
             column.append(cell)
-    if score not in (*OTHER_METRICS, "val_loss"):
-        return columns
-    shown = METRICS[score.partition("_")[2]].shown
-    last, values = columns.pop(SETTINGS), [value_of(row, score) for row in rows]
-    columns[score] = ["" if value is None else shown(value) for value in values]
+    last = columns.pop(SETTINGS)
+    for score in scores:
+        shown, values = METRICS[score.partition("_")[2]].shown, [value_of(row, score) for row in rows]
+        columns[score] = ["" if value is None else shown(value) for value in values]
     return columns | {SETTINGS: last}

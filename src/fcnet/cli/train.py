@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import other_metrics, score_words, show_error, show_note, warn_of
+from fcnet.cli.messages import other_metrics, show_error, show_note, warn_of
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
 from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
@@ -142,14 +142,20 @@ def train(
     if as_json:
         click.echo(json.dumps(metrics))
         return
-    of_what = members_words(config, metrics) or config.settings.training.epoch_words(metrics)
-    click.echo(
-        f"Validation {score_words(metrics, 'val')}{of_what}, training {score_words(metrics, 'train')}, "
-        f"{metrics['fit_seconds']:.1f} s of training."
-    )
-    click.echo(f"{other_metrics(metrics, 'val')}\nRun folder: {run}")
+    click.echo(_as_text(run, metrics, members_words(config, metrics) or config.settings.training.epoch_words(metrics)))
     if report:
         click.echo(f"Report:     {report}")
+
+
+def _as_text(run: Path, metrics: Mapping[str, Any], of_what: str) -> str:
+    from fcnet.experiments.scores import afterwards_words, headline
+
+    first = (
+        f"Validation {headline(metrics, 'val')}{of_what}, training {headline(metrics, 'train')}, "
+        f"{metrics['fit_seconds']:.1f} s of training."
+    )
+    lines = [first, other_metrics(metrics, "val"), afterwards_words(metrics), f"Run folder: {run}"]
+    return "\n".join(filter(None, lines))
 
 
 def _monitor(metric: str) -> str:

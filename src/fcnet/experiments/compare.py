@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fcnet.data.table_file import stem
 from fcnet.errors import DivergedError, FileFormatError, InputError, SettingError
 from fcnet.experiments.config import Config
@@ -16,16 +18,18 @@ from fcnet.experiments.predictions import labels_checksum, read_predictions
 from fcnet.experiments.results import read_metrics, read_state
 from fcnet.experiments.run import model_and_data, train
 from fcnet.experiments.runs import run_folders
-from fcnet.experiments.scores import score_of
+from fcnet.experiments.scores import chosen_by, score_of
+from fcnet.nn.loss import TINY
 from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.training.callbacks import Callback
-from fcnet.training.metrics import Metric
-from fcnet.training.paired import Difference, over_errors, over_quantiles, over_rows, over_seeds
+from fcnet.training.metrics import METRICS, Metric
+from fcnet.training.paired import Difference, over_errors, over_quantiles, over_row_losses, over_rows, over_seeds
 from fcnet.types import Array
 from fcnet.words import ensemble_words, listed
 
 _log = logging.getLogger(__name__)
 _UNSTABLE = "a recipe that diverges has no accuracy to compare. Change it, or compare other seeds by --seed."
+BY_ROWS = ("accuracy", "r2", "d2", "loss")  # of other metrics rows have no values of their own
 SAME_RECIPE = ("recipe", "seed", "description", "verify", "threads", "fcnet")  # these make no other recipe
 
 
@@ -43,15 +47,19 @@ class Side:
         """The options and settings by their paths, but for those that make no other recipe."""
         return _settings(self.config)
 
-    @property
-    def score(self) -> Metric:
-        """What they are compared by."""
-        return score_of(next(iter(self.metrics.values())))
+    score: Metric = METRICS["accuracy"]  # what they are compared by
 
     @property
     def values(self) -> dict[int, float]:
         """Their scores on the validation rows, by their seeds."""
         return {seed: metrics[f"val_{self.score.name}"] for seed, metrics in self.metrics.items()}
+
+    @property
+    def chosen_by(self) -> Metric:
+        """The metric by which the epochs of all runs were chosen; their score where one of them has none."""
+        monitor = self.settings.get("training.monitor")
+        found = {chosen_by(monitor, metrics).name: chosen_by(monitor, metrics) for metrics in self.metrics.values()}
+        return next(iter(found.values())) if len(found) == 1 else score_of(next(iter(self.metrics.values())))
 
 
 @dataclass(frozen=True)
@@ -152,11 +160,17 @@ def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
     if seeds and a.settings == b.settings:
         pair = f"{a.runs[seeds[0]]} and {b.runs[seeds[0]]}"
         raise InputError(f"{pair} have the same settings and the same seed, {seeds[0]}: there is nothing to compare.")
+    score = a.chosen_by if a.chosen_by == b.chosen_by else score_of(next(iter(a.metrics.values())))
     if len(a.runs) == len(b.runs) == 1:
+        if score.name not in BY_ROWS:
+            score = score_of(next(iter(a.metrics.values())))
+        a, b = replace(a, score=score), replace(b, score=score)
+        if score.name == "loss":
+            return Compared(a, b, seeds, over_row_losses(_losses(a, data_dir), _losses(b, data_dir)))
         (of_a, y), (of_b, _) = _of_rows(a, data_dir), _of_rows(b, data_dir)
         if isinstance(loss := a.config.settings.training.loss_of_numbers, QuantileLoss):
             return Compared(a, b, seeds, over_quantiles(of_a, of_b, y, loss))
-        if a.score.name == "r2":
+        if score.name == "r2":
             return Compared(a, b, seeds, over_errors(of_a, of_b, y))
         return Compared(a, b, seeds, over_rows(of_a == y, of_b == y))
     if len(seeds) < 2:
@@ -164,9 +178,9 @@ def _compared(a: Side, b: Side, data_dir: str | None) -> Compared:
         raise InputError(
             f"Seeds are compared in pairs, and fewer than two are in common: {has}. Train both with the same seeds."
         )
-    a, b = _only(a, seeds), _only(b, seeds)
-    n_rows = a.metrics[seeds[0]]["n_val"] if a.score.name == "accuracy" else None
-    return Compared(a, b, seeds, over_seeds([*a.values.values()], [*b.values.values()], n_rows, sign=1))
+    a, b = (replace(_only(side, seeds), score=score) for side in (a, b))
+    n_rows = a.metrics[seeds[0]]["n_val"] if score.is_share else None
+    return Compared(a, b, seeds, over_seeds([*a.values.values()], [*b.values.values()], n_rows, sign=score.sign))
 
 
 def _only(side: Side, seeds: Sequence[int]) -> Side:
@@ -213,6 +227,17 @@ def _of_rows(side: Side, data_dir: str | None) -> tuple[Array, Array]:
         return predictions[names[0]], predictions[names[1]]
     model, data = model_and_data(run, side.config, side.metrics[seed], data_dir, n_test=0)
     return model.predict(data.X_val), data.y_val
+
+
+def _losses(side: Side, data_dir: str | None) -> Array:
+    """Return the log-losses of the validation rows by the only run of a side, (n,)."""
+    [(seed, run)] = side.runs.items()
+    predictions, part = read_predictions(run / PREDICTIONS)
+    if part == "validation":
+        p = predictions["probabilities"][np.arange(len(predictions["labels"])), predictions["labels"]]
+        return -np.log(np.maximum(p.astype(np.float64), TINY))
+    model, data = model_and_data(run, side.config, side.metrics[seed], data_dir, n_test=0)
+    return model.network.loss.losses(model.logits(data.X_val), data.y_val)
 
 
 def compare_recipes(

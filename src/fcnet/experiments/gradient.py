@@ -11,6 +11,7 @@ from fcnet.data import Dataset
 from fcnet.errors import InputError, SettingError
 from fcnet.experiments.descent import descend
 from fcnet.experiments.job import Job, Trained, Training, check_metric_of, outputs_of
+from fcnet.experiments.scores import afterwards_words
 from fcnet.nn.loss import HALF
 from fcnet.nn.losses import Loss
 from fcnet.settings import Auto, Count, NotNegative, ShareBelowOne, Threshold, choices
@@ -250,10 +251,7 @@ class GradientDescent(Training, tag="gradient"):
         if n > 1:
             kept = f"the {n} that were best {where} predict together, epoch {metrics['best_epoch']} the first of them"
         said = f"Of {metrics['epochs']} epochs, {kept if self.keep_best else 'the last is the one kept'}."
-        if share := metrics.get("linear_share"):
-            said += f" A linear model has a share of {share:.0%} in the logits."
-        temperature = metrics.get("temperature")
-        return said if temperature is None else f"{said} The logits were divided by {temperature:.3g}, the temperature."
+        return f"{said} {afterwards_words(metrics)}".rstrip()
 
     def epoch_words(self, metrics: dict[str, Any]) -> str:
         n, epochs = min(self.best_epochs, metrics["epochs"]), metrics["epochs"]

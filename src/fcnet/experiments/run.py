@@ -204,6 +204,7 @@ def _record(config: Config, job: Job, trained: Trained, began: float) -> dict[st
         f"train_{network.loss.metric}": trained.train_score,
         **measured("val", trained.model.loss, trained.val_logits, data.y_val, scale_of(data, network.loss)),
         f"test_{network.loss.metric}": None,
+        "monitor": getattr(config.settings.training, "monitor", None),
         "n_train": len(data.X_train),
         "n_val": len(data.X_val),
         "val_labels": labels_checksum(data.y_val),

@@ -29,7 +29,7 @@ from fcnet.experiments.folder import (
 from fcnet.experiments.history_end import HistoryEnd
 from fcnet.experiments.recipe import Recipe
 from fcnet.experiments.results import read_metrics
-from fcnet.experiments.scores import score_of
+from fcnet.experiments.scores import chosen_by, score_of
 from fcnet.experiments.state import Kind, kind_of
 from fcnet.experiments.tree import leaves
 from fcnet.experiments.upgrade import is_flat
@@ -105,6 +105,12 @@ class RunRow:
     def judge(self) -> Metric:
         """What the run is judged by."""
         return score_of(self.scores)
+
+    @property
+    def chosen_by(self) -> str:
+        """The metric by which its epoch was chosen, by its column, as ``val_roc_auc``; nothing where that is the judge's."""
+        metric = chosen_by(self.settings.get("training.monitor"), {"val_loss": self.val_loss} | self.scores)
+        return "" if metric == self.judge else f"val_{metric.name}"
 
     def score(self, part: str) -> float | None:
         """Return that of the ``val``, ``train`` or ``test`` part; None where it is not known."""

@@ -13,7 +13,7 @@ from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
 from fcnet.experiments.results import read_history, read_metrics, read_state
-from fcnet.experiments.scores import is_of_numbers, score_of, threshold_words
+from fcnet.experiments.scores import chosen_by, is_of_numbers, score_of, threshold_words
 from fcnet.files import write_atomic
 from fcnet.model import Model
 from fcnet.model_file import load
@@ -58,6 +58,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         state=state,
         metrics=metrics,
         score=score_of(metrics or {}),
+        chosen=chosen_by((metrics or {}).get("monitor"), metrics or {}),
         so_far={} if config.members() else _so_far(history, config.settings.training.n_epochs),
         timings=_timings(metrics) if metrics else {},
         settings={"run": config.options()} | config.settings.grouped(of_numbers=is_of_numbers(metrics or {})),

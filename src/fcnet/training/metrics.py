@@ -179,7 +179,7 @@ _METRICS = (
     Metric("pinball_loss", "pinball loss", _pinball_loss, lambda loss: loss.metric == "d2", sign=-1, in_units=True),
 )
 METRICS = {metric.name: metric for metric in _METRICS}
-METRICS["log_loss"] = replace(METRICS["loss"], fits=lambda loss: loss.has_labels)  # its other name
+METRICS["log_loss"] = replace(METRICS["loss"], words="log-loss", fits=lambda loss: loss.has_labels)  # its other name
 
 
 def get_metric(name: str, loss: Loss) -> Metric:

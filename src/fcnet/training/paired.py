@@ -12,7 +12,7 @@ from fcnet.types import Array
 LEVEL, POWER = 0.95, 0.8
 MOST_SEEDS = 1000
 LOSSES, SCORES, ROWS = "paired t of losses", "paired t of scores", "paired t over rows"  # of others than accuracies
-QUANTILES = "paired t of pinball losses"  # over rows, too
+QUANTILES, ROW_LOSSES = "paired t of pinball losses", "paired t of log-losses"  # over rows, too
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Difference:
     Parameters
     ----------
     test : {"paired t", "paired t of losses", "paired t of scores", "paired t over rows", "paired t of pinball losses", \
-"McNemar"}
-        Of accuracies; of numbers that are to be low, or high; of R², row by row; of D², likewise; of rows that are right.
+"paired t of log-losses", "McNemar"}
+        Of accuracies; of numbers that are to be low, or high; of R², row by row; of D² and of log-losses, likewise; of rows
+        that are right.
     n : int
         Pairs of seeds, or rows.
     mean, low, high : float
@@ -55,21 +56,21 @@ class Difference:
     @property
     def is_of_rows(self) -> bool:
         """Whether it is one of two models, and not of recipes."""
-        return self.test in ("McNemar", ROWS, QUANTILES)
+        return self.test in ("McNemar", ROWS, QUANTILES, ROW_LOSSES)
 
     @property
     def gain(self) -> float:
         """How much better B is, which of losses is how much lower."""
-        return -self.mean if self.test == LOSSES else self.mean
+        return -self.mean if self.test in (LOSSES, ROW_LOSSES) else self.mean
 
     @property
     def words(self) -> str:
         """The difference and its interval, in points of accuracy, or as it is where it is none of accuracies."""
-        scale, digits, unit = (1, 4, "") if self.test in (LOSSES, SCORES, ROWS, QUANTILES) else (100, 2, " points")
+        scale, digits, unit = (1, 4, "") if self.test not in ("paired t", "McNemar") else (100, 2, " points")
         mean, low, high = (f"{scale * value:+.{digits}f}" for value in (self.mean, self.low, self.high))
         of_rows = {"McNemar": "exact McNemar test"} | {
             test: f"paired t-test of {what} over {self.n:,} rows"
-            for test, what in ((ROWS, "squared errors"), (QUANTILES, "pinball losses"))
+            for test, what in ((ROWS, "squared errors"), (QUANTILES, "pinball losses"), (ROW_LOSSES, "log-losses"))
         }
         how = of_rows.get(self.test, f"paired t-test over {self.n} seeds")
         return f"{mean}{unit}, 95 % confidence interval {low} to {high}; p = {self.p_value:.2g} ({how})"
@@ -140,6 +141,14 @@ def over_losses(a: Array, b: Array) -> Difference:
     if len(a) < 2:
         return Difference(LOSSES, len(a), float(np.mean(b - a)), -math.inf, math.inf, 1.0)
     return _paired_t(LOSSES, b.astype(np.float64) - a, 0.0)[0]
+
+
+def over_row_losses(a: Array, b: Array) -> Difference:
+    """Compare two classifiers by their log-losses on the same rows, (n,), by Student's paired t-test.
+
+    The interval speaks of other rows, by these two models: how lucky each was with its seed stays open.
+    """
+    return replace(over_losses(a, b), test=ROW_LOSSES)
 
 
 def over_errors(a: Array, b: Array, targets: Array) -> Difference:
