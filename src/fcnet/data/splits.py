@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.data.dataset import Dataset
+from fcnet.data.table_signs import rare_to_validate
 from fcnet.errors import FileFormatError, InputError
 from fcnet.types import Array, is_frame
 from fcnet.words import listed
@@ -77,6 +78,19 @@ def of_few_rows(y: Array, classes: Sequence[str], parts: int) -> list[str]:
     """Return a note on the classes with fewer rows than there are parts, if there are any."""
     few = [f"{classes[k]!r} ({n})" for k, n in enumerate(np.bincount(y, minlength=len(classes))) if n < parts]
     return [f"Too few rows to be in every part of the data, of which training comes first: {listed(few)}"] if few else []
+
+
+def of_few_to_validate(data: Dataset) -> list[str]:
+    """Return a note on the classes of which too few rows are to validate for a metric to say anything, if there are any."""
+    rare = rare_to_validate(data.y_val, len(data.classes)) if data.classes else []
+    if not rare:
+        return []
+    counts = np.bincount(data.y_val, minlength=len(data.classes))
+    words = listed(f"{data.classes[k]!r} ({counts[k]})" for k in rare)
+    return [
+        f"Few rows to validate: {words}; what is measured of such a class, as F1, balanced accuracy and ROC AUC are, says "
+        "little. --folds 5 validates on all rows but those of the test"
+    ]
 
 
 def with_parts(

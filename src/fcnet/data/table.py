@@ -12,7 +12,7 @@ from fcnet.data.dataset import Dataset
 from fcnet.data.splits import of_few_rows, split
 from fcnet.data.table_columns import columns_of, explained, unusable
 from fcnet.data.table_file import TableFile, chosen_columns, filled, read_table, stem
-from fcnet.data.table_notes import column_notes, left_out_notes
+from fcnet.data.table_notes import column_notes, left_out_notes, split_signs, target_signs
 from fcnet.data.table_target import are_numbers, read_target, target_notes
 from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.words import listed
@@ -122,13 +122,16 @@ def load_table(
         *left_out_notes(nameless, index, constant, len(rows) - len(file.frame)),
         *(of_few_rows(y, classes, 3) if classes else []),
         *column_notes(X, columns, gaps),
+        *target_signs(X, y, classes, target),
     ]
     groups, names = (y, classes) if classes else (np.zeros(len(y), np.int64), [target])
     advice = " If it is a number to learn: --task regression." if are_numbers(classes) else ""
     train, val, test = split(groups, names, str(path), advice=advice)
     arrays = (X[train], y[train], X[val], y[val], X[test[:n_test]], y[test[:n_test]])
     dialect = Dialect(file.separator, columns.decimal_commas, list(missing or MISSING), columns.formats)
-    return Dataset(stem(path), *arrays, classes, target=target, notes=notes, dialect=dialect)
+    data = Dataset(stem(path), *arrays, classes, target=target, dialect=dialect)
+    data.notes = [*notes, *split_signs(data)]
+    return data
 
 
 def _is_index(file: TableFile, name: str) -> bool:

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fcnet.data.dataset import Dataset
 from fcnet.data.dates import CLOCK
 from fcnet.data.table_columns import Columns, option
 from fcnet.data.table_file import is_number
+from fcnet.data.table_signs import alike, id_columns, repeated_rows, telling_columns
+from fcnet.types import Array
 from fcnet.words import listed
 
 MOST_NOTES = 10  # of one kind
-ROW_NAMES = ("id", "index", "__index_level_0__")
 
 
 def left_out_notes(nameless: Sequence[str], index: Sequence[str], constant: Sequence[str], n_empty: int) -> Iterator[str]:
@@ -31,6 +33,27 @@ def column_notes(X: Any, columns: Columns, gaps: str = "") -> Iterator[str]:
     if values:
         yield f"By their looks these names are values, and the first line of a file has to hold names: {listed(values)}"
     yield from (*_kinds(X, columns), *_row_numbers(X), *_codes(X, columns), *_missing(X, columns, gaps))
+
+
+def target_signs(X: Any, y: Array, classes: Sequence[str], target: str) -> Iterator[str]:
+    """Say which classes may be one, and which columns of `X` give the target away."""
+    if same := alike(classes):
+        pairs = listed((" and ".join(map(repr, names)) for names in same), sign="; ")
+        yield f"Classes that differ in case or blanks alone, and may be the same: {pairs}"
+    if names := telling_columns(X, y, has_classes=bool(classes)):
+        yield (
+            f"By itself each of these tells {target!r}, as a copy of it does: {listed(map(repr, names))}; leave out what is "
+            f"not known before {target!r} is: {option('--drop', names)}"
+        )
+
+
+def split_signs(data: Dataset) -> Iterator[str]:
+    """Say how many rows to validate on are to train on, too."""
+    if n := repeated_rows(data.X_train, data.y_train, data.X_val, data.y_val):
+        yield (
+            f"{n:,} of {len(data.y_val):,} validation rows are training rows, too, in every column: they are remembered, and "
+            "scores are too good. Remove rows that are there twice"
+        )
 
 
 def _kinds(X: Any, columns: Columns) -> Iterator[str]:
@@ -60,15 +83,8 @@ def _date_words(name: str, columns: Columns) -> str:
 
 
 def _row_numbers(X: Any) -> Iterator[str]:
-    names = [name for name in X.columns if X[name].dtype.is_numeric() and _counts_rows(X[name])]
-    if names:
+    if names := id_columns(X):
         yield f"By their looks these number the rows, which says nothing of new ones; leave them out: {option('--drop', names)}"
-
-
-def _counts_rows(series: Any) -> bool:
-    if not (series == series.round()).all() or series.n_unique() < len(series):
-        return False
-    return series.name.lower() in ROW_NAMES or bool(series.max() - series.min() == len(series) - 1)
 
 
 def _codes(X: Any, columns: Columns) -> Iterator[str]:

@@ -11,7 +11,7 @@ import msgspec
 from fcnet import __version__
 from fcnet.data import Dataset, load_dataset
 from fcnet.data.own import is_unchanged
-from fcnet.data.splits import of_fold
+from fcnet.data.splits import of_few_to_validate, of_fold
 from fcnet.data.table import TableOptions
 from fcnet.data.table_file import is_table
 from fcnet.engine import default_engine
@@ -98,6 +98,8 @@ class Config:
             preprocessing = self.settings.preprocessing
             table |= {"gaps": getattr(preprocessing, "gaps", ""), "rare": getattr(preprocessing, "rare", 0)}
         data = load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
+        if not self.folds:  # with which all rows validate
+            data.notes = [*data.notes, *of_few_to_validate(data)]
         return of_fold(data, self.fold, self.folds) if self.fold else data
 
     def is_regression(self) -> bool:
