@@ -186,7 +186,10 @@ def test_early_stopping_says_which_way_the_monitor_went():
 
     for monitor in ("log_loss", "balanced_accuracy"):
         fit(monitor, epochs=60, callbacks=[EarlyStopping(2), Say()])
-    assert reasons == ["validation loss has not fallen for 2 epochs", "validation balanced accuracy has not risen for 2 epochs"]
+    assert reasons == [
+        "validation log-loss has not fallen for 2 epochs",
+        "validation balanced accuracy has not risen for 2 epochs",
+    ]
 
 
 def test_the_monitor_of_numbers():

@@ -374,7 +374,7 @@ def test_a_calibrated_run(tmp_path, views):
     data = load_dataset("digits")
     found = get_loss("cross_entropy").value(models["true"].logits(data.X_val), data.y_val)
     assert metrics["val_loss"] == pytest.approx(found, rel=1e-5)
-    assert "the temperature" in Config.read(tmp_path / "true").settings.training.how(metrics)
+    assert f"by a temperature of {temperature:.3g}." in Config.read(tmp_path / "true").settings.training.how(metrics)
 
 
 def test_a_calibrated_run_computes_the_logits_of_its_epochs_once(tmp_path, monkeypatch):

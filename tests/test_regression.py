@@ -460,4 +460,38 @@ def test_numbers_of_large_targets_are_written_as_people_do(tmp_path):
     assert f"RMSE {metrics['val_rmse']:,.0f}, MAE {metrics['val_mae']:,.0f}." in result.stdout
     assert f"<td>{metrics['val_rmse']:,.0f}</td>" in page
     assert "a number from 250,000 to 309,000, 279,500 in the mean" in result.stderr
-    assert "e+0" not in result.output
+    assert "e+0" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "told"),
+    [
+        (NUMBERS % 3, "", "Each of these 3 numbers is a class; --task regression learns the number"),
+        (NUMBERS % 3 / 2, "", "It has 3 values; --task classification learns each as a class"),
+        (NUMBERS % 2, "", ""),
+        (NUMBERS % 30 / 2, "", ""),
+        (NUMBERS % 3, "classification", ""),
+        (NUMBERS % 3, "regression", ""),
+    ],
+)
+def test_where_the_task_is_a_guess_the_other_one_is_named(tmp_path, y, task, told):
+    notes = load_dataset(str(written(tmp_path / "t.csv", y)), task=task).notes
+    assert [note for note in notes if "--task" in note] == [told] * bool(told)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_rows_without_a_target_are_left_out_if_that_is_asked_for(tmp_path, ending):
+    path = written(tmp_path / "t.csv", [*NUMBERS[:-20] / 7, *[None] * 20])
+    if ending == "parquet":
+        pl.read_csv(path).write_parquet(path := path.with_suffix(".parquet"))
+    assert "--drop-missing-targets leaves these rows out" in fcnet("train", path, *QUICK, code=1).stderr
+    run, result = trained(path, "--drop-missing-targets", *QUICK)
+    assert "Left out, as their target is missing: 20 of 60 rows" in result.stderr
+    metrics = metrics_of(run)
+    assert metrics["n_train"] + metrics["n_val"] == 34
+    assert json.loads(fcnet("evaluate", run, "--json").stdout)["n_test"] == 6
+    assert fcnet("train", path, "--out", run, "--resume", *QUICK).exit_code == 0  # what is not said again stays
+    pl.DataFrame({"a": np.arange(20.0), "y": [None] * 20}, {"a": pl.Float64, "y": pl.Float64}).write_parquet(
+        tmp_path / "n.parquet"
+    )
+    assert "is missing in 20 of 20 rows" in fcnet("train", tmp_path / "n.parquet", "--drop-missing-targets", code=1).stderr

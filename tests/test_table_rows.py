@@ -1,9 +1,14 @@
 """Parts of a table, which share its rows."""
 
+import warnings
+
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
+from fcnet import FCNetClassifier, TabularClassifier
+from fcnet.errors import InputError
 from fcnet.estimators.table_rows import Rows
 from fcnet.preprocessing import TableFeatures
 from fcnet.preprocessing.frames import PolarsColumns
@@ -45,3 +50,40 @@ def test_a_preprocessor_is_fitted_on_the_rows_of_a_part(frame):
         assert of_rows.get_config() == of_part.get_config()
         for name, values in of_part.arrays().items():
             np.testing.assert_array_equal(of_rows.arrays()[name], values)
+
+
+def test_true_and_false_are_a_category_of_two_however_they_are_written():
+    rng = np.random.default_rng(0)
+    x, flag = rng.standard_normal(80), rng.random(80) < 0.5
+    y = flag ^ (x > 0)
+    written = {
+        "booleans": [*map(bool, flag)],
+        "of NumPy": list(flag),
+        "text": [str(value) for value in flag],
+        "small": [str(value).lower() for value in flag],
+    }
+    tables = {}
+    for name, column in written.items():
+        tables[name] = np.empty((80, 2), object)
+        tables[name][:, 0], tables[name][:, 1] = x, column
+    for X in tables.values():
+        model = TabularClassifier(hidden_sizes=[8], epochs=2, random_state=0).fit(X, y)
+        (_, numbers), (_, categories) = model.model_.preprocessor.columns
+        assert numbers is None
+        assert [category.lower() for category in categories] == ["false", "true"]
+        expected = model.predict_proba(X)
+        assert all((model.predict_proba(other) == expected).all() for other in tables.values())
+    frame = pl.DataFrame({"x": x, "flag": flag.astype(int)})
+    model = TabularClassifier(hidden_sizes=[8], epochs=2, random_state=0).fit(frame, y)
+    assert (model.predict_proba(frame.cast({"flag": bool})) == model.predict_proba(frame)).all()
+
+
+@pytest.mark.parametrize("estimator", [TabularClassifier(hidden_sizes=[8], epochs=2), FCNetClassifier((8,), max_iter=2)])
+def test_labels_may_be_objects_that_are_booleans(estimator):
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    y = np.array([bool(value) for value in X[:, 0] > 0], object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert estimator.fit(X, y).classes_.tolist() == [False, True]
+    with pytest.raises(InputError, match=r"y mixes text and other values, as 'no' and True: make all of one type\."):
+        estimator.fit(X, np.array([True, "no"] * 30, object))

@@ -98,6 +98,7 @@ _CONFIGURATION = (
     ),
     encoding_option,
     click.option("--decimal", **decimal_settings, help="The decimal sign in a .csv or .tsv.  [default: found out]"),
+    click.option("--drop-missing-targets", is_flag=True, help="Leave out the rows of a table whose target is missing."),
     click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of every random draw.  [default: 0]"),
     click.option(
         "--engine", metavar="NAME", help="The engine: numba, numpy or bfloat16.  [default: numba where it can be used]"

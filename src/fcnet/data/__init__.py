@@ -27,7 +27,8 @@ def load_dataset(
     `table` says how a table is read: `target` is the column to learn, its last one by default, and `task` "classification" or
     "regression", found out by default; `drop` are columns to leave out,
     and `category` those that are categories though they hold numbers; `missing` are the words for missing values, in place of
-    fcnet's own; `encoding` and `decimal` say how text is written; `gaps` and `rare` are those of the preprocessing.
+    fcnet's own; `encoding` and `decimal` say how text is written; `drop_missing_targets` leaves
+    out rows without one; `gaps` and `rare` are those of the preprocessing.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from fcnet.data.splits import of_few_rows, split
 from fcnet.data.table_columns import columns_of, explained, unusable
 from fcnet.data.table_file import TableFile, chosen_columns, filled, read_table, stem
 from fcnet.data.table_notes import column_notes, left_out_notes, split_signs, target_signs
-from fcnet.data.table_target import are_numbers, read_target, target_notes
+from fcnet.data.table_target import are_numbers, is_missing, read_target, target_notes
 from fcnet.errors import InputError, SettingError, unknown_name
 from fcnet.words import listed
 
@@ -26,10 +26,10 @@ class TableOptions(TypedDict, total=False):
 
     `task` says whether the target is classes or a number, "classification" or "regression", where that is not to be found out.
     Columns are named one by one or several with commas between them. `missing` are the words that mean a missing value, beside
-    empty fields, in place of fcnet's own; `encoding` is UTF-8 and `decimal` found out where they are not given. `known` are
-    columns that a model has learnt from: they are kept though pandas seems to have written them for its index, and what a row
-    lacks counts as missing, as it did then. `gaps` and `rare` are the settings of the preprocessing: with `rare` there
-    may be more categories.
+    empty fields, in place of fcnet's own; `encoding` is UTF-8 and `decimal` found out where they are not given. With
+    `drop_missing_targets` rows without a target are left out. `known` are columns that a model has learnt from: they are kept
+    though pandas seems to have written them for its index, and what a row lacks counts as missing, as it did then. `gaps` and
+    `rare` are the settings of the preprocessing: with `rare` there may be more categories.
     """
 
     target: str
@@ -39,6 +39,7 @@ class TableOptions(TypedDict, total=False):
     missing: Sequence[str]
     encoding: str
     decimal: str
+    drop_missing_targets: bool
     known: Collection[str]
     gaps: str
     rare: int
@@ -46,7 +47,7 @@ class TableOptions(TypedDict, total=False):
 
 def options_given(table: Mapping[str, Any]) -> str:
     """Return the options of a table that have a value, and a verb."""
-    given = [f"--{name}" for name, value in table.items() if value]
+    given = [f"--{name.replace('_', '-')}" for name, value in table.items() if value]
     return f"{listed(given)} {'is' if len(given) == 1 else 'are'}"
 
 
@@ -60,6 +61,7 @@ def load_table(
     missing: Sequence[str] = (),
     encoding: str = "",
     decimal: str = "",
+    drop_missing_targets: bool = False,
     known: Collection[str] = (),
     gaps: str = "",
     rare: int = 0,
@@ -104,7 +106,10 @@ def load_table(
     if len(file.frame.columns) < 2:
         raise InputError(f"{path} has no column beside the target {target!r}.")
     words = (missing or MISSING) if file.separator else ()
-    columns = columns_of(file, category, words, decimal, target)
+    columns, n_without = columns_of(file, category, words, decimal, target), 0
+    if drop_missing_targets and not (without := is_missing(columns.frame[target])).all():  # else the error says it
+        file.frame, n_without = file.frame.filter(~without), int(without.sum())
+        columns = columns_of(file, category, words, decimal, target)
     problems = {name: unusable(columns, name, rare) for name in file.frame.columns if name != target}
     problems[target] = columns.problems.get(target)
     found = {name: problem for name, problem in problems.items() if problem}
@@ -117,9 +122,10 @@ def load_table(
     if not X.columns:
         raise InputError(f"{path}: every column beside the target {target!r} is constant: there is nothing to learn from.")
     notes = [
-        *target_notes(y, classes, target, X.shape[1]),
+        *target_notes(y, classes, target, X.shape[1], task),
         *["That is the last column; --target COLUMN learns another"] * is_default,
-        *left_out_notes(nameless, index, constant, len(rows) - len(file.frame)),
+        *left_out_notes(nameless, index, constant, len(rows) - len(file.frame) - n_without),
+        *[f"Left out, as their target is missing: {n_without:,} of {n_without + len(y):,} rows"] * bool(n_without),
         *(of_few_rows(y, classes, 3) if classes else []),
         *column_notes(X, columns, gaps),
         *target_signs(X, y, classes, target),

@@ -15,7 +15,7 @@ from fcnet.types import Array
 from fcnet.words import listed, number_words
 
 MOST_CLASSES = 100
-MANY_CLASSES = 10  # above this, whole numbers may as well be amounts
+FEW_NUMBERS = 10  # that are not whole: up to so many may as well be classes
 LEAST_ROWS = 10  # two of them to validate
 TASKS = ("classification", "regression")
 
@@ -38,7 +38,7 @@ def read_target(path: str | Path, columns: Columns, target: str, task: str = "")
     if task and task not in TASKS:
         raise unknown_name("task", task, TASKS)
     labels = columns.frame[target]
-    missing = labels.is_null() | (labels.is_nan() if labels.dtype.is_numeric() else labels.is_null())
+    missing = is_missing(labels)
     if missing.any():
         raise InputError(
             f"{path}: the target {target!r} is missing in {int(missing.sum()):,} of {len(labels):,} rows, first in row "
@@ -63,6 +63,11 @@ def read_target(path: str | Path, columns: Columns, target: str, task: str = "")
         raise InputError(f"{path}: the target {target!r} has one class only, {found[0]!r}: there is nothing to learn.")
     places = {name: place for place, name in enumerate(found)}
     return np.array([places[names[label]] for label in text.to_list()], np.int64), found
+
+
+def is_missing(labels: Any) -> Any:
+    """Return which rows of a column, a polars series, have no value."""
+    return labels.is_null() | (labels.is_nan() if labels.dtype.is_numeric() else labels.is_null())
 
 
 def _numbers(path: str | Path, labels: Any, target: str) -> Array:
@@ -91,14 +96,17 @@ def are_numbers(classes: Sequence[str]) -> bool:
     return all(number(name) is not None for name in classes)
 
 
-def target_notes(y: Array, classes: Sequence[str], target: str, n_others: int) -> list[str]:
-    """Say what is learnt, and how it may be learnt otherwise."""
+def target_notes(y: Array, classes: Sequence[str], target: str, n_others: int, task: str = "") -> list[str]:
+    """Say what is learnt, and how it may be learnt otherwise, where the `task` was found out."""
     others = f"{n_others} other{'s' * (n_others > 1)}"
     if not classes:
         low, mean, high = map(number_words, (y.min(), y.mean(), y.max()))
-        return [f"Learning the column {target!r} from {others}: a number from {low} to {high}, {mean} in the mean"]
+        notes = [f"Learning the column {target!r} from {others}: a number from {low} to {high}, {mean} in the mean"]
+        if not task and (n := len(np.unique(y))) <= FEW_NUMBERS:
+            notes.append(f"It has {n} values; --task classification learns each as a class")
+        return notes
     notes = [f"Learning the column {target!r} from {others}: {listed(classes)}"]
-    if len(classes) > MANY_CLASSES and are_numbers(classes):
+    if len(classes) > 2 and not task and are_numbers(classes):
         notes.append(f"Each of these {len(classes)} numbers is a class; --task regression learns the number")
     return notes
 
@@ -117,11 +125,11 @@ def _plain(value: Decimal) -> str:
 def _words(columns: Columns, target: str) -> str:
     words = columns.words.get(target)
     if not words:
-        return ". Leave these rows out."
+        return ". --drop-missing-targets leaves these rows out."
     others = sorted({word for name, found in columns.words.items() if name != target for word in found} - words.keys())
     counts = listed(f"{word!r} in {count:,}" for word, count in words.items())
     remedy = option("--missing", others) or "--missing ''"
     return (
         f" (read as missing: {counts}). If that is a class, say which words mean that a value is missing, by {remedy}; if not, "
-        "leave these rows out."
+        "--drop-missing-targets leaves these rows out."
     )

@@ -9,7 +9,7 @@ from sklearn.utils.validation import column_or_1d
 
 from fcnet.errors import InputError, SettingError
 from fcnet.estimators.base import _FCNetEstimator
-from fcnet.estimators.labels import check_known, weights_of_classes, weights_of_labels
+from fcnet.estimators.labels import check_known, plain_labels, weights_of_classes, weights_of_labels
 from fcnet.nn.losses import get_loss
 from fcnet.training.metrics import AUTO
 from fcnet.training.threshold import check_threshold, threshold_for
@@ -26,6 +26,7 @@ class ClassTargets(_FCNetEstimator):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        y = plain_labels(y)
         if first or not hasattr(self, "classes_"):
             check_classification_targets(y)
             kind = type_of_target(y)

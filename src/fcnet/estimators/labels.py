@@ -9,6 +9,25 @@ from fcnet.errors import InputError
 from fcnet.types import Array
 
 
+def plain_labels(y: Array) -> Array:
+    """Return labels as an array of one type: objects that all are booleans as booleans, others as they are.
+
+    Raises
+    ------
+    InputError
+        If text and other values are mixed.
+    """
+    if y.dtype != object or y.ndim != 1:
+        return y
+    kinds = {type(label) for label in y}
+    if kinds <= {bool, np.bool_}:
+        return y.astype(bool)
+    if str in kinds and (others := [label for label in y if not isinstance(label, str)]):
+        text = next(label for label in y if isinstance(label, str))
+        raise InputError(f"y mixes text and other values, as {text!r} and {others[0]!r}: make all of one type.")
+    return y
+
+
 def check_known(labels: Array, classes: Array, all_of_them: bool) -> None:
     """Raise InputError if there are labels that are no classes, or, if there have to be all of them, classes without labels."""
     if all_of_them and set(labels) != set(classes):

@@ -107,6 +107,9 @@ def _column(name: str, values: Array) -> Any:
     if values.dtype.kind in "fiub":
         return pl.Series(name, values.astype(np.float64))
     found = [None if value is None or value != value else value for value in values.tolist()]  # noqa: PLR0124  # NaN
+    kinds = {type(value) for value in found if value is not None}
+    if kinds and kinds <= {bool, np.bool_}:
+        return pl.Series(name, [value if value is None else bool(value) for value in found], pl.Boolean)
     try:
         return pl.Series(name, [np.nan if value is None else float(value) for value in found])
     except (TypeError, ValueError):

@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fcnet.errors import SettingError
-from fcnet.estimators.labels import check_known, weights_of_classes
+from fcnet.estimators.labels import check_known, plain_labels, weights_of_classes
 from fcnet.estimators.parameters import assign
 from fcnet.estimators.tabular import TabularEstimator
 from fcnet.estimators.tabular_settings import NETWORK, TRAINING
@@ -131,6 +131,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         assign(self, locals())
 
     def _read_targets(self, y: Array, *, first: bool) -> Array:
+        y = plain_labels(y)
         if first:
             check_classification_targets(y)
             self.classes_ = np.unique(y)

@@ -44,6 +44,7 @@ class Config:
     missing: list[str] = field(default_factory=list)
     encoding: str = ""
     decimal: str = ""
+    drop_missing_targets: bool = False
     checksum: str = ""
     threads: int = 0  # as many as there are cores, in runs from before there was a number
     seeds: int = 1
@@ -92,6 +93,7 @@ class Config:
             "missing": self.missing,
             "encoding": self.encoding,
             "decimal": self.decimal,
+            "drop_missing_targets": self.drop_missing_targets,
             "known": known,
         }
         if is_table(Path(self.dataset)):

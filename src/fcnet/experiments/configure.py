@@ -56,7 +56,7 @@ def configure(
     dataset = str(Path(dataset).resolve()) if own else dataset
     if resume and out is not None and (out / file).exists():
         named = {
-            **columns,
+            **{name: value or None for name, value in columns.items()},
             "seed": seed,
             "seeds": seeds,
             "folds": folds,

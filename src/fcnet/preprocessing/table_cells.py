@@ -20,13 +20,15 @@ def places(categories: Sequence[str]) -> dict[str, int]:
         if value == value.to_integral_value():
             known = {str(int(value)): place, f"{value:.1f}": place} | known
     if is_boolean(categories):
-        known |= {name: place for category, place in known.items() for name in (category.capitalize(), category.upper())}
+        known = {
+            name: place for word, place in known.items() for name in (word.lower(), word.capitalize(), word.upper())
+        } | known
     return known
 
 
 def is_boolean(categories: Sequence[str] | None) -> bool:
     """Return whether a column holds true and false, or one of them."""
-    return bool(categories) and {"true", "false"}.issuperset(categories or ())
+    return bool(categories) and {"true", "false"}.issuperset(map(str.lower, categories or ()))
 
 
 def numbers_of(series: Any, dialect: Dialect | None = None, first_row: int = 0) -> Array:
@@ -37,7 +39,7 @@ def numbers_of(series: Any, dialect: Dialect | None = None, first_row: int = 0) 
     import polars as pl
 
     dialect = dialect or Dialect()
-    if series.dtype.is_numeric():
+    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return np.asarray(series.cast(float).fill_null(np.nan).to_numpy())
     if series.dtype == pl.Time:
         return _values(hours_of(series))
