@@ -60,6 +60,10 @@ class MissingPackageError(FcnetError, ImportError):
     """What is asked for needs an extra that is not installed."""
 
 
+class DataWarning(UserWarning):
+    """Something in the data that may well be a mistake, and does not keep a network from being trained on it."""
+
+
 def install_extra(name: str) -> str:
     """Return how an extra is installed, in words that end a message."""
     return f'pip install "fcnet[{name}]", or pip install ".[{name}]" in a checkout'

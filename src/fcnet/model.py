@@ -1,6 +1,8 @@
 """A model: a network with its preprocessor. Models of the same data make an ensemble."""
 
 import math
+import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import InputError
+from fcnet.errors import DataWarning, InputError
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.loss import HALF, Loss
 from fcnet.nn.network import FullyConnectedNet
@@ -141,14 +143,38 @@ class Model:
         A model of tables takes an array as well, with its columns in the order of ``preprocessor.columns``, and for each
         category its place in the list there, from 0; -1 for none. Names are not compared: a data frame is safer.
         """
-        return check_results(self.network.loss.mean(self.logits(X)))
+        probabilities = check_results(self.network.loss.mean(self.logits(X)))
+        self.tell_unseen()
+        return probabilities
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the class number (n,) of raw inputs (n, n_inputs); for other losses labels or values, (n, n_classes).
 
         It is the most probable class; of two the second where its probability is above the `threshold`.
         """
-        return check_results(self.loss.predict(self.logits(X)))
+        predicted = check_results(self.loss.predict(self.logits(X)))
+        self.tell_unseen()
+        return predicted
+
+    def tell_unseen(self) -> None:
+        """Warn of categories in the rows of the last prediction that no training row had, of each column of a table once."""
+        unseen = {name: word for member in self.members for name, word in member.preprocessor.unseen().items()}
+        for name, word in unseen.items():
+            warnings.warn(
+                DataWarning(
+                    f"The column {name!r} holds {word!r}, which no training row had: it counts as no category. Of further ones "
+                    "in this column nothing is said."
+                ),
+                stacklevel=_callers(),
+            )
+
+
+def _callers() -> int:
+    """Return how many frames there are from the caller of this one to the first that is not of fcnet."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fcnet":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class Ensemble(Model):

@@ -13,7 +13,8 @@ from fcnet.types import Array
 
 FEWEST_ROWS = 20  # of fewer chance makes much
 FEWEST_OF_OTHERS = 10  # rows of other classes than the largest
-ROWS_OF_A_VALUE = 10  # in the mean, so that a value has more than one class unless it tells
+ROWS_OF_A_VALUE, MOST_VALUES = 10, 1000  # in the mean, so that a value has more than one class unless it tells; of a column
+MANY_AT_FIRST = 0.7  # share of the first rows with a value of their own: of 1,000 values it is less
 AT_FIRST = 1000  # rows by which most columns are told apart
 SAME = 0.99999  # least share of the variance that a copy has in common
 BY_CHANCE = 0.1  # most of the repeated rows that chance may explain
@@ -56,8 +57,9 @@ def telling_columns(X: Any, y: Array, *, has_classes: bool) -> list[str]:
     y : array (n,) or (n, 1)
         Class numbers, or numbers.
     has_classes : bool
-        With classes it is a column whose every value goes with one class alone, though a value has ten rows in the mean; with
-        numbers one that has more than 99.999 % of its variance in common with the target, or rises or falls with it always.
+        With classes it is a column whose every value goes with one class alone, though there are at most 1,000, and ten rows
+        to each in the mean; with numbers one that has more than 99.999 % of its variance in common with the target, or rises or
+        falls with it always.
     """
     y = y.reshape(-1)
     if len(y) < FEWEST_ROWS:
@@ -77,7 +79,8 @@ def _tells_class(series: Any, y: Array) -> bool:
     for rows in (first, slice(None)) if len(y) > AT_FIRST else (slice(None),):
         part = pl.DataFrame({"x": series[rows], "y": y[rows]})
         n_values = part["x"].n_unique()
-        if n_values > len(y) / ROWS_OF_A_VALUE or part.n_unique() > n_values:
+        most = min(len(y) / ROWS_OF_A_VALUE, MOST_VALUES, MANY_AT_FIRST * len(part))
+        if n_values > most or part.n_unique() > n_values:
             return False
     return True
 
@@ -120,7 +123,8 @@ def repeated_rows(X: Any, y: Array, X_val: Any, y_val: Array) -> int:
     n = int(np.isin(of_val, hashes).sum())
     if not n:
         return 0
-    few = frames[0].sample(min(len(y), 2 * AT_FIRST), seed=0)
+    different = frames[0].unique(maintain_order=True)  # else rows that are there twice would explain themselves
+    few = different.sample(min(len(different), 2 * AT_FIRST), seed=0)
     same = 1.0
     for series in few:
         counts = series.value_counts()["count"].to_numpy().astype(np.float64)

@@ -7,8 +7,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from fcnet.estimators.parameters import Parameters
+from fcnet.nn.loss import weighted_mean
 from fcnet.nn.losses import Loss
 from fcnet.nn.network import FullyConnectedNet
+from fcnet.training.baselines import gain_over
 from fcnet.training.finish import Finished
 from fcnet.training.metrics import AUTO
 from fcnet.types import Array
@@ -16,6 +18,7 @@ from fcnet.words import number_words
 
 ROWS_TO_JUDGE_BY = 10_000
 FEWEST_TO_JUDGE_BY = 20  # validation rows: of fewer chance alone often says that a good network is no better
+ENOUGH_FOR_CHANCE, ERRORS = 50, 1.5  # rows from which on a gain is to be more than so many standard errors
 NOT_OF_LBFGS = ("dropout", "input_dropout", "early_stopping", "callbacks", "progress", "checkpoint")
 
 
@@ -53,8 +56,9 @@ def no_better(
 ) -> Iterator[Warning]:
     """Yield what is to be said where the answer that is best for all training rows costs no more on validation rows.
 
-    Nothing is said of fewer than 20 rows, or where all have the same target. A network that has learnt something, however
-    little, is mostly better, so that noise raises no alarm; one that has learnt nothing is better by luck now and then.
+    Of 50 rows or more it has to cost more by 1.5 standard errors of the difference, paired over the rows: these have chosen the
+    epochs, so that of noise the network is mostly a little better. Of fewer a gain that is true is often within chance. Of
+    fewer than 20, or where all have the same target, nothing is said.
 
     Parameters
     ----------
@@ -71,16 +75,18 @@ def no_better(
     logits = finished.val_logits
     if logits is None or len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
         return
-    constant = loss.constant_logits(y_train, logits.shape[1], train_weights)
-    reached, without = _costs(loss, logits, y, weights, constant)
-    if reached < without:
+    constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1], train_weights), logits.shape)
+    own, other = loss.losses(logits, y), loss.losses(constant, y)
+    gain, error = gain_over(own, other, weights)
+    if gain > (ERRORS * error if len(y) >= ENOUGH_FOR_CHANCE else 0):
         return
-    own, other = map(number_words, (reached, without))
+    reached, without = (number_words(weighted_mean(losses, weights)) for losses in (own, other))
+    by_chance = ", by more than chance" * (gain > 0)
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
     yield ConvergenceWarning(
-        f"The network{', with a linear model blended in,' * (finished.linear_share > 0)} predicts no better than {what}: on "
-        f"the {len(y):,} validation rows its {cost} is {own}, and {other} without any column. The columns may "
-        "say nothing of the target. If they do, try more rows, or another learning_rate or monitor."
+        f"The network{', with a linear model blended in,' * (finished.linear_share > 0)} predicts no better than {what}{by_chance}: on "
+        f"the {len(y):,} validation rows its {cost} is {reached}, and {without} without any column. The columns may say "
+        "nothing of the target. If they do, try more rows, or another learning_rate or monitor."
     )
 
 

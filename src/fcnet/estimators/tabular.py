@@ -19,6 +19,7 @@ from fcnet.estimators.callbacks import PrintLoss
 from fcnet.estimators.holdout import validation_rows
 from fcnet.estimators.labels import rows_that_count
 from fcnet.estimators.solvers import Watch
+from fcnet.estimators.table_advice import about_table
 from fcnet.estimators.table_rows import Rows, read_again, read_rows
 from fcnet.estimators.tabular_settings import Parts
 from fcnet.estimators.together import Training, Until, together, train_all
@@ -131,6 +132,8 @@ class TabularEstimator(BaseEstimator, ABC):
                 f"{settings.network.dtype}: leave out rows that count so little, or give X_val and y_val."
             )
         check_threshold(training.threshold, loss, len(self._outputs(rows.y)))
+        for problem in about_table(rows, part, val, np.asarray(getattr(self, "classes_", [])).tolist(), training):
+            warnings.warn(problem, stacklevel=2)
         if training.threshold == AUTO and val is None:
             raise SettingError('threshold="auto" needs validation rows, and so few leave none: give X_val and y_val.')
         n_networks = ensemble_for(len(part.y)) if training.n_ensemble == AUTO else int(training.n_ensemble)
@@ -270,7 +273,9 @@ class TabularEstimator(BaseEstimator, ABC):
     def _logits(self, X: Any) -> Array:
         rows = self._read(X)
         with use_threads(self.threads):
-            return self.model_.logits(rows)
+            logits = self.model_.logits(rows)
+        self.model_.tell_unseen()
+        return logits
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

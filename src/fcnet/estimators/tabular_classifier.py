@@ -95,7 +95,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     >>> import polars as pl
     >>> X = pl.DataFrame({"size": [1.0, 2.5, None, 0.5] * 20, "colour": ["red", "blue", "blue", "red"] * 20})
     >>> model = TabularClassifier(hidden_sizes=[16], epochs=10, random_state=0).fit(X, ["a", "b", "b", "a"] * 20)
-    >>> model.predict(pl.DataFrame({"colour": ["red", "green"], "size": [0.7, 2.4]})).tolist()
+    >>> model.predict(pl.DataFrame({"colour": ["red", "blue"], "size": [0.7, 2.4]})).tolist()
     ['a', 'b']
     """
 

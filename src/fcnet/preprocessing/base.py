@@ -122,6 +122,10 @@ class Preprocessor(ABC):
         """Yield raw rows as arrays: those of an array at once, of a data frame some at a time, since they become float64."""
         yield self.encode(X)
 
+    def unseen(self) -> dict[str, str]:
+        """Return of each column a category that no training row had and that `blocks` has met, of a column once."""
+        return {}
+
     @property
     def encoding(self) -> Any:
         """What decides how `encode` reads raw rows: where it is equal, two read them alike."""

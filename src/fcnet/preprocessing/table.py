@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -16,6 +17,7 @@ from fcnet.preprocessing.table_categories import Categories
 from fcnet.preprocessing.table_dates import Dates, check_dates
 from fcnet.preprocessing.table_group import ColumnGroup
 from fcnet.preprocessing.table_numbers import Numbers
+from fcnet.preprocessing.table_unseen import Unseen
 from fcnet.preprocessing.views import Views
 from fcnet.types import Array, as_array, is_frame
 
@@ -185,11 +187,24 @@ class TableFeatures(Preprocessor):
         return out
 
     def blocks(self, X: Any) -> Iterator[Array]:
+        for start, block in self._blocks(X):
+            if is_frame(X):
+                self._unseen.look(X, slice(start, start + ROWS_AT_ONCE), block)
+            yield block
+
+    @cached_property
+    def _unseen(self) -> Unseen:
+        return Unseen(self.categories, [self.names.index(name) for name in self.categories.names])
+
+    def unseen(self) -> dict[str, str]:
+        return self._unseen.take()
+
+    def _blocks(self, X: Any) -> Iterator[tuple[int, Array]]:
         if not is_frame(X):
-            yield as_array(X)
+            yield 0, as_array(X)
             return
         for start in range(0, max(1, n_rows(X)), ROWS_AT_ONCE):
-            yield self._encoded(X, None, slice(start, start + ROWS_AT_ONCE))
+            yield start, self._encoded(X, None, slice(start, start + ROWS_AT_ONCE))
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32) -> Array:
         """Return rows (n, n_outputs) for the network, of encoded ones or of a data frame.
@@ -203,7 +218,7 @@ class TableFeatures(Preprocessor):
         """
         n = n_rows(X) if is_frame(X) else as_array(X).shape[0]
         out, end = np.empty((n, self.n_outputs), dtype), 0
-        for block in self.blocks(X):
+        for _, block in self._blocks(X):
             for start in range(0, len(block), ROWS_AT_ONCE):
                 part = block[start : start + ROWS_AT_ONCE]
                 begin, end = end, end + len(part)

@@ -112,6 +112,12 @@ class Categories(ColumnGroup):
                 out[:, i] = np.where(is_missing, missing, np.where(found < 0, unknown, found))
         return out
 
+    def unknown(self, i: int, series: Any) -> str | None:
+        """Return the first value of a column that has no place, and is not missing."""
+        text = as_text(series)
+        words = text.filter((self._places[i].of(series) < 0) & text.is_not_null().to_numpy())
+        return str(words[0]) if len(words) else None
+
     def transform(self, X: Array) -> Array:
         sizes, starts, missing = self._layout
         beyond = sizes <= X
