@@ -20,7 +20,9 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     Rows are taken as they are: what is a category, a date or a gap is found out, numbers are scaled, and the epochs with the
     least log-loss on a part of the rows are kept. Text that is no category is refused. A ConvergenceWarning of scikit-learn
-    says so where the class shares have no higher log-loss on that part.
+    says so where the log-loss of the class shares is no higher on that part, by more than chance. An `fcnet.errors.DataWarning`
+    names what in the data may be a mistake: columns that only tell rows apart or give the target away, repeated rows, labels
+    that are alike; and, in prediction, categories that were not there before.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
 
     Rows are taken as `TabularClassifier` takes them, and the epochs with the least loss on a part of them are kept. Targets are
     standardised in training, or with "poisson" divided by their mean; one that is always the same is predicted as it is. A
-    ConvergenceWarning of scikit-learn says so where one answer for all rows has no higher loss there.
+    ConvergenceWarning of scikit-learn says so where one answer for all rows has no higher loss there, by more than chance.
 
     Parameters
     ----------
