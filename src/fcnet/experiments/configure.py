@@ -65,7 +65,7 @@ def configure(
             "recipe": Path(recipe).stem if recipe else None,
         }
         named["verify"] = None if verify else False
-        given = {name: value for name, value in named.items() if value not in (None, "", [])}
+        given: dict[str, Any] = {name: value for name, value in named.items() if value not in (None, "", [])}
         settings = load_recipe(recipe or str(out / file), changes)
         return out, replace(Config.read(out, file), dataset=dataset, settings=settings, changed=_names(changes), **given)
     if own and not Path(dataset).exists():
