@@ -83,10 +83,11 @@ def no_better(
     reached, without = (number_words(weighted_mean(losses, weights)) for losses in (own, other))
     by_chance = ", by more than chance" * (gain > 0)
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
+    blended = ", with a linear model blended in," * (finished.linear_share > 0)
     yield ConvergenceWarning(
-        f"The network{', with a linear model blended in,' * (finished.linear_share > 0)} predicts no better than {what}{by_chance}: on "
-        f"the {len(y):,} validation rows its {cost} is {reached}, and {without} without any column. The columns may say "
-        "nothing of the target. If they do, try more rows, or another learning_rate or monitor."
+        f"The network{blended} predicts no better than {what}{by_chance}: on the {len(y):,} validation rows its {cost} is "
+        f"{reached}, and {without} without any column. The columns may say nothing of the target. If they do, try more rows, or "
+        "another learning_rate or monitor."
     )
 
 
