@@ -86,8 +86,8 @@ def no_better(
     blended = ", with a linear model blended in," * (finished.linear_share > 0)
     yield ConvergenceWarning(
         f"The network{blended} predicts no better than {what}{by_chance}: on the {len(y):,} validation rows its {cost} is "
-        f"{reached}, and {without} without any column. The columns may say nothing of the target. If they do, try more rows, or "
-        "another learning_rate or monitor."
+        f"{reached}, and {without} without any column. The columns may say nothing of the target. If they do, try more rows, "
+        "or another learning_rate or monitor."
     )
 
 
