@@ -32,7 +32,8 @@ def about_table(
     if same := alike(labels):
         yield DataWarning(f"Classes differ in case or blanks alone: {_both(same)}. Write those alike that are the same.")
     whole = as_polars(rows.X) if is_frame(rows.X) else _columns_of(rows.X)
-    if names := id_columns(_chosen(whole, rows)):
+    names = id_columns(_chosen(whole, rows))
+    if names and len(names) < whole.width:
         yield DataWarning(
             f"To go by what it holds, {listed(map(repr, names), sign=' or ')} only tells rows apart, which says nothing of new "
             "ones: leave it out."
