@@ -1,7 +1,7 @@
 """Training programs that are sound, drawn from a seed, and how a program is built and trained.
 
-`healthy` draws them: `PER_PROBLEM` of ordinary settings for each data set, and those of `ODD`, whose settings look wrong and
-are not. None is taken as healthy unchecked: `harm.py` says which are.
+`healthy` draws them: `PER_PROBLEM` of ordinary settings for each data set and copy, and those of `ODD`, whose settings look
+wrong and are not. None is taken as healthy unchecked: `harm.py` says which are.
 """
 
 from collections.abc import Callable
@@ -158,8 +158,8 @@ EASY = {
 """The data sets of an odd program, where not all will do."""
 
 
-def healthy(seed: int = SEED) -> list[Program]:
-    """Return the programs that ought to be healthy."""
+def healthy(copies: int = 2, seed: int = SEED) -> list[Program]:
+    """Return the programs that ought to be healthy; of n copies the first are the same whatever n is, and have the odd ones."""
     rng = np.random.default_rng(seed)
     programs = [drawn(p, rng, f"{p} {i}") for p in PROBLEMS for i in range(PER_PROBLEM)]
     for number, (key, (what, settings)) in enumerate(ODD.items()):
@@ -169,7 +169,8 @@ def healthy(seed: int = SEED) -> list[Program]:
             batch_size = settings.get("batch_size", 50)
             fixed = settings | ({"epochs": epochs(problem, batch_size, share), "batch_size": batch_size} if share else {})
             programs.append(drawn(problem, rng, f"{problem} {key}", **fixed, odd=what))
-    return programs
+    further = range(PER_PROBLEM, copies * PER_PROBLEM)
+    return programs + [drawn(p, rng, f"{p} {i}") for i in further for p in PROBLEMS]
 
 
 def healthy_work(program: Program, seed: int = 0) -> Work:

@@ -37,7 +37,7 @@ Job = Case | Program
 def jobs_of(part: str, copies: int) -> list[Job]:
     """Return the sound programs and the faulty ones of a part."""
     problems = problems_of(part)
-    return [*(program for program in healthy() if program.problem in problems), *cases(part, copies)]
+    return [*(program for program in healthy(copies) if program.problem in problems), *cases(part, copies)]
 
 
 def problem_of(job: Job) -> str:
@@ -93,12 +93,13 @@ def counted(part: str, jobs: list[Job]) -> tuple[list[Job], str]:
     sound = [job for job in jobs if isinstance(job, Program) and job.name in there]
     faulty = [job for job in jobs if isinstance(job, Case) and job.name in there]
     known = best([there[job.name] for job in sound])
-    twin = {
-        job.name: (there[job.name]["twin"], known.get(problem_of(job)), there[job.name]["linear"]) for job in [*sound, *faulty]
-    }
-    is_good = {name: known is not None and is_sound(rows, known, linear) for name, (rows, known, linear) in twin.items()}
-    good = [job for job in sound if is_good[job.name]]
-    twins = [job for job in faulty if is_good[job.name]]
+
+    def is_good(job: Job) -> bool:
+        row, of_set = there[job.name], known.get(problem_of(job))
+        return of_set is not None and is_sound(row["twin"], of_set, row["linear"], of_twin=isinstance(job, Case))
+
+    good = [job for job in sound if is_good(job)]
+    twins = [job for job in faulty if is_good(job)]
     harmed = [job for job in twins if there[job.name]["harms"]]
     words = (
         f"{len(good)} sound programs, as {len(sound) - len(good)} of {len(sound)} were not sound; {len(harmed)} faulty ones, "
@@ -136,7 +137,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--part", choices=PARTS, default="tune")
     parser.add_argument("--only", choices=("harm", "find", "report"), nargs="+", default=["harm", "find", "report"])
     parser.add_argument("--tools", choices=TOOLS, nargs="+", default=list(TOOLS), metavar="TOOL", help=", ".join(TOOLS))
-    parser.add_argument("--copies", type=int, default=2, help="programs of each family and dose")
+    parser.add_argument("--copies", type=int, default=2, help="sets of programs, each with every family and dose")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--most", type=int, metavar="N", help="stop after N programs, to go on later")
     parser.add_argument("--again", action="store_true", help="ask the tools of all programs once more")
