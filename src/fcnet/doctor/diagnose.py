@@ -1,13 +1,20 @@
 """The findings for a network, ours or scikit-learn's, and the data that it is for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from fcnet.doctor import network_checks
+from fcnet.doctor.course import Course
+from fcnet.doctor.curve import Curve
 from fcnet.doctor.finding import Finding, Findings, concluded
+from fcnet.doctor.judge import judge
+from fcnet.doctor.learning import constant_loss
 from fcnet.doctor.prediction_checks import prediction_findings
 from fcnet.doctor.preflight import SCALES, looked_at
+from fcnet.doctor.reference import reference
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array, Params, is_sparse
@@ -48,7 +55,13 @@ def _findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> list[Findin
         )
     if hasattr(thing, "coefs_") and hasattr(thing, "out_activation_"):
         targets = [_targets(thing, np.asarray(y)) for _, y in parts]
-        return network_findings(_network_of(thing), *_alternating(read, targets), begins=False)
+        return network_findings(
+            _network_of(thing),
+            *_alternating(read, targets),
+            begins=False,
+            history=_history(thing, len(targets[0])),
+            has_curve=False,
+        )
     kind = type(thing).__name__
     if hasattr(thing, "hidden_layer_sizes") or hasattr(thing, "hidden_sizes"):
         raise InputError(f"This {kind} is not fitted yet: fit it, or diagnose a FullyConnectedNet before training.")
@@ -57,12 +70,36 @@ def _findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> list[Findin
     )
 
 
-def network_findings(network: FullyConnectedNet, *given: Any, begins: bool | None = None, **options: Any) -> list[Finding]:
-    """Return what is found in data and network, and of one that is trained in its predictions for validation rows."""
+def network_findings(
+    network: FullyConnectedNet,
+    *given: Any,
+    begins: bool | None = None,
+    history: Sequence[Any] = (),
+    scaled: bool = False,
+    has_curve: bool = True,
+    **options: Any,
+) -> list[Finding]:
+    """Return what is found in data and network, and of one that is trained in its predictions for validation rows.
+
+    With its `history` that is judged, too; `scaled` says that its losses are those of standardised targets. Where it has no
+    more than a loss for each epoch, one that still falls is a note: what others than the training rows make of it is not known.
+    """
     begins = network_checks.begins(network) if begins is None else begins
     rows, found = looked_at(network, *given, begins=begins, **options)
-    if not begins and len(rows.y):
-        found += prediction_findings(network, rows, np.random.default_rng(0))
+    if begins or not len(rows.y):
+        return found
+    found += prediction_findings(network, rows, np.random.default_rng(0))
+    if len(history):
+        X, y = network.check_data(rows.X, rows.y)
+        chance = 0.5 * network.n_classes if scaled else constant_loss(network, y)
+        n_val, other = None, None
+        if rows.X_val is not None and rows.y_val is not None and len(rows.y_val):
+            n_val, other = len(rows.y_val), network.check_data(rows.X_val, rows.y_val)
+        hidden = {"hidden_sizes": network.layer_sizes[1:-1]}
+        course = Course(Curve(history, chance, n_val))
+        judged = judge(course, lambda: None if other is None else reference(network, X, y, *other), hidden)
+        notes = () if has_curve else ("stopped-early", "batch-too-large")
+        found += [replace(each, severity="note") if each.code in notes else each for each in judged]
     return found
 
 
@@ -76,6 +113,19 @@ def _targets(thing: Any, y: Array) -> Array:
         return y
     places = np.clip(np.searchsorted(thing.classes_, y), 0, len(thing.classes_) - 1)
     return np.where(thing.classes_[places] == y, places, -1)
+
+
+def _history(thing: Any, n: int) -> list[dict[str, Any]]:
+    """Return the loss curve of scikit-learn's estimators as a history; losses of batches are between those of epochs."""
+    losses = [float(loss) for loss in getattr(thing, "loss_curve_", ())]
+    n = round(n * (1 - thing.validation_fraction * thing.early_stopping))
+    per_epoch = -(-n // (min(200, n) if thing.batch_size == "auto" else thing.batch_size))
+    steps = np.interp(np.arange(1, len(losses) * per_epoch + 1) / per_epoch, np.arange(1, len(losses) + 1), losses)
+    rows = []
+    for number, (loss, of_batches) in enumerate(zip(losses, steps.reshape(-1, per_epoch), strict=True), 1):
+        batches = [{"loss": float(each), "learning_rate": thing.learning_rate_init} for each in of_batches]
+        rows.append({"epoch": number, "loss": loss, "learning_rate": thing.learning_rate_init, "batches": batches})
+    return rows
 
 
 def _network_of(thing: Any) -> FullyConnectedNet:

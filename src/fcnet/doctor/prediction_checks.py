@@ -1,4 +1,4 @@
-"""Checks of what a trained network predicts for validation rows."""
+"""Checks of what a trained network predicts for validation rows; as what follows from other faults, they are warnings."""
 
 from collections.abc import Iterator
 
@@ -28,9 +28,12 @@ def prediction_findings(network: FullyConnectedNet, rows: Rows, rng: np.random.G
     logits = network.logits_of(X_val).copy()
     if not np.isfinite(logits).all():
         return
+    baselines = list(_baselines(network, few, logits, y_val))
+    yield from baselines
     if rows.loss.one_label:
-        yield from _of_classes(few, network.loss.predict(logits).ravel(), _confidence(network, logits))
-    yield from _baselines(network, few, logits, y_val)
+        found = _of_classes(few, network.loss.predict(logits).ravel(), _confidence(network, logits))
+        # To calibrate what has learnt nothing is no remedy.
+        yield from (each for each in found if each.code != "miscalibrated" or not baselines)
 
 
 def _confidence(network: FullyConnectedNet, logits: Array) -> Array:
@@ -43,12 +46,11 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array) -> Iterator[Find
     y = few.y_val
     assert y is not None
     counts, right = np.bincount(y, minlength=few.n_outputs), predicted == y
-    share = float(counts.max() / len(y))
     if (predicted == predicted[0]).all():
         if (y != y[0]).any():
             yield Finding(
                 code="one-class-predicted",
-                severity="error" if share < 1 - RARE else "warning",
+                severity="warning",
                 message=f"Class {predicted[0]} is predicted for all {len(y):,} validation rows; {right.sum():,} have it.",
                 evidence={"class": int(predicted[0]), "rows": len(y), "right": int(right.sum())},
                 remedy="Look at the findings above; where classes are rare, let all count the same in the loss, or lower the "
@@ -92,7 +94,7 @@ def _baselines(network: FullyConnectedNet, few: Rows, logits: Array, y_val: Arra
     in_errors = in_errors - _errors(few, network, logits, y_val)
     words = "class shares" if loss.has_labels else "best constant"
     if (y_val != y_val[0]).any() and not _clear(in_loss, BETTER) and not _clear(in_errors, BETTER):
-        yield _no_better(f"the {words}", float(in_loss.mean()), len(y_val), "error" if in_loss.mean() <= 0 else "warning")
+        yield _no_better(f"the {words}", float(in_loss.mean()), len(y_val), "warning")
         return
     if not (loss.one_label or loss.name == "squared_error") or not network.affine[:-1] or hasattr(network, "n_numbers"):
         return
