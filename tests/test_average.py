@@ -146,6 +146,7 @@ def test_models_of_several_epochs_are_saved_exported_and_pickled(loss, tmp_path)
     assert export_onnx(Model(net), tmp_path / "model.onnx") < 1e-5
 
 
+@pytest.mark.filterwarnings("ignore::fcnet.errors.DataWarning")  # of the column that the target is made of
 def test_values_of_several_epochs_are_in_the_units_of_the_targets():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 3))
