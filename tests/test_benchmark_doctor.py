@@ -150,6 +150,15 @@ def test_facts_are_measured():
     assert set(harm.facts(trace)) == {"one-class-predicted", "below-baseline"}
 
 
+def test_a_fault_that_is_a_fact_has_to_show():
+    one, other = {"end": "done", "validation": 0.5, "validation largest_share": 1.0}, {"end": "diverged", "validation": 0.9}
+    assert harm.shows("one-class-predicted", [one, one, other | {"validation largest_share": 0.6}], 0.7)
+    assert not harm.shows("diverged", [one, one, other], 0.7)
+    assert harm.shows("below-baseline", [one, one, other], 0.7)
+    assert not harm.shows("below-baseline", [one, one, other], 0.4)
+    assert harm.shows("over-fitting", [one], 0.4)
+
+
 CASE = faults.Case("case", CIRCLES, ("rate of adam",), "strong")
 
 

@@ -13,7 +13,8 @@ t has to be above 0 and its mean above `LEAST`. What the difference is of is sai
 | loss | log loss on clean rows: over-fitting shows there first |
 | calibration | calibration error on clean rows, in ten bins |
 
-A training that is refused is as good as chance. R² counts as at least -1.
+A training that is refused is as good as chance. R² counts as at least -1. A case whose code is a fact about what was trained
+("diverged", "one-class-predicted", "below-baseline") counts only where most seeds show it.
 
 A program is sound (`is_sound`) if it reaches `SOUND` of the best lift over chance among the programs of its data set that ought
 to be healthy, has no higher log loss than `SOUND_LOSS` allows, and is better than a linear model: there is nothing to mend that
@@ -127,6 +128,16 @@ def is_sound(rows: list[dict[str, Any]], known: dict[str, float], linear: float,
     factor, plus = SOUND_LOSS
     loss = _mean(rows, "validation log_loss")
     return lift >= (SOUND_TWIN if of_twin else SOUND) * most and (math.isnan(loss) or loss <= factor * known["loss"] + plus)
+
+
+def shows(code: str, rows: list[dict[str, Any]], linear: float) -> bool:
+    """Return whether a fault whose code is a fact about the trained program brings that about, with most of the seeds."""
+    signs = {
+        "diverged": lambda row: row["end"] == "diverged",
+        "one-class-predicted": lambda row: row.get("validation largest_share", 1.0) > ONE_CLASS,
+        "below-baseline": lambda row: row["validation"] < linear + BETTER,
+    }
+    return code not in signs or sum(map(signs[code], rows)) > len(rows) / 2
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float:

@@ -23,7 +23,7 @@ from typing import Any
 
 from faults import Case, cases
 from halves import PARTS, problems_of, summary_only
-from harm import best, facts, harm, health, is_sound, linear_of
+from harm import best, facts, harm, health, is_sound, linear_of, shows
 from judge import by_code, misses, row_of, table
 from lines import add, commit, read
 from problems import RUNS
@@ -100,12 +100,16 @@ def counted(part: str, jobs: list[Job]) -> tuple[list[Job], str]:
 
     good = [job for job in sound if is_good(job)]
     twins = [job for job in faulty if is_good(job)]
-    harmed = [job for job in twins if there[job.name]["harms"]]
+    harmed = [job for job in twins if _is_fault(job, there[job.name])]
     words = (
         f"{len(good)} sound programs, as {len(sound) - len(good)} of {len(sound)} were not sound; {len(harmed)} faulty ones, "
-        f"as {len(faulty) - len(twins)} of {len(faulty)} have no sound twin and {len(twins) - len(harmed)} faults do no harm."
+        f"as {len(faulty) - len(twins)} of {len(faulty)} have no sound twin and {len(twins) - len(harmed)} do no harm or do not show."
     )
     return [*good, *harmed], words
+
+
+def _is_fault(case: Case, row: dict[str, Any]) -> bool:
+    return row["harms"] and all(shows(code, row["faulty"], row["linear"]) for code in case.codes)
 
 
 def report(part: str, jobs: list[Job], tools: list[str], codes: bool, single: bool) -> None:
