@@ -103,8 +103,8 @@ def counted(part: str, jobs: list[Job]) -> tuple[list[Job], str]:
     harmed = [job for job in twins if _is_fault(job, there[job.name])]
     words = (
         f"{len(good)} sound programs, as {len(sound) - len(good)} of {len(sound)} were not sound; {len(harmed)} faulty ones, "
-        f"as {len(faulty) - len(twins)} of {len(faulty)} have no sound twin, and {len(twins) - len(harmed)} faults do no harm or "
-        "do not show."
+        f"as {len(faulty) - len(twins)} of {len(faulty)} have no sound twin, and {len(twins) - len(harmed)} do no harm or "
+        "do not show it."
     )
     return [*good, *harmed], words
 
