@@ -10,7 +10,8 @@ bytes of X.
 
 A step is timed in turn with its floor in one process, several rounds: the matrix products of the affine layers alone, forward
 and backward, by the same function and threads, into buffers that are used again. A ratio is that of two times of one round;
-the table gives its median and its range.
+the table gives its median and its range. With `--threads 1` the times are those that the processor worked, which other programs
+change less.
 """
 
 import argparse
@@ -111,17 +112,19 @@ def latency() -> None:
     print(f"| 20 numbers, 5 categories of a pandas frame | {median_time(lambda: model.predict_proba(row))} |", flush=True)
 
 
-def steps(rounds: int) -> None:
+def steps(rounds: int, threads: int | None) -> None:
     """Print a row for each workload."""
     print("| step | µs | products, µs | ratio |\n| --- | --- | --- | --- |", flush=True)
     for name, workload in STEPS.items():
-        seconds, floors = time_steps(*workload, rounds)
+        seconds, floors = time_steps(*workload, rounds, threads)
         ratios = [step / floor for step, floor in zip(seconds, floors, strict=True)]
         times = f"{1e6 * statistics.median(seconds):,.0f} | {1e6 * statistics.median(floors):,.0f}"
         print(f"| {name} | {times} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |", flush=True)
 
 
-def time_steps(n_numbers: int, category_sizes: list[int], batch: int, rounds: int) -> tuple[list[float], list[float]]:
+def time_steps(
+    n_numbers: int, category_sizes: list[int], batch: int, rounds: int, threads: int | None
+) -> tuple[list[float], list[float]]:
     """Return the seconds of a step, and of its products, of each round."""
     from fcnet.training.callbacks import Callback
     from fcnet.training.tabular import TabularSettings, TabularTraining
@@ -135,23 +138,26 @@ def time_steps(n_numbers: int, category_sizes: list[int], batch: int, rounds: in
     network = TabularSettings().make(X, category_sizes, 2, seed=0)
     floor = products(network, batch)
     seconds, floors = [], []
+    clock = time.thread_time if threads == 1 else time.perf_counter
 
     class Turns(Callback):
         def on_epoch_begin(self, state: Any) -> None:
-            began = time.perf_counter()
+            began = clock()
             for _ in range(per_round):
                 floor()
-            floors.append((time.perf_counter() - began) / per_round)
-            self.began = time.perf_counter()
+            floors.append((clock() - began) / per_round)
+            self.began = clock()
 
         def on_batch_end(self, state: Any) -> None:
-            self.ended = time.perf_counter()
+            self.ended = clock()
 
         def on_epoch_end(self, state: Any) -> None:
             seconds.append((self.ended - self.began) / per_round)
 
     training = TabularTraining(epochs=rounds + 1, batch_size=batch)
-    training.trainer(len(X), network.loss, validates=False, seed=0, callbacks=[Turns()]).fit(network, X, y)
+    trainer = training.trainer(len(X), network.loss, validates=False, seed=0, callbacks=[Turns()])
+    trainer.threads = threads
+    trainer.fit(network, X, y)
     return seconds[1:], floors[1:]  # the first is to warm up
 
 
@@ -180,10 +186,11 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=list(SIZES), help="rows x columns of the fits")
     parser.add_argument("--epochs", type=int, help="of the fits, in the place of the default")
     parser.add_argument("--rounds", type=int, default=9, help="of the steps")
+    parser.add_argument("--threads", type=int, help="of the steps")
     options = parser.parse_args()
     chosen = options.what or WHAT
     if "steps" in chosen:
-        steps(options.rounds)
+        steps(options.rounds, options.threads)
     if "latency" in chosen:
         latency()
     if "fits" in chosen:
