@@ -8,7 +8,7 @@ from command_line import fcnet
 from sklearn.datasets import load_breast_cancer
 
 from fcnet import diagnose
-from fcnet.doctor.finding import read_findings
+from fcnet.doctor.finding import Finding, read_findings, write_findings
 from fcnet.errors import InputError
 
 
@@ -77,6 +77,15 @@ def test_a_run_keeps_its_findings(tmp_path):
     assert "leave out --set, or name its data set" in said
     fcnet("train", "digits", "--out", run, "--set", "epochs=1", "--force")
     assert not (run / "findings.json").exists()
+
+
+def test_what_was_found_in_training_is_kept(tmp_path):
+    run = tmp_path / "run"
+    fcnet("train", "digits", "--out", run, "--set", "epochs=2")
+    seen = Finding(code="dead-units", severity="warning", message="Half of the units are dead.")
+    write_findings(run / "findings.json", [seen])
+    assert "dead-units" in [finding["code"] for finding in json.loads(fcnet("doctor", run, "--json").stdout)]
+    assert seen in read_findings(run / "findings.json")
 
 
 def test_a_regression_is_learnt_in_its_scale(tmp_path):

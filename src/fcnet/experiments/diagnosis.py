@@ -9,14 +9,14 @@ import numpy as np
 
 from fcnet.data import Dataset
 from fcnet.doctor import diagnose as of_network
-from fcnet.doctor.finding import Finding, Findings, concluded
+from fcnet.doctor.finding import HEALTHY, Finding, Findings, concluded, read_findings
 from fcnet.doctor.prediction_checks import prediction_findings
 from fcnet.doctor.preflight import data_findings, preflight, rows_of
 from fcnet.doctor.rows import MOST_ROWS
 from fcnet.doctor.value_checks import sound_rows
 from fcnet.errors import InputError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import MODEL
+from fcnet.experiments.folder import FINDINGS, MODEL
 from fcnet.experiments.job import outputs_of, scale_of
 from fcnet.experiments.network import Network
 from fcnet.experiments.run import prepare
@@ -71,6 +71,8 @@ def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val:
 def diagnose_run(run: Path, data_dir: str | None = None) -> Findings:
     """Return what is found in the data of a run, its network as it began, and the predictions of a model that it has.
 
+    What its ``findings.json`` has already is kept, as what was seen in training.
+
     Raises
     ------
     FcnetError
@@ -81,9 +83,10 @@ def diagnose_run(run: Path, data_dir: str | None = None) -> Findings:
         model = load(run / MODEL)
         columns = [name for name, _ in model.preprocessor.columns]
     data = config.load(data_dir, 0, columns)
-    return concluded(
-        _findings(config, data, model), "the data, and the network as it began" + " and as it is" * (model is not None)
-    )
+    # What was found in its training and kept can be seen no more.
+    before = [each for each in read_findings(run / FINDINGS) if each.code != HEALTHY] if (run / FINDINGS).exists() else []
+    checked = "the data, and the network as it began" + " and as it is" * (model is not None)
+    return concluded([*_findings(config, data, model), *before], checked)
 
 
 def diagnose_data(config: Config, data_dir: str | None = None) -> Findings:
