@@ -140,6 +140,7 @@ def test_every_kind_of_preparation_is_tested():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore:The column:fcnet.errors.DataWarning")  # of a category that is new on purpose
 def test_a_table_has_an_input_for_each_column(dtype, tmp_path):
     rng = np.random.default_rng(0)
     n = 300

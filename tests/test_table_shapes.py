@@ -31,6 +31,7 @@ def lines(*rows):
 @pytest.mark.parametrize(
     "settings", [(), ("--set", "gaps=indicator", "--set", "scaling=robust", "--set", "rare=3")], ids=["plain", "set"]
 )
+@pytest.mark.filterwarnings("ignore:The column:fcnet.errors.DataWarning")  # of a category that is new on purpose
 def test_a_table_in_bad_shape_is_trained_on_and_predicted(settings, tmp_path):
     path, out, new = tmp_path / "t.csv", tmp_path / "run", tmp_path / "new.csv"
     rows = [f'{i % 7 - 3},,7,"{i}.50",{("inf", i % 5)[i > 3]},{("once", "uv"[i % 2])[i > 0]},{"ab"[i % 2]}' for i in range(60)]

@@ -155,6 +155,7 @@ def test_the_model_card_tells_the_columns(trained, table, tmp_path):
     assert "| count | category: 0, 1, 2, 3, 4, 5, 6, 7, 8 | no category |" in text
 
 
+@pytest.mark.filterwarnings("ignore:The column:fcnet.errors.DataWarning")  # of a category that is new on purpose
 def test_unseen_and_missing_categories_are_no_category(trained, tmp_path):
     model = load(trained / "model.safetensors")
     rows = pl.DataFrame({"size": [50.0, None], "colour": ["violet", None], "old": ["true", "true"], "count": [1, 1]})
