@@ -177,6 +177,7 @@ def test_one_fit_in_a_process_of_its_own(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # as a short fit is to end before
+@pytest.mark.filterwarnings("ignore::fcnet.errors.DataWarning")  # of the column that the target is made of
 @pytest.mark.parametrize("contender", ["fcnet", "fcnet tabular", "linear", "sklearn MLP"])
 def test_targets_of_any_scale(contender):
     y = 1e6 + 1e3 * np.arange(60.0)
