@@ -64,7 +64,7 @@ def test_a_stopped_run_says_how_to_go_on_if_it_can(tmp_path, monkeypatch, stoppe
 def test_train_fills_a_run_folder(run):
     assert {path.name for path in run.iterdir()} == {
         *("config.toml", "history.jsonl", "metrics.json", "model.safetensors", "checkpoint.safetensors"),
-        *("predictions.safetensors", "report.html", ".lock"),
+        *("predictions.safetensors", "findings.json", "report.html", ".lock"),
     }
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(metrics) >= {

@@ -75,7 +75,7 @@ def test_a_run_keeps_its_findings(tmp_path):
         diagnose(run, np.zeros((2, 2)), np.zeros(2, int))
     said = fcnet("doctor", run, "--set", "epochs=2", code=2).stderr
     assert "leave out --set, or name its data set" in said
-    fcnet("train", "digits", "--out", run, "--set", "epochs=1", "--force")
+    fcnet("train", "digits", "--out", run, "--set", "epochs=1", "--force", "--no-doctor")
     assert not (run / "findings.json").exists()
 
 

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Container, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,6 +42,18 @@ def warn_of(metrics: Mapping[str, Any], part: str) -> None:
     """Show where the network of a run is no better than baselines on the ``val`` or ``test`` part."""
     if said := metrics.get("warnings", {}).get(part):
         show_warning(" ".join(said))
+
+
+def warn_of_findings(run: Path, metrics: Mapping[str, Any]) -> None:
+    """Show what the doctor found in a run, a line for each error and warning; of a run without it, what its metrics say."""
+    from fcnet.experiments.attendance import findings_of, has_findings
+
+    members = len(metrics.get("members", ()))
+    if members or not has_findings(run, dict(metrics)):
+        warn_of(metrics, "val")
+    for finding, n in findings_of(run, dict(metrics)):
+        of = f", in {n} of {members} networks" if members else ""
+        show_warning(" ".join(filter(None, [finding.message, finding.remedy, f"[{finding.code}{of}]"])))
 
 
 def show_note(note: object) -> None:

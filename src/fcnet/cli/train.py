@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fcnet.cli.group import Command
-from fcnet.cli.messages import other_metrics, show_error, show_note, warn_of
+from fcnet.cli.messages import other_metrics, show_error, show_note, warn_of, warn_of_findings
 from fcnet.cli.options import configuration_options, data_dir_option, json_option
 from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
@@ -60,6 +60,11 @@ from fcnet.errors import DivergedError, FcnetError, SettingError, unknown_name
     help="Also log to tensorboard (event files in RUN/tensorboard) or mlflow ($MLFLOW_TRACKING_URI, or mlruns/); may be "
     "repeated.",
 )
+@click.option(
+    "--doctor/--no-doctor",
+    default=True,
+    help="Have the doctor watch the training: findings.json, and a line for each error or warning.  [default: --doctor]",
+)
 @data_dir_option
 @json_option
 def train(
@@ -72,6 +77,7 @@ def train(
     checkpoint_seconds: float,
     no_verify: bool,
     logs: Sequence[str],
+    doctor: bool,
     data_dir: str | None,
     as_json: bool,
     **settings: Any,
@@ -123,6 +129,7 @@ def train(
                 resume=resume,
                 checkpoint_seconds=checkpoint_seconds,
                 callbacks=[Progress(console=terminal()), *loggers],
+                doctor=doctor,
             )
         except DivergedError:
             report_early_end(run)
@@ -138,7 +145,7 @@ def train(
             sys.exit(1)
     report = write_or_warn(run)
     log_files(loggers, run)
-    warn_of(metrics, "val")
+    warn_of_findings(run, metrics) if doctor else warn_of(metrics, "val")
     if as_json:
         click.echo(json.dumps(metrics))
         return

@@ -13,7 +13,7 @@ WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
 NO_GAP, LEAST_GAIN = 0.05, 0.03
 SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS = 20, 3
-SURE = 0.01
+SURE, PROBABLE = 0.01, 0.05
 NOT_LEARNT = 0.35
 
 
@@ -66,7 +66,8 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
         return
     extra, shrunk = float(whole[-1] - plain[-1]) / curve.scale, course.shrunk
     collapsed = shrunk is not None and shrunk < SHRUNK / 2 and course.first_loss > 2
-    if not collapsed and (extra < PENALISED or (shrunk is not None and shrunk > SHRUNK and not settings.get("dropout"))):
+    kept = shrunk is not None and shrunk > SHRUNK and not settings.get("dropout")
+    if not collapsed and (extra < PENALISED or kept or course.began_large):  # dropout of large scores adds much
         return
     found = reference()
     if not (course.has_learnt < NOT_LEARNT if found is None else _better(found.wide_less_network)):
@@ -104,7 +105,7 @@ def _has_settled(course: Course) -> bool:
 
 
 def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any], is_finished: bool) -> Iterator[Finding]:
-    if not (_better(reference.wide_less_network) and _better(reference.wide_less_refit)):
+    if not (_better(reference.wide_less_network) and _better(reference.wide_less_refit, PROBABLE)):
         return
     if not (is_finished and _has_settled(course)) and reference.n_hidden * NARROW > reference.n_inputs:
         return  # units that have not been trained say little, unless they are very few
@@ -129,5 +130,5 @@ def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any]
     )
 
 
-def _better(difference: Difference) -> bool:
-    return difference.gain >= LEAST_GAIN and difference.p_value < SURE
+def _better(difference: Difference, level: float = SURE) -> bool:
+    return difference.gain >= LEAST_GAIN and difference.p_value < level

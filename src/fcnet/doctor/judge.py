@@ -29,7 +29,9 @@ def judge(course: Course, reference: References = lambda: None, settings: Mappin
     settings, reference = {} if settings is None else settings, cache(reference)
     of_rate, of_units = list(rate_findings(course)), list(unit_findings(course))
     is_over = course.divergence is None and len(course.curve.history) > 0
-    if is_over and (held_back := list(over_regularised(course, reference, settings))):
+    # What has not moved has not been held back.
+    moved = all(finding.code != "learning-rate-too-low" for finding in of_rate)
+    if is_over and moved and (held_back := list(over_regularised(course, reference, settings))):
         return in_order(held_back)
     found = _causes(of_rate, of_units)
     if is_over and all(finding.code in UNFINISHED for finding in found):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fcnet.doctor.finding import Finding, Severity
+from fcnet.doctor.label_mistakes import mistake_findings
 from fcnet.doctor.rows import Rows
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.baselines import fit_linear
@@ -34,6 +35,8 @@ def prediction_findings(network: FullyConnectedNet, rows: Rows, rng: np.random.G
         found = _of_classes(few, network.loss.predict(logits).ravel(), _confidence(network, logits))
         # To calibrate what has learnt nothing is no remedy.
         yield from (each for each in found if each.code != "miscalibrated" or not baselines)
+        if not baselines and (p := network.loss.mean(logits)).shape[1] > 1:
+            yield from mistake_findings(p, few.y_val)
 
 
 def _confidence(network: FullyConnectedNet, logits: Array) -> Array:

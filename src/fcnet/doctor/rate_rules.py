@@ -111,7 +111,7 @@ def _too_high(course: Course) -> Iterator[Finding]:
 def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
     """Yield why the loss has not come down as far as it was going to."""
     curve, ratio = course.curve, course.ratio
-    if course.has_learnt > ALL_LEARNT or not curve.fall > 0:
+    if course.has_learnt > ALL_LEARNT:
         return
     late, improves = curve.late_share, curve.still_improves
     moved = None if ratio is None or course.began_tiny else ratio * (course.planned if midway else course.n_iterations)

@@ -14,7 +14,7 @@ from fcnet.nn.loss import Loss
 from fcnet.training.paired import Difference, over_errors, over_rows
 from fcnet.types import Array, as_array
 
-MOST_ROWS, MOST_INPUTS, UNITS = 5000, 4000, 1000
+MOST_ROWS, MOST_INPUTS, UNITS = 10_000, 4000, 1000
 PENALTIES = 10.0 ** np.arange(-3, 3)  # in units of the mean diagonal of the matrix of second moments, times the rows
 TUNED_ON = 5  # every fifth row
 

@@ -17,9 +17,10 @@ from fcnet.experiments.baselines import compare
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import LINEAR, MEMBERS, MODEL, PREDICTIONS, owned
 from fcnet.experiments.job import scale_of
+from fcnet.experiments.memory import peak_memory_mb
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
-from fcnet.experiments.run import TrainOptions, begin, check_folder, check_run, is_begun, peak_memory_mb, train
+from fcnet.experiments.run import TrainOptions, begin, check_folder, check_run, is_begun, train
 from fcnet.experiments.scores import is_of_numbers, measured, score_of, threshold_of, with_deviation
 from fcnet.model import Ensemble, Model
 from fcnet.model_file import load, save

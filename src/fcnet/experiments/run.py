@@ -2,9 +2,9 @@
 
 import logging
 import shutil
-import sys
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -13,6 +13,7 @@ from fcnet.data import Dataset
 from fcnet.data.splits import joined
 from fcnet.engine import ENGINES
 from fcnet.errors import InputError, SettingError
+from fcnet.experiments.attendance import Attendance
 from fcnet.experiments.baselines import compare, keep_linear
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import (
@@ -29,6 +30,7 @@ from fcnet.experiments.folder import (
     sweep_words,
 )
 from fcnet.experiments.job import Job, Trained, scale_of
+from fcnet.experiments.memory import peak_memory_mb
 from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.scores import measured, score_of, threshold_of
@@ -57,6 +59,8 @@ class TrainOptions(TypedDict, total=False):
         Least time between two checkpoints; by default 10.
     callbacks : iterable of Callback
         By default none.
+    doctor : bool
+        Have the doctor at each training, and keep what it finds in ``findings.json``; by default not.
     """
 
     data_dir: str | None
@@ -64,6 +68,7 @@ class TrainOptions(TypedDict, total=False):
     resume: bool
     checkpoint_seconds: float
     callbacks: Iterable[Callback]
+    doctor: bool
 
 
 def check_run(run: Path, config: Config, *, force: bool = False, resume: bool = False) -> bool:
@@ -154,9 +159,16 @@ def train(run: Path, config: Config, *, data: Dataset | None = None, **options: 
         with use_threads(config.threads or None):
             prepared = prepare(config, data)
             X_val = prepared.preprocessor.transform(data.X_val, recipe.dtype)
-            seconds, callbacks = options.get("checkpoint_seconds", 10.0), tuple(options.get("callbacks", ()))
+            seconds, callbacks = options.get("checkpoint_seconds", 10.0), list(options.get("callbacks", ()))
+            attendance = Attendance(run, config, data, X_val) if options.get("doctor") else None
+            callbacks += [attendance.doctor] if attendance else []
             job = Job(recipe, data, prepared, X_val, config.seed, config.engine, run, seconds, resume, callbacks)
-            return _record(config, job, recipe.training.train(job), began)
+            with attendance or nullcontext():
+                trained = recipe.training.train(job)
+                metrics = _record(config, job, trained, began)
+                if attendance:
+                    attendance.look_at(job, trained, metrics)
+            return metrics
 
 
 def prepare(config: Config, data: Dataset) -> Prepared:
@@ -285,13 +297,3 @@ def model_and_data(
     columns = [name for name, _ in model.preprocessor.columns]
     target = metrics.get("target") or config.target  # that of then, should another be the default by now
     return model, replace(config, target=target).load(data_dir, n_test, columns)
-
-
-def peak_memory_mb() -> float | None:
-    """Return the most memory this process has held, in MB of 10⁶ bytes; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)

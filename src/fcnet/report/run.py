@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fcnet import plots
+from fcnet.doctor.finding import Finding, read_findings
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import MODEL, PREDICTIONS, REPORT, read_status
+from fcnet.experiments.folder import FINDINGS, MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
@@ -72,6 +73,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         templates=_templates(model) if model else None,
         figures=figures(metrics) if metrics else {},
         about=about_table(metrics, model) if metrics and model else None,
+        findings=_findings(run, metrics),
         importance=importance(found, model) if found and model else None,
         classes=_classes(of_classes, model.classes) if of_classes and model else None,
         calibration=calibration(of_classes, model.classes) if of_classes and model else None,
@@ -85,6 +87,14 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     out = out or run / REPORT
     write_atomic(out, html)
     return out
+
+
+def _findings(run: Path, metrics: dict[str, Any] | None) -> list[Finding]:
+    """Return what the doctor found, without what the page says by the metrics."""
+    if not (run / FINDINGS).exists():
+        return []
+    said = [" ".join(sentences) for sentences in (metrics or {}).get("warnings", {}).values()]
+    return [finding for finding in read_findings(run / FINDINGS) if finding.message not in said]
 
 
 def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:

@@ -1,0 +1,89 @@
+"""The doctor at a run: it watches the training, looks at the predictions, and leaves ``findings.json``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fcnet.data import Dataset
+from fcnet.doctor.finding import Finding, Findings, concluded, read_findings, write_findings
+from fcnet.doctor.inflight import Doctor
+from fcnet.doctor.prediction_checks import prediction_findings
+from fcnet.doctor.rows import Rows
+from fcnet.experiments.config import Config
+from fcnet.experiments.folder import FINDINGS
+from fcnet.experiments.job import Job, Trained, scale_of
+from fcnet.types import Array
+
+OF_BASELINES = ("below-baseline", "one-class-predicted")
+ADVISED = ("l2", "label_smoothing", "dropout", "hidden_sizes")
+
+
+class Attendance:
+    """The doctor at one training; where a ``with`` ends, what was found is in the folder of the run.
+
+    Parameters
+    ----------
+    run : Path
+    config : Config
+    data : Dataset
+    X_val : array (n, n_inputs)
+        The validation rows as the network takes them.
+    """
+
+    def __init__(self, run: Path, config: Config, data: Dataset, X_val: Array) -> None:
+        recipe = config.settings
+        scale = scale_of(data, recipe.training.loss_of(data))
+        parts = (recipe.training, recipe.network)
+        settings = {name: getattr(part, name) for part in parts for name in ADVISED if hasattr(part, name)}
+        self.path = run / FINDINGS
+        self.doctor = Doctor(settings, (X_val, scale.apply(data.y_val) if scale else data.y_val))
+        self.others: list[Finding] = []
+
+    def look_at(self, job: Job, trained: Trained, metrics: dict[str, Any]) -> None:
+        """Look at what a network predicts for the validation rows, and at what its metrics say already."""
+        follows = any(finding.severity == "error" for finding in self.doctor.findings)
+        found = _of_predictions(job, trained, metrics)
+        # How sure a network is that has not learnt, and what it thinks of labels, is no matter.
+        self.others = [finding for finding in found if not follows or finding.code in OF_BASELINES]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None or self.doctor.findings:
+            write_findings(self.path, concluded([*self.doctor.findings, *self.others], "the training"))
+
+
+def _of_predictions(job: Job, trained: Trained, metrics: dict[str, Any]) -> Iterator[Finding]:
+    network, data, sizes = trained.model.network, job.data, job.prepared.preprocessor.category_sizes
+    X, n = job.prepared.rows[: len(data.y_train)], network.n_classes
+    rows = Rows(X, data.y_train, network.loss, n, job.X_val, data.y_val, X.shape[1] - len(sizes))
+    found = list(prediction_findings(network, rows, np.random.default_rng(job.seed)))
+    yield from (finding for finding in found if not ("baselines" in metrics and finding.code in OF_BASELINES))
+    if said := metrics.get("warnings", {}).get("val"):
+        codes = [finding.code for finding in found if finding.code in OF_BASELINES]
+        yield Finding(code=codes[0] if codes else OF_BASELINES[0], severity="warning", message=" ".join(said))
+
+
+def findings_of(run: Path, metrics: dict[str, Any]) -> list[tuple[Finding, int]]:
+    """Return what was found in a run, without notes, and in how many of its trainings each code was.
+
+    Of an ensemble that is said of its members; how it does beside baselines is not, as that of members is no matter.
+    """
+    folders = [run / member["run"] for member in metrics.get("members", [])]
+    counted: dict[str, tuple[Finding, int]] = {}
+    for folder in folders or [run]:
+        found = read_findings(folder / FINDINGS) if (folder / FINDINGS).exists() else Findings()
+        for finding in found:
+            if finding.severity != "note" and not (folders and finding.code in OF_BASELINES):
+                first, n = counted.get(finding.code, (finding, 0))
+                counted[finding.code] = first, n + 1
+    return list(counted.values())
+
+
+def has_findings(run: Path, metrics: dict[str, Any]) -> bool:
+    """Return whether the doctor was at each training of a run."""
+    folders = [run / member["run"] for member in metrics.get("members", [])] or [run]
+    return all((folder / FINDINGS).exists() for folder in folders)
