@@ -168,8 +168,12 @@ class NumpyEngine(TableOperations):
 
     def dropout(self, x: Array, seed: Seed, below: int, out: Array | None = None, /) -> Array:
         """Return 0 where a number of the seed is below another, else `x` by the share of those that are not; `out` may be x."""
-        out = np.multiply(x, N_NUMBERS / (N_NUMBERS - below), out=x if out is None else out)
-        return np.multiply(out, numbers(seed, out.shape) >= below, out=out)
+        out, place = x if out is None else out, seed.place
+        for source, kept in blocks(x, out):
+            np.multiply(source, N_NUMBERS / (N_NUMBERS - below), out=kept)
+            kept *= numbers(seed._replace(place=place), kept.shape) >= below
+            place += kept.size
+        return out
 
     def relu(self, z: Array) -> Array:
         """Replace `z` by ``max(z, 0)``."""
