@@ -61,6 +61,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no temperature": {"calibrate": False},
     "8 members that share weights": {"n_members": 8},
     "one network, its best 5 epochs": {"n_ensemble": 1, "settings": {"best_epochs": 5}},
+    "2 networks": {"n_ensemble": 2},
     "3 networks": {"n_ensemble": 3},
     "refit on all rows": {"refit": True},
 }

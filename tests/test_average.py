@@ -199,6 +199,7 @@ def test_a_training_of_all_its_epochs_was_not_stopped(data):
     assert "better" in reasons[1]
 
 
+@pytest.mark.filterwarnings("ignore:The network:sklearn.exceptions.ConvergenceWarning")  # classes are noise
 def test_a_schedule_without_cycles_needs_a_patience_of_its_own():
     rng, schedule = np.random.default_rng(0), get_schedule("cosine")
     X, y = rng.standard_normal((60, 2)), rng.integers(2, size=60)

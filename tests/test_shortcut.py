@@ -10,10 +10,10 @@ from fcnet.export import export_onnx
 from fcnet.model import Model
 from fcnet.model_file import load, save
 from fcnet.nn.each_network import logits_of_each
-from fcnet.nn.losses import softmax
+from fcnet.nn.losses import get_loss, softmax
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.training.baselines import fit_linear
-from fcnet.training.blend import SHARES, best_share, blend, one_hot_inputs
+from fcnet.training.blend import SHARES, blend, mean_share, one_hot_inputs
 
 SMALL = {"hidden_sizes": [8], "random_state": 0, "threads": 1, "epochs": 10}
 
@@ -55,14 +55,24 @@ def test_a_blended_network_is_saved_and_exported(n_members, tmp_path):
     assert export_onnx(Model(blended), tmp_path / "model.onnx") < 1e-5
 
 
-def test_the_share_has_the_least_loss():
+def test_the_share_is_a_mean_by_the_likelihood_of_many_rows_the_best():
     rng = np.random.default_rng(0)
     y = rng.standard_normal((500, 1))
     ours, linear = (y + rng.standard_normal((500, 1)) for _ in range(2))
     loss = TabularNet(1, [], 1, loss="squared_error").loss
-    assert best_share(loss, ours[np.newaxis], linear, y) == pytest.approx(0.5, abs=0.1)
-    assert best_share(loss, y[np.newaxis], linear, y) == 0
-    assert best_share(loss, ours[np.newaxis], y, y) == 0.9  # the network keeps a part
+    assert mean_share(loss, ours[np.newaxis], linear, y) == pytest.approx(0.5, abs=0.1)
+    in_thousands = mean_share(loss, 1e3 * ours[np.newaxis], 1e3 * linear, 1e3 * y)
+    assert in_thousands == pytest.approx(mean_share(loss, ours[np.newaxis], linear, y))
+    assert mean_share(loss, y[np.newaxis], linear, y) == 0
+    assert mean_share(loss, ours[np.newaxis], y, y) == 1
+    assert mean_share(loss, ours[np.newaxis, :1], linear[:1], y[:1], np.ones(1)) == pytest.approx(0.5, abs=0.4)
+    y = rng.integers(0, 2, 400)
+    right = np.eye(2)[y]
+    few, many = (mean_share(get_loss("cross_entropy"), 0 * right[np.newaxis, :n], right[:n], y[:n]) for n in (2, 400))
+    assert 0.5 < few < 0.7
+    assert many > 0.95
+    weights = np.where(np.arange(400) < 2, 1.0, 1e-6)
+    assert mean_share(get_loss("cross_entropy"), 0 * right[np.newaxis], right, y, weights) == pytest.approx(few, abs=1e-3)
 
 
 def disagreeing(n_members=1):
@@ -89,15 +99,12 @@ def test_each_network_is_blended_before_the_average(n_members):
     assert np.abs(softmax(logits) - softmax(of_averages)).max() > 0.1
 
 
-def test_the_share_is_the_best_for_what_predicts():
+def test_the_share_is_that_of_what_predicts():
     net, X, y = disagreeing()
     linear = fit_linear(net.loss, X, y, 2)
     blended = [net.with_shortcut(share, *linear.params.values()) for share in SHARES]
-    costs = [net.loss.value(one.logits(X), y) for one in blended]
-    of_averages = [net.loss.value((1 - share) * net.logits(X) + share * linear.logits(X), y) for share in SHARES]
-    best = SHARES[np.argmin(costs)]
-    assert best != SHARES[np.argmin(of_averages)]
-    assert blend(net, X, y, X, y)[1] == best
+    likelihood = np.exp([-len(y) * net.loss.value(one.logits(X), y) for one in blended])
+    assert blend(net, X, y, X, y)[1] == pytest.approx(np.average(SHARES, weights=likelihood), rel=1e-3)
 
 
 def tables(n=400):

@@ -26,6 +26,7 @@ from fcnet.export import export_onnx
 from fcnet.threads import use_threads
 from fcnet.training.callbacks import Callback
 from fcnet.training.tabular import batch_size_for, ensemble_for, epochs_for
+from fcnet.training.trainer import Trainer
 
 SMALL = {"hidden_sizes": [8], "epochs": 4, "random_state": 0, "threads": 1}
 LEARNS_LITTLE = pytest.mark.filterwarnings("ignore:The network:sklearn.exceptions.ConvergenceWarning")  # and need not
@@ -69,9 +70,12 @@ def table():
 
 @pytest.fixture(scope="module")
 def classifier(table):
-    return TabularClassifier(**SMALL).fit(*table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it learns little, and need not
+        return TabularClassifier(**SMALL).fit(*table)
 
 
+@LEARNS_LITTLE
 def test_frames_of_each_kind_give_the_same(table, classifier):
     frame, y = table
     expected = classifier.predict_proba(frame)
@@ -177,7 +181,7 @@ def test_a_category_of_numbers_and_one_of_many_texts():
     frame = pd.DataFrame({"code": pd.Categorical([7, 8] * 50), "name": pd.Categorical([f"name {i}" for i in range(n)])})
     model = TabularClassifier(**SMALL).fit(frame, [0, 1] * 50)
     assert model.model_.preprocessor.columns[0] == ("code", ["7", "8"])
-    assert model.model_.network.category_sizes == [2, 80]  # of the training part
+    assert model.model_.network.category_sizes == [2, 100]
     assert (model.predict_proba(frame) == model.predict_proba(frame.astype({"code": int}))).all()
 
 
@@ -195,7 +199,7 @@ def test_columns_that_say_nothing():
     )
     model = TabularClassifier(**SMALL).fit(frame, frame["x"] > 29)
     assert model.predict(frame).dtype == bool
-    with pytest.raises(InputError, match="Every column is constant over 48 samples"):
+    with pytest.raises(InputError, match="Every column is constant over 60 samples"):
         TabularClassifier(**SMALL).fit(frame.select("same"), frame["x"] > 29)
     for empty in (frame.select("none"), frame.select("nan").to_numpy(), np.full((60, 2), np.inf)):
         with pytest.raises(InputError, match="Every column is constant"):
@@ -316,6 +320,7 @@ def test_weights_of_classes_move_probabilities():
     assert plain < 0.25 < balanced
 
 
+@LEARNS_LITTLE
 def test_members_share_a_temperature_that_lowers_the_log_loss():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((300, 3)), rng.integers(2, size=300)  # nothing to learn: it is too sure
@@ -347,11 +352,45 @@ def test_several_seeds_predict_together_trained_side_by_side_or_in_turn():
     assert len({params["W1"].tobytes() for params in started}) == 3
 
 
-def test_two_networks_where_rows_are_few():
-    assert [ensemble_for(n) for n in (50, 4000, 4001)] == [2, 2, 1]
+def test_more_networks_where_rows_are_few():
+    assert [ensemble_for(n) for n in (50, 1000, 1001, 4000, 4001)] == [5, 5, 2, 2, 1]
     X = np.random.default_rng(0).standard_normal((60, 2))
     fitted = TabularClassifier(**SMALL, settings={"best_epochs": 1}).fit(X, X[:, 0] > 0)
-    assert len(fitted.model_.network.all_params) == 2
+    assert len(fitted.model_.network.all_params) == 5
+
+
+@MADE_UP
+@pytest.mark.parametrize("n_ensemble", [1, 3, 5, 7])
+def test_networks_are_validated_on_rows_of_their_own(n_ensemble, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.arange(100.0), rng.standard_normal(100)])
+    seen = []
+
+    def fit(self, network, X, y, X_val=None, y_val=None, **more):
+        seen.append((X[:, 0], X_val[:, 0]))
+        return train(self, network, X, y, X_val, y_val, **more)
+
+    train = Trainer.fit
+    monkeypatch.setattr(Trainer, "fit", fit)
+    TabularClassifier(**SMALL, n_ensemble=n_ensemble, callbacks=[Callback()]).fit(X, X[:, 1] > 0)  # one after the other
+    assert len(seen) == n_ensemble
+    everything = set(np.concatenate(seen[0]))
+    assert all(len(part) + len(val) == len(everything) == 100 for part, val in seen)
+    assert all(set(part) | set(val) == everything for part, val in seen)
+    held = [set(val) for _, val in seen]
+    for place, others in enumerate(held):
+        assert all(not others & other for other in held[max(0, place - 4) : place])  # five are without a row in common
+    assert held[5:] == held[: max(0, n_ensemble - 5)]
+
+
+@MADE_UP
+def test_bins_are_those_of_all_networks():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 40, (200, 2)).astype(float)
+    settings = {"number_embedding": "piecewise_linear", "epochs": 20, "hidden_sizes": [16], "random_state": 0, "threads": 1}
+    model = TabularRegressor(**settings).fit(X, X[:, 0])
+    assert len(model.model_.network.all_params) == 15
+    assert model.score(X, X[:, 0]) > 0.9
 
 
 def test_a_training_that_fails_ends_those_beside_it():
@@ -370,6 +409,7 @@ def test_a_training_that_fails_ends_those_beside_it():
     assert not through
 
 
+@LEARNS_LITTLE
 def test_pipelines_searches_and_cross_validation(table):
     frame, y = table
     as_pandas = pd.DataFrame({name: frame[name].to_list() for name in ("size", "colour")})
@@ -494,6 +534,7 @@ def test_the_unit_of_counts_makes_no_difference(unit):
 
 
 @MADE_UP
+@LEARNS_LITTLE
 def test_quantiles_keep_their_digits():
     X = np.random.default_rng(0).standard_normal((60, 2))
     model = TabularRegressor(**SMALL, loss="quantile", quantiles=[0.5, 0.9999999]).fit(X, X[:, 0])

@@ -11,7 +11,6 @@ from fcnet.nn.loss import weighted_mean
 from fcnet.nn.losses import Loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.baselines import gain_over
-from fcnet.training.finish import Finished
 from fcnet.training.metrics import AUTO
 from fcnet.types import Array
 from fcnet.words import number_words
@@ -52,7 +51,14 @@ def nothing_learnt(network: FullyConnectedNet, X: Any, y: Array, weights: Array 
 
 
 def no_better(
-    loss: Loss, finished: Finished, y: Array, weights: Array | None, y_train: Array, train_weights: Array | None
+    loss: Loss,
+    logits: Array,
+    y: Array,
+    weights: Array | None,
+    y_train: Array,
+    train_weights: Array | None,
+    *,
+    linear_share: float = 0.0,
 ) -> Iterator[Warning]:
     """Yield what is to be said where the answer that is best for all training rows costs no more on validation rows.
 
@@ -63,27 +69,28 @@ def no_better(
     Parameters
     ----------
     loss : Loss
-    finished : Finished
-        Of a network, with its logits of validation rows.
-    y : array (n,) or (n, n_outputs)
-        The targets of these.
+    logits, y : arrays (n, k), and (n,) or (n, n_outputs)
+        A network's logits of validation rows, and the targets of these.
     y_train : array (m,) or (m, n_outputs)
         Those of the training rows.
     weights, train_weights : arrays (n,) and (m,), optional
         How much each row counts.
+    linear_share : float
+        The share of a linear model in the logits.
     """
-    logits = finished.val_logits
-    if logits is None or len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
+    if len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
         return
     constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1], train_weights), logits.shape)
     own, other = loss.losses(logits, y), loss.losses(constant, y)
     gain, error = gain_over(own, other, weights)
     if gain > (ERRORS * error if len(y) >= ENOUGH_FOR_CHANCE else 0):
         return
+    if loss.has_labels and weighted_mean(other, weights) * len(y) < 1:  # the shares leave nothing to learn
+        return
     reached, without = (number_words(weighted_mean(losses, weights)) for losses in (own, other))
     by_chance = ", by more than chance" * (gain > 0)
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
-    blended = ", with a linear model blended in," * (finished.linear_share > 0)
+    blended = ", with a linear model blended in," * (linear_share > 0)
     yield ConvergenceWarning(
         f"The network{blended} predicts no better than {what}{by_chance}: on the {len(y):,} validation rows its {cost} is "
         f"{reached}, and {without} without any column. The columns may say nothing of the target. If they do, try more rows, "

@@ -1,4 +1,4 @@
-"""The rows that early stopping sets aside."""
+"""The rows that are set aside to validate on."""
 
 import numpy as np
 
@@ -8,6 +8,16 @@ from fcnet.types import Array
 
 def validation_rows(n: int, fraction: float, classes: Array | None, rng: np.random.Generator) -> Array:
     """Return which of n rows are to validate on, a mask (n,): of every class its share, but never its last row."""
+    chosen = np.zeros(n, bool)
+    chosen[validation_folds(n, fraction, classes, rng)[0]] = True
+    return chosen
+
+
+def validation_folds(n: int, fraction: float, classes: Array | None, rng: np.random.Generator) -> list[Array]:
+    """Return parts of n rows to validate on in turn, without a row in common, in each of every class its share.
+
+    There are as many of the fraction as fit, of which the last may be smaller by up to a half. A row of each class is in none.
+    """
     codes = np.zeros(n, int) if classes is None else classes
     rows = rng.permutation(n)
     rows = rows[np.argsort(codes[rows], kind="stable")]  # class by class
@@ -26,6 +36,4 @@ def validation_rows(n: int, fraction: float, classes: Array | None, rng: np.rand
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset, or give X_val and "
             f"y_val: {why}, and early_stopping needs 2."
         )
-    chosen = np.zeros(n, bool)
-    chosen[held[:wanted]] = True
-    return chosen
+    return [held[start : start + wanted] for start in range(0, max(1, round(len(held) / wanted)) * wanted, wanted)]

@@ -14,7 +14,6 @@ from fcnet.estimators.fitted import FLOATS
 from fcnet.preprocessing import TableFeatures
 from fcnet.preprocessing.frames import PolarsColumns, as_polars, from_values
 from fcnet.preprocessing.table import ROWS_AT_ONCE
-from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array, is_frame
 from fcnet.words import listed
 
@@ -49,10 +48,6 @@ class Rows:
             block = slice(start, start + ROWS_AT_ONCE)
             out[block] = preprocessor.transform(self.X[self.places[block]], dtype)
         return out
-
-    def targets(self, scale: TargetScale | None, dtype: str) -> Array:
-        """Return the targets as the network is trained on them."""
-        return self.y if scale is None else scale.apply(self.y).astype(dtype)
 
 
 def read_rows(estimator: Any, X: Any, y: Any, **checks: Any) -> tuple[Any, Array]:

@@ -16,14 +16,15 @@ from sklearn.utils.validation import _check_sample_weight, _check_y, check_consi
 from fcnet.errors import InputError, SettingError
 from fcnet.estimators.advice import no_better
 from fcnet.estimators.callbacks import PrintLoss
-from fcnet.estimators.holdout import validation_rows
+from fcnet.estimators.holdout import validation_folds
 from fcnet.estimators.labels import rows_that_count
 from fcnet.estimators.solvers import Watch
 from fcnet.estimators.table_advice import about_table
 from fcnet.estimators.table_rows import Rows, read_again, read_rows
 from fcnet.estimators.tabular_settings import Parts
-from fcnet.estimators.together import Training, Until, together, train_all
+from fcnet.estimators.together import Training, Until, held_out, together, train_all
 from fcnet.model import Model
+from fcnet.nn.loss import HALF
 from fcnet.nn.losses import get_loss
 from fcnet.preprocessing import TableFeatures
 from fcnet.threads import use_threads
@@ -31,12 +32,14 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.finish import Finished, Part, finish
 from fcnet.training.importance import REPEATS, Importance, permutation_importance
 from fcnet.training.metrics import AUTO, get_metric
-from fcnet.training.tabular import TabularTraining, ensemble_for
+from fcnet.training.tabular import TabularTraining
 from fcnet.training.target_scale import TargetScale, bring_to_units
-from fcnet.training.threshold import check_threshold
+from fcnet.training.threshold import check_threshold, threshold_for
 from fcnet.types import Array, is_frame
 
 FEWEST_ROWS = 40  # of which some are set aside
+
+Fold = tuple[Rows, Rows | None]  # to train on, and to validate on
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Trained:
 
     model: Model
     trainings: Sequence[Training]
-    finished: Finished
+    finished: Sequence[Finished]  # of each fold
     problems: Sequence[Warning]
 
 
@@ -125,24 +128,26 @@ class TabularEstimator(BaseEstimator, ABC):
             raise InputError("X_val and y_val go together: give both or neither.")
         if X_val is not None and training.refit:
             raise InputError("refit is for rows that fit itself has set aside: leave out X_val and y_val.")
-        part, val = self._parts(rows, training, rng) if X_val is None else (rows, self._given(X, X_val, y_val))
-        if val is not None and val.weights is not None and not val.weights.astype(settings.network.dtype).any():
+        folds = self._folds(rows, training, rng) if X_val is None else [(rows, self._given(X, X_val, y_val))]
+        dtype = settings.network.dtype
+        if any(val is not None and val.weights is not None and not val.weights.astype(dtype).any() for _, val in folds):
             raise InputError(
                 "The rows that are set aside to validate on have weights of sample_weight or class_weight that are 0 in "
-                f"{settings.network.dtype}: leave out rows that count so little, or give X_val and y_val."
+                f"{dtype}: leave out rows that count so little, or give X_val and y_val."
             )
+        validates = folds[0][1] is not None
         check_threshold(training.threshold, loss, len(self._outputs(rows.y)))
-        for problem in about_table(rows, part, val, np.asarray(getattr(self, "classes_", [])).tolist(), training):
+        for problem in about_table(rows, *folds[0], np.asarray(getattr(self, "classes_", [])).tolist(), training):
             warnings.warn(problem, stacklevel=2)
-        if training.threshold == AUTO and val is None:
+        if training.threshold == AUTO and not validates:
             raise SettingError('threshold="auto" needs validation rows, and so few leave none: give X_val and y_val.')
-        n_networks = ensemble_for(len(part.y)) if training.n_ensemble == AUTO else int(training.n_ensemble)
+        n_networks = training.networks_for(len(folds[0][0].y))
         seeds = [int(seed) for seed in rng.integers(2**31, size=n_networks)]
         with use_threads(self.threads):
-            trained = self._train(part, val, settings, seeds)
+            trained = self._train(rows, folds, settings, seeds)
             first, problems = trained.trainings[0], trained.problems
             self.history_, self.best_epoch_ = first.history, first.epoch
-            if training.refit and val is not None:
+            if training.refit and validates:
                 trained = self._refit(rows, settings, seeds, trained)
         self.model_ = trained.model
         for problem in problems:
@@ -175,69 +180,78 @@ class TabularEstimator(BaseEstimator, ABC):
         of_classes = self._class_weights(y, targets)
         return Rows(X, targets, of_classes if weights is None else weights if of_classes is None else weights * of_classes)
 
-    def _parts(self, rows: Rows, training: TabularTraining, rng: np.random.Generator) -> tuple[Rows, Rows | None]:
-        """Return the rows to train on, and those to validate on.
+    def _folds(self, rows: Rows, training: TabularTraining, rng: np.random.Generator) -> list[Fold]:
+        """Return rows to train on, and others to validate on: a pair for each network, while there are rows for another one.
 
-        There are none of the latter of fewer than 40 rows, or where each class has one.
+        There are none to validate on of fewer than 40 rows, or where each class has one.
         """
         classes, n = self._stratify(rows.y), len(rows.y)
         n_classes = 1 if classes is None else len(np.unique(classes))
         if n < FEWEST_ROWS or n - n_classes < 2:
-            return rows, None
-        held = validation_rows(n, training.validation_fraction, classes, rng)
-        return rows[np.flatnonzero(~held)], rows[np.flatnonzero(held)]
+            return [(rows, None)]
+        held = validation_folds(n, training.validation_fraction, classes, rng)
+        held = held[: training.networks_for(n - len(held[0]))]
+        return [(rows[np.delete(np.arange(n), places)], rows[np.sort(places)]) for places in held]
 
     def _train(
-        self, rows: Rows, val: Rows | None, settings: Parts, seeds: Sequence[int], first: Trained | None = None
+        self, rows: Rows, folds: Sequence[Fold], settings: Parts, seeds: Sequence[int], first: Trained | None = None
     ) -> Trained:
-        """Fit the preprocessor, and a network for each seed; these predict together.
+        """Fit the preprocessor to all rows, and a network for each seed to the folds in turn; these predict together.
 
-        Without validation rows the last epoch is kept, or that of a first training.
+        Networks of a fold are finished by the rows that validate them. Without any the last epoch is kept, or what a first
+        training has chosen.
         """
         table, dtype, training = settings.table, settings.network.dtype, settings.training
         preprocessor = TableFeatures.fit(rows.columns, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
-        inputs, outputs = rows.inputs(preprocessor, dtype), self._outputs(rows.y)
-        scale, loss = self._scale_of(rows, dtype), self._loss_name()
-        X_val, y_val, val_weight = None, None, None
-        if val is not None:
-            X_val, y_val, val_weight = val.inputs(preprocessor, dtype), val.targets(scale, dtype), val.weights
-        targets = rows.targets(scale, dtype)
+        outputs, scale, loss = self._outputs(rows.y), self._scale_of(rows, dtype), self._loss_name()
+
+        def prepared(part: Rows) -> Part:
+            return Part(part.inputs(preprocessor, dtype), part.y, part.weights)
+
+        def targets(part: Part) -> Array:
+            return part.y if scale is None else scale.apply(part.y).astype(dtype)
+
+        parts = [(prepared(part), None if val is None else prepared(val)) for part, val in folds]
+        if first:  # of each fold its own share and temperature
+            parts *= len(first.finished)
 
         def train(place: int, callbacks: Sequence[Callback]) -> Training:
+            part, val = parts[place % len(parts)]
             made: dict[str, Any] = {"loss": loss, "seed": seeds[place], "engine": self.engine}
-            network = settings.network.make(inputs, preprocessor.category_sizes, len(outputs), **made)
+            network = settings.network.make(parts[0][0].X, preprocessor.category_sizes, len(outputs), **made)
             told = [*callbacks, *([Until(first.trainings[place].epoch)] if first else []), watch := Watch()]
             trainer = training.trainer(
-                *(len(inputs), network.loss), validates=val is not None, seed=seeds[place], callbacks=told
+                *(len(part.X), network.loss), validates=val is not None, seed=seeds[place], callbacks=told
             )
-            history = trainer.fit(*(network, inputs, targets, X_val, y_val), sample_weight=rows.weights, val_weight=val_weight)
+            val_rows = (None, None, None) if val is None else (val.X, targets(val), val.weights)
+            history = trainer.fit(
+                *(network, part.X, targets(part), *val_rows[:2]), sample_weight=part.weights, val_weight=val_rows[2]
+            )
             return Training(network, history, watch.state.best_epoch, trainer.epochs)
 
         callbacks = [] if first else [*([PrintLoss()] if self.verbose else []), *(self.callbacks or [])]
         trainings = train_all(train, len(seeds), callbacks)
-        network = together([one.network for one in trainings])
-        if scale is not None:
-            bring_to_units(network, scale, rows.y)
-        finished = finish(
-            network,
-            Part(inputs, rows.y, rows.weights),
-            None if X_val is None or val is None else Part(X_val, val.y, val.weights),
-            blend_linear=training.blend_linear,
-            calibrate=training.calibrate,
-            threshold=training.threshold,
-            monitor=training.metric,
-            known=first.finished if first else None,
-        )
-        problems: list[Warning] = []
-        if val is not None:
-            problems = list(no_better(network.loss, finished, val.y, val.weights, rows.y, rows.weights))
-        model = Model(finished.network, preprocessor, outputs, threshold=finished.threshold)
+        chosen: dict[str, Any] = {"blend_linear": training.blend_linear, "calibrate": training.calibrate}
+        finished = []
+        for place, (part, val) in enumerate(parts):
+            network = together([one.network for one in trainings[place :: len(parts)]])
+            if scale is not None:
+                bring_to_units(network, scale, part.y)
+            known = first.finished[place] if first else None
+            finished.append(finish(network, part, val, **chosen, threshold=HALF, monitor=training.metric, known=known))
+        network = together([one.network for one in finished])
+        threshold, problems = first.model.threshold if first else training.threshold, []
+        if validated := held_out(finished, [val for _, val in parts]):
+            share = float(np.mean([one.linear_share for one in finished]))
+            problems = list(no_better(network.loss, *validated, rows.y, rows.weights, linear_share=share))
+            threshold = threshold_for(threshold, training.metric, network.loss, *validated)
+        model = Model(network, preprocessor, outputs, threshold=float(threshold))
         return Trained(model, trainings, finished, problems)
 
     def _refit(self, rows: Rows, settings: Parts, seeds: Sequence[int], first: Trained) -> Trained:
         """Train on all rows for as many epochs as were best, in a training that would have had as many as the first one."""
         training = msgspec.structs.replace(settings.training, epochs=first.trainings[0].n_epochs)
-        return self._train(rows, None, replace(settings, training=training), seeds, first)
+        return self._train(rows, [(rows, None)], replace(settings, training=training), seeds, first)
 
     # Predicting.
 

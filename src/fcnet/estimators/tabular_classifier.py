@@ -61,8 +61,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     refit : bool
         Train again on all rows, up to the epoch that was best, and keep the last epochs.
     n_ensemble : int or "auto"
-        Networks trained with seeds of their own, whose probabilities are averaged; "auto" is two for up to 4,000 rows to
-        train on, and else one.
+        Networks trained with seeds of their own, whose probabilities are averaged; "auto" is five for up to 1,000 rows
+        to train on, two for up to 4,000, and else one. Each is validated on rows of its own, as long as there are others.
     settings : dict, optional
         Settings that are seldom changed, by their names in `fcnet.training.tabular.TabularSettings` and `TabularTraining`, and
         in `fcnet.preprocessing.Table`.

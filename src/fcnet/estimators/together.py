@@ -3,11 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from fcnet.nn.network import FullyConnectedNet
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.threads import default_threads, share, use_threads
 from fcnet.training.callbacks import Callback
+from fcnet.training.finish import Finished, Part
 from fcnet.training.history import History
 from fcnet.training.state import TrainingState, set_checkpoints
+from fcnet.types import Array
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,18 @@ def train_all(train: Callable[[int, Sequence[Callback]], Training], n: int, call
     return [found[place] for place in range(n)]
 
 
-def together(networks: Sequence[TabularNet]) -> TabularNet:
+def together(networks: Sequence[FullyConnectedNet]) -> FullyConnectedNet:
     """Return the first of several networks, which from now on averages the predictions of all."""
     first, *others = networks
     set_checkpoints(first, [*first.checkpoints, *(params for network in others for params in network.all_params)])
     return first
+
+
+def held_out(finished: Sequence[Finished], folds: Sequence[Part | None]) -> tuple[Array, Array, Array | None] | None:
+    """Return the logits of all validation rows, each by the networks that it has validated, their targets and weights."""
+    logits = [one.val_logits for one in finished if one.val_logits is not None]
+    parts = [fold for fold in folds if fold is not None]
+    weights = [part.weights for part in parts if part.weights is not None]
+    if not parts:
+        return None
+    return np.concatenate(logits), np.concatenate([part.y for part in parts]), np.concatenate(weights) if weights else None

@@ -38,7 +38,7 @@ class SquaredLoss(Elementwise):
         return logits
 
     def averaged(self, logits: Array) -> Array:
-        return np.asarray(logits.mean(axis=0))
+        return np.asarray(logits.mean(axis=0, dtype=np.float64).astype(logits.dtype))  # that of equal ones is exact
 
     def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
         return graph.add("ReduceMean", logits, axes=[1], keepdims=0)
@@ -162,7 +162,7 @@ class QuantileLoss(SquaredLoss):
         return self._sorted_to_onnx(graph, logits, axis=1)
 
     def averaged(self, logits: Array) -> Array:
-        return np.asarray(np.sort(logits, axis=2).mean(axis=0))
+        return super().averaged(np.sort(logits, axis=2))
 
     def averaged_to_onnx(self, graph: "Graph", logits: str, number: Number, n_networks: int) -> str:
         return super().averaged_to_onnx(graph, self._sorted_to_onnx(graph, logits, axis=2), number, n_networks)

@@ -6,11 +6,11 @@ from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.losses import Loss
 from fcnet.nn.tabular_network import TabularNet
 from fcnet.training.baselines import OF_LINEAR, fit_linear, rows_to_fit
-from fcnet.training.calibration import few_enough
+from fcnet.training.calibration import effective_rows, few_enough
 from fcnet.training.target_scale import meet_constants
 from fcnet.types import Array
 
-SHARES = np.arange(10) / 10
+SHARES = np.linspace(0, 1, 11)
 
 
 def one_hot_inputs(X: Array, network: TabularNet) -> Array:
@@ -30,17 +30,18 @@ def one_hot_inputs(X: Array, network: TabularNet) -> Array:
     return found
 
 
-def best_share(loss: Loss, logits: Array, linear: Array, y: Array, weights: Array | None = None) -> float:
-    """Return how large a share of a linear model's logits (n, k) gives the least loss together with those of networks.
+def mean_share(loss: Loss, logits: Array, linear: Array, y: Array, weights: Array | None = None) -> float:
+    """Return the share of a linear model's logits (n, k) with those of networks: a mean of shares, each by its likelihood.
 
-    The logits of these, (n_networks, n, k), are blended one by one, as `TabularNet.with_shortcut` does, and then averaged.
+    With all shares alike before, that is what is to be expected after having seen the rows; of many rows it is the best share.
+    The likelihood is that of classes, or of values with normal errors, whose variance is what they have. The logits of the
+    networks, (n_networks, n, k), are blended one by one, as `TabularNet.with_shortcut` does, and then averaged.
     """
     logits, linear = logits.astype(np.float64), linear.astype(np.float64)
-
-    def cost(share: float) -> float:
-        return loss.value(loss.averaged((1 - share) * logits + share * linear), y, weights)
-
-    return float(min(SHARES, key=cost))
+    costs = np.array([loss.value(loss.averaged((1 - share) * logits + share * linear), y, weights) for share in SHARES])
+    if not loss.has_labels:
+        costs = np.log(np.maximum(costs, np.finfo(costs.dtype).tiny)) / 2
+    return float(np.average(SHARES, weights=np.exp(effective_rows(len(y), weights) * (costs.min() - costs))))
 
 
 def blend(
@@ -62,8 +63,8 @@ def blend(
     X, y : arrays (n, n_inputs) and (n,) or (n, n_outputs)
         Preprocessed training rows, and their targets in the unit of the network's predictions.
     X_val, y_val : likewise, optional
-        Rows that choose the share, in steps of a tenth from 0 to .9, by the least loss of the predictions that are averaged.
-        Of more than two million logits as many rows as have these are used, drawn at random, always the same ones.
+        Rows that choose the share, see `mean_share`. Of more than two million logits as many rows as have these are used,
+        drawn at random, always the same ones.
     weights, val_weights : arrays (n,), optional
         How much each row counts.
     share : float, optional
@@ -72,11 +73,12 @@ def blend(
     Returns
     -------
     network : TabularNet
-        One that meets targets that are always the same exactly. It is the given one where the share is 0: also for other
-        losses than the cross-entropy of classes and the squared error, and without validation rows.
+        One that meets targets that are always the same exactly. It is the given one for other losses than the
+        cross-entropy of classes and the squared error, and without validation rows.
     share : float
+        0 where nothing is blended in.
     """
-    if network.loss.name not in OF_LINEAR or share == 0 or (share is None and X_val is None):
+    if network.loss.name not in OF_LINEAR or (share is None and X_val is None):
         return network, 0.0
     n_inputs = network.n_numbers + sum(network.category_sizes) + len(network.category_sizes)
     rows = rows_to_fit(len(X), n_inputs, network.n_classes)
@@ -88,9 +90,7 @@ def blend(
         assert X_val is not None
         assert y_val is not None
         linear_logits = np.asarray(one_hot_inputs(X_val, network) @ W) + bias
-        share = best_share(network.loss, *few_enough(logits_of_each(network, X_val), linear_logits, y_val, val_weights))
-    if not share:
-        return network, 0.0
+        share = mean_share(network.loss, *few_enough(logits_of_each(network, X_val), linear_logits, y_val, val_weights))
     blended = network.with_shortcut(share, W, bias)
     if not network.loss.has_labels:  # the bias is rounded
         meet_constants(blended, y)

@@ -26,7 +26,7 @@ from fcnet.types import Array
 LEAST_EPOCHS, MOST_EPOCHS, ROWS_OF_MOST = 8, 64, 10_000
 ROWS_OF_A_BATCH, LEAST_BATCH, MOST_BATCH = 2.0, 32, 1024
 RATE, RATE_OF_VALUES = 0.04, 0.2  # of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart 2024)
-MOST_ROWS_FOR_TWO = 4000
+MOST_ROWS_FOR_FIVE, MOST_ROWS_FOR_TWO = 1000, 4000
 ROWS_OF_BINS = 100_000  # on which quantiles are found
 
 
@@ -49,8 +49,8 @@ def rate_for(loss: Loss) -> float:
 
 
 def ensemble_for(n_rows: int) -> int:
-    """Return how many networks are trained on so many rows: two, or one of more than 4,000 rows."""
-    return 2 if n_rows <= MOST_ROWS_FOR_TWO else 1
+    """Return how many networks are trained on so many rows: five of up to 1,000, two of up to 4,000, and one of more."""
+    return 5 if n_rows <= MOST_ROWS_FOR_FIVE else 2 if n_rows <= MOST_ROWS_FOR_TWO else 1
 
 
 class TabularSettings(Settings, tag_field="kind", tag="tabular"):
@@ -184,9 +184,9 @@ class TabularTraining(Settings):
     ] = 0.995
     best_epochs: Annotated[Count, Meta(description="So many of the best epochs are kept, and their predictions averaged.")] = 3
     blend_linear: Annotated[
-        bool, Meta(description="Blend in the logits of a linear model, with the share that is best on the validation rows.")
+        bool, Meta(description="Blend in the logits of a linear model, by a share that the validation rows choose.")
     ] = True
-    calibrate: Annotated[bool, Meta(description="Divide logits by the temperature with the least log-loss.")] = True
+    calibrate: Annotated[bool, Meta(description="Divide logits by a temperature that the validation rows choose.")] = True
     threshold: Annotated[
         Threshold | Auto,
         Meta(
@@ -197,8 +197,8 @@ class TabularTraining(Settings):
     n_ensemble: Annotated[
         Count | Auto,
         Meta(
-            description="Networks with seeds of their own, whose predictions are averaged; auto is two for up to 4,000 rows to "
-            "train on, and else one."
+            description="Networks with seeds of their own, whose predictions are averaged; auto is five for up to 1,000 rows "
+            "to train on, two for up to 4,000, and else one. Each is validated on rows of its own."
         ),
     ] = "auto"
 
@@ -210,6 +210,10 @@ class TabularTraining(Settings):
     def metric(self) -> str:
         """The name of the metric by which an epoch is kept."""
         return "loss" if self.monitor == AUTO else self.monitor
+
+    def networks_for(self, n_rows: int) -> int:
+        """Return how many networks are trained on so many rows."""
+        return ensemble_for(n_rows) if self.n_ensemble == AUTO else int(self.n_ensemble)
 
     def trainer(
         self,
