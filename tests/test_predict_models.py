@@ -57,6 +57,7 @@ def test_ids_and_row_numbers_are_written_beside_predictions(run, table, tmp_path
 
 
 @pytest.mark.filterwarnings("ignore::fcnet.errors.DataWarning")  # of the column that the target is made of
+@pytest.mark.filterwarnings("ignore:The network:sklearn.exceptions.ConvergenceWarning")  # of three epochs
 def test_quantiles_of_an_estimator_are_intervals(table, tmp_path):
     frame = pl.read_csv(table).drop("id", "label").with_columns(y=pl.col("size") * 3 + 1)
     model = TabularRegressor(loss="quantile", quantiles=[0.1, 0.5, 0.9], hidden_sizes=[8], epochs=3, random_state=0)

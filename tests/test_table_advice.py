@@ -92,7 +92,7 @@ def test_noise_that_validation_rows_are_lucky_with_is_told(kind):
             kind(**SMALL | {"random_state": seed}).fit(X, y)
         said += [str(warning.message) for warning in caught if warning.category is ConvergenceWarning]
     assert len(said) >= 2
-    assert any("by more than chance: on the 60 validation rows" in each for each in said)
+    assert any("better than the class shares: on the 60 validation rows" in each for each in said)
 
 
 def lucky(n, gain):
@@ -110,7 +110,7 @@ def test_a_gain_within_chance_is_none_where_rows_are_many_enough_to_tell(n, gain
     said = list(no_better(network.loss, network.logits(X), y, None, y, None))
     assert len(said) == is_told
     if gain > 0 and is_told:
-        assert "the class shares, by more than chance: on the 400" in str(said[0])
+        assert "not clearly better than the class shares: on the 400" in str(said[0])
 
 
 def test_the_gain_is_paired_and_rows_count_by_their_weights():

@@ -88,11 +88,11 @@ def no_better(
     if loss.has_labels and weighted_mean(other, weights) * len(y) < 1:  # the shares leave nothing to learn
         return
     reached, without = (number_words(weighted_mean(losses, weights)) for losses in (own, other))
-    by_chance = ", by more than chance" * (gain > 0)
+    better = "not clearly better" if gain > 0 else "no better"
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
     blended = ", with a linear model blended in," * (linear_share > 0)
     yield ConvergenceWarning(
-        f"The network{blended} predicts no better than {what}{by_chance}: on the {len(y):,} validation rows its {cost} is "
+        f"The network{blended} predicts {better} than {what}: on the {len(y):,} validation rows its {cost} is "
         f"{reached}, and {without} without any column. The columns may say nothing of the target. If they do, try more rows, "
         "or another learning_rate or monitor."
     )
