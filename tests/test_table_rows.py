@@ -52,6 +52,7 @@ def test_a_preprocessor_is_fitted_on_the_rows_of_a_part(frame):
             np.testing.assert_array_equal(of_rows.arrays()[name], values)
 
 
+@pytest.mark.filterwarnings("ignore:The network:sklearn.exceptions.ConvergenceWarning")  # of two epochs
 def test_true_and_false_are_a_category_of_two_however_they_are_written():
     rng = np.random.default_rng(0)
     x, flag = rng.standard_normal(80), rng.random(80) < 0.5

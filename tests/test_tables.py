@@ -418,6 +418,7 @@ def test_categories_are_known_again_however_they_are_written(coded, tmp_path):
     assert run("predict", coded, tmp_path / "new.parquet").stdout == said[0]
 
 
+@pytest.mark.filterwarnings("ignore::fcnet.errors.DataWarning")  # of categories that are new on purpose
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_numbers_that_are_categories(tmp_path, ending):
     rng = np.random.default_rng(0)
@@ -455,6 +456,7 @@ def test_codes_keep_their_zeros(tmp_path):
     assert load_dataset(str(path), category=["code"]).X_train["code"].unique().sort().to_list() == ["01", "1"]
 
 
+@pytest.mark.filterwarnings("ignore::fcnet.errors.DataWarning")  # of categories that are new on purpose
 def test_a_graph_knows_booleans_and_numbers_by_all_the_names_that_programs_write(coded, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     assert run("export", coded, "--to", tmp_path / "m.onnx").exit_code == 0

@@ -127,7 +127,7 @@ def repeated_rows(X: Any, y: Array, X_val: Any, y_val: Array) -> int:
     few = different.sample(min(len(different), 2 * AT_FIRST), seed=0)
     same = 1.0
     for series in few:
-        counts = series.value_counts()["count"].to_numpy().astype(np.float64)
+        counts = series.alias("value").value_counts()["count"].to_numpy().astype(np.float64)
         same *= float((counts * (counts - 1)).sum()) / (len(few) * max(1, len(few) - 1))
     return n if len(y_val) * min(1.0, len(y) * same) <= BY_CHANCE * n else 0
 

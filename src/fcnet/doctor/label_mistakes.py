@@ -20,7 +20,7 @@ def mistake_findings(probabilities: Array, labels: Array) -> Iterator[Finding]:
     share, rows = found
     yield Finding(
         code="label-mistakes",
-        severity="warning",
+        severity="note",
         message=f"About {share:.0%} of labels may be wrong: the network errs nearly as often where it is sure as elsewhere. It "
         f"disagrees most with those of the validation rows {', '.join(map(str, rows[:SHOWN]))}.",
         evidence={"share": share, "rows": rows[:SHOWN].tolist(), "suspects": len(rows)},

@@ -95,9 +95,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     Examples
     --------
     >>> import polars as pl
-    >>> X = pl.DataFrame({"size": [1.0, 2.5, None, 0.5] * 20, "colour": ["red", "blue", "blue", "red"] * 20})
-    >>> model = TabularClassifier(hidden_sizes=[16], epochs=10, random_state=0).fit(X, ["a", "b", "b", "a"] * 20)
-    >>> model.predict(pl.DataFrame({"colour": ["red", "blue"], "size": [0.7, 2.4]})).tolist()
+    >>> rng = np.random.default_rng(0)
+    >>> X = pl.DataFrame({"size": rng.uniform(0, 3, 200), "colour": rng.choice(["red", "blue"], 200)})
+    >>> y = np.where(X["size"] + (X["colour"] == "blue") > 2, "b", "a")
+    >>> model = TabularClassifier(hidden_sizes=[16], epochs=20, random_state=0).fit(X, y)
+    >>> model.predict(pl.DataFrame({"colour": ["red", "blue"], "size": [0.5, 2.5]})).tolist()
     ['a', 'b']
     """
 
