@@ -84,7 +84,8 @@ def test_pytorch_agrees(activation, loss, weights, dropout):
     smoothing = 0.2 if loss in CLASSIFYING else 0.0
     params = {name: torch.tensor(p, requires_grad=True) for name, p in net.params.items()}
     seed = draw_seed(np.random.default_rng(7))
-    mask = (numbers(seed, (len(X), 8)) / N_NUMBERS >= dropout) / (1 - dropout)
+    below = round(dropout * N_NUMBERS)
+    mask = (numbers(seed, (len(X), 8)) >= below) * (N_NUMBERS / (N_NUMBERS - below))
     logits = (act(torch.tensor(X) @ params["W1"] + params["b1"]) * torch.tensor(mask)) @ params["W2"] + params["b2"]
     target, tau = torch.tensor(y), torch.tensor([0.1, 0.4, 0.5, 0.9], dtype=torch.float64)
     rows = {

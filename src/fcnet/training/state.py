@@ -96,8 +96,7 @@ class TrainingState:
     y: Array | None = None
     gradients: Params = field(default_factory=dict)
     """Of the last batch, without a penalty that the update rule adds; buffers that hold until the network computes again."""
-    before: Params | None = None
-    """The parameters before the last update; None unless that was asked for before it."""
+    before: Params | None = None  # the parameters before the last update, if that was asked for
     _is_asked: bool = field(default=False, init=False, repr=False)
     _update: Params | None = field(default=None, init=False, repr=False)
     _activations: tuple[int, list[Array]] = field(default=(-1, []), init=False, repr=False)
