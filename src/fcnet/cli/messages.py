@@ -49,9 +49,9 @@ def warn_of_findings(run: Path, metrics: Mapping[str, Any]) -> None:
     from fcnet.experiments.attendance import findings_of, has_findings
 
     members = len(metrics.get("members", ()))
-    if members or not has_findings(run, dict(metrics)):
+    if members or not has_findings(run, metrics):
         warn_of(metrics, "val")
-    for finding, n in findings_of(run, dict(metrics)):
+    for finding, n in findings_of(run, metrics):
         of = f", in {n} of {members} networks" if members else ""
         show_warning(" ".join(filter(None, [finding.message, finding.remedy, f"[{finding.code}{of}]"])))
 

@@ -24,7 +24,12 @@ from fcnet.types import Array
 SCALES = ("inputs", "targets")
 
 
-def preflight(
+def preflight(network: FullyConnectedNet, X: Any, y: Any, *val: Any, **settings: Any) -> list[Finding]:
+    """Return what is found in data and network before training, as `looked_at` does."""
+    return looked_at(network, X, y, *val, **settings)[1]
+
+
+def looked_at(
     network: FullyConnectedNet,
     X: Any,
     y: Any,
@@ -35,8 +40,8 @@ def preflight(
     judged: Collection[str] = SCALES,
     names: Sequence[str] = (),
     seed: int = 0,
-) -> list[Finding]:
-    """Return what is found in data and network before training; rows with wrong values or labels are then left out.
+) -> tuple[Rows, list[Finding]]:
+    """Return the rows whose values and labels are sound, and what is found in data and network before training.
 
     Parameters
     ----------
@@ -61,22 +66,6 @@ def preflight(
     InputError
         If shapes do not fit.
     """
-    return looked_at(network, X, y, X_val, y_val, begins=begins, judged=judged, names=names, seed=seed)[1]
-
-
-def looked_at(
-    network: FullyConnectedNet,
-    X: Any,
-    y: Any,
-    X_val: Any = None,
-    y_val: Any = None,
-    *,
-    begins: bool | None = None,
-    judged: Collection[str] = SCALES,
-    names: Sequence[str] = (),
-    seed: int = 0,
-) -> tuple[Rows, list[Finding]]:
-    """Return the rows that are sound, and what `preflight` finds."""
     rng = np.random.default_rng(seed)
     n_numbers = network.n_numbers if isinstance(network, TabularNet) else network.layer_sizes[0]
     own: dict[str, Any] = {"n_inputs": network.layer_sizes[0], "dtype": network.dtype}

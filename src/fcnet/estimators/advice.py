@@ -40,7 +40,8 @@ def nothing_learnt(network: FullyConnectedNet, X: Any, y: Array, weights: Array 
         rows = np.random.default_rng(0).choice(n, ROWS_TO_JUDGE_BY, replace=False)
         X, y, weights = X[rows], y[rows], None if weights is None else weights[rows]
     loss = network.loss
-    reached, without = _costs(loss, network.logits(X), y, weights, loss.constant_logits(y, network.n_classes, weights))
+    constant = np.broadcast_to(loss.constant_logits(y, network.n_classes, weights), (len(y), network.n_classes))
+    reached, without = (loss.value(logits, y, weights) for logits in (network.logits(X), constant))
     if reached >= without and (y != y[0]).any():  # a constant target needs no inputs
         own, other = map(number_words, (reached, without))
         yield ConvergenceWarning(
@@ -96,8 +97,3 @@ def no_better(
         f"{reached}, and {without} without any column. The columns may say nothing of the target. If they do, try more rows, "
         "or another learning_rate or monitor."
     )
-
-
-def _costs(loss: Loss, logits: Array, y: Array, weights: Array | None, constant: Array) -> tuple[float, float]:
-    """Return the loss of a network's logits, and that of the same logits for all rows."""
-    return loss.value(logits, y, weights), loss.value(np.broadcast_to(constant, logits.shape), y, weights)

@@ -1,6 +1,6 @@
 """The doctor at a run: it watches the training, looks at the predictions, and leaves ``findings.json``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,7 +67,7 @@ def _of_predictions(job: Job, trained: Trained, metrics: dict[str, Any]) -> Iter
         yield Finding(code=codes[0] if codes else OF_BASELINES[0], severity="warning", message=" ".join(said))
 
 
-def findings_of(run: Path, metrics: dict[str, Any]) -> list[tuple[Finding, int]]:
+def findings_of(run: Path, metrics: Mapping[str, Any]) -> list[tuple[Finding, int]]:
     """Return what was found in a run, without notes, and in how many of its trainings each code was.
 
     Of an ensemble that is said of its members; how it does beside baselines is not, as that of members is no matter.
@@ -83,7 +83,7 @@ def findings_of(run: Path, metrics: dict[str, Any]) -> list[tuple[Finding, int]]
     return list(counted.values())
 
 
-def has_findings(run: Path, metrics: dict[str, Any]) -> bool:
+def has_findings(run: Path, metrics: Mapping[str, Any]) -> bool:
     """Return whether the doctor was at each training of a run."""
     folders = [run / member["run"] for member in metrics.get("members", [])] or [run]
     return all((folder / FINDINGS).exists() for folder in folders)
