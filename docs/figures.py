@@ -18,6 +18,7 @@ from fcnet.data import load_dataset
 from fcnet.plots import BLUE, INK, ORANGE
 from fcnet.preprocessing import Scaling
 from fcnet.training.schedules import SCHEDULES, get_schedule
+from fcnet.training.smoothness import roughness
 from fcnet.training.updates import get_update
 
 GREEN, VIOLET, GREY, ROSE = "#2f9e76", "#9a6bc9", "#8a94a0", "#c2517f"
@@ -50,7 +51,7 @@ def learning_curves() -> dict[str, Figure]:
     net = FullyConnectedNet([64, 36, 10], weight_init=0.01, seed=0, engine="numpy")  # so small, what is learnt outweighs it
     trainer.fit(net, *digits())
     images = plots.weight_images(net.params["W1"], (8, 8, 1))
-    grid = plots.image_grid(images[np.argsort(plots.roughness(images), kind="stable")])
+    grid = plots.image_grid(images[np.argsort(roughness(images), kind="stable")])
     weights, axes = blank("Weights of the first layer", (3.6, 3.6))
     axes.imshow(grid[..., 0], cmap="gray", interpolation="nearest")
     return {

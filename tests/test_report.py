@@ -26,6 +26,7 @@ from fcnet.files import save_tensors
 from fcnet.model_file import load, save
 from fcnet.report import write_report
 from fcnet.training.history import History
+from fcnet.training.smoothness import has_structure, roughness
 
 pytestmark = pytest.mark.charts
 
@@ -279,14 +280,14 @@ def test_what_the_first_layer_looks_for_is_shown_where_it_has_structure(run: Pat
 
 def test_roughness_is_one_for_noise_and_none_for_what_is_smooth() -> None:
     noise = np.random.default_rng(0).standard_normal((1000, 8, 8, 1))
-    assert plots.roughness(noise).mean() == pytest.approx(1, abs=0.02)  # five standard errors of 0.1 / sqrt(1000)
-    assert plots.has_structure(noise).mean() < 0.01
+    assert roughness(noise).mean() == pytest.approx(1, abs=0.02)  # five standard errors of 0.1 / sqrt(1000)
+    assert has_structure(noise).mean() < 0.01
     ramp = np.arange(64.0).reshape(1, 8, 8, 1) % 8
     checks = np.indices((8, 8)).sum(axis=0).reshape(1, 8, 8, 1) % 2.0
     # Of a ramp: half of the steps are 1 and half 0, the variance is 5.25 · 64 / 63; of a chessboard all steps are 1.
-    np.testing.assert_allclose(plots.roughness(ramp), 0.5 / (2 * 5.25 * 64 / 63))
-    np.testing.assert_allclose(plots.roughness(checks), 1 / (2 * 0.25 * 64 / 63))
-    assert plots.roughness(np.ones((1, 8, 8, 1))) == plots.roughness(np.ones((1, 1, 1, 3))) == 1
+    np.testing.assert_allclose(roughness(ramp), 0.5 / (2 * 5.25 * 64 / 63))
+    np.testing.assert_allclose(roughness(checks), 1 / (2 * 0.25 * 64 / 63))
+    assert roughness(np.ones((1, 8, 8, 1))) == roughness(np.ones((1, 1, 1, 3))) == 1
 
 
 @pytest.mark.parametrize("padding", [0, 1, 3])

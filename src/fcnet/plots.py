@@ -242,24 +242,6 @@ def image_grid(images: Array, ubound: float = 255.0, padding: int = 1) -> Array:
     return grid
 
 
-def roughness(images: Array) -> Array:
-    """Return how much neighbouring pixels of each image (n, height, width, channels) differ: 1 as in noise, 0 not at all.
-
-    It is the mean square of their differences, over twice the variance of the pixels. An image of one shade counts as noise.
-    """
-    steps = [np.square(np.diff(images, axis=axis)).reshape(len(images), -1) for axis in (1, 2)]
-    variance = images.reshape(len(images), -1).var(axis=1, ddof=1) if images[0].size > 1 else np.zeros(len(images))
-    differences = np.concatenate(steps, axis=1)
-    if not differences.shape[1]:
-        return np.ones(len(images))
-    return np.where(variance > 0, differences.mean(axis=1) / np.where(variance > 0, 2 * variance, 1), 1.0)
-
-
-def has_structure(images: Array) -> Array:
-    """Return of each image whether it is smoother than noise is by chance, which happens to one in a hundred at most."""
-    return np.asarray(roughness(images) < 1 - 2 / np.sqrt(images[0].size))
-
-
 def weight_images(W1: Array, image_shape: tuple[int, ...], at_most: int = 100) -> Array:
     """Return the weights of the first hidden units as images (n, height, width, channels), for `image_grid`."""
     return np.asarray(W1.T[:at_most].reshape(-1, *image_shape))

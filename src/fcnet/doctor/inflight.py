@@ -1,5 +1,6 @@
 """The doctor as a callback: what it sees while a network trains, and what it says of that."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 from fcnet.doctor.course import Course
 from fcnet.doctor.curve import Curve
 from fcnet.doctor.finding import Findings
+from fcnet.doctor.first_layer import with_first_layer
 from fcnet.doctor.judge import judge, judge_midway
-from fcnet.doctor.looks import Look, look
+from fcnet.doctor.looks import Look, look, weight_names
 from fcnet.doctor.reference import Reference, reference
+from fcnet.errors import InputError
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 from fcnet.types import Array, is_sparse
@@ -33,6 +36,8 @@ class Doctor(Callback):
     validation : pair of arrays (m, n_inputs) and (m,) or (m, n_outputs), optional
         The rows that the network is validated on. With them a network whose training and validation are equally poor is
         compared with other models after the training, which takes a second or more.
+    image_shape : tuple of ints (height, width, channels), optional
+        Of the images that rows are. Findings then say how smooth the weights of the first layer are.
 
     Attributes
     ----------
@@ -52,8 +57,13 @@ class Doctor(Callback):
     ['learning-rate-too-low']
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None, validation: tuple[Any, Array] | None = None) -> None:
-        self.settings, self.validation = dict(settings or {}), validation
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        validation: tuple[Any, Array] | None = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        self.settings, self.validation, self.image_shape = dict(settings or {}), validation, image_shape
         self.findings, self.first_seen = Findings(), dict[str, int]()
 
     def on_train_begin(self, state: TrainingState) -> None:
@@ -62,6 +72,8 @@ class Doctor(Callback):
         self._chance, self._input_size, self._next_judgement = None, None, state.epoch + 1
         if state.X is None or state.y is None:
             return
+        if self.image_shape is not None:
+            self._first_weights(state)  # which is an error before the training, not after it
         loss, y = state.network.loss, state.y[:: max(1, len(state.y) // ROWS_OF_CHANCE)]
         probe = state.probe
         assert probe is not None
@@ -93,12 +105,21 @@ class Doctor(Callback):
     def on_train_end(self, state: TrainingState) -> None:
         is_over = state.divergence is not None or state.stop_reason is not None or state.epoch == state.n_epochs
         if is_over and state.X is not None:
-            self._note(judge(self._course(state), lambda: self._reference(state), self.settings), state)
+            found = judge(self._course(state), lambda: self._reference(state), self.settings)
+            if self.image_shape is not None:
+                found = with_first_layer(found, self._first_weights(state), self.image_shape)
+            self._note(found, state)
 
     def _note(self, findings: Findings, state: TrainingState) -> None:
         self.findings = findings
         for finding in findings:
             self.first_seen.setdefault(finding.code, state.iteration)
+
+    def _first_weights(self, state: TrainingState) -> Array:
+        weights = state.network.params[weight_names(state.network)[0]]
+        if self.image_shape is not None and len(weights) != math.prod(self.image_shape):
+            raise InputError(f"image_shape {self.image_shape} does not fit {len(weights)} inputs.")
+        return weights
 
     def _course(self, state: TrainingState) -> Course:
         n_val = None if self.validation is None else len(self.validation[1])

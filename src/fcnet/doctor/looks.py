@@ -47,7 +47,7 @@ class Look:
 
 def look(state: TrainingState) -> Look | None:
     """Return what is seen after a batch whose update was asked for; None where it was not, or there are no such weights."""
-    network, names = state.network, _weight_names(state.network)
+    network, names = state.network, weight_names(state.network)
     gradients = _norms(state.gradients, names)  # before anything else, as it is in buffers
     update = state.update
     if update is None or state.before is None or not names:
@@ -67,7 +67,7 @@ def look(state: TrainingState) -> Look | None:
     )
 
 
-def _weight_names(network: Any) -> list[str]:
+def weight_names(network: Any) -> list[str]:
     """Return the names of the weights of affine layers; of a network of one's own, those of two or more dimensions."""
     layers = getattr(network, "layers", None)
     if layers is None:

@@ -38,7 +38,8 @@ class Attendance:
         parts = (recipe.training, recipe.network)
         settings = {name: getattr(part, name) for part in parts for name in ADVISED if hasattr(part, name)}
         self.path = run / FINDINGS
-        self.doctor = Doctor(settings, (X_val, scale.apply(data.y_val) if scale else data.y_val))
+        image_shape = data.image_shape if recipe.preprocessing.keeps_pixels else None
+        self.doctor = Doctor(settings, (X_val, scale.apply(data.y_val) if scale else data.y_val), image_shape)
         self.others: list[Finding] = []
 
     def look_at(self, job: Job, trained: Trained, metrics: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from fcnet.report.table import about_table, figures
 from fcnet.report.weights import as_png, averages_channels, first_layer
 from fcnet.training.history import History
 from fcnet.training.metrics import class_counts, f1_scores
+from fcnet.training.smoothness import has_structure
 from fcnet.training.trainer import TRAIN_ROWS
 from fcnet.types import Array
 from fcnet.words import duration_words
@@ -137,7 +138,7 @@ def _templates(model: Model) -> dict[str, str] | None:
         return None
     product = reduce(np.matmul, (network.params[layer.W] for layer in network.affine))
     images = (product - product.mean(axis=1, keepdims=True)).T.reshape(-1, *shape)
-    if not plots.has_structure(images).any():
+    if not has_structure(images).any():
         return None
     largest = np.abs(images).reshape(len(images), -1).max(axis=1).reshape(-1, 1, 1, 1)
     images = 127.5 + 127.5 * images / np.where(largest > 0, largest, 1)

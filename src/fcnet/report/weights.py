@@ -8,6 +8,7 @@ import numpy as np
 
 from fcnet import plots
 from fcnet.model import Model
+from fcnet.training.smoothness import has_structure, roughness
 from fcnet.types import Array
 
 TILES = (12, 48)  # where none has structure, and at most
@@ -42,8 +43,8 @@ def first_layer(model: Model) -> dict[str, Any] | None:
     if seen is None:
         return None
     images = plots.weight_images(seen.weights, seen.image_shape, at_most=seen.weights.shape[1])
-    structured = int(plots.has_structure(images).sum())
-    order = np.argsort(plots.roughness(images), kind="stable")
+    structured = int(has_structure(images).sum())
+    order = np.argsort(roughness(images), kind="stable")
     shown = images[order[: np.clip(structured, *TILES)]]
     return {
         "n": len(images),
