@@ -11,6 +11,7 @@ from fcnet.doctor.looks import Look
 from fcnet.errors import DivergedError
 from fcnet.types import Array
 
+FEWEST_LATE = 5
 TINY_GAIN, LARGE_GAIN = 0.1, 4.0  # of weights that begin near zero, or so large that activations or scores explode
 
 
@@ -39,8 +40,9 @@ class Course:
 
     @cached_property
     def late(self) -> Sequence[Look]:
-        """The looks in the second half."""
-        return self.looks[len(self.looks) // 2 :]
+        """The looks in the second half of the training; five, if these are more, and no more than half of all."""
+        n_late = sum(2 * seen.iteration > self.looks[-1].iteration for seen in self.looks)
+        return self.looks[max(len(self.looks) // 2, len(self.looks) - max(n_late, FEWEST_LATE)) :]
 
     @cached_property
     def early(self) -> Sequence[Look]:

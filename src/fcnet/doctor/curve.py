@@ -115,7 +115,7 @@ class Curve:
         """How much of the loss training has taken off, from the first batch on."""
         return 0.0 if self.parts is None else float(self.batches[0][:3].mean() - self.parts[-1])
 
-    @property
+    @cached_property
     def late_share(self) -> float:
         """How much of the fall was in the second half of the way: a half of a straight line, and 0 once it has settled."""
         if self.parts is None or self.fall <= 0:
@@ -130,7 +130,7 @@ class Curve:
         rises = np.maximum(np.diff(late), 0)
         return float(rises.mean()) / self.scale if len(rises) > 1 else 0.0
 
-    @property
+    @cached_property
     def peak(self) -> float:
         """The largest loss of a batch, as a share of the first, or of chance where the first is less.
 
@@ -151,7 +151,7 @@ class Curve:
         lowest = float(column.min())
         return float(column[-max(1, len(column) // 10) :].mean()) / lowest - 1 if lowest > 0 else 0.0
 
-    @property
+    @cached_property
     def still_improves(self) -> bool:
         """Whether the validation loss, or that of training, goes on falling in the last fifth of the epochs."""
         column = self.column("val_loss") if len(self.column("val_loss")) else self.losses

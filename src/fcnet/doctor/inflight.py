@@ -11,23 +11,25 @@ from fcnet.doctor.curve import Curve
 from fcnet.doctor.finding import Findings
 from fcnet.doctor.first_layer import with_first_layer
 from fcnet.doctor.judge import judge, judge_midway
-from fcnet.doctor.looks import Look, look, weight_names
+from fcnet.doctor.looks import Look, look, sample, weight_names
 from fcnet.doctor.reference import Reference, reference
 from fcnet.errors import InputError
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 from fcnet.types import Array, is_sparse
 
-LEAST_INTERVAL, LOOKS_AN_EPOCH = 64, 3
+LEAST_INTERVAL, LOOKS_AN_EPOCH, GROWTH = 64, 3, 8
 FEWEST_LOOKS = 4  # that a judgement midway goes by
 ROWS_OF_CHANCE = 10_000
+OVERHEAD = 2e6  # operations that take as long as what a look, or a step, does whatever the size of the network
 
 
 class Doctor(Callback):
-    """Looks at a few batches of each epoch, and says what is wrong with a training.
+    """Looks at a few batches of a training, and says what is wrong with it.
 
-    These are those after 1, 2, 4, 8 … batches, and then three in an epoch, with 64 batches at least from one to the next. A
-    look takes as long as a step or two.
+    These are those after 1, 2, 4, 8 … batches, and then three in an epoch, with 64 batches at least from one to the next, and
+    an eighth of all that there were. A look takes about as long as a step; where it takes longer, as with small batches for
+    large layers, looks are that much rarer.
 
     Parameters
     ----------
@@ -69,37 +71,44 @@ class Doctor(Callback):
     def on_train_begin(self, state: TrainingState) -> None:
         self.findings, self.first_seen = Findings(), {}
         self.looks: list[Look] = []
-        self._chance, self._input_size, self._next_judgement = None, None, state.epoch + 1
+        self._before: list[Array] | None = None
+        self._chance, self._input_size, self._next, self._next_judgement = None, None, 0, state.epoch + 1
         if state.X is None or state.y is None:
             return
         if self.image_shape is not None:
             self._first_weights(state)  # which is an error before the training, not after it
         loss, y = state.network.loss, state.y[:: max(1, len(state.y) // ROWS_OF_CHANCE)]
-        probe = state.probe
+        self._probe = probe = state.probe
         assert probe is not None
         n_outputs = state.network.logits(probe[:1]).shape[1]
         constant = np.broadcast_to(loss.constant_logits(y, n_outputs, None), (len(y), n_outputs))
         self._chance = float(loss.value(constant, y, None)) or None
         values = probe.data if is_sparse(probe) else probe
         self._input_size = float(np.sqrt(np.square(values, dtype=np.float64).mean())) if values.size else None
-        self._interval = max(LEAST_INTERVAL, state.total_iterations // state.n_epochs // LOOKS_AN_EPOCH)
-        self._next = state.iteration + 1
-        state.ask_for_update()
+        per_epoch = state.total_iterations // state.n_epochs
+        cost = _cost(state.network, probe.shape[0], state.X.shape[0] / per_epoch)
+        self._interval = max(LEAST_INTERVAL, int(LEAST_INTERVAL * cost), per_epoch // LOOKS_AN_EPOCH)
+        if weight_names(state.network):
+            self._next = 1
+            self._pass(state)
 
     def on_batch_end(self, state: TrainingState) -> None:
-        if state.iteration < self._next - 1:
+        if state.iteration < self._next - 1 or not self._next:
             return
-        if state.iteration >= self._next:
-            if (seen := look(state)) is not None:
-                self.looks.append(seen)
-            self._next = min(2 * state.iteration, state.iteration + self._interval)
-        if state.iteration == self._next - 1:
-            state.ask_for_update()
+        if state.iteration >= self._next and self._before is not None:
+            self.looks.append(look(state, self._before, self._probe))
+        self._pass(state)
+
+    def _pass(self, state: TrainingState) -> None:
+        """Take a sample of the weights if the next batch is to be looked at."""
+        while self._next <= state.iteration:
+            self._next = min(2 * self._next, self._next + max(self._interval, self._next // GROWTH))
+        self._before = sample(state.network) if state.iteration == self._next - 1 else None
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        if state.epoch < self._next_judgement or len(self.looks) < FEWEST_LOOKS:
+        if state.epoch < self._next_judgement or len(self.looks) < FEWEST_LOOKS or state.epoch == state.n_epochs:
             return
-        self._next_judgement = max(state.epoch + 1, int(1.5 * state.epoch))
+        self._next_judgement = 2 * state.epoch
         self._note(judge_midway(self._course(state)), state)
 
     def on_train_end(self, state: TrainingState) -> None:
@@ -130,3 +139,9 @@ class Doctor(Callback):
         if self.validation is None or state.X is None or state.y is None:
             return None
         return reference(state.network, state.X, state.y, *self.validation)
+
+
+def _cost(network: Any, n_probe: int, n_batch: float) -> float:
+    """Return how many steps a look takes as long as, by the products of both."""
+    n: int = sum(network.params[name].size for name in weight_names(network))
+    return (OVERHEAD + 2 * n_probe * n) / (OVERHEAD + 4 * n_batch * n)

@@ -1,5 +1,6 @@
 """What is seen of a network in the midst of its training, at a batch."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from fcnet.nn.activations import activation_name
+from fcnet.nn.hidden import hidden_outputs
 from fcnet.nn.layers import Affine
 from fcnet.nn.members import Heads
 from fcnet.training.state import TrainingState
 from fcnet.types import Array, Params
 
 TINY = 1e-30
+MOST_VALUES = 1 << 15  # of a matrix, by which its norm is known to a few parts in a thousand
 FLAT = {"tanh": (-0.98, 0.98), "logistic": (0.02, 0.98)}
 """Below and above these an activation hardly changes with its input."""
 
@@ -45,26 +48,38 @@ class Look:
     flat: Array
 
 
-def look(state: TrainingState) -> Look | None:
-    """Return what is seen after a batch whose update was asked for; None where it was not, or there are no such weights."""
+def look(state: TrainingState, before: Sequence[Array], probe: Any) -> Look:
+    """Return what is seen after a batch.
+
+    Parameters
+    ----------
+    state : TrainingState
+        As it is after the batch, of whose gradients nothing has been written over.
+    before : sequence of arrays
+        The `sample` of the network before it.
+    probe : array or CSR matrix (n_rows, n_inputs)
+        Rows that are sent through the hidden layers.
+    """
     network, names = state.network, weight_names(state.network)
-    gradients = _norms(state.gradients, names)  # before anything else, as it is in buffers
-    update = state.update
-    if update is None or state.before is None or not names:
-        return None
-    weights, outputs = _norms(state.before, names), state.activations
-    sizes = np.sqrt([network.params[name].shape[-1] for name in names])
-    kind = activation_name(network.activation) if hasattr(network, "activation") else None
-    low, high = FLAT.get(str(kind), (-np.inf, np.inf))
+    shapes = [network.params[name].shape for name in names]
+    gradients = _norms(_few(state.gradients, names), shapes)  # before anything else, as it is in buffers
+    weights = _norms(before, shapes)
+    updates = _norms([now - old for now, old in zip(_few(network.params, names), before, strict=True)], shapes)
+    kind, outputs = str(activation_name(getattr(network, "activation", ""))), hidden_outputs(network, probe)
     return Look(
         state.iteration,
-        _norms(update, names) / (weights + TINY),
+        updates / (weights + TINY),
         gradients,
         weights,
-        weights / sizes,
+        weights / np.sqrt([shape[-1] for shape in shapes]),
         [np.asarray((out <= 0).all(axis=0)) if kind == "relu" else np.zeros(out.shape[1], bool) for out in outputs],
-        np.array([float(((out < low) | (out > high)).mean()) for out in outputs]),
+        np.array([_flat(out, *FLAT[kind]) if kind in FLAT else 0.0 for out in outputs]),
     )
+
+
+def sample(network: Any) -> list[Array]:
+    """Return values of all weights, evenly spaced, as they are now; all of them of a matrix that is not large."""
+    return [values.copy() for values in _few(network.params, weight_names(network))]
 
 
 def weight_names(network: Any) -> list[str]:
@@ -75,7 +90,24 @@ def weight_names(network: Any) -> list[str]:
     return [layer.W for layer in layers if isinstance(layer, Affine | Heads)]
 
 
-def _norms(params: Params, names: Sequence[str]) -> Array:
+def _few(params: Params, names: Sequence[str]) -> list[Array]:
+    """Return views of 2¹⁵ values of each of some parameters, or up to 2¹⁶ where there are no more; of all columns alike."""
+    found = []
+    for name in names:
+        p = params[name]
+        step = max(1, p.size // MOST_VALUES)
+        while math.gcd(step, p.shape[-1]) > 1:
+            step += 1
+        found.append(p.reshape(-1)[::step])
+    return found
+
+
+def _norms(samples: Sequence[Array], shapes: Sequence[tuple[int, ...]]) -> Array:
+    """Return the norms of parameters of these shapes by samples of them."""
     with np.errstate(over="ignore", invalid="ignore"):
-        flat = [params[name].ravel() for name in names]
-        return np.sqrt([float(np.dot(p, p)) for p in flat])  # a dot product copies nothing
+        sums = [float(np.dot(p, p)) * (math.prod(shape) / len(p)) for p, shape in zip(samples, shapes, strict=True)]
+        return np.sqrt(sums)  # a dot product copies nothing
+
+
+def _flat(out: Array, low: float, high: float) -> float:
+    return float(((out < low) | (out > high)).mean())
