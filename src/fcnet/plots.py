@@ -55,7 +55,7 @@ def _line(axes: "Axes", x: list[int], y: Array, **style: Any) -> None:
         axes.set_xlim(x[0] - 1, x[0] + 1)
 
 
-def _legend(figure: "Figure") -> None:
+def add_legend(figure: "Figure") -> None:
     """Put the legend under the axes, where it hides nothing."""
     if not figure.axes[0].lines:
         _not_recorded(figure.axes[0])
@@ -80,7 +80,7 @@ def plot_loss(history: History) -> "Figure":
     if not iterations:
         rows = [row for row in history if "iteration" in row]
         _line(axes, [row["iteration"] for row in rows], np.array([row["loss"] for row in rows]), label="all rows")
-        _legend(figure)
+        add_legend(figure)
         return figure
     losses = np.array(history.batch_column("loss"))
     width = max(5, len(losses) // 50)
@@ -91,7 +91,7 @@ def plot_loss(history: History) -> "Figure":
     _line(axes, iterations, (total[end] - total[start]) / (end - start), marker="", label=f"mean of {width:,} batches")
     if losses.min(initial=1) > 0 and losses.max(initial=0) > STEEP * losses[0]:  # all else would look flat
         axes.set_yscale("log")
-    _legend(figure)
+    add_legend(figure)
     return figure
 
 
@@ -101,7 +101,7 @@ def _plot_epochs(history: History, title: str, y_label: str, columns: dict[str, 
         values = np.array(history.column(column), float)  # None becomes NaN, which leaves a gap
         if np.isfinite(values).any():
             _line(axes, history.column("epoch"), values, color=colour, label=label)
-    _legend(figure)
+    add_legend(figure)
     return figure
 
 
@@ -148,7 +148,7 @@ def plot_importance(names: Sequence[str], mean: Array, std: Array, x_label: str)
     figure.set_figheight(1 + 0.22 * len(names))
     places = np.arange(len(names))
     axes.barh(places, mean, 0.7, xerr=std, color=BLUE, ecolor=INK, capsize=2)
-    axes.set_yticks(places, map(_short, names), parse_math=False)
+    axes.set_yticks(places, map(shortened, names), parse_math=False)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     return figure
@@ -156,22 +156,23 @@ def plot_importance(names: Sequence[str], mean: Array, std: Array, x_label: str)
 
 def plot_dependence(name: str, values: Sequence[Any], lines: Mapping[str, Array], y_label: str) -> "Figure":
     """Return a figure of at most two predictions by the values of a column: numbers, or categories, None for none of them."""
-    figure, axes = new_figure(_short(name), "", _short(y_label))
+    figure, axes = new_figure(shortened(name), "", shortened(y_label))
     is_number = all(isinstance(value, int | float) for value in values)
     x = np.array(values, float) if is_number else np.arange(len(values))
     for (label, y), colour in zip(lines.items(), (BLUE, ORANGE), strict=False):
-        axes.plot(x, y, color=colour, linewidth=1.8 if is_number else 0, marker="o", markersize=4, label=_short(label))
+        axes.plot(x, y, color=colour, linewidth=1.8 if is_number else 0, marker="o", markersize=4, label=shortened(label))
     if not is_number:
-        names = ["no category" if value is None else _short(value) for value in values]
+        names = ["no category" if value is None else shortened(value) for value in values]
         axes.set_xticks(x, names, rotation=90 if len(names) > 4 else 0, parse_math=False)
     if len(lines) > 1:
-        _legend(figure)
+        add_legend(figure)
         for text in figure.legends[0].get_texts():
             text.set_parse_math(False)
     return figure
 
 
-def _short(name: str) -> str:
+def shortened(name: str) -> str:
+    """Return a name as far as a figure has room for it."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
@@ -196,10 +197,10 @@ def _plot_rows(x: Array, y: Array, title: str, x_label: str, y_label: str) -> "t
     return figure, axes
 
 
-def to_svg(figure: "Figure", ink: str) -> str:
+def to_svg(figure: "Figure", ink: str, words: str = "") -> str:
     """Return a figure as SVG to put into a page, with its text and axes in a colour of that page, such as ``var(--ink)``.
 
-    Equal figures give equal text.
+    Its name, for those who do not see it, is its title and the `words` on what is to be seen. Equal figures give equal text.
     """
     import matplotlib
 
@@ -212,7 +213,7 @@ def to_svg(figure: "Figure", ink: str) -> str:
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # several figures on a page would repeat these
-    start = f'role="img" aria-label="{escape(title)}"'
+    start = f'role="img" aria-label="{escape(f"{title}: {words}" if words else title)}"'
     svg = re.sub(r'^<svg [^>]*(viewBox="[^"]*")[^>]*>', lambda found: f"<svg {found[1]} {start}>", svg)
     return svg.replace(INK, ink)
 

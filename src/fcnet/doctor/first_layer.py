@@ -36,13 +36,13 @@ class FirstLayer:
         """What is to be said of it, if anything."""
         if self.correlation <= self.by_chance:
             return (
-                f" The weights of the first layer are noise: neighbouring pixels correlate by {self.correlation:.2g}, shuffled "
-                f"ones by up to {self.by_chance:.2g}."
+                f" The weights of the first layer are noise: neighbouring pixels correlate by {self.correlation:.2f}, shuffled "
+                f"ones by up to {self.by_chance:.2f}."
             )
         if self.correlation < SMOOTH:
             return ""
         return (
-            f" The weights of the first layer are smooth images, whose neighbouring pixels correlate by {self.correlation:.2g}."
+            f" The weights of the first layer are smooth images, whose neighbouring pixels correlate by {self.correlation:.2f}."
         )
 
 

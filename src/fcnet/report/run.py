@@ -20,6 +20,8 @@ from fcnet.model import Model
 from fcnet.model_file import load
 from fcnet.report.calibration import calibration
 from fcnet.report.errors import errors_of
+from fcnet.report.findings.pictures import pictures
+from fcnet.report.findings.seen import Seen
 from fcnet.report.importance import importance
 from fcnet.report.page import page
 from fcnet.report.table import about_table, figures
@@ -52,7 +54,10 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     predictions, part = read_predictions(run / PREDICTIONS) if metrics else (None, "")
     found = read_importance(run) if metrics else None
     of_classes = predictions if predictions and "labels" in predictions else None
-    charts = _charts(history, read_status(run).get("batches", []))
+    unfinished = read_status(run).get("batches", [])
+    classes = model.classes if of_classes and model else []
+    seen = Seen(history, unfinished, of_classes if classes else None, part, classes)
+    charts, findings = _charts(history, unfinished), _findings(run, metrics)
     html = page(
         "report.html",
         title=run.resolve().name,
@@ -74,7 +79,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         templates=_templates(model) if model else None,
         figures=figures(metrics) if metrics else {},
         about=about_table(metrics, model) if metrics and model else None,
-        findings=_findings(run, metrics),
+        findings=[*zip(findings, pictures(findings, seen), strict=True)],
         importance=importance(found, model) if found and model else None,
         classes=_classes(of_classes, model.classes) if of_classes and model else None,
         calibration=calibration(of_classes, model.classes) if of_classes and model else None,

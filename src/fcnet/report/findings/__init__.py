@@ -1,0 +1,1 @@
+"""The pictures that show what the doctor has found."""
