@@ -11,7 +11,7 @@ from fcnet.doctor.curve import Curve
 from fcnet.doctor.finding import Findings
 from fcnet.doctor.first_layer import with_first_layer
 from fcnet.doctor.judge import judge, judge_midway
-from fcnet.doctor.looks import Look, look, sample, weight_names
+from fcnet.doctor.looks import Look, look, packed, sample, unpacked, weight_names
 from fcnet.doctor.reference import Reference, reference
 from fcnet.errors import InputError
 from fcnet.training.callbacks import Callback
@@ -72,7 +72,7 @@ class Doctor(Callback):
         self.findings, self.first_seen = Findings(), {}
         self.looks: list[Look] = []
         self._before: list[Array] | None = None
-        self._chance, self._input_size, self._next, self._next_judgement = None, None, 0, state.epoch + 1
+        self._chance, self._input_size, self._next = None, None, 0
         if state.X is None or state.y is None:
             return
         if self.image_shape is not None:
@@ -106,10 +106,18 @@ class Doctor(Callback):
         self._before = sample(state.network) if state.iteration == self._next - 1 else None
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        if state.epoch < self._next_judgement or len(self.looks) < FEWEST_LOOKS or state.epoch == state.n_epochs:
-            return
-        self._next_judgement = 2 * state.epoch
-        self._note(judge_midway(self._course(state)), state)
+        is_power_of_2 = not state.epoch & (state.epoch - 1)
+        if is_power_of_2 and len(self.looks) >= FEWEST_LOOKS and state.epoch < state.n_epochs:
+            self._note(judge_midway(self._course(state)), state)
+
+    def state_dict(self, iteration: int) -> dict[str, Any]:
+        """Return what was seen in so many batches."""
+        looks = [seen for seen in self.looks if seen.iteration <= iteration]
+        return {"looks": packed(looks), "first_seen": {code: n for code, n in self.first_seen.items() if n <= iteration}}
+
+    def load_state_dict(self, kept: dict[str, Any]) -> None:
+        """Go on with what was seen before the training was stopped."""
+        self.looks, self.first_seen = unpacked(kept["looks"]), dict(kept["first_seen"])
 
     def on_train_end(self, state: TrainingState) -> None:
         is_over = state.divergence is not None or state.stop_reason is not None or state.epoch == state.n_epochs

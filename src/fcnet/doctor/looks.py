@@ -1,7 +1,7 @@
 """What is seen of a network in the midst of its training, at a batch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from fcnet.types import Array, Params
 
 TINY = 1e-30
 MOST_VALUES = 1 << 15  # of a matrix, by which its norm is known to a few parts in a thousand
+NUMBERS = ("ratios", "gradients", "weights", "gains", "flat")  # of a look
 FLAT = {"tanh": (-0.98, 0.98), "logistic": (0.02, 0.98)}
 """Below and above these an activation hardly changes with its input."""
 
@@ -75,6 +76,27 @@ def look(state: TrainingState, before: Sequence[Array], probe: Any) -> Look:
         [np.asarray((out <= 0).all(axis=0)) if kind == "relu" else np.zeros(out.shape[1], bool) for out in outputs],
         np.array([_flat(out, *FLAT[kind]) if kind in FLAT else 0.0 for out in outputs]),
     )
+
+
+def packed(looks: Iterable[Look]) -> list[dict[str, Any]]:
+    """Return looks in JSON's types; `unpacked` brings them back exactly."""
+    return [
+        {name: getattr(seen, name).tolist() for name in NUMBERS}
+        | {"iteration": seen.iteration, "dead": [[len(units), np.packbits(units).tobytes().hex()] for units in seen.dead]}
+        for seen in looks
+    ]
+
+
+def unpacked(rows: Iterable[dict[str, Any]]) -> list[Look]:
+    """Return the looks that `packed` was given."""
+    return [
+        Look(
+            iteration=row["iteration"],
+            dead=[np.unpackbits(np.frombuffer(bytes.fromhex(bits), np.uint8), count=n).astype(bool) for n, bits in row["dead"]],
+            **{name: np.array(row[name], float) for name in NUMBERS},
+        )
+        for row in rows
+    ]
 
 
 def sample(network: Any) -> list[Array]:

@@ -33,6 +33,16 @@ class Callback:
         """Return what a checkpoint has to agree on with this callback, in JSON's types; None where it decides nothing."""
         return None
 
+    def state_dict(self, iteration: int) -> Any:
+        """Return what a checkpoint is to keep of this callback, in JSON's types; None for nothing.
+
+        That is as it was after so many batches: a checkpoint is of the end of an epoch, and a training may be stopped later.
+        """
+        return None
+
+    def load_state_dict(self, kept: Any) -> None:
+        """Take back what `state_dict` has returned; called in a resumed training after `on_train_begin`."""
+
     def on_train_begin(self, state: TrainingState) -> None:
         """Before the first batch; in a resumed training, before the first batch that is left to do."""
 

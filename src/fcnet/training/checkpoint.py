@@ -4,6 +4,7 @@ import json
 import re
 import time
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from fcnet.errors import FileFormatError, InputError, OtherTrainingError
 from fcnet.files import check_tensors, load_tensors, save_tensors
 from fcnet.nn.checks import without_members
 from fcnet.nn.loss import HALF
+from fcnet.training.callbacks import Callback
 from fcnet.training.history import History, line_of
 from fcnet.training.metrics import AUTO
-from fcnet.training.state import Kept, TrainingState
+from fcnet.training.state import CallbackStates, Kept, TrainingState
 from fcnet.types import Array, Params
 
 CHECKPOINT_FORMAT = "fcnet-checkpoint-1"
@@ -49,8 +51,16 @@ class Checkpoints:
     for the last. If that is not zero, writing takes at most a twentieth of the time.
     """
 
-    def __init__(self, path: str | Path, state: TrainingState, fingerprint: dict[str, Any], least_seconds: float) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        state: TrainingState,
+        fingerprint: dict[str, Any],
+        least_seconds: float,
+        callbacks: Sequence[Callback],
+    ) -> None:
         self.path, self.state, self.fingerprint, self.least_seconds = path, state, fingerprint, least_seconds
+        self.callbacks = callbacks
         self._between, self._before = True, _Moment(state)
         self._saved_epoch, self._saved_at, self._cost = state.epoch, time.monotonic(), 0.0
 
@@ -76,10 +86,14 @@ class Checkpoints:
         """Write; where that fails, as on a full disk, warn and leave the checkpoint before as it is."""
         began, epoch = time.monotonic(), moment.scalars["epoch"]
         metadata = moment.scalars | {"training": self.fingerprint, "rng": moment.rng}
-        text = "".join(map(line_of, self.state.history[: moment.n_rows])).encode()
-        history = np.frombuffer(text, np.uint8)  # a tensor, as the header of the file has a largest size
+        texts = {
+            "history": "".join(map(line_of, self.state.history[: moment.n_rows])),
+            "callbacks": json.dumps(state_dicts(self.callbacks, moment.scalars["iteration"])),
+        }
+        # Tensors, as the header of the file has a largest size.
+        tensors = moment.tensors | {name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}
         try:
-            save_tensors(self.path, moment.tensors | {"history": history}, metadata, CHECKPOINT_FORMAT)
+            save_tensors(self.path, tensors, metadata, CHECKPOINT_FORMAT)
             self._saved_epoch = epoch
         except OSError as error:
             warnings.warn(f"No checkpoint of epoch {epoch}: {error}. Training goes on.", RuntimeWarning, stacklevel=4)
@@ -136,7 +150,7 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         there = _as_now(name, training[name], here)
         if there != here:
             raise OtherTrainingError(path, name, there, here)
-    text = tensors.pop("history", np.empty(0, np.uint8))
+    text, of_callbacks = (tensors.pop(name, np.empty(0, np.uint8)) for name in ("history", "callbacks"))
     try:
         best = [[metadata["best_epoch"], metadata["best_score"]], *metadata.get("others", [])]
         like = {name: np.empty_like(p) for name, p in state.network.params.items()}
@@ -144,15 +158,45 @@ def load_checkpoint(path: str | Path, state: TrainingState, fingerprint: dict[st
         own = _Moment(state).tensors
         check_tensors(path, tensors, own)
         history = History.from_jsonl(text.tobytes().decode())
+        callbacks = _callbacks(of_callbacks)
         scalars = {name: metadata[name] for name in SCALARS}
         state.rng.bit_generator.state = metadata["rng"]
     except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
     for name, tensor in tensors.items():
         own[name][...] = tensor
-    state.history = history
+    state.history, state.callbacks = history, callbacks
     for name, value in scalars.items():
         setattr(state, name, value)
+
+
+def state_dicts(callbacks: Iterable[Callback], iteration: int) -> CallbackStates:
+    """Return what a checkpoint is to keep of callbacks, each with the name of its class."""
+    each = [(type(callback).__qualname__, callback.state_dict(iteration)) for callback in callbacks]
+    return [(name, kept) for name, kept in each if kept is not None]
+
+
+def load_state(callback: Callback, there: CallbackStates) -> None:
+    """Give a callback what was kept of it, the first of those of its class, which is taken out."""
+    name = type(callback).__qualname__
+    place = next((place for place, (other, _) in enumerate(there) if other == name), None)
+    if place is not None:
+        callback.load_state_dict(there.pop(place)[1])
+
+
+def callbacks_of(path: Path) -> CallbackStates:
+    """Return what a checkpoint has kept of callbacks; nothing if there is none that can be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return _callbacks(file.get_tensor("callbacks"))
+    except (OSError, SafetensorError, TypeError, ValueError):
+        return []
+
+
+def _callbacks(text: Array) -> CallbackStates:
+    return [(name, kept) for name, kept in json.loads(text.tobytes().decode() or "[]")]
 
 
 def epoch_of(path: Path) -> int:

@@ -53,6 +53,7 @@ def set_checkpoints(network: Any, checkpoints: list[Params]) -> None:
 
 
 PROBE_ROWS = 100
+CallbackStates = list[tuple[str, Any]]  # what is kept of callbacks, each with the name of its class
 
 
 @dataclass
@@ -94,6 +95,7 @@ class TrainingState:
     divergence: DivergedError | None = None  # what ended the training, if that did
     X: Array | None = None  # training rows, as the network takes them; None where there are no batches
     y: Array | None = None
+    callbacks: CallbackStates = field(default_factory=list)  # what a checkpoint has kept of them, until they take it
     gradients: Params = field(default_factory=dict)
     """Of the last batch, without a penalty that the update rule adds; buffers that hold until the network computes again."""
     before: Params | None = None  # the parameters before the last update, if that was asked for

@@ -17,7 +17,7 @@ from fcnet.threads import use_threads
 from fcnet.training.average import exchanged
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback, end_all
-from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint
+from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint, load_state
 from fcnet.training.divergence import diverged
 from fcnet.training.evaluation import check_monitor, evaluate
 from fcnet.training.fingerprint import of_training
@@ -224,7 +224,8 @@ class Trainer:
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
-        checkpoints = None if checkpoint is None else Checkpoints(checkpoint, state, fingerprint, checkpoint_seconds)
+        keeping = (state, fingerprint, checkpoint_seconds, self.callbacks)
+        checkpoints = None if checkpoint is None else Checkpoints(checkpoint, *keeping)
         with use_threads(self.threads), network.engine.sharing():
             self._train(state, batches, (X_val, y_val, val_weight), checkpoints)
         return state.history
@@ -237,6 +238,7 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_train_begin(state)
                 begun.append(callback)
+                load_state(callback, state.callbacks)
             while state.epoch < self.epochs and state.stop_reason is None:
                 if checkpoints is not None:
                     checkpoints.epoch_begins()
