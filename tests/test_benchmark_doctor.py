@@ -127,14 +127,22 @@ def test_harm_is_measured_where_the_family_says():
 def test_a_program_is_sound_if_it_is_as_good_as_the_others_and_better_than_a_linear_model():
     known = {"score": 0.9, "loss": 0.3, "chance": 0.5}
 
-    def rows(score, loss=0.3):
-        return [{"validation": score, "validation log_loss": loss}]
+    def row(score, loss=0.3, linear=0.7, longer=()):
+        scores = [{"validation": each, "validation log_loss": loss} for each in (score - 0.001, score, score + 0.001)]
+        return {"twin": scores, "linear": linear, "longer": [{"validation": each} for each in longer]}
 
-    assert harm.is_sound(rows(0.89), known, 0.8)
-    assert not harm.is_sound(rows(0.86), known, 0.7)
-    assert harm.is_sound(rows(0.86), known, 0.7, of_twin=True)
-    assert not harm.is_sound(rows(0.89, loss=0.6), known, 0.8)
-    assert not harm.is_sound(rows(0.89), known, 0.89)
+    assert harm.is_sound(row(0.87), known)
+    assert not harm.is_sound(row(0.84), known)
+    assert not harm.is_sound(row(0.89, loss=0.6), known)
+    assert not harm.is_sound(row(0.89, linear=0.89), known)
+
+
+def test_a_program_that_twice_as_many_epochs_make_better_is_not_sound():
+    known = {"score": 0.9, "loss": 0.3, "chance": 0.5}
+    row = {"twin": [{"validation": 0.87, "validation log_loss": 0.3}] * 3, "linear": 0.7}
+    assert harm.is_sound(row | {"longer": [{"validation": 0.88}] * 3}, known)
+    assert not harm.is_sound(row | {"longer": [{"validation": 0.9}] * 3}, known)
+    assert harm.is_sound(row | {"longer": [{"validation": value} for value in (0.85, 0.9, 0.93)]}, known)  # by chance
 
 
 def test_facts_are_measured():
@@ -212,7 +220,7 @@ def test_a_run_goes_on_and_reports(capsys, monkeypatch, tmp_path):
     sound = replace(CIRCLES, name="sound", epochs=20)
     monkeypatch.setattr(run, "jobs_of", lambda part, copies: [sound, case])
     monkeypatch.setattr(run, "RUNS", tmp_path)
-    monkeypatch.setattr(run, "is_sound", lambda *args, of_twin: True)
+    monkeypatch.setattr(run, "is_sound", lambda *args: True)
     monkeypatch.setitem(tools.TOOLS, "oracle", lambda trace: [Found(("diverged",), "error", 0.5)])
     run.main(["--tools", "oracle", "--most", "1"])
     assert "Tools were asked of 1 of 1" in capsys.readouterr().out

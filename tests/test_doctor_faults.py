@@ -1,6 +1,7 @@
 """The doctor finds a fault, and names it first, in programs that are sound without it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -316,3 +317,19 @@ def test_units_of_measure_that_differ_by_powers_of_ten() -> None:
     scales = 10 ** np.linspace(0, 4, one.X.shape[1], dtype=np.float32)
     one.X, one.X_val = one.X * scales, one.X_val * scales
     assert first(one.findings()) == "unscaled-data"
+
+
+def test_a_class_that_is_rare_to_train_on_alone() -> None:
+    sound = program("digits")
+    kept = (sound.y != 7) | (np.arange(len(sound.y)) % 20 == 0)
+    thinned = replace(sound, X=sound.X[kept], y=sound.y[kept])
+    finding = next(each for each in thinned.findings() if each.severity != "note")
+    assert (finding.code, finding.evidence["class"]) == ("class-imbalance", 7)
+    both = (sound.y_val != 7) | (np.arange(len(sound.y_val)) % 20 == 0)
+    assert alarms(replace(thinned, X_val=sound.X_val[both], y_val=sound.y_val[both]).findings()) == []
+
+
+def test_a_few_rows_of_the_rarer_class_do_not_say_that_inputs_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((1000, 5)).astype(np.float32), (np.arange(1000) < 5).astype(int)
+    assert "uninformative-inputs" not in codes(preflight(FullyConnectedNet([5, 8, 2]), X, y))

@@ -7,6 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_cl
 from fcnet import FullyConnectedNet, Trainer
 from fcnet.doctor.inflight import Doctor
 from fcnet.errors import DivergedError
+from fcnet.training.callbacks import Callback
 
 SETS = {
     "digits": lambda: load_digits(return_X_y=True),
@@ -74,11 +75,13 @@ FAULTS = [
     ("stopped-early", "friedman", [64], {"epochs": 1}),
     ("batch-too-large", "classes", [50, 50], {"batches": "full", "epochs": 10}),
     ("batch-too-large", "digits", [64], {"batches": "full"}),
+    ("batch-too-large", "digits", [64], {"batch_size": 270, "epochs": 15, "learning_rate": 3e-3}),
     ("over-regularised", "digits", [64], {"l2": 1.0}),
     ("over-regularised", "classes", [50, 50], {"l2": 0.2}),
     ("over-regularised", "friedman", [64], {"l2": 1.0}),
     ("under-capacity", "digits", [2], {"epochs": 30}),
     ("under-capacity", "friedman", [1], {"epochs": 30}),
+    ("under-capacity", "friedman", [], {"epochs": 30, "learning_rate": 0.01}),
     ("over-fitting", "classes", [500], {"epochs": 40, "rows": 60, "batch_size": 8}),
     ("dead-units", "digits", [64], {"bias": -8.0}),
     ("dead-units", "classes", [50, 50], {"bias": -8.0}),
@@ -133,6 +136,27 @@ HEALTHY = {
 @pytest.mark.parametrize(("name", "hidden", "program"), HEALTHY.values(), ids=HEALTHY)
 def test_of_a_healthy_program_nothing_is_said(sets, name, hidden, program):
     assert codes(examined(sets[name], hidden, **program)) == []
+
+
+def test_an_early_stop_without_patience_stopped_too_early(sets):
+    X, y, X_val, y_val = sets["digits"]
+    doctor = Doctor({}, (X_val, y_val))
+
+    class Impatient(Callback):
+        def on_epoch_end(self, state):
+            state.stop("the first epoch was enough")
+
+    Trainer(epochs=20, learning_rate=0.01, callbacks=[Impatient(), doctor]).fit(FullyConnectedNet([64, 20, 10]), X, y)
+    [finding] = doctor.findings
+    assert finding.code == "stopped-early"
+    assert "1 epoch of 20" in finding.message
+    assert finding.settings == {"patience": 10}
+
+
+def test_of_rows_with_one_label_no_rate_is_judged(sets):
+    X, y, X_val, y_val = sets["digits"]
+    doctor = examined((X[y == 3], y[y == 3], X_val, y_val), [64], epochs=5, learning_rate=0.01)
+    assert codes(doctor) == ["over-fitting"]
 
 
 def test_a_fault_of_the_steps_is_found_long_before_the_end(sets):

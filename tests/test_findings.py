@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fcnet.doctor.finding import CODES, Finding, concluded, in_order, read_findings, write_findings
+from fcnet.doctor.finding import CODES, HIDES, Finding, concluded, in_order, read_findings, write_findings
 from fcnet.errors import FileFormatError
 
 
@@ -22,7 +22,8 @@ FINDINGS = st.builds(finding, st.sampled_from(sorted(CODES)), st.sampled_from(["
 def test_order_does_not_depend_on_who_came_first(found: list[Finding]) -> None:
     once = in_order(found)
     assert [each.code for each in in_order(reversed(found))] == [each.code for each in once]
-    assert {each.code for each in once} == {each.code for each in found}
+    hidden = {code for each in found if each.severity == "error" for code in HIDES.get(each.code, ())}
+    assert {each.code for each in once} == {each.code for each in found} - hidden
     assert len(once) == len({each.code for each in once})
 
 
@@ -69,3 +70,21 @@ def test_damaged_file_is_named(tmp_path, text: str) -> None:
 def test_missing_file_is_named(tmp_path) -> None:
     with pytest.raises(FileFormatError, match=r"There is no file .*findings\.json"):
         read_findings(tmp_path / "findings.json")
+
+
+def test_a_warning_that_brings_an_error_comes_before_it():
+    found = [finding("dead-units", "error"), finding("unscaled-data", "warning"), finding("class-imbalance", "warning")]
+    assert [(each.code, each.severity) for each in in_order(found)] == [
+        ("unscaled-data", "error"),
+        ("dead-units", "error"),
+        ("class-imbalance", "warning"),
+    ]
+    noted = [finding("dead-units", "error"), finding("unscaled-data", "note")]
+    assert [each.code for each in in_order(noted)] == ["dead-units", "unscaled-data"]
+
+
+def test_where_there_is_nothing_to_learn_no_curve_is_judged():
+    found = [finding("learning-rate-too-high", "error"), finding("uninformative-inputs", "error")]
+    assert [each.code for each in in_order(found)] == ["uninformative-inputs"]
+    few = [finding("learning-rate-too-high", "error"), finding("uninformative-inputs", "warning")]
+    assert [each.code for each in in_order(few)] == ["learning-rate-too-high", "uninformative-inputs"]

@@ -168,9 +168,12 @@ def random_labels(work: Work, share: float, rng: Rng) -> None:
     work.data = replace(data, y=mistaken(data.y), y_val=mistaken(data.y_val))
 
 
-@family("label-mistakes", "confused classes", 0.2, 0.42, kinds=CLASSES, harms="clean")
+@family("label-mistakes", "confused classes", 0.2, 0.42, kinds=CLASSES, harms="clean", also=("uninformative-inputs",))
 def confused_classes(work: Work, share: float, rng: Rng) -> None:
-    """A share of each class has the label of the next, as who labelled them confused the two."""
+    """A share of each class has the label of the next, as who labelled them confused the two.
+
+    Of two classes the strong dose leaves a sixth of what labels say, as much as a shuffle of 84 % of them does.
+    """
     data = work.data
 
     def mistaken(y: np.ndarray) -> np.ndarray:

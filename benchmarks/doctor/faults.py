@@ -118,8 +118,9 @@ class Case:
         return {code, *SYNONYMS.get(code, ()), *own.also}
 
     def true(self) -> set[str]:
-        """Return all codes that are true of it, by what was injected."""
-        return set().union(*(self.accepted(code) | set(FOLLOWS[code]) for code in self.codes))
+        """Return all codes that are true of it, by what was injected, and by what else that is."""
+        injected = {code for name in self.families for code in (FAMILIES[name].code, *FAMILIES[name].also)}
+        return set().union(*(self.accepted(code) for code in self.codes), *(FOLLOWS[code] for code in injected))
 
     def twin(self, seed: int = 0) -> Work:
         """Return the program without the fault."""

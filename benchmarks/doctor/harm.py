@@ -16,14 +16,21 @@ t has to be above 0 and its mean above `LEAST`. What the difference is of is sai
 A training that is refused is as good as chance. R² counts as at least -1. A case whose code is a fact about what was trained
 ("diverged", "one-class-predicted", "below-baseline") counts only where most seeds show it.
 
-A program is sound (`is_sound`) if it reaches `SOUND` of the best lift over chance among the programs of its data set that ought
-to be healthy, has no higher log loss than `SOUND_LOSS` allows, and is better than a linear model: there is nothing to mend that
-anybody here has shown. A healthy program that is not sound is left out, and so is a case whose twin does not reach
-`SOUND_TWIN`.
+A program is sound (`is_sound`) if who trained it would go on with its result. That is not to be the best: settings that
+nobody would call wrong differ by some points, and validation scores of a few hundred rows do so by chance. So it is sound if
+
+- it reaches `SOUND` of the best lift over chance among the programs of its data set that ought to be healthy,
+- it has no higher log loss than `SOUND_LOSS` allows,
+- it is better than a linear model, which costs less, and
+- twice as many epochs do not make it better by what counts as the harm of a fault: else it was stopped early.
+
+None of these asks what a tool says of it. Odd settings are sound where they do as well. A healthy program that is not sound is
+left out, and so is a case whose twin is not by the first three.
 """
 
 import math
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -40,7 +47,8 @@ from fcnet.errors import OverflowedError
 
 SEEDS = 3
 LEAST = {"validation": 0.02, "clean": 0.02, "balanced": 0.03, "optimism": 0.02, "loss": 0.1, "calibration": 0.04}
-SOUND, SOUND_TWIN, SOUND_LOSS = 0.95, 0.88, (1.3, 0.1)
+SOUND, SOUND_LOSS = 0.88, (1.3, 0.1)
+LONGER = 2  # times as many epochs
 ONE_CLASS = 0.99
 BETTER = 0.005  # than a linear model
 OFF = 0.05
@@ -87,9 +95,19 @@ def harm(case: Case) -> dict[str, Any]:
     """Return what the program with its fault and its twin reach with each seed, the mean harm and its lower end."""
     faulty = [measured(case.work(seed)) for seed in range(SEEDS)]
     twin = [measured(case.twin(seed)) for seed in range(SEEDS)]
-    differences = [value(two, case.harms) - value(one, case.harms) for one, two in zip(faulty, twin, strict=True)]
+    differences = _differences(faulty, twin, case.harms)
     mean, lower = lower_end(differences)
-    return {"harm": mean, "lower": lower, "harms": lower > 0 and mean >= LEAST[case.harms], "faulty": faulty, "twin": twin}
+    return {"harm": mean, "lower": lower, "harms": is_harm(differences, case.harms), "faulty": faulty, "twin": twin}
+
+
+def _differences(worse: list[dict[str, Any]], better: list[dict[str, Any]], word: str) -> list[float]:
+    return [value(two, word) - value(one, word) for one, two in zip(worse, better, strict=True)]
+
+
+def is_harm(differences: list[float], word: str) -> bool:
+    """Return whether differences of seeds are a harm that counts."""
+    mean, lower = lower_end(differences)
+    return lower > 0 and mean >= LEAST[word]
 
 
 def lower_end(differences: list[float]) -> tuple[float, float]:
@@ -104,10 +122,10 @@ def lower_end(differences: list[float]) -> tuple[float, float]:
 
 
 def health(program: Program) -> dict[str, Any]:
-    """Return what a program that ought to be healthy reaches with each seed."""
-    work = healthy_work(program)
-    rows = [measured(healthy_work(program, seed)) for seed in range(SEEDS)]
-    return {"faulty": rows, "twin": rows, "chance": chance(work)}
+    """Return what a program that ought to be healthy reaches with each seed, and the same trained for longer."""
+    longer = replace(program, epochs=LONGER * program.epochs)
+    rows, of_longer = ([measured(healthy_work(each, seed)) for seed in range(SEEDS)] for each in (program, longer))
+    return {"faulty": rows, "twin": rows, "longer": of_longer, "chance": chance(healthy_work(program))}
 
 
 def best(healthy: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -120,14 +138,17 @@ def best(healthy: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return found
 
 
-def is_sound(rows: list[dict[str, Any]], known: dict[str, float], linear: float, *, of_twin: bool = False) -> bool:
-    """Return whether a program without a fault is as good as what is known of its data set, and better than a linear model."""
-    lift, most = _mean(rows, "validation") - known["chance"], known["score"] - known["chance"]
-    if _mean(rows, "validation") < linear + BETTER:
-        return False
+def is_sound(row: dict[str, Any], known: dict[str, float]) -> bool:
+    """Return whether a program without a fault, or the twin of one with it, is sound, by its row of results."""
+    rows, longer = row["twin"], row.get("longer", [])
+    score, loss = _mean(rows, "validation"), _mean(rows, "validation log_loss")
     factor, plus = SOUND_LOSS
-    loss = _mean(rows, "validation log_loss")
-    return lift >= (SOUND_TWIN if of_twin else SOUND) * most and (math.isnan(loss) or loss <= factor * known["loss"] + plus)
+    return (
+        score >= row["linear"] + BETTER
+        and score - known["chance"] >= SOUND * (known["score"] - known["chance"])
+        and (math.isnan(loss) or loss <= factor * known["loss"] + plus)
+        and not (longer and is_harm(_differences(rows, longer, "validation"), "validation"))
+    )
 
 
 def shows(code: str, rows: list[dict[str, Any]], linear: float) -> bool:
@@ -149,7 +170,8 @@ def facts(trace: Trace) -> list[str]:
 
     That are "diverged"; "one-class-predicted", where `ONE_CLASS` of the predictions for validation are one class;
     "miscalibrated", where confidence and accuracy of these are `OFF` apart, and that is three standard errors; and
-    "below-baseline", where the validation score is no better than that of a linear model or of the largest class.
+    "below-baseline", where the validation score is no better than that of a linear model, or than that of the largest class by
+    two standard errors.
     """
     found, data = [], trace.work.data
     if trace.end == "diverged":
@@ -161,7 +183,8 @@ def facts(trace: Trace) -> list[str]:
         OFF, 1.5 / math.sqrt(len(data.y_val))
     ):  # an error is 0.5/√n at most
         found.append("miscalibrated")
-    if trace.network is None or row["validation"] <= max(chance(trace.work) + 0.01, linear(trace.work) + BETTER):
+    noise = 1 / math.sqrt(len(data.y_val)) if data.n_classes else 0.0  # two standard errors at most
+    if trace.network is None or row["validation"] <= max(chance(trace.work) + max(0.01, noise), linear(trace.work) + BETTER):
         found.append("below-baseline")
     return found
 

@@ -96,7 +96,7 @@ def counted(part: str, jobs: list[Job]) -> tuple[list[Job], str]:
 
     def is_good(job: Job) -> bool:
         row, of_set = there[job.name], known.get(problem_of(job))
-        return of_set is not None and is_sound(row["twin"], of_set, row["linear"], of_twin=isinstance(job, Case))
+        return of_set is not None and is_sound(row, of_set)
 
     good = [job for job in sound if is_good(job)]
     twins = [job for job in faulty if is_good(job)]

@@ -30,6 +30,8 @@ class Course:
         The root mean square of the inputs.
     planned : int
         How many batches there are to be.
+    stopped : bool
+        Whether a callback ended it, as an early stop does, before all epochs were done.
     """
 
     curve: Curve
@@ -37,6 +39,7 @@ class Course:
     divergence: DivergedError | None = None
     input_size: float | None = None
     planned: int = 0
+    stopped: bool = False
 
     @cached_property
     def late(self) -> Sequence[Look]:
@@ -70,6 +73,11 @@ class Course:
     def ratio(self) -> float | None:
         """The median over looks of the largest update of a layer, as a share of its weights."""
         return float(np.median([seen.ratios.max() for seen in self.looks])) if self.looks else None
+
+    @cached_property
+    def moved(self) -> float | None:
+        """How far all updates together can have moved weights, as a share of them; None where that says nothing."""
+        return None if self.ratio is None or self.began_tiny else self.ratio * self.n_iterations
 
     @property
     def began_tiny(self) -> bool:

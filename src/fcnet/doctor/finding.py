@@ -1,6 +1,6 @@
 """Findings: what is wrong with a training, the numbers that show it, and what mends it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -53,6 +53,27 @@ CODES = {
 """All codes and what they mean, causes before symptoms."""
 
 _RANKS = {code: rank for rank, code in enumerate(CODES)}
+
+_OF_STEPS = ("learning-rate-too-high", "dead-units", "saturated-units", "vanishing-gradient", "exploding-gradient", "diverged")
+BRINGS = {
+    "unscaled-data": _OF_STEPS,
+    "constant-features": _OF_STEPS,
+    "wrong-gradient": _OF_STEPS,
+    "symmetric-init": ("dead-units", "vanishing-gradient"),
+    "init-too-large": _OF_STEPS,
+    "init-too-small": ("vanishing-gradient", "learning-rate-too-low"),
+    "bad-initial-loss": _OF_STEPS,
+    "learning-rate-too-high": ("dead-units", "saturated-units", "exploding-gradient", "diverged"),
+}
+"""What brings errors of other codes: it is as severe as they are then, so that who mends the first finding mends the cause."""
+
+HIDES = {
+    "uninformative-inputs": (
+        *("learning-rate-too-high", "learning-rate-too-low", "stopped-early", "batch-too-large"),
+        *("over-regularised", "under-capacity"),
+    )
+}
+"""An error, and codes that say nothing beside it: where there is nothing to learn no curve can fall."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -115,6 +136,8 @@ class Findings(list[Finding]):
 def in_order(findings: Iterable[Finding]) -> Findings:
     """Return findings by severity, causes before symptoms; of several with the same code the first of the worst severity.
 
+    A warning that brings an error, see `BRINGS`, is one itself, and what an error hides, see `HIDES`, is left out.
+
     Examples
     --------
     >>> codes = ["over-fitting", "unscaled-data", "over-fitting"]
@@ -122,10 +145,22 @@ def in_order(findings: Iterable[Finding]) -> Findings:
     >>> [finding.code for finding in in_order(found)]
     ['unscaled-data', 'over-fitting']
     """
+    each = list(findings)
+    errors = {finding.code for finding in each if finding.severity == "error"}
+    hidden = {code for error in errors for code in HIDES.get(error, ())}
+    errors -= hidden
     kept: dict[str, Finding] = {}
-    for finding in sorted(findings, key=lambda each: (SEVERITIES.index(each.severity), _RANKS[each.code])):
+    for finding in sorted(
+        (_as_severe(finding, errors) for finding in each if finding.code not in hidden),
+        key=lambda each: (SEVERITIES.index(each.severity), _RANKS[each.code]),
+    ):
         kept.setdefault(finding.code, finding)
     return Findings(kept.values())
+
+
+def _as_severe(finding: Finding, errors: Collection[str]) -> Finding:
+    is_cause = finding.severity == "warning" and any(code in errors for code in BRINGS.get(finding.code, ()))
+    return msgspec.structs.replace(finding, severity="error") if is_cause else finding
 
 
 def concluded(findings: Iterable[Finding], checked: str) -> Findings:

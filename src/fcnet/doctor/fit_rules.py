@@ -5,14 +5,14 @@ from typing import Any
 
 from fcnet.doctor.course import Course
 from fcnet.doctor.finding import Finding
-from fcnet.doctor.rate_rules import FALLING
+from fcnet.doctor.rate_rules import FALLING, FEW_BATCHES, LARGE_INPUTS, MOVED, few_steps
 from fcnet.doctor.reference import Reference
 from fcnet.training.paired import Difference
 
 WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
 NO_GAP, LEAST_GAIN = 0.05, 0.03
 SHRUNK, PENALISED = 0.6, 0.15
-NARROW, FEW_EPOCHS = 20, 3
+NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
 SURE, PROBABLE = 0.01, 0.05
 NOT_LEARNT = 0.35
 
@@ -67,7 +67,8 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
     extra, shrunk = float(whole[-1] - plain[-1]) / curve.scale, course.shrunk
     collapsed = shrunk is not None and shrunk < SHRUNK / 2 and course.first_loss > 2
     kept = shrunk is not None and shrunk > SHRUNK and not settings.get("dropout")
-    if not collapsed and (extra < PENALISED or kept or course.began_large):  # dropout of large scores adds much
+    large = course.began_large or (course.input_size or 0) > LARGE_INPUTS  # dropout of large scores adds much
+    if not collapsed and (extra < PENALISED or kept or large):
         return
     found = reference()
     if not (course.has_learnt < NOT_LEARNT if found is None else _better(found.wide_less_network)):
@@ -100,24 +101,41 @@ def _may_be_too_small(course: Course) -> bool:
     return near and 0.1 < course.has_learnt < 0.95 and len(course.curve.history) > FEW_EPOCHS
 
 
+def _can_hold_the_rows(reference: Reference) -> bool:
+    """Return whether the network could learn its rows by heart: then steps, and not units, keep it from them.
+
+    So it is with as many parameters as numbers to say (Baum 1988), if no layer is a bottleneck.
+    """
+    least = max(reference.n_outputs, FEW_UNITS, reference.n_inputs // NARROW)
+    return reference.n_parameters >= reference.n_numbers and reference.n_hidden >= least
+
+
 def _has_settled(course: Course) -> bool:
     return course.curve.late_share < FALLING and not course.curve.still_improves
 
 
 def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any], is_finished: bool) -> Iterator[Finding]:
-    if not (_better(reference.wide_less_network) and _better(reference.wide_less_refit, PROBABLE)):
+    if not _better(reference.wide_less_network):
+        return
+    if course.per_epoch <= FEW_BATCHES and course.moved is not None and course.moved < MOVED:
+        said = f"{reference.network:.3g} is reached on the validation rows, and {reference.wide:.3g} by 1,000 random units"
+        yield few_steps(course, said, {"score": reference.network, "score_of_random_units": reference.wide})
+        return
+    if not _better(reference.wide_less_refit, PROBABLE) or _can_hold_the_rows(reference):
         return
     if not (is_finished and _has_settled(course)) and reference.n_hidden * NARROW > reference.n_inputs:
         return  # units that have not been trained say little, unless they are very few
     gap = course.curve.gap
     sizes = [int(size) for size in settings.get("hidden_sizes", ())]
-    wider = [max(4 * size, 100) for size in sizes]
+    is_linear = "hidden_sizes" in settings and not sizes
+    wider = [100] if is_linear else [max(4 * size, 100) for size in sizes]
+    own = "its inputs, as it has no hidden layer," if is_linear else f"its {reference.n_hidden} hidden units"
     near = "" if gap is None else f" Training and validation are only {gap:.2g} apart."
     yield Finding(
         code="under-capacity",
         severity="warning",
-        message=f"The network reaches {reference.network:.3g} on the validation rows, and its {reference.n_hidden} hidden "
-        f"units with the best output weights {reference.refit:.3g}; 1,000 random units reach {reference.wide:.3g}.{near}",
+        message=f"The network reaches {reference.network:.3g} on the validation rows, and {own} with the best output weights "
+        f"{reference.refit:.3g}; 1,000 random units reach {reference.wide:.3g}.{near}",
         evidence={
             "score": reference.network,
             "score_with_best_output_weights": reference.refit,

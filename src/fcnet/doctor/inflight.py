@@ -22,6 +22,7 @@ LEAST_INTERVAL, LOOKS_AN_EPOCH, GROWTH = 64, 3, 8
 FEWEST_LOOKS = 4  # that a judgement midway goes by
 ROWS_OF_CHANCE = 10_000
 OVERHEAD = 2e6  # operations that take as long as what a look, or a step, does whatever the size of the network
+NOTHING_TO_TELL = 1e-6  # the loss of chance where all rows have one label
 
 
 class Doctor(Callback):
@@ -82,7 +83,8 @@ class Doctor(Callback):
         assert probe is not None
         n_outputs = state.network.logits(probe[:1]).shape[1]
         constant = np.broadcast_to(loss.constant_logits(y, n_outputs, None), (len(y), n_outputs))
-        self._chance = float(loss.value(constant, y, None)) or None
+        chance = float(loss.value(constant, y, None))
+        self._chance = chance if chance > NOTHING_TO_TELL else None
         values = probe.data if is_sparse(probe) else probe
         self._input_size = float(np.sqrt(np.square(values, dtype=np.float64).mean())) if values.size else None
         per_epoch = state.total_iterations // state.n_epochs
@@ -141,7 +143,8 @@ class Doctor(Callback):
     def _course(self, state: TrainingState) -> Course:
         n_val = None if self.validation is None else len(self.validation[1])
         curve = Curve(state.history, self._chance, n_val)
-        return Course(curve, self.looks, state.divergence, self._input_size, state.total_iterations)
+        stopped = state.stop_reason is not None and state.epoch < state.n_epochs
+        return Course(curve, self.looks, state.divergence, self._input_size, state.total_iterations, stopped)
 
     def _reference(self, state: TrainingState) -> Reference | None:
         if self.validation is None or state.X is None or state.y is None:

@@ -8,11 +8,11 @@ import numpy as np
 from fcnet.doctor.course import Course
 from fcnet.doctor.finding import Finding
 
-SWING, PEAK = 0.05, 3.0
+SWING, PEAK, MUCH_LEFT = 0.05, 3.0, 0.3
 LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
 STRAIGHT, FALLING, LEARNT, ALL_LEARNT = 0.35, 0.1, 0.85, 0.95
-FEW_STEPS, TWO_EPOCHS = 200, 2
-FEW_BATCHES = 4
+FEW_STEPS, TWO_EPOCHS, IMPATIENT = 200, 2, 3
+FEW_BATCHES, MOVED, NOTHING = 10, 0.5, 0.1
 LARGE_FIRST_LOSS, LARGE_INPUTS = 20.0, 10.0
 
 
@@ -91,8 +91,8 @@ def _too_high(course: Course) -> Iterator[Finding]:
     }
     blew_up = curve.peak > PEAK and course.first_loss < LARGE_FIRST_LOSS
     swings = curve.swing > SWING and course.first_loss < LARGE_FIRST_LOSS
-    steps = curve.swing > SWING / 2 and late_ratio is not None and late_ratio > LONG_STEPS and curve.end > FALLING
-    if not ((blew_up and curve.end > 0.3) or (swings and curve.end > 0.3) or steps):
+    steps = curve.swing > SWING / 2 and late_ratio is not None and late_ratio > LONG_STEPS
+    if curve.end <= MUCH_LEFT or not (blew_up or swings or steps):  # that a loss swings low does no harm
         return
     said = f"The loss of an epoch rises by {curve.swing:.2g} of the loss of chance on average in the second half"
     if blew_up:
@@ -114,7 +114,7 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
     if course.has_learnt > ALL_LEARNT:
         return
     late, improves = curve.late_share, curve.still_improves
-    moved = None if ratio is None or course.began_tiny else ratio * (course.planned if midway else course.n_iterations)
+    moved = course.moved if course.moved is None or not midway else course.moved * course.planned / max(1, course.n_iterations)
     evidence = {
         "loss_by_chance": curve.end,
         "fall_in_second_half": late,
@@ -123,7 +123,8 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
         "iterations": course.n_iterations,
     }
     short = ratio is not None and not course.began_tiny and not course.began_large and ratio < SHORT_STEPS
-    hardly_moved = short and moved is not None and moved < 0.5
+    goes_on = midway or course.has_learnt < NOTHING or improves  # else it has settled, however short its steps
+    hardly_moved = short and goes_on and moved is not None and moved < MOVED
     straight = (
         not midway
         and late >= STRAIGHT
@@ -140,7 +141,7 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
         rate = None if course.rate is None else float(f"{factor * course.rate:.1g}")
         yield Finding(
             code="learning-rate-too-low",
-            severity="error" if course.has_learnt < 0.1 else "warning",
+            severity="error" if course.has_learnt < NOTHING else "warning",
             message=f"{said}; the loss is still {curve.end:.0%} of that of chance.",
             evidence=evidence,
             remedy="Take a larger learning_rate." if rate is None else f"Try learning_rate = {rate:g}.",
@@ -150,19 +151,22 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
     n = len(curve.history)
     if midway:
         return
+    if course.stopped and n <= IMPATIENT:
+        yield Finding(
+            code="stopped-early",
+            severity="error" if course.has_learnt < NOTHING else "warning",
+            message=f"The training was stopped after {n} epoch{'s' * (n > 1)} of {course.planned / course.per_epoch:.0f}, with "
+            f"the loss at {curve.end:.0%} of that of chance: so few say nothing of what comes.",
+            evidence=evidence,
+            remedy="Let an early stop wait for ten epochs that are no better.",
+            settings={"patience": 10},
+        )
+        return
     is_short = n <= TWO_EPOCHS and course.n_iterations < FEW_STEPS and course.has_learnt < LEARNT
     if not ((late >= FALLING and improves) or is_short) or course.has_learnt < 0.05:
         return
     if course.per_epoch <= FEW_BATCHES and n > 1:
-        yield Finding(
-            code="batch-too-large",
-            severity="warning",
-            message=f"{n} epochs of {course.per_epoch:.0f} batches are {course.n_iterations} steps, after which the loss "
-            f"is still falling, at {curve.end:.0%} of that of chance.",
-            evidence=evidence,
-            remedy="Take smaller batches, which make more steps of the same epochs.",
-            settings={"batch_size": 32, "batches": "shuffled"},
-        )
+        yield few_steps(course, f"the loss is still falling, at {curve.end:.0%} of that of chance", evidence)
     else:
         yield Finding(
             code="stopped-early",
@@ -172,3 +176,16 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
             remedy=f"Train for more epochs: try epochs = {4 * n}.",
             settings={"epochs": 4 * n},
         )
+
+
+def few_steps(course: Course, said: str, evidence: dict[str, Any]) -> Finding:
+    """Return that batches leave too few steps."""
+    return Finding(
+        code="batch-too-large",
+        severity="warning",
+        message=f"{len(course.curve.history)} epochs of {course.per_epoch:.0f} batches are {course.n_iterations} steps, after "
+        f"which {said}.",
+        evidence=evidence,
+        remedy="Take smaller batches, which make more steps of the same epochs.",
+        settings={"batch_size": 32, "batches": "shuffled"},
+    )

@@ -31,7 +31,10 @@ class Reference:
     wide_less_network, wide_less_refit : Difference
         Paired over rows.
     n_hidden, n_inputs : int
-        Units of the last hidden layer, and inputs.
+        Units of the narrowest hidden layer, or the inputs where there is none, and inputs.
+    n_parameters, n_numbers : int
+        Of the network, and how many numbers the training rows have to say: labels, or targets.
+    n_outputs : int
     """
 
     network: float
@@ -41,10 +44,15 @@ class Reference:
     wide_less_refit: Difference
     n_hidden: int
     n_inputs: int
+    n_parameters: int
+    n_numbers: int
+    n_outputs: int
 
 
 def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Reference | None:
-    """Compare a network with its references; None where it has no hidden layer, too many inputs, or several labels.
+    """Compare a network with its references; None where it has too many inputs, several labels, or no layers that are known.
+
+    One without hidden layers has its inputs for hidden units.
 
     Parameters
     ----------
@@ -56,12 +64,14 @@ def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Refer
     loss: Loss = network.loss
     if X.shape[1] > MOST_INPUTS or not (loss.one_label or loss.name == "squared_error") or hasattr(network, "n_numbers"):
         return None
-    rng = np.random.default_rng(0)
+    rng, n_rows = np.random.default_rng(0), len(y)
     rows = np.sort(rng.permutation(X.shape[0])[:MOST_ROWS])
     X, y = as_array(X[rows]), y[rows]
     few = np.sort(rng.permutation(X_val.shape[0])[:MOST_ROWS])
     X_val, y_val = as_array(X_val[few]), y_val[few]
     hidden, hidden_val = hidden_outputs(network, X), hidden_outputs(network, X_val)
+    if len(getattr(network, "affine", ())) == 1:
+        hidden, hidden_val = [X], [X_val]
     if not hidden or not np.isfinite(hidden[-1]).all() or len(y) < 2 * TUNED_ON:
         return None
     targets = np.eye(network.n_classes)[y] if loss.one_label else y.astype(float)
@@ -91,8 +101,11 @@ def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Refer
         refit=scores[2],
         wide_less_network=pairs[0],
         wide_less_refit=pairs[1],
-        n_hidden=hidden[-1].shape[1],
+        n_hidden=min(each.shape[1] for each in hidden),
         n_inputs=X.shape[1],
+        n_parameters=sum(p.size for p in network.params.values()),
+        n_numbers=n_rows if loss.one_label else n_rows * network.n_classes,
+        n_outputs=network.n_classes,
     )
 
 

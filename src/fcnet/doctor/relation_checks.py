@@ -21,7 +21,8 @@ MOST_COLUMNS, WORTH_A_LOOK, BINS = 512, 0.5, 32
 def relations(rows: Rows, rng: np.random.Generator, *, compares: bool = True) -> Iterator[Finding]:
     """Yield whether inputs tell nothing of the targets, one of them tells all, or validation, if it `compares`, differs."""
     few = rows.sample(rng, MOST_ROWS)
-    if len(few.y) < FEWEST_ROWS or not _varies(few.y):
+    n = _telling_rows(few)
+    if n < FEWEST_ROWS:
         return
     Y = few.centred_targets(few.y)
     found, best = {}, ""
@@ -30,11 +31,11 @@ def relations(rows: Rows, rng: np.random.Generator, *, compares: bool = True) ->
         best = max(found, key=lambda each: found[each])
         if found[best] > CLEAR:
             break
-    if found[best] < (NOTHING if len(few.y) >= ENOUGH_ROWS else NOTHING_OF_FEW):
+    if found[best] < (NOTHING if n >= ENOUGH_ROWS else NOTHING_OF_FEW):
         words = ", ".join(f"{name} {z:+.1f}" for name, z in found.items())
         yield Finding(
             code="uninformative-inputs",
-            severity="error" if len(few.y) >= ENOUGH_ROWS else "warning",
+            severity="error" if n >= ENOUGH_ROWS else "warning",
             message=f"The inputs say no more of the targets than shuffled ones: of {len(few.y):,} rows, each predicted from "
             f"others, the agreement is this many standard deviations above that of shuffled targets: {words}.",
             evidence={"rows": len(few.y), **found},
@@ -44,6 +45,17 @@ def relations(rows: Rows, rng: np.random.Generator, *, compares: bool = True) ->
         if compares:
             yield from _validation(few, Y, best, found[best], rng)
         yield from _leaks(few, Y, rng)
+
+
+def _telling_rows(few: Rows) -> float:
+    """Return how many rows of classes of the same size say as much as these: few, where nearly all have one label."""
+    if not _varies(few.y):
+        return 0.0
+    if not few.loss.one_label:
+        return float(len(few.y))
+    counts = np.bincount(few.y)
+    counts = counts[counts > 0]
+    return float((1 - np.square(counts / counts.sum()).sum()) / (1 - 1 / len(counts)) * counts.sum())
 
 
 def _varies(y: Array) -> bool:

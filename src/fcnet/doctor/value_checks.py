@@ -13,6 +13,7 @@ from fcnet.words import listed
 
 SURE = 1e-4  # probability below which something is not left to chance
 UNBALANCED = 10  # times as many rows
+RARER, SURELY = 3.0, 5.0  # times the share of a class in the training rows, and standard deviations
 MOSTLY, NEARLY_ALL = 0.75, 0.9  # shares of constant columns
 PARTS = {"X": "training", "X_val": "validation"}
 
@@ -98,6 +99,7 @@ def classes(rows: Rows) -> Iterator[Finding]:
         )
     there = counts[counts > 0]
     if there.max() >= UNBALANCED * there.min():
+        yield from _rarer_to_train(rows, counts)
         yield Finding(
             code="class-imbalance",
             severity="note",
@@ -108,6 +110,27 @@ def classes(rows: Rows) -> Iterator[Finding]:
             "let all classes count the same in the loss.",
             settings={"monitor": "balanced_accuracy", "class_weight": "balanced"},
         )
+
+
+def _rarer_to_train(rows: Rows, counts: Array) -> Iterator[Finding]:
+    """Yield whether a rare class is far less rare, and more than by chance, where the network is validated."""
+    if rows.y_val is None or not len(rows.y_val):
+        return
+    n = len(rows.y_val)
+    shares, shares_val = counts / counts.sum(), np.bincount(rows.y_val, minlength=rows.n_outputs) / n
+    rare = int(np.where(counts > 0, shares_val / np.maximum(shares, 1e-30), 0).argmax())
+    far = shares_val[rare] > RARER * shares[rare] and shares_val[rare] - shares[rare] > SURELY * np.sqrt(shares[rare] / n)
+    if counts.max() < UNBALANCED * counts[rare] or not far:
+        return
+    yield Finding(
+        code="class-imbalance",
+        severity="warning",
+        message=f"Class {rare} has {counts[rare]:,} of the {counts.sum():,} training rows ({shares[rare]:.2%}), and "
+        f"{shares_val[rare]:.1%} of those to validate: the network learns that it is far rarer than it is.",
+        evidence={"class": rare, "share": float(shares[rare]), "share_to_validate": float(shares_val[rare])},
+        remedy="Train on rows drawn as those to validate are; else let all classes count the same in the loss.",
+        settings={"class_weight": "balanced"},
+    )
 
 
 def _missing_to_validate(rows: Rows, counts: Array) -> Array | None:
