@@ -5,8 +5,9 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from fcnet.cli.options import configuration_options, data_dir_option, json_optio
 from fcnet.cli.report import report_early_end, write_or_warn
 from fcnet.cli.stopping import stop_once
 from fcnet.errors import DivergedError, FcnetError, SettingError, unknown_name
+
+if TYPE_CHECKING:
+    from fcnet.experiments.config import Config
 
 
 @click.command(cls=Command)
@@ -65,6 +69,18 @@ from fcnet.errors import DivergedError, FcnetError, SettingError, unknown_name
     default=True,
     help="Have the doctor watch the training: findings.json, and a line for each error or warning.  [default: --doctor]",
 )
+@click.option(
+    "--fix",
+    "fixes",
+    is_flag=True,
+    help="Apply the doctor's remedies, one at a time: train again, and keep what is better on the validation part.",
+)
+@click.option(
+    "--fix-trials",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many remedies --fix tries at most.  [default: 8]",
+)
 @data_dir_option
 @json_option
 def train(
@@ -78,6 +94,8 @@ def train(
     no_verify: bool,
     logs: Sequence[str],
     doctor: bool,
+    fixes: bool,
+    fix_trials: int | None,
     data_dir: str | None,
     as_json: bool,
     **settings: Any,
@@ -90,6 +108,8 @@ def train(
     Writes a run folder: configuration, history, metrics, model, checkpoint and report. The test rows are not read before
     fcnet evaluate.
 
+    With --fix each remedy is kept that makes the training better on the validation rows, and others are put back.
+
     Of two classes --set threshold=0.2 predicts the second above that probability, and --set threshold=auto above the one that
     is best on the validation rows by --metric.
 
@@ -97,11 +117,12 @@ def train(
     and --set loss=poisson the mean of counts.
     """
     from fcnet.cli.notes import terminal
+    from fcnet.doctor.fixing import TRIALS
     from fcnet.experiments.configure import configure
+    from fcnet.experiments.fix import check_fixable, fix
     from fcnet.experiments.folder import CHECKPOINT, claimed
-    from fcnet.experiments.members import members_words, train_members
-    from fcnet.experiments.results import read_state
-    from fcnet.experiments.run import check_run, is_begun
+    from fcnet.experiments.members import train_members
+    from fcnet.experiments.run import check_run
     from fcnet.experiments.run import train as train_one
     from fcnet.experiments.run_loggers import log_files, run_loggers
     from fcnet.training.callbacks import Progress
@@ -111,9 +132,14 @@ def train(
         raise SettingError("--resume needs --out RUN, the run to go on with, and no --force.")
     changes = changes if metric is None else [*changes, _monitor(metric)]
     run, config = configure(dataset, out, resume=resume, changes=changes, verify=not no_verify, **settings)
+    if fixes:
+        _check_fix(logs, doctor=doctor)
+        check_fixable(config)
+    elif fix_trials:
+        raise SettingError("--fix-trials is for --fix: add that.")
     if logs and config.members():
         raise SettingError("--log is for a single training: leave it out, or --seeds and --folds.")
-    finished = check_run(run, config, force=force, resume=resume)
+    finished = check_run(run, config, force=force, resume=resume) and not fixes
     with nullcontext(run) if out else claimed(run) as run:
         loggers = [] if finished else run_loggers(logs, run, config)
         if finished:
@@ -121,8 +147,9 @@ def train(
         else:
             verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
             show_note(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}")
+        how = partial(fix, trials=fix_trials or TRIALS) if fixes else train_members if config.members() else train_one
         try:
-            metrics = (train_members if config.members() else train_one)(
+            metrics = how(
                 *(run, config),
                 data_dir=data_dir,
                 force=force,
@@ -136,19 +163,52 @@ def train(
             log_files(loggers, run)
             raise
         except KeyboardInterrupt:
-            if not is_begun(run, config):
-                raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
-            where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
-            show_error(f"{read_state(run).words}{where}")
+            show_error(_stopped(run, config, "--fix" * fixes, data_dir))
             report_early_end(run)
             log_files(loggers, run)
             sys.exit(1)
     report = write_or_warn(run)
     log_files(loggers, run)
     warn_of_findings(run, metrics) if doctor else warn_of(metrics, "val")
+    _show(run, metrics, report, fixes=fixes, as_json=as_json)
+
+
+def _check_fix(logs: Sequence[str], *, doctor: bool) -> None:
+    if logs or not doctor:
+        raise SettingError(f"--fix has several trainings, with the doctor: leave out {'--log' if logs else '--no-doctor'}.")
+
+
+def _stopped(run: Path, config: "Config", fix: str, data_dir: str | None) -> str:
+    """Return what to say of a run that was stopped, and how to go on with it; raise FcnetError where there is none."""
+    from fcnet.experiments.folder import METRICS_FILE
+    from fcnet.experiments.results import read_state
+    from fcnet.experiments.run import is_begun
+
+    where = shlex.join(["--data-dir", data_dir]) if data_dir else ""
+    if fix and (run / METRICS_FILE).exists():
+        again = shlex.join(["fcnet", "train", config.dataset, "--out", str(run), "--resume"])
+        said = f"Stopped while a remedy was tried; the best training so far is kept. Go on with: {again}"
+    elif is_begun(run, config):
+        said = read_state(run).words
+    else:
+        raise FcnetError("Stopped before anything was written: there is nothing to go on with.") from None
+    return " ".join(filter(None, [said, fix, where]))
+
+
+def _show(run: Path, metrics: dict[str, Any], report: Path | None, *, fixes: bool, as_json: bool) -> None:
+    """Print what came of a training."""
+    from fcnet.doctor.fixing import read_fixes
+    from fcnet.experiments.config import Config
+    from fcnet.experiments.folder import FIXES
+    from fcnet.experiments.members import members_words
+
+    tried = read_fixes(run / FIXES) if fixes else []
     if as_json:
-        click.echo(json.dumps(metrics))
+        click.echo(json.dumps(metrics | ({"fixes": [fix.to_dict() for fix in tried]} if fixes else {})))
         return
+    for number, fix in enumerate(tried, 1):
+        click.echo(f"Remedy {number}: {fix.words}.")
+    config = Config.read(run)
     click.echo(_as_text(run, metrics, members_words(config, metrics) or config.settings.training.epoch_words(metrics)))
     if report:
         click.echo(f"Report:     {report}")

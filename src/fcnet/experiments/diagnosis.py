@@ -68,8 +68,10 @@ def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val:
     return of_network.diagnose(thing, X, y, X_val, y_val)
 
 
-def diagnose_run(run: Path, data_dir: str | None = None) -> Findings:
+def diagnose_run(run: Path, data_dir: str | None = None, *, data: Dataset | None = None) -> Findings:
     """Return what is found in the data of a run, its network as it began, and the predictions of a model that it has.
+
+    The data is read unless it is given, without its test part.
 
     What its ``findings.json`` has already is kept, as what was seen in training.
 
@@ -82,7 +84,7 @@ def diagnose_run(run: Path, data_dir: str | None = None) -> Findings:
     if (run / MODEL).exists():
         model = load(run / MODEL)
         columns = [name for name, _ in model.preprocessor.columns]
-    data = config.load(data_dir, 0, columns)
+    data = config.load(data_dir, 0, columns) if data is None else data
     # What was found in its training and kept can be seen no more.
     before = [each for each in read_findings(run / FINDINGS) if each.code != HEALTHY] if (run / FINDINGS).exists() else []
     checked = "the data, and the network as it began" + " and as it is" * (model is not None)

@@ -16,7 +16,7 @@ from typing import Any
 from fcnet.errors import DivergedError, InputError
 from fcnet.files import left_overs, remove_left_overs, write_atomic, writing
 
-CONFIG, HISTORY, METRICS_FILE, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, FINDINGS, REPORT = RUN_FILES = (
+CONFIG, HISTORY, METRICS_FILE, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANCE, FINDINGS, FIXES, REPORT = RUN_FILES = (
     "config.toml",
     "history.jsonl",
     "metrics.json",
@@ -26,10 +26,12 @@ CONFIG, HISTORY, METRICS_FILE, MODEL, CHECKPOINT, PREDICTIONS, LINEAR, IMPORTANC
     "linear.safetensors",
     "importance.json",
     "findings.json",
+    "fixes.json",
     "report.html",
 )
 LOCK, STATUS = ".lock", "status.json"
 MEMBERS = "members"  # the folder with the runs that an ensemble is of
+ATTEMPT = "attempt"  # that of a training with a remedy, while it is not known whether it helps
 STUDY, TRIALS, ENSEMBLE = "study.toml", "trials", "ensemble"  # the folder of a sweep has these
 TIME = "%Y-%m-%d %H:%M:%S"
 PATIENCE, PATIENCE_TO_ASK = 1.0, 0.2  # seconds: who only asks whether a folder is owned holds its lock for a moment

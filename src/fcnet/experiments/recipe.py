@@ -1,7 +1,7 @@
 """Recipes: every setting of a training, in a small TOML file."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -12,7 +12,7 @@ from msgspec import Meta
 from fcnet.data import Dataset
 from fcnet.errors import FileFormatError, SettingError, unknown_name
 from fcnet.experiments import tree
-from fcnet.experiments.changes import changed, read_change
+from fcnet.experiments.changes import Change, changed, read_change
 from fcnet.experiments.folder import CONFIG, sweep_words
 from fcnet.experiments.gradient import FOR_CLASSES, FOR_NUMBERS, GradientDescent
 from fcnet.experiments.job import scale_of
@@ -215,13 +215,23 @@ def load_recipe(name_or_file: str, changes: Iterable[str] = ()) -> Recipe:
     values.pop(SWEEP, None)
     recipe = Recipe.from_dict(values, name_or_file)
     parsed = [read_change(change) for change in changes]
-    if not parsed:
-        return recipe
+    return with_changes(recipe, parsed, "--set") if parsed else recipe
+
+
+def with_changes(recipe: Recipe, changes: Sequence[Change], source: str) -> Recipe:
+    """Return a recipe with settings changed, whose description says so; `source` is named in errors.
+
+    Raises
+    ------
+    SettingError
+        If a key or a value does not exist, or belongs to a kind that the recipe does not have.
+    """
     try:
-        settings = changed(Recipe, recipe.to_dict(), parsed)
+        settings = changed(Recipe, recipe.to_dict(), changes)
     except SettingError as error:
-        raise SettingError(f"--set: {error}") from None
-    names = list(dict.fromkeys(key for key, _ in parsed))
-    if "description" not in names:
-        settings["description"] = f"{recipe.description.split('Changed:')[0].rstrip()} Changed: {', '.join(names)}.".lstrip()
-    return Recipe.from_dict(settings, "--set")
+        raise SettingError(f"{source}: {error}") from None
+    if "description" not in (names := [key for key, _ in changes]):
+        before, _, known = recipe.description.partition("Changed:")
+        names = list(dict.fromkeys([*filter(None, known.strip(" .").split(", ")), *names]))
+        settings["description"] = f"{before.rstrip()} Changed: {', '.join(names)}.".lstrip()
+    return Recipe.from_dict(settings, source)

@@ -17,6 +17,7 @@ from fcnet.experiments.attendance import Attendance
 from fcnet.experiments.baselines import compare, keep_linear
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import (
+    ATTEMPT,
     CONFIG,
     LINEAR,
     MEMBERS,
@@ -113,8 +114,9 @@ def begin(run: Path, config: Config, resume: bool) -> None:
     if resume and (run / CONFIG).exists():
         return
     (run / METRICS_FILE).unlink(missing_ok=True)  # first: what has metrics is finished
-    if (run / CONFIG).exists() and (run / MEMBERS).exists():
-        shutil.rmtree(run / MEMBERS)
+    for folder in (MEMBERS, ATTEMPT):
+        if (run / CONFIG).exists() and (run / folder).exists():
+            shutil.rmtree(run / folder)
     for name in reversed(RUN_FILES):  # the configuration last: what has it is a run folder
         (run / name).unlink(missing_ok=True)
     run.mkdir(parents=True, exist_ok=True)

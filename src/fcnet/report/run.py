@@ -8,8 +8,9 @@ import numpy as np
 
 from fcnet import plots
 from fcnet.doctor.finding import Finding, read_findings
+from fcnet.doctor.fixing import read_fixes
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import FINDINGS, MODEL, PREDICTIONS, REPORT, read_status
+from fcnet.experiments.folder import FINDINGS, FIXES, MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
@@ -80,6 +81,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         figures=figures(metrics) if metrics else {},
         about=about_table(metrics, model) if metrics and model else None,
         findings=[*zip(findings, pictures(findings, seen), strict=True)],
+        fixes=read_fixes(run / FIXES),
         importance=importance(found, model) if found and model else None,
         classes=_classes(of_classes, model.classes) if of_classes and model else None,
         calibration=calibration(of_classes, model.classes) if of_classes and model else None,
