@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import doctor_figures
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,11 +29,11 @@ SGD_STEPS, RAVINE = 45, np.array([1.0, 25.0])  # the curvatures along and across
 def draw(folder: Path) -> None:
     """Write every figure that has changed; one that has not keeps its time, so that no page is built again for it."""
     folder.mkdir(exist_ok=True)
-    drawn: dict[str, Figure] = {}
+    drawn: dict[str, tuple[Figure, str]] = {}
     for figures in FIGURES:
-        drawn |= figures()
-    for name, figure in drawn.items():
-        path, svg = folder / f"{name}.svg", plots.to_svg(figure, "var(--color-foreground-primary)")
+        drawn |= {name: (figure, "") for name, figure in figures().items()}
+    for name, (figure, words) in (drawn | doctor_figures.findings()).items():
+        path, svg = folder / f"{name}.svg", plots.to_svg(figure, "var(--color-foreground-primary)", words)
         if not path.exists() or path.read_text(encoding="utf-8") != svg:
             path.write_text(svg, encoding="utf-8")
 

@@ -49,9 +49,8 @@ def _layers(values: Sequence[float | None], title: str, label: str, limits: tupl
     names = [f"{number}" for number in range(1, len(known) + 1)]
     figure, axes = draw_bars(names, known, title, "layer", label)
     if limits is None:
-        axes.set_yscale("log")
-        axes.set_ylim(known.min() / 3, max(known.max(), 1) * 2)
-        axes.axhline(1, color=INK, alpha=0.6, linewidth=1, linestyle=":")
+        _logarithmic(axes)
+        axes.set_ylim(min(known.min(), 1) / 3, max(known.max(), 1) * 3)
     else:
         axes.set_ylim(*limits)
     return figure, f"From the first layer to the last: {_listed(known)}."
@@ -67,9 +66,8 @@ def scales(evidence: Mapping[str, Any], _: Seen) -> Drawn | None:
     values = np.array([evidence[key] for key in words])
     what = "Size of inputs" if words is of_inputs else "Deviation of targets"
     figure, axes = draw_bars(list(words.values()), values, what, "", "deviation" if words is of_targets else "size")
-    axes.set_yscale("log")
+    _logarithmic(axes)
     axes.set_ylim(min(values.min(), 1) / 3, max(values.max(), 1) * 3)
-    axes.axhline(1, color=INK, alpha=0.6, linewidth=1, linestyle=":")
     return figure, f"{', '.join(words.values())}: {_listed(values)}, where 1 is best.".replace("\n", " ")
 
 
@@ -102,8 +100,18 @@ def draw_bars(names: Sequence[str], values: Array, title: str, x_label: str, y_l
     figure, axes = plots.new_figure(title, x_label, y_label)
     axes.bar(np.arange(len(names)), values, 0.6, color=BLUE)
     axes.set_xticks(np.arange(len(names)), names, parse_math=False)
+    axes.set_xlim(min(-0.6, len(names) / 2 - 2), max(len(names) - 0.4, len(names) / 2 + 1))  # one bar is no wall
     axes.grid(visible=False, axis="x")
     return figure, axes
+
+
+def _logarithmic(axes: "Axes") -> None:
+    """Give an axis marks at powers of ten and a line at 1."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axhline(1, color=INK, alpha=0.6, linewidth=1, linestyle=":")
 
 
 def _listed(values: Array) -> str:
