@@ -148,3 +148,25 @@ def test_other_losses_and_no_validation_rows_have_no_linear_model():
     assert blend(net, X, np.ones((50, 1)), X, np.ones((50, 1))) == (net, 0.0)
     net = TabularNet(4, [], 1, loss="squared_error")
     assert blend(net, X, np.ones((50, 1))) == (net, 0.0)
+
+
+def test_each_output_has_a_share_of_its_own_whatever_its_unit():
+    frame, score, rng = tables()
+    curved = np.abs(frame["a"]) * np.sign(frame["b"])
+    y = np.column_stack([1000 * (score + rng.standard_normal(len(score))), curved + 0.1 * rng.standard_normal(len(score))])
+    in_deviations = y / y.std(axis=0)
+    fits = [TabularRegressor(**SMALL).fit(frame[:200], targets[:200]) for targets in (y, in_deviations)]
+    np.testing.assert_allclose(fits[0].predict(frame) / y.std(axis=0), fits[1].predict(frame), atol=1e-3)
+
+
+def test_the_output_with_the_large_unit_does_not_choose_the_share_of_others():
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal((300, 2)) * [1000, 1]
+    noise = rng.standard_normal((300, 2)) * [1000, 1]
+    ours, linear = y + noise * [1, 0.1], y + noise * [0.1, 1]
+    shares = mean_share(get_loss("squared_error"), ours[np.newaxis], linear, y)
+    np.testing.assert_allclose(shares, [1, 0], atol=0.11)
+    net = TabularNet(2, [], 2, hidden_sizes=[6], loss="squared_error", seed=0)
+    X, W, bias = inputs()[:, :2], rng.standard_normal((2, 2)), rng.standard_normal(2)
+    expected = (1 - shares) * net.logits(X) + shares * (X @ W + bias)
+    np.testing.assert_allclose(net.with_shortcut(shares, W, bias).logits(X), expected, atol=1e-5)

@@ -116,6 +116,6 @@ def descend(settings: "GradientDescent", job: Job) -> Trained:
         epochs=len(history),
         best_epoch=end.state.best_epoch if settings.keep_best else len(history),
         stop_reason=end.state.stop_reason,
-        linear_share=finished.linear_share if in_effect.blend_linear else None,
+        linear_share=float(finished.linear_share.mean()) if in_effect.blend_linear else None,
         temperature=finished.temperature if in_effect.calibrate else None,
     )

@@ -125,8 +125,8 @@ class GradientDescent(Training, tag="gradient"):
     blend_linear: Annotated[
         bool,
         Meta(
-            description="Blend the logits of a linear model of the same inputs into those of the network, by the share from 0 "
-            "to 0.9 that has the least loss on the validation part. For network = tabular."
+            description="Blend the logits of a linear model of the same inputs into those of the network, by a share from 0 to "
+            "1 that the validation part chooses, of several values one for each. For network = tabular."
         ),
     ] = False
     calibrate: Annotated[

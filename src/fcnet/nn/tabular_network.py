@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.engine import NumpyEngine
 from fcnet.errors import SettingError, to_float, to_int, unknown_name
@@ -259,7 +259,7 @@ class TabularNet(FullyConnectedNet):
         """The names of the parameters that the logits are linear in, the bias of the last layer among them."""
         return [*super().output_params, *(self.shortcut.parameters if self.shortcut else [])]
 
-    def with_shortcut(self, share: float, W: Array, bias: Array) -> "TabularNet":
+    def with_shortcut(self, share: ArrayLike, W: Array, bias: Array) -> "TabularNet":
         """Return a network with ``(1 - share)`` times the logits of this one, and `share` times those of a linear model.
 
         Each member and checkpoint is blended by itself, and their predictions are averaged after that. Where the average is
@@ -267,21 +267,21 @@ class TabularNet(FullyConnectedNet):
 
         Parameters
         ----------
-        share : float in [0, 1]
+        share : float in [0, 1], or array (n_outputs,) of such
         W : array (n_numbers + Σ (size + 1), n_outputs)
             Its weights: of numbers, and of each category, those that are missing first.
         bias : array (n_outputs,)
         """
         network = TabularNet(**self.get_config() | {"shortcut": True})
         assert network.shortcut is not None
-        names = list(network.shortcut.parameters)
+        share, names = np.asarray(share, np.float64), list(network.shortcut.parameters)
         shapes = [network.shortcut.parameters[name].shape[0] for name in names]
-        linear = dict(zip(names, np.split((share * W).astype(self.dtype), np.cumsum(shapes)[:-1]), strict=True))
+        linear = dict(zip(names, np.split((share.astype(W.dtype) * W).astype(self.dtype), np.cumsum(shapes)[:-1]), strict=True))
         last_bias = list(self.layers[-1].parameters)[1]
         every = []
         for params in self.all_params:
-            scaled = {name: p * p.dtype.type(1 - share) for name, p in params.items() if name in self.output_params}
-            scaled[last_bias] += (share * bias).astype(self.dtype)
+            scaled = {name: p * (1 - share).astype(p.dtype) for name, p in params.items() if name in self.output_params}
+            scaled[last_bias] += (share.astype(bias.dtype) * bias).astype(self.dtype)
             every.append(params | scaled | {name: p.copy() for name, p in linear.items()})
         network.params, *network.checkpoints = [network.check_params(params) for params in every]
         return network

@@ -30,18 +30,24 @@ def one_hot_inputs(X: Array, network: TabularNet) -> Array:
     return found
 
 
-def mean_share(loss: Loss, logits: Array, linear: Array, y: Array, weights: Array | None = None) -> float:
+def mean_share(loss: Loss, logits: Array, linear: Array, y: Array, weights: Array | None = None) -> Array:
     """Return the share of a linear model's logits (n, k) with those of networks: a mean of shares, each by its likelihood.
+
+    Classes have one together, (1,). Each output of a regression has one of its own, (k,): a share for all of them would be that
+    of the output with the largest unit.
 
     With all shares alike before, that is what is to be expected after having seen the rows; of many rows it is the best share.
     The likelihood is that of classes, or of values with normal errors, whose variance is what they have. The logits of the
     networks, (n_networks, n, k), are blended one by one, as `TabularNet.with_shortcut` does, and then averaged.
     """
     logits, linear = logits.astype(np.float64), linear.astype(np.float64)
+    if not loss.has_labels and linear.shape[1] > 1:
+        columns = [np.s_[..., j : j + 1] for j in range(linear.shape[1])]
+        return np.concatenate([mean_share(loss, logits[j], linear[j], y[j], weights) for j in columns])
     costs = np.array([loss.value(loss.averaged((1 - share) * logits + share * linear), y, weights) for share in SHARES])
     if not loss.has_labels:
         costs = np.log(np.maximum(costs, np.finfo(costs.dtype).tiny)) / 2
-    return float(np.average(SHARES, weights=np.exp(effective_rows(len(y), weights) * (costs.min() - costs))))
+    return np.average(SHARES, weights=np.exp(effective_rows(len(y), weights) * (costs.min() - costs)), keepdims=True)
 
 
 def blend(
@@ -53,8 +59,8 @@ def blend(
     *,
     weights: Array | None = None,
     val_weights: Array | None = None,
-    share: float | None = None,
-) -> tuple[TabularNet, float]:
+    share: Array | None = None,
+) -> tuple[TabularNet, Array]:
     """Fit a linear model, and return the network whose logits are a mean of its own and those of the linear model.
 
     Parameters
@@ -67,7 +73,7 @@ def blend(
         drawn at random, always the same ones.
     weights, val_weights : arrays (n,), optional
         How much each row counts.
-    share : float, optional
+    share : array (1,) or (n_outputs,), optional
         The share, where it is known already.
 
     Returns
@@ -75,11 +81,11 @@ def blend(
     network : TabularNet
         One that meets targets that are always the same exactly. It is the given one for other losses than the
         cross-entropy of classes and the squared error, and without validation rows.
-    share : float
-        0 where nothing is blended in.
+    share : array (1,) or (n_outputs,)
+        Of all classes together, or of each value. It is 0 where nothing is blended in.
     """
     if network.loss.name not in OF_LINEAR or (share is None and X_val is None):
-        return network, 0.0
+        return network, np.zeros(1)
     n_inputs = network.n_numbers + sum(network.category_sizes) + len(network.category_sizes)
     rows = rows_to_fit(len(X), n_inputs, network.n_classes)
     linear = fit_linear(

@@ -1,8 +1,10 @@
 """What follows a training: a linear model is blended in, the logits get a temperature, and two classes a threshold."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+
+import numpy as np
 
 from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.loss import HALF
@@ -28,7 +30,7 @@ class Finished:
     """A network with what was chosen for it, and its logits of the validation rows, if there are any."""
 
     network: FullyConnectedNet
-    linear_share: float = 0.0
+    linear_share: Array = field(default_factory=lambda: np.zeros(1))  # of all classes, or of each value
     temperature: float = 1.0
     threshold: float = HALF
     val_logits: Array | None = None
@@ -73,7 +75,7 @@ def finish(
     -------
     finished : Finished
     """
-    share, temperature = (known.linear_share, known.temperature) if known else (0.0, 1.0)
+    share, temperature = (known.linear_share, known.temperature) if known else (np.zeros(1), 1.0)
     if blend_linear and isinstance(network, TabularNet):
         X_val, y_val, val_weights = (None, None, None) if val is None else (val.X, val.y, val.weights)
         network, share = blend(
