@@ -184,3 +184,15 @@ def test_a_doctor_changes_nothing_and_serves_many_trainings(sets):
 
 def test_without_validation_rows_nothing_is_said_of_size(sets):
     assert "under-capacity" not in codes(examined(sets["digits"], [2], epochs=30, validation=False))
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_rows_that_count_differently_do_so_in_the_loss_of_chance(validation):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1500, 6)).astype("float32")
+    y = (rng.random(1500) < 1 / (1 + np.exp(4.6 - 1.5 * X[:, 0]))).astype(int)
+    weights, val = 0.5 / np.bincount(y)[y] * len(y), slice(1000, None)
+    doctor = Doctor({"hidden_sizes": [32]}, (X[val], y[val]) if validation else None)
+    trainer = Trainer(epochs=20, batch_size=32, callbacks=[doctor])
+    trainer.fit(FullyConnectedNet([6, 32, 2], seed=0), X[:1000], y[:1000], sample_weight=weights[:1000])
+    assert codes(doctor) == []

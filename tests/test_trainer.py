@@ -224,6 +224,20 @@ def test_a_training_loss_to_compare_with_the_validation(data, rows):
     assert row["loss"] > 1.2 * clean
 
 
+@pytest.mark.parametrize("rows", [400, 10])
+def test_rows_count_in_the_metrics_of_training_as_they_do_in_its_loss(data, rows):
+    """Those that are drawn are of the rows that count."""
+    net, weights = network(), np.zeros(len(data[0]))
+    weights[:20] = np.arange(1, 21)
+    row = Trainer(epochs=1, learning_rate=0, train_rows=rows).fit(net, data[0], data[1], sample_weight=weights)[-1]
+    logits = net.logits(data[0])
+    if rows == 400:
+        assert row["train_loss"] == pytest.approx(net.loss.value(logits, data[1], weights), rel=1e-6)
+        assert row["train_accuracy"] == pytest.approx(net.loss.score(logits, data[1], weights), rel=1e-6)
+    else:
+        assert np.isfinite(row["train_loss"])
+
+
 def test_early_stopping(data):
     history = Trainer(epochs=500, batch_size=20, learning_rate=0.1, callbacks=[EarlyStopping(5)]).fit(network(), *data)
     accuracies = history.column("val_accuracy")

@@ -78,12 +78,14 @@ class Doctor(Callback):
             return
         if self.image_shape is not None:
             self._first_weights(state)  # which is an error before the training, not after it
-        loss, y = state.network.loss, state.y[:: max(1, len(state.y) // ROWS_OF_CHANCE)]
+        counting = np.arange(len(state.y)) if state.weights is None else np.flatnonzero(state.weights)
+        rows = counting[:: max(1, len(counting) // ROWS_OF_CHANCE)]
+        loss, y, weights = state.network.loss, state.y[rows], None if state.weights is None else state.weights[rows]
         self._probe = probe = state.probe
         assert probe is not None
         n_outputs = state.network.logits(probe[:1]).shape[1]
-        constant = np.broadcast_to(loss.constant_logits(y, n_outputs, None), (len(y), n_outputs))
-        chance = float(loss.value(constant, y, None))
+        constant = np.broadcast_to(loss.constant_logits(y, n_outputs, weights), (len(y), n_outputs))
+        chance = float(loss.value(constant, y, weights))
         self._chance = chance if chance > NOTHING_TO_TELL else None
         values = probe.data if is_sparse(probe) else probe
         self._input_size = float(np.sqrt(np.square(values, dtype=np.float64).mean())) if values.size else None
@@ -147,8 +149,8 @@ class Doctor(Callback):
         return Course(curve, self.looks, state.divergence, self._input_size, state.total_iterations, stopped)
 
     def _reference(self, state: TrainingState) -> Reference | None:
-        if self.validation is None or state.X is None or state.y is None:
-            return None
+        if self.validation is None or state.X is None or state.y is None or state.weights is not None:
+            return None  # the others count all rows the same
         return reference(state.network, state.X, state.y, *self.validation)
 
 

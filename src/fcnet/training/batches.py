@@ -62,7 +62,7 @@ class Batches:
         self.batch_size = self.n if kind == "full" else batch_size
         self.per_epoch = max(1, self.n // batch_size) if kind == "sampled" else math.ceil(self.n / self.batch_size)
         self.X, self.y, self.weights = self.data, labels, weights
-        self._counting = np.arange(self.n) if weights is None else np.flatnonzero(weights)  # of which "sampled" draws
+        self.counting = np.arange(self.n) if weights is None else np.flatnonzero(weights)  # of which "sampled" draws
         self._memory: Array | None = None  # every batch overwrites the one before
         if not self.sparse and (kind != "full" or augment is not None):
             rows = self.batch_size if kind == "sampled" else min(self.batch_size, self.n)
@@ -143,8 +143,8 @@ class Batches:
 
     def _rows(self) -> Array:
         if self.kind == "sampled":
-            drawn = self._rng.integers(len(self._counting), size=self.batch_size)
-            return np.asarray(self._counting[drawn])
+            drawn = self._rng.integers(len(self.counting), size=self.batch_size)
+            return np.asarray(self.counting[drawn])
         start = self._number * self.batch_size
         return self._order[start : start + self.batch_size]
 

@@ -95,6 +95,7 @@ class TrainingState:
     divergence: DivergedError | None = None  # what ended the training, if that did
     X: Array | None = None  # training rows, as the network takes them; None where there are no batches
     y: Array | None = None
+    weights: Array | None = None  # what each of these rows counts, if they differ
     callbacks: CallbackStates = field(default_factory=list)  # what a checkpoint has kept of them, until they take it
     gradients: Params = field(default_factory=dict)
     """Of the last batch, without a penalty that the update rule adds; buffers that hold until the network computes again."""

@@ -172,7 +172,7 @@ class Trainer:
         X_val, y_val : arrays (m, n_inputs) and (m,) or (m, n_outputs), optional
             Measured after every epoch. With `keep_best` the parameters of the best are kept; without validation data the last.
         sample_weight, val_weight : arrays (n,) and (m,), optional
-            How much each row counts in the losses, and in the validation metrics. A batch in which none does is skipped.
+            How much each row counts in the losses and the metrics of its part. A batch in which none does is skipped.
         update_state : dict of arrays, optional
             What the update rule remembers, by its `init`; changed in place, so that a later `fit` can go on from it.
         checkpoint : path, optional
@@ -221,6 +221,7 @@ class Trainer:
             average={name: p.copy() for name, p in network.params.items()} if self.ema_decay else None,
             X=batches.data,
             y=batches.labels,
+            weights=weights,
         )
         if checkpoint is not None and resume and Path(checkpoint).exists():
             load_checkpoint(checkpoint, state, fingerprint)
@@ -274,10 +275,11 @@ class Trainer:
             "iteration": state.iteration,
             "loss": float(np.average([batch["loss"] for batch in state.batch_rows], weights=batch_weights)),
         }
-        n = batches.data.shape[0]
+        n, weights = len(batches.counting), batches.all_weights
         if self.train_rows:
-            rows = state.rng.choice(n, self.train_rows, replace=False) if n > self.train_rows else slice(None)
-            row |= evaluate(state.network, "train", batches.data[rows], batches.labels[rows])
+            rows = batches.counting[state.rng.choice(n, self.train_rows, replace=False)] if n > self.train_rows else slice(None)
+            given = batches.data[rows], batches.labels[rows], None if weights is None else weights[rows]
+            row |= evaluate(state.network, "train", *given)
         row["learning_rate"] = state.learning_rate
         score, metric, (X_val, y_val, val_weight) = None, state.metric, validation
         if X_val is not None:
