@@ -212,3 +212,9 @@ def test_recipes_of_then_mean_what_they_meant(name):
     if name == "table":  # pixels that are a table are as a table is; the recipe of then did not say what they are
         now = structs.replace(now, preprocessing=Pixels())
     assert load_recipe(str(FIXTURES / "recipes-0.1.0" / f"{name}.toml")) == now
+
+
+@pytest.mark.parametrize("name", FINISHED + UNFINISHED)
+def test_the_doctor_judges_old_runs(old, name):
+    found = json.loads(fcnet("doctor", old(name), "--json").stdout)
+    assert found

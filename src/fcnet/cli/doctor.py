@@ -40,8 +40,8 @@ def doctor(
     """Say what will keep a network from learning, with the numbers that show it, and what to change.
 
     Of a DATASET the rows to train and to validate are looked at, prepared as fcnet train would, and the network of the recipe
-    as it begins. Of a RUN its own data and settings are, and findings.json in its folder keeps what is found. The test part is
-    not read.
+    as it begins. Of a RUN its own data and settings are, its training, as far as it has come, and what its model predicts for
+    the rows to validate. findings.json in its folder keeps what is found. The test part is not read.
 
     Errors keep a network from learning, warnings cost quality, and notes change nothing. The exit code is 0 whatever is found.
     """

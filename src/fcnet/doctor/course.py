@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from fcnet.doctor.curve import Curve
 from fcnet.doctor.looks import Look
 from fcnet.errors import DivergedError
-from fcnet.types import Array
+from fcnet.types import Array, is_sparse
 
 FEWEST_LATE = 5
 TINY_GAIN, LARGE_GAIN = 0.1, 4.0  # of weights that begin near zero, or so large that activations or scores explode
@@ -111,6 +112,12 @@ class Course:
     def has_learnt(self) -> float:
         """What share of the loss of chance has been taken off at the end, from 0 to 1; 0 of what diverged at once."""
         return float(np.clip(1 - self.curve.end, 0, 1)) if self.curve.history else 0.0
+
+
+def input_size(rows: Any) -> float | None:
+    """Return the root mean square of inputs, of CSR matrices of those that are not 0; None of none."""
+    values = rows.data if is_sparse(rows) else rows
+    return float(np.sqrt(np.square(values, dtype=np.float64).mean())) if values.size else None
 
 
 def layer_words(number: int, n_layers: int) -> str:

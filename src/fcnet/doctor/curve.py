@@ -8,12 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from fcnet.nn.loss import Loss
 from fcnet.types import Array
 
-PARTS = 10
+PARTS, ROWS_OF_CHANCE = 10, 10_000
+NOTHING_TO_TELL = 1e-6  # the loss of chance where all rows have one label
 FEWEST_POINTS = 8  # of a curve that has a shape
 OUTLYING = 12  # median distances between batches, that no chance makes
 SCORES = ("accuracy", "r2")
+
+
+def chance_of(loss: Loss, y: Array, n_outputs: int, weights: Array | None = None) -> float | None:
+    """Return the loss of the best answer that is the same for all rows that count; None where they have one label.
+
+    Of more than 10,000 some are looked at.
+    """
+    counting = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
+    rows = counting[:: max(1, len(counting) // ROWS_OF_CHANCE)]
+    y, weights = y[rows], None if weights is None else weights[rows]
+    constant = np.broadcast_to(loss.constant_logits(y, n_outputs, weights), (len(y), n_outputs))
+    chance = float(loss.value(constant, y, weights))
+    return chance if chance > NOTHING_TO_TELL else None
 
 
 @dataclass(frozen=True)

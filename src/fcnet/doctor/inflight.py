@@ -4,10 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from fcnet.doctor.course import Course
-from fcnet.doctor.curve import Curve
+from fcnet.doctor.course import Course, input_size
+from fcnet.doctor.curve import Curve, chance_of
 from fcnet.doctor.finding import Findings
 from fcnet.doctor.first_layer import with_first_layer
 from fcnet.doctor.judge import judge, judge_midway
@@ -16,13 +14,11 @@ from fcnet.doctor.reference import Reference, reference
 from fcnet.errors import InputError
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
-from fcnet.types import Array, is_sparse
+from fcnet.types import Array
 
 LEAST_INTERVAL, LOOKS_AN_EPOCH, GROWTH = 64, 3, 8
 FEWEST_LOOKS = 4  # that a judgement midway goes by
-ROWS_OF_CHANCE = 10_000
 OVERHEAD = 2e6  # operations that take as long as what a look, or a step, does whatever the size of the network
-NOTHING_TO_TELL = 1e-6  # the loss of chance where all rows have one label
 
 
 class Doctor(Callback):
@@ -78,17 +74,11 @@ class Doctor(Callback):
             return
         if self.image_shape is not None:
             self._first_weights(state)  # which is an error before the training, not after it
-        counting = np.arange(len(state.y)) if state.weights is None else np.flatnonzero(state.weights)
-        rows = counting[:: max(1, len(counting) // ROWS_OF_CHANCE)]
-        loss, y, weights = state.network.loss, state.y[rows], None if state.weights is None else state.weights[rows]
         self._probe = probe = state.probe
         assert probe is not None
         n_outputs = state.network.logits(probe[:1]).shape[1]
-        constant = np.broadcast_to(loss.constant_logits(y, n_outputs, weights), (len(y), n_outputs))
-        chance = float(loss.value(constant, y, weights))
-        self._chance = chance if chance > NOTHING_TO_TELL else None
-        values = probe.data if is_sparse(probe) else probe
-        self._input_size = float(np.sqrt(np.square(values, dtype=np.float64).mean())) if values.size else None
+        self._chance = chance_of(state.network.loss, state.y, n_outputs, state.weights)
+        self._input_size = input_size(probe)
         per_epoch = state.total_iterations // state.n_epochs
         cost = _cost(state.network, probe.shape[0], state.X.shape[0] / per_epoch)
         self._interval = max(LEAST_INTERVAL, int(LEAST_INTERVAL * cost), per_epoch // LOOKS_AN_EPOCH)

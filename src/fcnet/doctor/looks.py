@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,16 +66,21 @@ def look(state: TrainingState, before: Sequence[Array], probe: Any) -> Look:
     gradients = _norms(_few(state.gradients, names), shapes)  # before anything else, as it is in buffers
     weights = _norms(before, shapes)
     updates = _norms([now - old for now, old in zip(_few(network.params, names), before, strict=True)], shapes)
-    kind, outputs = str(activation_name(getattr(network, "activation", ""))), hidden_outputs(network, probe)
     return Look(
         state.iteration,
         updates / (weights + TINY),
         gradients,
         weights,
         weights / np.sqrt([shape[-1] for shape in shapes]),
-        [np.asarray((out <= 0).all(axis=0)) if kind == "relu" else np.zeros(out.shape[1], bool) for out in outputs],
-        np.array([_flat(out, *FLAT[kind]) if kind in FLAT else 0.0 for out in outputs]),
+        *_stuck(network, probe),
     )
+
+
+def look_at_end(last: Look, network: Any, probe: Any, iteration: int) -> Look:
+    """Return a look at a trained network, with the updates and the gradients of the last look there was."""
+    weights = _norms(sample(network), [network.params[name].shape for name in weight_names(network)])
+    dead, flat = _stuck(network, probe)
+    return replace(last, iteration=iteration, weights=weights, dead=dead, flat=flat)
 
 
 def packed(looks: Iterable[Look]) -> list[dict[str, Any]]:
@@ -131,5 +136,9 @@ def _norms(samples: Sequence[Array], shapes: Sequence[tuple[int, ...]]) -> Array
         return np.sqrt(sums)  # a dot product copies nothing
 
 
-def _flat(out: Array, low: float, high: float) -> float:
-    return float(((out < low) | (out > high)).mean())
+def _stuck(network: Any, probe: Any) -> tuple[list[Array], Array]:
+    """Return which units of each hidden layer are 0 for all rows, and what share of its values is at flat ends."""
+    kind, outputs = str(activation_name(getattr(network, "activation", ""))), hidden_outputs(network, probe)
+    dead = [np.asarray((out <= 0).all(axis=0)) if kind == "relu" else np.zeros(out.shape[1], bool) for out in outputs]
+    low, high = FLAT.get(kind, (-np.inf, np.inf))
+    return dead, np.array([float(((out < low) | (out > high)).mean()) if kind in FLAT else 0.0 for out in outputs])

@@ -14,10 +14,17 @@ from fcnet.doctor.rows import Rows
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import FINDINGS
 from fcnet.experiments.job import Job, Trained, scale_of
+from fcnet.experiments.recipe import Recipe
+from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
 OF_BASELINES = ("below-baseline", "one-class-predicted")
 ADVISED = ("l2", "label_smoothing", "dropout", "hidden_sizes")
+
+
+def advised(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings of a recipe that remedies go by."""
+    return {name: getattr(part, name) for part in (recipe.training, recipe.network) for name in ADVISED if hasattr(part, name)}
 
 
 class Attendance:
@@ -35,17 +42,18 @@ class Attendance:
     def __init__(self, run: Path, config: Config, data: Dataset, X_val: Array) -> None:
         recipe = config.settings
         scale = scale_of(data, recipe.training.loss_of(data))
-        parts = (recipe.training, recipe.network)
-        settings = {name: getattr(part, name) for part in parts for name in ADVISED if hasattr(part, name)}
         self.path = run / FINDINGS
         image_shape = data.image_shape if recipe.preprocessing.keeps_pixels else None
-        self.doctor = Doctor(settings, (X_val, scale.apply(data.y_val) if scale else data.y_val), image_shape)
+        self.doctor = Doctor(advised(recipe), (X_val, scale.apply(data.y_val) if scale else data.y_val), image_shape)
         self.others: list[Finding] = []
 
     def look_at(self, job: Job, trained: Trained, metrics: dict[str, Any]) -> None:
         """Look at what a network predicts for the validation rows, and at what its metrics say already."""
         follows = any(finding.severity == "error" for finding in self.doctor.findings)
-        found = _of_predictions(job, trained, metrics)
+        network, data, sizes = trained.model.network, job.data, job.prepared.preprocessor.category_sizes
+        X, n = job.prepared.rows[: len(data.y_train)], network.n_classes
+        rows = Rows(X, data.y_train, network.loss, n, job.X_val, data.y_val, X.shape[1] - len(sizes))
+        found = of_predictions(network, rows, metrics, job.seed)
         # How sure a network is that has not learnt, and what it thinks of labels, is no matter.
         self.others = [finding for finding in found if not follows or finding.code in OF_BASELINES]
 
@@ -57,11 +65,9 @@ class Attendance:
             write_findings(self.path, concluded([*self.doctor.findings, *self.others], "the training"))
 
 
-def _of_predictions(job: Job, trained: Trained, metrics: dict[str, Any]) -> Iterator[Finding]:
-    network, data, sizes = trained.model.network, job.data, job.prepared.preprocessor.category_sizes
-    X, n = job.prepared.rows[: len(data.y_train)], network.n_classes
-    rows = Rows(X, data.y_train, network.loss, n, job.X_val, data.y_val, X.shape[1] - len(sizes))
-    found = list(prediction_findings(network, rows, np.random.default_rng(job.seed)))
+def of_predictions(network: FullyConnectedNet, rows: Rows, metrics: Mapping[str, Any], seed: int) -> Iterator[Finding]:
+    """Yield what is to be said of the predictions for validation rows, and what the metrics of the run say of them."""
+    found = list(prediction_findings(network, rows, np.random.default_rng(seed)))
     yield from (finding for finding in found if not ("baselines" in metrics and finding.code in OF_BASELINES))
     if said := metrics.get("warnings", {}).get("val"):
         codes = [finding.code for finding in found if finding.code in OF_BASELINES]

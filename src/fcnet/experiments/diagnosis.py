@@ -1,6 +1,5 @@
 """The doctor on data sets and runs."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,21 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.doctor import diagnose as of_network
 from fcnet.doctor.finding import HEALTHY, Finding, Findings, concluded, read_findings
-from fcnet.doctor.prediction_checks import prediction_findings
 from fcnet.doctor.preflight import data_findings, preflight, rows_of
-from fcnet.doctor.rows import MOST_ROWS
+from fcnet.doctor.rows import MOST_ROWS, Rows
 from fcnet.doctor.value_checks import sound_rows
 from fcnet.errors import InputError
+from fcnet.experiments.attendance import OF_BASELINES, of_predictions
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import FINDINGS, MODEL
 from fcnet.experiments.job import outputs_of, scale_of
 from fcnet.experiments.network import Network
+from fcnet.experiments.results import read_metrics, read_state
 from fcnet.experiments.run import prepare
+from fcnet.experiments.run_course import OF_COURSES, course_findings, looks_of
 from fcnet.model import Model
 from fcnet.model_file import load
+from fcnet.preprocessing import Preprocessor
 from fcnet.threads import use_threads
 from fcnet.types import Array
 
@@ -69,7 +71,7 @@ def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val:
 
 
 def diagnose_run(run: Path, data_dir: str | None = None, *, data: Dataset | None = None) -> Findings:
-    """Return what is found in the data of a run, its network as it began, and the predictions of a model that it has.
+    """Return what is found in the data of a run, its network as it began, its training, and the predictions of its model.
 
     The data is read unless it is given, without its test part.
 
@@ -87,8 +89,18 @@ def diagnose_run(run: Path, data_dir: str | None = None, *, data: Dataset | None
     data = config.load(data_dir, 0, columns) if data is None else data
     # What was found in its training and kept can be seen no more.
     before = [each for each in read_findings(run / FINDINGS) if each.code != HEALTHY] if (run / FINDINGS).exists() else []
-    checked = "the data, and the network as it began" + " and as it is" * (model is not None)
-    return concluded([*_findings(config, data, model), *before], checked)
+    with use_threads(config.threads or None):
+        rows, preprocessor, found = _looked_at(config, _some(data, config.seed), model)
+        if not any(each.code in OF_COURSES for each in before) or looks_of(run):  # else the doctor saw what is lost by now
+            found += course_findings(run, config, data, rows, preprocessor, model)
+        kind = read_state(run).kind
+        if model is not None and len(model.members) == 1 and kind != "diverged":
+            follows = any(each.severity == "error" and each.code in OF_COURSES for each in [*found, *before])
+            metrics = read_metrics(run) if kind == "finished" else {}
+            predicted = of_predictions(model.network, rows, metrics, config.seed)
+            found += [each for each in predicted if not follows or each.code in OF_BASELINES]
+    checked = "the data, the network as it began, and its training"
+    return concluded([*found, *before], checked)
 
 
 def diagnose_data(config: Config, data_dir: str | None = None) -> Findings:
@@ -102,36 +114,35 @@ def diagnose_data(config: Config, data_dir: str | None = None) -> Findings:
     config.settings.check(config.engine)
     data = config.load(data_dir, n_test=0)
     config.check_data(data)
-    return concluded(_findings(config, data, None), "the data, and the network as it begins")
-
-
-def _findings(config: Config, data: Dataset, model: Model | None) -> Iterator[Finding]:
-    """Yield what is found in data and in the network of a recipe, and in the predictions of a model if there is one."""
-    recipe, data = config.settings, _some(data, config.seed)
     with use_threads(config.threads or None):
-        if model is None:
-            prepared = prepare(config, data)
-            preprocessor, X = prepared.preprocessor, prepared.rows[: len(data.y_train)]
-        else:
-            preprocessor = model.preprocessor
-            X = preprocessor.transform(data.X_train, recipe.dtype)
-        X_val, loss = preprocessor.transform(data.X_val, recipe.dtype), recipe.training.loss_of(data)
-        scale = scale_of(data, loss)
-        y, y_val = (scale.apply(part) if scale else part for part in (data.y_train, data.y_val))
-        sizes, n_outputs = preprocessor.category_sizes, len(outputs_of(data, loss))
-        if recipe.training.needs_network:
-            settings = recipe.network or Network()
-            made: dict[str, Any] = {"seed": config.seed, "engine": config.engine, "image_shape": data.image_shape}
-            network = settings.make(X, sizes, n_outputs, loss=loss.name, **made)
-            yield from preflight(network, X, y, X_val, y_val, begins=True, names=preprocessor.output_names, seed=config.seed)
-        rng, n = np.random.default_rng(config.seed), X.shape[1]
-        given = X, data.y_train, X_val, data.y_val
-        rows = rows_of(loss, n_outputs, *given, n_numbers=n - len(sizes), n_inputs=n, dtype=recipe.dtype)
-        rows = replace(rows, names=preprocessor.output_names)
-        if not recipe.training.needs_network:
-            yield from data_findings(rows, rng, judged=())[1]
-        if model is not None and len(model.members) == 1:
-            yield from prediction_findings(model.network, sound_rows(rows)[0], rng)
+        *_, found = _looked_at(config, _some(data, config.seed), None)
+    return concluded(found, "the data, and the network as it begins")
+
+
+def _looked_at(config: Config, data: Dataset, model: Model | None) -> tuple[Rows, Preprocessor, list[Finding]]:
+    """Return the sound rows of data, as a network takes them, by what, and what is found in them and in the network."""
+    recipe = config.settings
+    if model is None:
+        prepared = prepare(config, data)
+        preprocessor, X = prepared.preprocessor, prepared.rows[: len(data.y_train)]
+    else:
+        preprocessor = model.preprocessor
+        X = preprocessor.transform(data.X_train, recipe.dtype)
+    X_val, loss = preprocessor.transform(data.X_val, recipe.dtype), recipe.training.loss_of(data)
+    scale = scale_of(data, loss)
+    y, y_val = (scale.apply(part) if scale else part for part in (data.y_train, data.y_val))
+    sizes, n_outputs, n = preprocessor.category_sizes, len(outputs_of(data, loss)), X.shape[1]
+    given = X, data.y_train, X_val, data.y_val
+    rows = rows_of(loss, n_outputs, *given, n_numbers=n - len(sizes), n_inputs=n, dtype=recipe.dtype)
+    rows = replace(rows, names=preprocessor.output_names)
+    if recipe.training.needs_network:
+        settings = recipe.network or Network()
+        made: dict[str, Any] = {"seed": config.seed, "engine": config.engine, "image_shape": data.image_shape}
+        network = settings.make(X, sizes, n_outputs, loss=loss.name, **made)
+        found = preflight(network, X, y, X_val, y_val, begins=True, names=preprocessor.output_names, seed=config.seed)
+    else:
+        found = data_findings(rows, np.random.default_rng(config.seed), judged=())[1]
+    return sound_rows(rows)[0], preprocessor, found
 
 
 def _some(data: Dataset, seed: int) -> Dataset:

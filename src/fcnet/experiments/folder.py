@@ -92,7 +92,9 @@ def _locked(run: Path) -> AbstractContextManager[Any]:
 def _how_it_ended(error: BaseException) -> dict[str, Any]:
     ended = {KeyboardInterrupt: "stopped", DivergedError: "diverged"}.get(type(error), "failed")
     end = {"ended": ended, "reason": str(error) or type(error).__name__, **_now("until")}
-    return end | ({"batches": error.batches} if isinstance(error, DivergedError) else {})
+    if isinstance(error, DivergedError):
+        end |= {"batches": error.batches, "learning_rate": error.learning_rate}
+    return end
 
 
 def _now(name: str) -> dict[str, Any]:

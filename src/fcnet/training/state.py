@@ -56,6 +56,11 @@ PROBE_ROWS = 100
 CallbackStates = list[tuple[str, Any]]  # what is kept of callbacks, each with the name of its class
 
 
+def probe_of(X: Any) -> Any:
+    """Return up to 100 rows, evenly spaced in their order."""
+    return X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], PROBE_ROWS)).astype(int)]
+
+
 @dataclass
 class Kept:
     """An epoch whose parameters are kept, with its value of the monitor, if there is validation data."""
@@ -160,11 +165,7 @@ class TrainingState:
     @property
     def probe(self) -> Array | None:
         """Up to 100 training rows, evenly spaced in their order and always the same; None without training rows."""
-        if self.X is None:
-            return None
-        n = self.X.shape[0]
-        rows: Array = self.X[np.linspace(0, n - 1, min(n, PROBE_ROWS)).astype(int)]
-        return rows
+        return None if self.X is None else probe_of(self.X)
 
     @property
     def activations(self) -> list[Array]:
