@@ -196,12 +196,16 @@ class TabularEstimator(BaseEstimator, ABC):
     def _train(
         self, rows: Rows, folds: Sequence[Fold], settings: Parts, seeds: Sequence[int], first: Trained | None = None
     ) -> Trained:
-        """Fit the preprocessor to all rows, and a network for each seed to the folds in turn; these predict together.
+        """Fit a network for each seed to the folds in turn; these predict together.
+
+        What is fitted before them, as the preprocessor and the scale of targets, is of the rows that train a network: with one
+        fold of the part to train on, with several of all rows, since these networks share it.
 
         Networks of a fold are finished by the rows that validate them. Without any the last epoch is kept, or what a first
         training has chosen.
         """
         table, dtype, training = settings.table, settings.network.dtype, settings.training
+        rows = folds[0][0] if len(folds) == 1 else rows
         preprocessor = TableFeatures.fit(rows.columns, gaps=table.gaps, scaling=table.scaling, rare=table.rare, codes=True)
         outputs, scale, loss = self._outputs(rows.y), self._scale_of(rows, dtype), self._loss_name()
 

@@ -10,6 +10,7 @@ from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.loss import HALF
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.nn.tabular_network import TabularNet
+from fcnet.nn.unseen import meet_unseen
 from fcnet.training.blend import blend
 from fcnet.training.calibration import fit_temperature, multiply_logits
 from fcnet.training.threshold import threshold_for
@@ -53,9 +54,10 @@ def finish(
     Parameters
     ----------
     network : FullyConnectedNet
-        It is changed by the temperature; where a linear model is blended in, another network takes its place.
+        It is changed by the temperature; where a linear model is blended in, another network takes its place. A `TabularNet`
+        learns first what to make of categories that the training rows do not have, see `fcnet.nn.unseen.meet_unseen`.
     train : Part
-        Rows that the linear model is fitted to.
+        Rows that the network was trained on, and that the linear model is fitted to.
     val : Part, optional
         Rows that choose. Without them nothing is blended in and the temperature stays 1, unless they are `known`.
     blend_linear : bool
@@ -76,6 +78,8 @@ def finish(
     finished : Finished
     """
     share, temperature = (known.linear_share, known.temperature) if known else (np.zeros(1), 1.0)
+    if isinstance(network, TabularNet):
+        meet_unseen(network, train.X)
     if blend_linear and isinstance(network, TabularNet):
         X_val, y_val, val_weights = (None, None, None) if val is None else (val.X, val.y, val.weights)
         network, share = blend(
