@@ -25,7 +25,7 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.schedules import get_schedule
 from fcnet.training.tabular import TabularSettings, TabularTraining
 
-SMALL = ("network.hidden_sizes=[8]", "network.n_members=2", "epochs=6")
+SMALL = ("network.hidden_sizes=[8]", "network.n_members=2", "epochs=6", "n_ensemble=1")
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_a_table_is_trained_predicted_and_exported(table, tmp_path):
     assert metrics["baselines"].keys() == {"class_shares", "linear"}
     assert load(run / "linear.safetensors").network.layer_sizes == [6, 2]  # two numbers, a gap, three categories
     assert metrics["epochs"] == 6
-    assert "(the 5 best of 6 epochs)" in said
+    assert "(the 3 best of 6 epochs)" in said
     how = Config.read(run).settings.training.how(metrics)
-    assert "Of 6 epochs, the 5 that were best on the validation part by loss predict together, epoch " in how
+    assert "Of 6 epochs, the 3 that were best on the validation part by loss predict together, epoch " in how
     assert "best epoch, of several that predict together" in (run / "report.html").read_text()
     said = pl.read_csv(fcnet("predict", run, table).stdout.encode())
     probabilities = model.predict_proba(pl.read_csv(table))
@@ -133,7 +133,13 @@ def test_arrays_and_automatic_numbers(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 4))
     np.savez(tmp_path / "rows.npz", X=X, y=(X[:, 0] > 0).astype(int))
-    changes = ("--set=hidden_sizes=[4]", "--set=gaps=median", "--set=scaling=standard", "--set=patience=0")
+    changes = (
+        "--set=hidden_sizes=[4]",
+        "--set=gaps=median",
+        "--set=scaling=standard",
+        "--set=patience=0",
+        "--set=n_ensemble=1",
+    )
     fcnet("train", tmp_path / "rows.npz", "--out", tmp_path / "run", "--recipe", "tabular", *changes)
     assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 64
     assert "64" in fcnet("runs", tmp_path).stdout.splitlines()[1].split()
@@ -148,10 +154,13 @@ def test_the_recipe_has_the_defaults_of_the_estimators():
         expected = training.trainer(5000, loss, validates=True, seed=0)
         trainer = recipe.training.resolved(5000, loss).trainer(0)
         names = ("epochs", "batch_size", "learning_rate", "_update", "_schedule", "_dropout_schedule", "_decay_schedule")
-        for setting in (*names, "label_smoothing", "monitor", "l2"):
+        for setting in (*names, "label_smoothing", "monitor", "l2", "ema_decay", "best_epochs", "threshold", "keep_best"):
             assert getattr(trainer, setting) == getattr(expected, setting), setting
-    assert recipe.training.calibrate == training.calibrate
-    assert recipe.training.patience == training.patience
+        assert [one.decides() for one in trainer.callbacks] == [one.decides() for one in expected.callbacks]
+    for setting in ("calibrate", "blend_linear", "threshold", "patience", "n_ensemble"):
+        assert getattr(recipe.training, setting) == getattr(training, setting), setting
+    for n in (50, 1000, 1001, 4000, 4001):
+        assert recipe.training.networks_for(n) == training.networks_for(n)
     parameters = TabularClassifier().get_params()
     for settings in (TabularSettings(), training):
         for name in settings.__struct_fields__:

@@ -62,15 +62,16 @@ def listed(names: Iterable[str], most: int = 10, sign: str = ", ") -> str:
     return sign.join(names[:most]) + more
 
 
-def ensemble_words(folds: int, seeds: int) -> str:
-    """Return what an ensemble is of, and nothing for a single network.
+def ensemble_words(folds: int, seeds: int, networks: int = 0) -> str:
+    """Return what an ensemble is of, and nothing for a single network; the `networks` may be fewer than its folds.
 
     Examples
     --------
-    >>> ensemble_words(5, 1), ensemble_words(0, 3), ensemble_words(0, 1)
-    ('5 folds', '3 seeds', '')
+    >>> ensemble_words(5, 1), ensemble_words(5, 1, networks=2), ensemble_words(0, 3), ensemble_words(0, 1)
+    ('5 folds', '2 of 5 folds', '3 seeds', '')
     """
-    return f"{folds} folds" if folds else f"{seeds} seeds" if seeds > 1 else ""
+    few = f"{networks} of " if 0 < networks < folds else ""
+    return f"{few}{folds} folds" if folds else f"{seeds} seeds" if seeds > 1 else ""
 
 
 def shortened(text: str) -> str:

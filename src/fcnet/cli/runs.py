@@ -24,6 +24,7 @@ COLUMNS = ("run", "state", "data", "validation", "test", "loss", "epochs", "time
 SHORTENED = ("run", SETTINGS)  # where a line is too long, and
 SPARED = ("time", "loss", "data", "epochs", "test")  # are left out before, in this order
 LEAST, GAP = 24, 2  # letters of the settings that others are left out for, and between columns
+OF_ENSEMBLES = ("seeds", "folds", "networks")
 WIDE = 1000  # letters where the output is no terminal
 
 
@@ -146,11 +147,11 @@ def _columns(folder: Path, rows: Sequence["RunRow"], scores: Sequence[str]) -> d
     settings, columns = differing(rows), {name: list[str]() for name in COLUMNS}
     for row in rows:
         reason = f"diverged in epoch {row.epochs + 1}" if row.state == "diverged" else shortened(row.reason)
-        own = {path.rpartition(".")[2]: value for path, value in settings[row.run].items() if path not in ("seeds", "folds")}
+        own = {path.rpartition(".")[2]: value for path, value in settings[row.run].items() if path not in OF_ENSEMBLES}
         words = ", ".join(f"{name} = {setting_words(value)}" for name, value in own.items())
         is_under_way = row.n_networks > 1 and row.state != "finished"
         network = f"network {row.network} of {row.n_networks}" if is_under_way else ""
-        ensemble = ensemble_words(row.folds, row.settings.get("seeds", 1))
+        ensemble = ensemble_words(row.folds, row.settings.get("seeds", 1), row.settings.get("networks", 0))
         cells = (
             str(row.run.relative_to(folder)) if row.run != folder else str(row.run),
             row.state,

@@ -20,6 +20,7 @@ from fcnet.errors import DivergedError, FcnetError, SettingError, unknown_name
 
 if TYPE_CHECKING:
     from fcnet.experiments.config import Config
+    from fcnet.training.loggers import Logger
 
 
 @click.command(cls=Command)
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     "--seeds",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Train N networks, with the seeds from --seed on; the model is their ensemble.  [default: 1]",
+    help="Train N networks, with the seeds from --seed on; the model is their ensemble.  [default: n_ensemble of the recipe]",
 )
 @click.option(
     "--folds",
@@ -121,10 +122,10 @@ def train(
     from fcnet.experiments.configure import configure
     from fcnet.experiments.fix import check_fixable, fix
     from fcnet.experiments.folder import CHECKPOINT, claimed
-    from fcnet.experiments.members import train_members
-    from fcnet.experiments.run import check_run
+    from fcnet.experiments.members import counted, train_members
+    from fcnet.experiments.run import check_run, is_begun
     from fcnet.experiments.run import train as train_one
-    from fcnet.experiments.run_loggers import log_files, run_loggers
+    from fcnet.experiments.run_loggers import log_files
     from fcnet.training.callbacks import Progress
 
     stop_once()
@@ -137,18 +138,20 @@ def train(
         check_fixable(config)
     elif fix_trials:
         raise SettingError("--fix-trials is for --fix: add that.")
-    if logs and config.members():
-        raise SettingError("--log is for a single training: leave it out, or --seeds and --folds.")
     finished = check_run(run, config, force=force, resume=resume) and not fixes
+    is_counted = finished or fixes or (resume and is_begun(run, config))
     with nullcontext(run) if out else claimed(run) as run:
-        loggers = [] if finished else run_loggers(logs, run, config)
+        loggers: list[Logger] = []
         if finished:
             show_note(f"{run} is finished already.")
         else:
             verb = "Going on with the training" if resume and (run / CHECKPOINT).exists() else "Training"
             show_note(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}")
-        how = partial(fix, trials=fix_trials or TRIALS) if fixes else train_members if config.members() else train_one
         try:
+            config, data = (config, None) if is_counted else counted(config, data_dir)
+            loggers = [] if finished else _loggers(logs, run, config)
+            several = partial(train_members, data=data) if config.members() else partial(train_one, data=data)
+            how = partial(fix, trials=fix_trials or TRIALS) if fixes else several
             metrics = how(
                 *(run, config),
                 data_dir=data_dir,
@@ -223,6 +226,16 @@ def _as_text(run: Path, metrics: Mapping[str, Any], of_what: str) -> str:
     )
     lines = [first, other_metrics(metrics, "val"), afterwards_words(metrics), f"Run folder: {run}"]
     return "\n".join(filter(None, lines))
+
+
+def _loggers(names: Sequence[str], run: Path, config: "Config") -> list["Logger"]:
+    from fcnet.experiments.run_loggers import run_loggers
+
+    if names and config.members():
+        raise SettingError(
+            "--log is for a single training: leave it out, or leave out --seeds and --folds, and add --set n_ensemble=1."
+        )
+    return run_loggers(names, run, config)
 
 
 def _monitor(metric: str) -> str:

@@ -191,7 +191,8 @@ def load_cifar10(
     names = _read(folder / "batches.meta", verify).get("label_names")
     if not isinstance(names, list) or len(names) != 10 or not all(type(name) is str for name in names):
         raise FileFormatError(f"{folder / 'batches.meta'} does not hold ten class names.")
-    return Dataset("cifar10", X[:n_train], y[:n_train], X[n_train:], y[n_train:], X_test, y_test, names, IMAGE_SHAPE)
+    parts = X[:n_train], y[:n_train], X[n_train:], y[n_train:], X_test, y_test
+    return Dataset("cifar10", *parts, names, IMAGE_SHAPE, validation_given=True)
 
 
 def _load_rows(folder: Path, names: Sequence[str], n: int, verify: bool) -> tuple[Array, Array]:

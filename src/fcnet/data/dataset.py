@@ -30,6 +30,8 @@ class Dataset:
         What was done to own data, in lines for people.
     dialect : Dialect, optional
         How the text of a table was written.
+    validation_given : bool
+        Whether the rows to validate on were given as such, not split off.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dataset:
     target: str = ""
     notes: Sequence[str] = ()
     dialect: Dialect | None = None
+    validation_given: bool = False
 
     @property
     def outputs(self) -> list[str]:

@@ -27,6 +27,7 @@ def load_digits(data_dir: str | Path | None = None, *, n_test: int = N_TEST, ver
         classes=[str(digit) for digit in range(10)],
         image_shape=(8, 8, 1),
         max_value=16.0,
+        validation_given=True,
     )
 
 

@@ -46,11 +46,11 @@ def split(
     return train_rows, val_rows, test_rows
 
 
-def of_fold(data: Dataset, fold: int, folds: int) -> Dataset:
+def of_fold(data: Dataset, fold: int, folds: int, *, spare_lone: bool = False) -> Dataset:
     """Return data of which one of several folds, counted from 1, is to validate, and the others are to train.
 
     The rows to train and to validate are dealt out to the folds, each class as evenly as can be, in the same way every time.
-    Where there are fewer rows than folds, InputError is raised.
+    With `spare_lone` the only row of a class is always to train. Where there are fewer rows than folds, InputError is raised.
     """
     X, y = joined(data.X_train, data.X_val), np.concatenate([data.y_train, data.y_val])
     if len(y) < folds:
@@ -61,6 +61,8 @@ def of_fold(data: Dataset, fold: int, folds: int) -> Dataset:
     shuffled = np.concatenate([rng.permutation(rows) for rows in np.split(by_class, ends)])
     fold_of = np.empty(len(y), int)
     fold_of[shuffled] = np.arange(len(y)) % folds + 1
+    if spare_lone and data.classes:
+        fold_of[np.bincount(y)[y] == 1] = 0
     train, val = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
     return replace(data, X_train=X[train], y_train=y[train], X_val=X[val], y_val=y[val])
 
@@ -119,7 +121,7 @@ def with_parts(
     parts = (X[train_rows], y[train_rows], X_val, y_val, X_test[:n_test], y_test[:n_test])
     few = of_few_rows(y, classes, 1 + (val is None) + (test is None))
     told = f"Learning {listed(classes)} from {len(train_rows):,} {what}; {len(X_val):,} others are to validate"
-    return Dataset(path.stem, *parts, classes, image_shape, notes=[told, *few, *notes])
+    return Dataset(path.stem, *parts, classes, image_shape, notes=[told, *few, *notes], validation_given=val is not None)
 
 
 def numbers_of(path: Path, labels: Array, classes: Sequence[str], name: str) -> Array:

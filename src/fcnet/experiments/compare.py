@@ -19,7 +19,8 @@ from fcnet.experiments.results import read_metrics, read_state
 from fcnet.experiments.run import model_and_data, train
 from fcnet.experiments.runs import run_folders
 from fcnet.experiments.scores import chosen_by, score_of
-from fcnet.nn.loss import TINY
+from fcnet.experiments.validated import validated_logits, validated_rows
+from fcnet.nn.loss import TINY, Loss
 from fcnet.nn.regression_losses import QuantileLoss
 from fcnet.training.callbacks import Callback
 from fcnet.training.metrics import METRICS, Metric
@@ -117,7 +118,7 @@ def compare_runs(paths: Sequence[str | Path], data_dir: str | None = None) -> Co
 
 def what_it_is(config: Config) -> str:
     """Return whether a run is of one network or an ensemble, and of what."""
-    words = "" if config.fold else ensemble_words(config.folds, config.seeds)
+    words = "" if config.fold else ensemble_words(config.folds, config.seeds, config.networks)
     return f"an ensemble of {words}" if words else "a single network"
 
 
@@ -225,8 +226,8 @@ def _of_rows(side: Side, data_dir: str | None) -> tuple[Array, Array]:
     if part == "validation":
         names = ("predicted", "labels") if "labels" in predictions else ("values", "targets")
         return predictions[names[0]], predictions[names[1]]
-    model, data = model_and_data(run, side.config, side.metrics[seed], data_dir, n_test=0)
-    return model.predict(data.X_val), data.y_val
+    logits, y, loss = _predicted_again(run, side, seed, data_dir)
+    return loss.predict(logits), y
 
 
 def _losses(side: Side, data_dir: str | None) -> Array:
@@ -236,8 +237,15 @@ def _losses(side: Side, data_dir: str | None) -> Array:
     if part == "validation":
         p = predictions["probabilities"][np.arange(len(predictions["labels"])), predictions["labels"]]
         return -np.log(np.maximum(p.astype(np.float64), TINY))
+    logits, y, loss = _predicted_again(run, side, seed, data_dir)
+    return loss.losses(logits, y)
+
+
+def _predicted_again(run: Path, side: Side, seed: int, data_dir: str | None) -> tuple[Array, Array, Loss]:
+    """Return the logits of the validation rows of a run that has been evaluated, their targets, and the loss of its model."""
     model, data = model_and_data(run, side.config, side.metrics[seed], data_dir, n_test=0)
-    return model.network.loss.losses(model.logits(data.X_val), data.y_val)
+    parts = list(side.config.parts(data))
+    return validated_logits(model, parts), validated_rows(parts)[1], model.loss
 
 
 def compare_recipes(
@@ -249,7 +257,7 @@ def compare_recipes(
     data_dir: str | None = None,
     callbacks: Iterable[Callback] = (),
 ) -> Compared:
-    """Train two recipes with each of some seeds, and compare them.
+    """Train two recipes with each of some seeds, one network with each, and compare them.
 
     The runs stay in `folder`, in one folder for each recipe with its settings. Those that are there are not trained again, and
     those that were stopped go on. So a comparison that was interrupted is the same call again. The p-value holds for seeds that
@@ -269,8 +277,10 @@ def compare_recipes(
     FcnetError
         If settings or data do not fit, or a training diverges.
     """
+    others = " n_ensemble is no matter here." * (_settings(a) != _settings(b))
+    a, b = a.of_one_network(), b.of_one_network()
     if _settings(a) == _settings(b):
-        raise SettingError("A and B have the same settings: change one of them, as by --set-b learning_rate=0.05.")
+        raise SettingError(f"A and B have the same settings: change one of them, as by --set-b learning_rate=0.05.{others}")
     sides = [recipe_folder(Path(folder), config) for config in (a, b)]
     for number, seed in enumerate(seeds, 1):
         for name, side, config in zip("AB", sides, (a, b), strict=True):
@@ -286,5 +296,5 @@ def compare_recipes(
 
 def recipe_folder(folder: Path, config: Config) -> Path:
     """Return where `compare_recipes` keeps the runs of a recipe: under a name that other settings would hardly have."""
-    words = json.dumps(_settings(config), sort_keys=True, default=list)
+    words = json.dumps(_settings(config.of_one_network()), sort_keys=True, default=list)
     return folder / f"{stem(config.dataset)}-{config.recipe}-{zlib.crc32(words.encode()):08x}"

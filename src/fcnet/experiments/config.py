@@ -1,5 +1,6 @@
 """The configuration of a run: all that is needed to repeat it."""
 
+import math
 import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -23,12 +24,16 @@ from fcnet.experiments.tree import leaves
 from fcnet.files import write_atomic
 from fcnet.preprocessing import for_data
 
+FOLDS = 5  # of a recipe with several networks: as validation_fraction of the estimators, a fifth
+FEWEST = 10  # rows that are cut into them
+
 
 @dataclass(frozen=True)
 class Config:
     """All that is needed to repeat a run; those from `target` to `checksum` are for own data.
 
-    A run of several `seeds`, or `folds`, is an ensemble. A member of one with folds has the number of its `fold`, from 1.
+    A run of several `seeds`, or `folds`, is an ensemble. A member of one with folds has the number of its `fold`, from 1. There
+    is a network for each fold, unless `networks` says how many there are: then they are validated on the folds in turn.
     """
 
     dataset: str
@@ -50,6 +55,7 @@ class Config:
     seeds: int = 1
     folds: int = 0
     fold: int = 0
+    networks: int = 0
     fcnet: str = __version__
     changed: Collection[str] = field(default=(), compare=False)  # settings that were set by hand, which is not written down
 
@@ -60,15 +66,37 @@ class Config:
 
     def members(self) -> list["Config"]:
         """Return the configurations of the runs that an ensemble is of, each with a seed of its own; none of a single run."""
-        n = self.folds or self.seeds
+        n = self.networks or self.folds or self.seeds
         if n == 1 or self.fold:
             return []
-        return [replace(self, seeds=1, seed=self.seed + i, fold=i + 1 if self.folds else 0) for i in range(n)]
+        one = self.of_one_network()
+        return [replace(one, seeds=1, seed=self.seed + i, fold=i % self.folds + 1 if self.folds else 0) for i in range(n)]
+
+    def of_one_network(self) -> "Config":
+        """Return the configuration with one network where nothing but its recipe says that there are several."""
+        return replace(self, settings=self.settings.of_one_network())
+
+    def with_networks(self, data: Dataset) -> "Config":
+        """Return the configuration with as many networks as its recipe says for so many rows, unless options have said it.
+
+        Each is validated on another fifth of the rows to train and to validate, or all on a validation part that was given.
+        """
+        if self.members() or self.fold:
+            return self
+        n_train, n = len(data.y_train), len(data.y_train) + len(data.y_val)
+        n_networks = self.settings.training.networks_for(n_train if data.validation_given else n - math.ceil(n / FOLDS))
+        if n_networks == 1 or (n < FEWEST and not data.validation_given):
+            return self
+        return replace(self, seeds=n_networks) if data.validation_given else replace(self, folds=FOLDS, networks=n_networks)
+
+    def part(self, data: Dataset) -> Dataset:
+        """Return data as the member of an ensemble with folds sees it that this is; else as it is."""
+        return of_fold(data, self.fold, self.folds, spare_lone=self.networks > 0) if self.fold else data
 
     def parts(self, data: Dataset) -> Iterator[Dataset]:
-        """Yield data as each member of an ensemble with folds sees it, one after the other; else as it is."""
-        members = self.members() if self.folds else []
-        yield from (of_fold(data, member.fold, self.folds) for member in members) if members else [data]
+        """Yield data as the members of an ensemble with folds see it, each fold once; else as it is."""
+        members = self.members()[: self.folds] if self.folds else []
+        yield from (member.part(data) for member in members) if members else [data]
 
     def load(self, data_dir: str | None = None, n_test: int | None = None, known: Collection[str] = ()) -> Dataset:
         """Load the data; with an `n_test` of 0 its test part is not read. Of a table all columns that are `known` are kept.
@@ -102,7 +130,7 @@ class Config:
         data = load_dataset(self.dataset, data_dir, n_test=n_test, verify=self.verify, **table)
         if not self.folds:  # with which all rows validate
             data.notes = [*data.notes, *of_few_to_validate(data)]
-        return of_fold(data, self.fold, self.folds) if self.fold else data
+        return self.part(data)
 
     def is_regression(self) -> bool:
         """Return whether the data, which is read, is a table whose target is a number."""

@@ -27,6 +27,7 @@ from fcnet.training.tabular import (
     MOST_EPOCHS,
     TabularSettings,
     batch_size_for,
+    ensemble_for,
     epochs_for,
     rate_for,
 )
@@ -146,6 +147,14 @@ class GradientDescent(Training, tag="gradient"):
             "predicted, as log_loss and roc_auc. Probabilities stay the same."
         ),
     ] = HALF
+    n_ensemble: Annotated[
+        Count | Auto,
+        Meta(
+            description="Networks with seeds of their own, which predict together; auto is five for up to 1,000 rows to train "
+            "on, two for up to 4,000, and else one. Each is validated on another fifth of the rows to train and to validate, "
+            "or all on validation rows of your own. --seeds and --folds take its place, and a trial of a sweep is one network."
+        ),
+    ] = 1
 
     def check(self, recipe: "Recipe") -> None:
         if self.best_epochs > 1 and not self.keep_best:
@@ -224,6 +233,12 @@ class GradientDescent(Training, tag="gradient"):
 
     def threshold_for(self, loss: Loss, logits: Array, y: Array) -> float:
         return threshold_for(self.threshold, self.monitor, loss, logits, y)
+
+    def networks_for(self, n_rows: int) -> int:
+        return ensemble_for(n_rows) if self.n_ensemble == AUTO else int(self.n_ensemble)
+
+    def of_one_network(self) -> Self:
+        return msgspec.structs.replace(self, n_ensemble=1)
 
     def class_weights(self, data: Dataset) -> Array | None:
         if self.class_weight == "none" or not data.classes:

@@ -15,6 +15,7 @@ from fcnet.experiments.config import Config
 from fcnet.experiments.folder import IMPORTANCE, owned
 from fcnet.experiments.results import read_metrics
 from fcnet.experiments.run import model_and_data
+from fcnet.experiments.validated import by_part
 from fcnet.files import write_atomic
 from fcnet.model import Model
 from fcnet.threads import use_threads
@@ -81,7 +82,7 @@ def _validation_rows(
 ) -> tuple[Array, Array, Callable[[Array], Array]]:
     """Return encoded rows, their targets, and what gives their logits: of folds the network that has not seen a row."""
     parts = list(config.parts(data))
-    members = model.members if len(parts) > 1 else [model]
+    members = by_part(model, parts)
     X = np.concatenate([model.preprocessor.encode(part.X_val) for part in parts])
     y = np.concatenate([part.y_val for part in parts])
     owner = np.repeat(np.arange(len(parts)), [len(part.y_val) for part in parts])

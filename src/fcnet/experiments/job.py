@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fcnet.data import Dataset
 from fcnet.model import Model
@@ -99,6 +99,14 @@ class Training(Settings, tag_field="kind"):
     def threshold_for(self, loss: Loss, logits: Array, y: Array) -> float:
         """Return the threshold for the second of two classes, by logits of validation rows with these targets."""
         return HALF
+
+    def networks_for(self, n_rows: int) -> int:
+        """Return how many networks a run trains, each on so many rows."""
+        return 1
+
+    def of_one_network(self) -> Self:
+        """Return the settings of a run of one network."""
+        return self
 
     def class_weights(self, data: Dataset) -> Array | None:
         """Return what a training row of each class counts, (n_classes,); None where all count the same."""

@@ -1,18 +1,17 @@
-"""A run of several trainings, one for each seed or fold, and the ensemble of their networks."""
+"""A run of one training or of several, one for each seed or fold, and the ensemble of their networks."""
 
 import logging
 import os
 import time
 from collections.abc import Sequence
-from functools import reduce
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 
 from fcnet.data import Dataset
-from fcnet.data.splits import joined
+from fcnet.data.splits import of_few_to_validate
+from fcnet.errors import InputError
 from fcnet.experiments.baselines import compare
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import LINEAR, MEMBERS, MODEL, PREDICTIONS, owned
@@ -22,16 +21,53 @@ from fcnet.experiments.predictions import labels_checksum, save_predictions
 from fcnet.experiments.results import read_metrics, write_metrics
 from fcnet.experiments.run import TrainOptions, begin, check_folder, check_run, is_begun, train
 from fcnet.experiments.scores import is_of_numbers, measured, score_of, threshold_of, with_deviation
-from fcnet.model import Ensemble, Model
+from fcnet.experiments.validated import validated_logits, validated_rows
+from fcnet.model import Ensemble
 from fcnet.model_file import load, save
-from fcnet.types import Array
+from fcnet.training.metrics import AUTO
+from fcnet.words import ensemble_words
 
 OF_A_MEMBER = ("recipe", "seed", "train_{}", "val_{}", "val_loss", "epochs", "best_epoch", "fit_seconds")
 OF_ROWS = ("val_", "test_", "baselines", "warnings", "class_sizes")  # what begins so is measured on rows
 _log = logging.getLogger(__name__)
 
 
-def train_members(run: Path, config: Config, **options: Unpack[TrainOptions]) -> dict[str, Any]:
+def train_run(run: Path, config: Config, **options: Unpack[TrainOptions]) -> dict[str, Any]:
+    """Train one network, or as many as `config` or its recipe says, and fill the folder `run`; return the metrics.
+
+    The parameters, and what is raised, are those of `fcnet.experiments.run.train`.
+    """
+    config, data = counted(config, options.get("data_dir"))
+    return (train_members if config.members() else train)(run, config, data=data, **options)
+
+
+def counted(config: Config, data_dir: str | None = None) -> tuple[Config, Dataset | None]:
+    """Return a configuration with as many networks as its recipe says, and the data where it was read to know their number.
+
+    Where the recipe leaves the number open, and a fold does not have what the monitor needs, there is one network.
+    """
+    training = config.settings.training
+    if config.members() or config.fold or training.of_one_network() == training:
+        return config, None
+    config.settings.check(config.engine)
+    data = config.load(data_dir, n_test=0)
+    config.check_data(data)
+    several = config.with_networks(data)
+    try:
+        for part in several.parts(data):
+            config.check_data(part)
+    except InputError as error:
+        if getattr(training, "n_ensemble", AUTO) != AUTO:
+            raise
+        _log.info("One network is trained, and not %d: %s", len(several.members()), error)
+        return config, data
+    if several.folds:
+        few = of_few_to_validate(data)  # of the one part, which is none now
+        data.notes = [note for note in data.notes if note not in few]
+    return several, data
+
+
+def train_members(run: Path, config: Config, *, data: Dataset | None = None, **options: Unpack[TrainOptions]) -> dict[str, Any]:
     """Train the members of an ensemble, each in a run folder below `run`, and fill `run`; return the metrics of the ensemble.
 
     The parameters, and what is raised, are those of `fcnet.experiments.run.train`.
@@ -40,19 +76,19 @@ def train_members(run: Path, config: Config, **options: Unpack[TrainOptions]) ->
     if check_run(run, config, force=force, resume=resume):
         return read_metrics(run)
     began, members = time.monotonic(), config.members()
-    data = config.load(options.get("data_dir"), n_test=0)
-    for part in config.parts(data):
-        config.check_data(part)
+    if data is None:
+        data = config.load(options.get("data_dir"), n_test=0)
+        for part in config.parts(data):
+            config.check_data(part)
     with owned(run, "train"):
         if check_folder(run, config, force, resume):
             return read_metrics(run)
         begin(run, config, resume)
         folders = [run / MEMBERS / str(number) for number in range(1, len(members) + 1)]
-        parts = config.parts(data) if config.folds else repeat(data)
-        for number, (folder, member, part) in enumerate(zip(folders, members, parts, strict=False), 1):
+        for number, (folder, member) in enumerate(zip(folders, members, strict=True), 1):
             _log.info("Network %d of %d, with seed %d", number, len(members), member.seed)
             begun = is_begun(folder, member)
-            train(folder, member, data=part, **options | {"force": not begun, "resume": begun})
+            train(folder, member, data=member.part(data), **options | {"force": not begun, "resume": begun})
         return record(run, config, folders, data, began, each_is_tested=True)
 
 
@@ -66,20 +102,15 @@ def record(
     """
     each, model = [read_metrics(folder) for folder in folders], Ensemble([load(folder / MODEL) for folder in folders])
     parts = list(config.parts(data))
-    y_val, X_val = np.concatenate([part.y_val for part in parts]), reduce(joined, [part.X_val for part in parts])
-
-    def validated(ensemble: Ensemble) -> Array:
-        of_parts: Sequence[Model] = ensemble.members if config.folds else [ensemble]
-        return np.concatenate([one.logits(part.X_val) for one, part in zip(of_parts, parts, strict=True)])
-
+    X_val, y_val = validated_rows(parts)
     compared: dict[str, Any] = {}
-    logits, training = validated(model), config.settings.training
+    logits, training = validated_logits(model, parts), config.settings.training
     model.threshold = training.threshold_for(model.loss, logits, y_val)
     if all("baselines" in one for one in each):
         linear = None
         if all((folder / LINEAR).exists() for folder in folders):
             of_linear = Ensemble([load(folder / LINEAR) for folder in folders])
-            linear = of_linear, validated(of_linear)
+            linear = of_linear, validated_logits(of_linear, parts)
             of_linear.threshold = training.threshold_for(of_linear.loss, linear[1], y_val)
             save(run / LINEAR, of_linear)
         of_classes = training.class_weights(parts[0])
@@ -134,7 +165,7 @@ def members_words(config: Config, metrics: dict[str, Any]) -> str:
         return ""
     words = over_members(metrics, "val")
     if config.folds:
-        return f" (over {config.folds} folds, {words.partition(' ')[2]})"
+        return f" (over {ensemble_words(config.folds, 1, config.networks)}, {words.partition(' ')[2]})"
     return f" (the ensemble; its {config.seeds} networks by themselves {words})"
 
 
@@ -148,8 +179,10 @@ def how_trained(config: Config, metrics: dict[str, Any]) -> str:
     if not config.folds:
         of = f" of {recipes} recipes, the finalists of a sweep whose winner has the settings below," if recipes > 1 else ""
         return f"{len(members)} networks{of} were trained, {with_seeds}; the prediction is the mean of their {their}."
+    some = "the rows of the folds that were left out are" if len(members) < config.folds else "all these rows are"
+    by = "networks that have" if len(members) > config.folds else "network that has"
     return (
-        f"{len(members)} networks were trained, {with_seeds}, each on all but one of {len(members)} folds of the rows to train "
-        "and to validate. A row is validated by the network that has not seen it; the prediction for new rows is the mean of "
-        f"their {their}."
+        f"{len(members)} networks were trained, {with_seeds}, each on all but one of {config.folds} folds of the rows to train "
+        f"and to validate: {some} validated, each by the {by} not seen it. The prediction for new rows is the mean of their "
+        f"{their}."
     )

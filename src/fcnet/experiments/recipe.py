@@ -106,6 +106,10 @@ class Recipe(Settings):
         """Whether the network takes the categories of a table by their numbers."""
         return self.network is not None and self.network.takes_codes
 
+    def of_one_network(self) -> "Recipe":
+        """Return the recipe of a run of one network."""
+        return msgspec.structs.replace(self, training=self.training.of_one_network())
+
     def check(self, engine: str) -> None:
         """Raise SettingError if parts do not go together, or with the engine."""
         if self.network is not None:

@@ -221,7 +221,7 @@ class _Reader:
         if (identity := _identity(self.run / CONFIG)) != self._settings_of:
             self._settings, self._n_epochs = _settings_of(self.run)
             self._settings_of = identity
-        n_networks = self._settings.get("folds") or self._settings.get("seeds", 1)
+        n_networks = next(filter(None, map(self._settings.get, ("networks", "folds", "seeds"))), 1)
         if n_networks > 1 and (network := sum(path.is_dir() for path in (self.run / MEMBERS).glob("*"))) != self.network:
             self.network, self.history = network, HistoryEnd(self.run / MEMBERS / str(network) / HISTORY)
         last = (self.history.row() if state != "finished" or n_networks == 1 else None) or {}
@@ -242,14 +242,14 @@ class _Reader:
 
 
 def validated_otherwise(rows: Sequence[RunRow]) -> str:
-    """Return a note on the data sets where some runs were validated by folds, and others on one part; nothing if none."""
-    folded, others = ({Path(row.dataset or "").name for row in rows if bool(row.folds) == is_so} for is_so in (True, False))
-    if not (both := sorted(folded & others)):
-        return ""
+    """Return a note on the data sets whose runs were validated on all folds, on some, or on one part; nothing if none."""
+    kinds = {(Path(row.dataset or "").name, bool(row.folds), 0 < row.settings.get("networks", 0) < row.folds) for row in rows}
+    names = [name for name, *_ in kinds]
+    mixed = sorted({name for name in names if names.count(name) > 1})
     return (
-        f"Scores on {listed(both)} are of different rows: with folds every row that is not a test row is validated, else the "
-        "validation rows alone."
-    )
+        f"Scores on {listed(mixed)} are of different rows: with folds every row that is not a test row is validated, or those "
+        "of some folds, else the validation rows alone."
+    ) * bool(mixed)
 
 
 def _settings_of(run: Path) -> tuple[dict[str, Any], int | None]:

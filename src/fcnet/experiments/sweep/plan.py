@@ -256,6 +256,10 @@ def make_plan(
         raise SettingError(
             f"{of_loss} says what is predicted, and trials that predict something else cannot be compared: set it by --set."
         )
+    if any(parameter.path[-1] == "n_ensemble" for parameter in found):
+        raise SettingError(
+            "n_ensemble is not swept: a trial is one network, and the model of a sweep is an ensemble of several."
+        )
     plan = Plan(config, found, **(before | changed))
     if old is not None and (differs := old.differences(plan)):
         raise SettingError(f"{out} was begun with other settings: {differs}. Resume it with those, or choose another --out.")
