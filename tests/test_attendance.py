@@ -56,6 +56,7 @@ def test_members_of_an_ensemble_are_seen_each(tmp_path):
     result, found = trained(tmp_path, *words)
     assert found is None  # the findings are those of members
     assert "[learning-rate-too-low, in 2 of 2 networks]" in result.stderr
+    assert "learning-rate-too-low, in 2 of 2 networks" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_what_the_metrics_of_a_table_say_is_said_once(tmp_path):
@@ -65,7 +66,7 @@ def test_what_the_metrics_of_a_table_say_is_said_once(tmp_path):
         for (a, b), label in zip(rng.standard_normal((200, 2)), rng.choice(["x", "y"], 200), strict=True)
     ]
     (tmp_path / "noise.csv").write_text("a,b,target\n" + "\n".join(rows))
-    result, found = trained(tmp_path, "--set", "epochs=5", data=str(tmp_path / "noise.csv"))
+    result, found = trained(tmp_path, "--set", "epochs=5", "--set", "n_ensemble=1", data=str(tmp_path / "noise.csv"))
     assert set(found) & {"below-baseline", "one-class-predicted"}
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     said = " ".join(metrics["warnings"]["val"])

@@ -37,7 +37,7 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(table):
-    fcnet("train", table, "--out", table.parent / "run", "--set", "epochs=40")
+    fcnet("train", table, "--out", table.parent / "run", "--set", "epochs=40", "--set", "n_ensemble=1")
     return table.parent / "run"
 
 

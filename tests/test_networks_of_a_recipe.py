@@ -112,7 +112,7 @@ def test_validation_rows_that_are_given_validate_all_networks(tmp_path):
     X = rng.standard_normal((60, 3))
     y = (X[:, 0] > 0).astype(int)
     np.savez(tmp_path / "rows.npz", X=X[:40], y=y[:40], X_val=X[40:], y_val=y[40:])
-    config, data = counted(config_of(tmp_path / "rows.npz"))
+    config, data = counted(config_of(tmp_path / "rows.npz", "gaps=median", "scaling=standard"))
     assert (config.seeds, config.folds, config.networks) == (5, 0, 0)
     assert len(data.y_val) == 20
     assert counted(Config("digits", "digits", load_recipe("digits", ["n_ensemble=3"])))[0].seeds == 3
@@ -181,7 +181,7 @@ def test_one_network_is_that_of_the_estimator_with_the_same_rows_and_seed(table,
     train(tmp_path / "run", config)
     data = config.load(n_test=0)
     y, y_val = (np.array(data.classes)[labels] for labels in (data.y_train, data.y_val))
-    model = TabularClassifier([8], epochs=3, n_ensemble=1, random_state=seed, threads=1)
+    model = TabularClassifier(hidden_sizes=[8], epochs=3, n_ensemble=1, random_state=seed, threads=1)
     model.fit(data.X_train, y, X_val=data.X_val, y_val=y_val)
     both = [one.predict_proba(data.X_val) for one in (load(tmp_path / "run" / "model.safetensors"), model)]
     assert np.array_equal(*both)

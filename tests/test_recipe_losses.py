@@ -45,7 +45,7 @@ def validated(run):
 
 def test_quantiles_from_the_command_line_to_predictions(table, tmp_path):
     run = tmp_path / "run"
-    changes = [f"--set={change}" for change in (*QUANTILES, *SMALL)]
+    changes = [f"--set={change}" for change in (*QUANTILES, *SMALL, "n_ensemble=1")]
     said = fcnet("train", table, "--task", "regression", *changes, "--out", run)
     metrics = json.loads((run / "metrics.json").read_text())
     assert f"Validation D² {metrics['val_d2']:.4f}" in said.stdout

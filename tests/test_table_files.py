@@ -172,7 +172,7 @@ def test_an_index_that_became_a_column_is_left_out(tmp_path, name):
 def test_an_older_run_that_learnt_an_index_is_evaluated(tmp_path):
     path = tmp_path / "t.csv"
     pandas_frame().rename_axis("index").reset_index().to_csv(path, index=False)
-    out = trained(path)
+    out = trained(path, "--set", "n_ensemble=1")
     data = load_dataset(str(path), known=["index"])
     save(out / "model.safetensors", model_of(data, None))  # as of before indices were left out, and without a dialect
     assert evaluate(out)["n_test"] == len(data.X_test)

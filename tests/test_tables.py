@@ -33,6 +33,7 @@ from fcnet.training.callbacks import Callback
 from fcnet.training.trainer import Trainer
 
 QUICK = ["--set", "epochs=4", "--set", "hidden=[16]"]
+ONE = ["--set", "n_ensemble=1"]
 
 
 def run(*words):
@@ -335,7 +336,7 @@ def test_balanced_classes_find_more_of_the_rare_one(tmp_path):
     frame.write_csv(path)
     found = []
     for balance in ("none", "balanced"):
-        words = ("train", path, "--out", tmp_path / balance, "--set", f"class_weight={balance}", "--set", "epochs=8")
+        words = ("train", path, "--out", tmp_path / balance, "--set", f"class_weight={balance}", *ONE, "--set", "epochs=8")
         assert run(*words).exit_code == 0
         model = load(tmp_path / balance / "model.safetensors")
         predicted = np.array(model.classes)[model.predict(frame)] == "rare"
@@ -355,7 +356,7 @@ def test_balanced_classes_weigh_the_same(tmp_path, monkeypatch):
     fit = Trainer.fit
     monkeypatch.setattr(Trainer, "fit", lambda *args, **kwargs: given.update(kwargs) or fit(*args, **kwargs))
     words = ("--set", "class_weight=balanced", "--set", "epochs=1")
-    assert run("train", path, "--out", tmp_path / "run", *words).exit_code == 0
+    assert run("train", path, "--out", tmp_path / "run", *words, *ONE).exit_code == 0
     y_train = load_dataset(str(path)).y_train
     np.testing.assert_allclose(given["sample_weight"], compute_sample_weight("balanced", y_train))
     np.testing.assert_allclose(np.bincount(y_train, given["sample_weight"]), len(y_train) / 3)

@@ -9,6 +9,7 @@ import numpy as np
 from fcnet import plots
 from fcnet.doctor.finding import Finding, read_findings
 from fcnet.doctor.fixing import read_fixes
+from fcnet.experiments.attendance import findings_of
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import FINDINGS, FIXES, MODEL, PREDICTIONS, REPORT, read_status
 from fcnet.experiments.importance import read_importance
@@ -61,6 +62,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     classes = model.classes if of_classes and model else []
     seen = Seen(history, unfinished, of_classes if classes else None, part, classes)
     charts, findings = _charts(history, unfinished), _findings(run, metrics)
+    drawn = [None] * len(findings) if members else pictures([finding for finding, _ in findings], seen)
     html = page(
         "report.html",
         title=run.resolve().name,
@@ -82,7 +84,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         templates=_templates(model) if model else None,
         figures=figures(metrics) if metrics else {},
         about=about_table(metrics, model) if metrics and model else None,
-        findings=[*zip(findings, pictures(findings, seen), strict=True)],
+        findings=[(*said, picture) for said, picture in zip(findings, drawn, strict=True)],
         fixes=read_fixes(run / FIXES),
         importance=importance(found, model) if found and model else None,
         classes=_classes(of_classes, model.classes) if of_classes and model else None,
@@ -99,12 +101,14 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     return out
 
 
-def _findings(run: Path, metrics: dict[str, Any] | None) -> list[Finding]:
-    """Return what the doctor found, without what the page says by the metrics."""
+def _findings(run: Path, metrics: dict[str, Any] | None) -> list[tuple[Finding, str]]:
+    """Return what the doctor found, without what the page says by the metrics, and of an ensemble in how many networks."""
+    if metrics and (members := metrics.get("members")):
+        return [(finding, f", in {n} of {len(members)} networks") for finding, n in findings_of(run, metrics)]
     if not (run / FINDINGS).exists():
         return []
     said = [" ".join(sentences) for sentences in (metrics or {}).get("warnings", {}).values()]
-    return [finding for finding in read_findings(run / FINDINGS) if finding.message not in said]
+    return [(finding, "") for finding in read_findings(run / FINDINGS) if finding.message not in said]
 
 
 def _charts(history: History, unfinished: list[dict[str, Any]]) -> list[str]:
