@@ -48,7 +48,7 @@ def fix(run: Path, config: Config, *, trials: int = TRIALS, **options: Unpack[Tr
         Beside the files of every run it gets a ``fixes.json`` with all that was tried. A training that is stopped leaves the
         best run so far; that of the remedy is in the folder ``attempt``, from where it goes on with `resume`.
     config : Config
-        Of a single network.
+        Of a single network, which is trained whatever `n_ensemble` of its recipe says.
     trials : int
         How many remedies are tried at most.
     **options
@@ -62,6 +62,7 @@ def fix(run: Path, config: Config, *, trials: int = TRIALS, **options: Unpack[Tr
         As `fcnet.experiments.run.train` does. It is an error to diverge only where no remedy helps.
     """
     check_fixable(config)
+    config = config.of_one_network()
     force, resume = options.get("force", False), options.get("resume", False)
     log = read_fixes(run / FIXES) if resume else []
     if log and log[-1].kept and (run / ATTEMPT / METRICS_FILE).exists():  # killed while it was moved

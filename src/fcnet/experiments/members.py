@@ -37,7 +37,9 @@ def train_run(run: Path, config: Config, **options: Unpack[TrainOptions]) -> dic
 
     The parameters, and what is raised, are those of `fcnet.experiments.run.train`.
     """
-    config, data = counted(config, options.get("data_dir"))
+    data = None
+    if not (options.get("resume") and is_begun(run, config)):
+        config, data = counted(config, options.get("data_dir"))
     return (train_members if config.members() else train)(run, config, data=data, **options)
 
 
