@@ -19,6 +19,7 @@ from fcnet.experiments.results import read_history
 from fcnet.experiments.run import evaluate, train
 from fcnet.experiments.runs import Runs, validated_otherwise
 from fcnet.experiments.sweep.plan import make_plan
+from fcnet.report.run import write_report
 from fcnet.training import tabular
 from fcnet.training.callbacks import Callback
 
@@ -169,6 +170,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_networks(table, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_run(stopped, config, callbacks=[StopInThird()])
     assert len(read_history(stopped / "members" / "3")) == 2
+    assert "The curves are those of the first network, members/1." in write_report(stopped).read_text()
     fcnet("train", table, "--out", stopped, "--resume")
     for name in ("model.safetensors", "linear.safetensors", *(f"members/{i}/history.jsonl" for i in range(1, 6))):
         assert (stopped / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name

@@ -21,6 +21,7 @@ from fcnet.experiments.results import read_history
 from fcnet.training.callbacks import Callback
 
 QUICK = ["--set", "epochs=3", "--set", "hidden=[8]"]
+ONE = ["--set", "n_ensemble=1"]
 LOG = "Learning the column"
 
 
@@ -281,7 +282,7 @@ def several(diabetes):
     folder = diabetes.parent / "several"
     for hidden in (2, 16):
         for seed in range(3):
-            settings = ["--set", "epochs=6", "--set", f"hidden=[{hidden}]", "--seed", seed]
+            settings = ["--set", "epochs=6", *ONE, "--set", f"hidden=[{hidden}]", "--seed", seed]
             trained(diabetes, *settings, out=folder / f"of-{hidden}" / f"seed-{seed}")
     trained(written(diabetes.parent / "classes.csv", ["no", "yes"] * 30), *QUICK, out=folder / "classes")
     return folder
@@ -435,7 +436,7 @@ def test_the_card_is_that_of_a_regression(run, tmp_path):
 def test_what_a_regression_is_logged_as(diabetes, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run, _ = trained(diabetes, *QUICK, "--log", "tensorboard", out=tmp_path / "run")
+    run, _ = trained(diabetes, *QUICK, *ONE, "--log", "tensorboard", out=tmp_path / "run")
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     assert [event.value for event in events.Scalars("val_r2")] == pytest.approx([row["val_r2"] for row in read_history(run)])
@@ -444,7 +445,7 @@ def test_what_a_regression_is_logged_as(diabetes, tmp_path):
 def test_rows_with_the_largest_errors_are_written_as_in_their_table(tmp_path):
     days = [f"2024-02-{1 + i % 28:02}" for i in range(60)]
     sizes = [None if i % 7 == 0 else ["small", "large"][i % 2] for i in range(60)]
-    run, _ = trained(written(tmp_path / "t.csv", NUMBERS / 7, day=days, size=sizes), *QUICK)
+    run, _ = trained(written(tmp_path / "t.csv", NUMBERS / 7, day=days, size=sizes), *QUICK, *ONE)
     page = (run / "report.html").read_text()
     predictions, _ = read_predictions(run / "predictions.safetensors")
     X_val = load_dataset(str(tmp_path / "t.csv")).X_val
@@ -485,12 +486,12 @@ def test_rows_without_a_target_are_left_out_if_that_is_asked_for(tmp_path, endin
     if ending == "parquet":
         pl.read_csv(path).write_parquet(path := path.with_suffix(".parquet"))
     assert "--drop-missing-targets leaves these rows out" in fcnet("train", path, *QUICK, code=1).stderr
-    run, result = trained(path, "--drop-missing-targets", *QUICK)
+    run, result = trained(path, "--drop-missing-targets", *QUICK, *ONE)
     assert "Left out, as their target is missing: 20 of 60 rows" in result.stderr
     metrics = metrics_of(run)
     assert metrics["n_train"] + metrics["n_val"] == 34
     assert json.loads(fcnet("evaluate", run, "--json").stdout)["n_test"] == 6
-    assert fcnet("train", path, "--out", run, "--resume", *QUICK).exit_code == 0  # what is not said again stays
+    assert fcnet("train", path, "--out", run, "--resume", *QUICK, *ONE).exit_code == 0  # what is not said again stays
     pl.DataFrame({"a": np.arange(20.0), "y": [None] * 20}, {"a": pl.Float64, "y": pl.Float64}).write_parquet(
         tmp_path / "n.parquet"
     )

@@ -374,7 +374,7 @@ def test_a_run_chooses_it_and_goes_by_it(table, tmp_path, members):
 
 def test_a_run_with_a_number(table, tmp_path):
     run = tmp_path / "run"
-    fcnet("train", table, *QUICK, "--set=threshold=0.2", "--metric", "accuracy", "--out", run)
+    fcnet("train", table, *QUICK, "--set=threshold=0.2", "--set=n_ensemble=1", "--metric", "accuracy", "--out", run)
     assert read_metrics(run)["threshold"] == load(run / "model.safetensors").threshold == 0.2
     assert load(run / "linear.safetensors").threshold == 0.2
     predictions, _ = read_predictions(run / "predictions.safetensors")

@@ -6,7 +6,7 @@ from typing import Any
 
 from fcnet.errors import FileFormatError
 from fcnet.experiments.config import Config
-from fcnet.experiments.folder import HISTORY, METRICS_FILE
+from fcnet.experiments.folder import HISTORY, MEMBERS, METRICS_FILE
 from fcnet.experiments.scores import score_of
 from fcnet.experiments.state import RunState, state_of
 from fcnet.files import write_atomic
@@ -50,6 +50,12 @@ def read_history(run: Path) -> History:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}.") from None
     return history
+
+
+def first_network(run: Path) -> Path:
+    """Return the folder with the history of a run: its own, or of an ensemble that of its first network."""
+    first = run / MEMBERS / "1"
+    return first if first.exists() and not (run / HISTORY).exists() else run
 
 
 def write_metrics(run: Path, metrics: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fcnet.errors import FcnetError, FileFormatError
 from fcnet.experiments.folder import MODEL, sweep_words
-from fcnet.experiments.results import read_history
+from fcnet.experiments.results import first_network, read_history
 from fcnet.experiments.runs import RunRow, Runs, differing
 from fcnet.experiments.scores import PARTS, SCORES
 from fcnet.files import write_atomic
@@ -45,7 +45,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> Path:
     histories = [History()] * len(rows)
     for i, row in enumerate(rows):
         try:
-            histories[i] = read_history(row.run)
+            histories[i] = read_history(first_network(row.run))
         except FcnetError as error:
             rows[i] = replace(row, state="damaged", reason=str(error))
     above = Path(os.path.commonpath([row.run.resolve().parent for row in rows]))

@@ -15,7 +15,7 @@ from fcnet.experiments.folder import FINDINGS, FIXES, MODEL, PREDICTIONS, REPORT
 from fcnet.experiments.importance import read_importance
 from fcnet.experiments.members import how_trained
 from fcnet.experiments.predictions import read_predictions
-from fcnet.experiments.results import read_history, read_metrics, read_state
+from fcnet.experiments.results import first_network, read_history, read_metrics, read_state
 from fcnet.experiments.scores import chosen_by, is_of_numbers, score_of, threshold_words
 from fcnet.files import write_atomic
 from fcnet.model import Model
@@ -50,19 +50,19 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     FileFormatError
         If `run` is not a run folder, or a file of it is damaged.
     """
-    config, state, history = Config.read(run), read_state(run), read_history(run)
+    config, state, curves_of = Config.read(run), read_state(run), first_network(run)
+    history = read_history(curves_of)
     metrics = read_metrics(run) if state.kind == "finished" else None
     model = load(run / MODEL) if metrics or (run / MODEL).exists() else None
     predictions, part = read_predictions(run / PREDICTIONS) if metrics else (None, "")
     found = read_importance(run) if metrics else None
     of_classes = predictions if predictions and "labels" in predictions else None
     unfinished = read_status(run).get("batches", [])
-    if members := (metrics or {}).get("members"):
-        history = read_history(run / members[0]["run"])
     classes = model.classes if of_classes and model else []
     seen = Seen(history, unfinished, of_classes if classes else None, part, classes)
     charts, findings = _charts(history, unfinished), _findings(run, metrics)
-    drawn = [None] * len(findings) if members else pictures([finding for finding, _ in findings], seen)
+    several = curves_of != run
+    drawn = [None] * len(findings) if several else pictures([finding for finding, _ in findings], seen)
     html = page(
         "report.html",
         title=run.resolve().name,
@@ -75,6 +75,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         timings=_timings(metrics) if metrics else {},
         settings={"run": config.options()} | config.settings.grouped(of_numbers=is_of_numbers(metrics or {})),
         charts=charts,
+        curves_of=str(curves_of.relative_to(run)) if several else "",
         sample=TRAIN_ROWS,
         how=how_trained(config, metrics) if metrics else "",
         several=model is not None and bool(model.network.checkpoints),
