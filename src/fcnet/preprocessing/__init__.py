@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fcnet.preprocessing.base import Prepared, Preprocessor, TrainingRows, preprocessor_from
+from fcnet.preprocessing.base import Preprocessor, preprocessor_from
+from fcnet.preprocessing.fitting import Prepared, TrainingRows
 from fcnet.preprocessing.histograms import HistogramFeatures, Histograms
 from fcnet.preprocessing.patch_settings import Patches
 from fcnet.preprocessing.patches import PatchFeatures

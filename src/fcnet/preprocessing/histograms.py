@@ -12,8 +12,9 @@ from msgspec import Meta
 from numpy.typing import ArrayLike, DTypeLike
 
 from fcnet.errors import SettingError, to_int
-from fcnet.preprocessing.base import Prepared, Preprocessor, PreprocessorSettings, TrainingRows
+from fcnet.preprocessing.base import Preprocessor
 from fcnet.preprocessing.checks import LARGEST, check_arrays, check_images, check_max_value, image_shape_of
+from fcnet.preprocessing.fitting import Prepared, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.histograms_onnx import add_histograms
 from fcnet.preprocessing.scaling import Scaling
 from fcnet.preprocessing.views import Views

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from fcnet.errors import SettingError
-from fcnet.preprocessing.base import Prepared, PreprocessorSettings, TrainingRows
+from fcnet.preprocessing.fitting import Prepared, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.learning import LearntRepresentation
 from fcnet.preprocessing.representation import dictionary_of
 from fcnet.preprocessing.views import Views

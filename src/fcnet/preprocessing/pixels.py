@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from fcnet.errors import SettingError
-from fcnet.preprocessing.base import Prepared, PreprocessorSettings, TrainingRows
+from fcnet.preprocessing.fitting import Prepared, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.scaling import Mean, NoScaling, Standard
 from fcnet.preprocessing.table_settings import Table
 from fcnet.preprocessing.views import Views

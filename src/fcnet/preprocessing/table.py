@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,12 +11,12 @@ from numpy.typing import DTypeLike
 from fcnet.data.cells import Dialect, is_constant, known
 from fcnet.errors import InputError
 from fcnet.preprocessing.base import Preprocessor
-from fcnet.preprocessing.checks import check_arrays, column_of, some_of
 from fcnet.preprocessing.frames import PolarsColumns, as_polars, n_rows
 from fcnet.preprocessing.table_categories import Categories
-from fcnet.preprocessing.table_dates import Dates, check_dates
+from fcnet.preprocessing.table_dates import Dates
 from fcnet.preprocessing.table_group import ColumnGroup
 from fcnet.preprocessing.table_numbers import Numbers
+from fcnet.preprocessing.table_parts import STATISTICS, Scale, parts_of
 from fcnet.preprocessing.table_unseen import Unseen
 from fcnet.preprocessing.views import Views
 from fcnet.types import Array, as_array, is_frame
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from fcnet.export.graph import Graph
 
 ROWS_AT_ONCE = 1 << 14  # of a data frame so many are float64 at a time
-STATISTICS = ("median", "mean", "std")
 Gaps = Literal["median", "indicator"]
-Scale = Literal["standard", "robust"]
 
 
 class TableFeatures(Preprocessor):
@@ -287,33 +285,4 @@ class TableFeatures(Preprocessor):
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, Array]) -> "TableFeatures":
-        columns = dict(map(column_of, config["columns"]))
-        categories = [name for name, known in columns.items() if known is not None]
-        dates = some_of([name for name, known in columns.items() if known is None], config.get("dates", []))
-        others = {*categories, *dates}
-        numbers = [name for name in columns if name not in others]
-        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(STATISTICS, (len(numbers),))
-        if dates:
-            shapes |= {f"date_{name}": (len(dates), *([len(Dates.parts)] if name != "median" else [])) for name in STATISTICS}
-        check_arrays("table", arrays, shapes)
-        dialect, scaling = config.get("dialect"), config.get("scaling", "standard")  # older files have no dialect
-        if not isinstance(dialect, Mapping | None) or scaling not in get_args(Scale):
-            raise InputError("the dialect of a table needs names and values, and its scaling a name.")
-        gaps, is_robust = set(some_of(list(columns), config.get("gaps", []))), scaling == "robust"
-        means, stds = (arrays[name][:, np.newaxis] for name in ("mean", "std"))
-        median, mean, std = (arrays.get(f"date_{name}", np.zeros((0, len(Dates.parts)))) for name in STATISTICS)
-        written = None if dialect is None else Dialect.from_dict(dialect)
-        check_dates(dates, median, written)
-        return cls(
-            list(columns),
-            Numbers(numbers, arrays["median"], means, stds, [name for name in numbers if name in gaps], is_robust),
-            Dates(dates, median, mean, std, [name for name in dates if name in gaps], is_robust),
-            Categories(
-                categories,
-                [known for known in columns.values() if known is not None],
-                some_of(categories, config.get("rare", [])),
-                [name for name in categories if name in gaps],
-                bool(config.get("codes", False)),
-            ),
-            written,
-        )
+        return cls(*parts_of(config, arrays))

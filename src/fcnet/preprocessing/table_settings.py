@@ -6,9 +6,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from fcnet.errors import SettingError
-from fcnet.preprocessing.base import Prepared, Preprocessor, PreprocessorSettings, TrainingRows
+from fcnet.preprocessing.base import Preprocessor
+from fcnet.preprocessing.fitting import Prepared, PreprocessorSettings, TrainingRows
 from fcnet.preprocessing.scaling import Scaling
-from fcnet.preprocessing.table import Gaps, Scale, TableFeatures
+from fcnet.preprocessing.table import Gaps, TableFeatures
+from fcnet.preprocessing.table_parts import Scale
 from fcnet.preprocessing.views import Views
 from fcnet.types import is_frame
 
