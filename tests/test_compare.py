@@ -303,7 +303,7 @@ def _mixed(tmp_path, a, b):
         (
             ["digits", "--on", "digits"],
             2,
-            "A and B have the same settings: change one of them, as by --set-b learning_rate=0.05.",
+            "A and B have the same settings: change one, but not n_ensemble, as by --set-b learning_rate=0.05.",
         ),
         (["digits", "digits", "--on", "digits"], 2, "as by --set-b learning_rate"),
         (["digits", "--on", "digits", "--set-b", "dropuot=0.1"], 2, "Error: --set-b: Unknown setting 'dropuot'."),

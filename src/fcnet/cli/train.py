@@ -20,7 +20,6 @@ from fcnet.errors import DivergedError, FcnetError, SettingError, unknown_name
 
 if TYPE_CHECKING:
     from fcnet.experiments.config import Config
-    from fcnet.training.loggers import Logger
 
 
 @click.command(cls=Command)
@@ -125,7 +124,7 @@ def train(
     from fcnet.experiments.members import counted, train_members
     from fcnet.experiments.run import check_run, is_begun
     from fcnet.experiments.run import train as train_one
-    from fcnet.experiments.run_loggers import log_files
+    from fcnet.experiments.run_loggers import log_files, run_loggers
     from fcnet.training.callbacks import Progress
 
     stop_once()
@@ -141,7 +140,7 @@ def train(
     finished = check_run(run, config, force=force, resume=resume) and not fixes
     is_counted = finished or fixes or (resume and is_begun(run, config))
     with nullcontext(run) if out else claimed(run) as run:
-        loggers: list[Logger] = []
+        loggers = [] if finished else run_loggers(logs, run, config)
         if finished:
             show_note(f"{run} is finished already.")
         else:
@@ -149,7 +148,7 @@ def train(
             show_note(f"{verb} on {config.dataset} by the recipe {config.recipe}; the run folder is {run}")
         try:
             config, data = (config, None) if is_counted else counted(config, data_dir)
-            loggers = [] if finished else _loggers(logs, run, config)
+            _check_log(logs, config)
             several = partial(train_members, data=data) if config.members() else partial(train_one, data=data)
             how = partial(fix, trials=fix_trials or TRIALS) if fixes else several
             metrics = how(
@@ -228,14 +227,11 @@ def _as_text(run: Path, metrics: Mapping[str, Any], of_what: str) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _loggers(names: Sequence[str], run: Path, config: "Config") -> list["Logger"]:
-    from fcnet.experiments.run_loggers import run_loggers
-
-    if names and config.members():
+def _check_log(logs: Sequence[str], config: "Config") -> None:
+    if logs and config.members():
         raise SettingError(
             "--log is for a single training: leave it out, or leave out --seeds and --folds, and add --set n_ensemble=1."
         )
-    return run_loggers(names, run, config)
 
 
 def _monitor(metric: str) -> str:

@@ -277,10 +277,9 @@ def compare_recipes(
     FcnetError
         If settings or data do not fit, or a training diverges.
     """
-    others = " n_ensemble is no matter here." * (_settings(a) != _settings(b))
     a, b = a.of_one_network(), b.of_one_network()
     if _settings(a) == _settings(b):
-        raise SettingError(f"A and B have the same settings: change one of them, as by --set-b learning_rate=0.05.{others}")
+        raise SettingError("A and B have the same settings: change one, but not n_ensemble, as by --set-b learning_rate=0.05.")
     sides = [recipe_folder(Path(folder), config) for config in (a, b)]
     for number, seed in enumerate(seeds, 1):
         for name, side, config in zip("AB", sides, (a, b), strict=True):
