@@ -58,6 +58,18 @@ def is_compound(series: Any) -> bool:
     return bool(series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Duration))
 
 
+def check_simple(series: Any) -> None:
+    """Raise InputError if a polars column `is_compound`."""
+    import polars as pl
+
+    if is_compound(series):
+        what = (
+            series.dtype if series.dtype != pl.Object else type(next(value for value in series if value is not None)).__name__
+        )
+        advice = ": turn it into a number, as of hours" if series.dtype == pl.Duration else ""
+        raise InputError(f"The column {series.name!r} holds {what}, and numbers or text are needed{advice}.")
+
+
 def is_constant(series: Any) -> bool:
     """Return whether a column holds one value or none; missing text is a value, while a median stands for numbers and dates."""
     is_text = not (series.dtype.is_numeric() or series.dtype.is_temporal())
@@ -76,8 +88,7 @@ def as_text(series: Any) -> Any:
     """
     import polars as pl
 
-    if is_compound(series):
-        raise InputError(f"The column {series.name!r} holds {series.dtype}, and numbers or text are needed.")
+    check_simple(series)
     if series.dtype.is_float():
         series = series.fill_nan(None)
         is_whole = (series == series.round()) & (series.abs() < EXACT)
@@ -107,6 +118,18 @@ def as_numbers(text: Any, *, decimal_comma: bool) -> tuple[Any, Any]:
         plain = text.str.replace(*DECIMAL_COMMA).set(has_point, "a point")
     numbers = plain.cast(pl.Float64, strict=False)
     return numbers, text.is_not_null() & numbers.is_null()
+
+
+def merged_numbers(column: Any, numbers: Any) -> list[str]:
+    """Return two different whole numbers of a column, or of its text, that are one as float64 `numbers`, if there are any."""
+    import polars as pl
+
+    if not (numbers.abs() >= EXACT).any():
+        return []
+    digits = as_text(column).str.extract(r"^[+-]?\d+$", 0).str.replace(r"^(-?)\+?0*(\d)", "${1}${2}")
+    pairs = pl.DataFrame({"text": digits, "number": numbers}).filter(numbers.abs() >= EXACT).drop_nulls().unique("text")
+    twice = pairs.filter(pairs["number"].is_duplicated()).sort("number", "text")
+    return list(twice["text"][:2])
 
 
 def number(text: str | None) -> Decimal | None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fcnet.data.cells import DECIMAL_COMMA, EXACT, as_numbers, as_text, is_compound, stripped, without
+from fcnet.data.cells import DECIMAL_COMMA, as_numbers, as_text, is_compound, merged_numbers, stripped, without
 from fcnet.data.dates import CLOCK, ISO, are_times, dates_of, formats_of, has_zone, hours_of
 from fcnet.data.table_file import TableFile
 from fcnet.words import listed
@@ -189,7 +189,8 @@ def unusable(columns: Columns, name: str, rare: int = 0) -> Problem | None:
         if large.any():
             row = int(large.arg_max() or 0)
             return Problem(f"holds {series[row]:g} in row {row + 1}, too large a number")
-        same = _same_number(columns, name)
+        raw = columns.raw[name]
+        same = [] if raw.dtype.is_float() else merged_numbers(columns.texts.get(name, raw), series)
         if same:
             return Problem(
                 f"holds whole numbers above 2^53, which the numbers of a network do not tell apart, as {same[0]} and {same[1]}",
@@ -208,19 +209,6 @@ def unusable(columns: Columns, name: str, rare: int = 0) -> Problem | None:
     if n_unique <= MOST_CATEGORIES or (rare and words.str.count_matches(r"\s").mean() < WORDS):
         return None
     return Problem(what) if rare else Problem(what, "or let those in few rows share a place by --set rare=10")
-
-
-def _same_number(columns: Columns, name: str) -> list[str]:
-    """Return two whole numbers of a column that are one as float64, if there are any."""
-    import polars as pl
-
-    numbers = columns.frame[name]
-    if columns.raw[name].dtype.is_float() or not (numbers.abs() >= EXACT).any():
-        return []
-    digits = columns.text(name).str.extract(r"^[+-]?\d+$", 0).str.replace(r"^(-?)\+?0*(\d)", "${1}${2}")
-    pairs = pl.DataFrame({"text": digits, "number": numbers}).filter(numbers.abs() >= EXACT).drop_nulls().unique("text")
-    twice = pairs.filter(pairs["number"].is_duplicated()).sort("number", "text")
-    return list(twice["text"][:2])
 
 
 def option(option: str, columns: Iterable[str]) -> str:

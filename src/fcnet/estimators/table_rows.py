@@ -1,12 +1,13 @@
 """Rows of a table as estimators are given them: an array where all are numbers, else a data frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import _check_y, check_consistent_length, validate_data
 
+from fcnet.data.cells import MISSING, as_numbers, check_simple, merged_numbers, stripped, without
 from fcnet.data.dates import formats_of
 from fcnet.data.table_columns import are_texts
 from fcnet.errors import InputError
@@ -56,20 +57,27 @@ def read_rows(estimator: Any, X: Any, y: Any, **checks: Any) -> tuple[Any, Array
     Raises
     ------
     ValueError
-        If they do not fit one another, targets are missing or not finite, or a column holds texts that are no categories.
+        If they do not fit one another, targets are missing or not finite, or a column cannot be learnt from.
     """
     if not is_frame(X):
         X, y = validate_data(estimator, X, y, dtype=None, ensure_all_finite=False, **checks)
         if X.dtype.kind not in "fiub":
-            return _as_frame(X, [f"x{i}" for i in range(X.shape[1])]), y
+            frame = _as_frame(X, [f"x{i}" for i in range(X.shape[1])])
+            _refuse(frame)
+            return frame, y
+        if X.dtype in (np.int64, np.uint64):
+            columns = PolarsColumns(X)
+            _refuse_merged(columns[name] for name in columns.names)
         return X if X.dtype in FLOATS else X.astype(np.float64), y
     frame = as_polars(X)  # which names columns that are there twice
+    if not frame.width:
+        raise InputError("X has no columns.")
     validate_data(estimator, X, y, skip_check_array=True)
     y = _check_y(y, estimator=estimator, **checks)
     check_consistent_length(X, y)
     if not frame.height:
         raise InputError("X has no rows.")
-    _refuse_texts(frame)
+    _refuse(frame)
     return frame, y
 
 
@@ -101,14 +109,37 @@ def _column(name: str, values: Array) -> Any:
 
     if values.dtype.kind in "fiub":
         return pl.Series(name, values.astype(np.float64))
+    if values.dtype.kind in "mM":
+        return pl.Series(name, values.astype(f"{values.dtype.kind}8[us]"))
     found = [None if value is None or value != value else value for value in values.tolist()]  # noqa: PLR0124  # NaN
-    kinds = {type(value) for value in found if value is not None}
-    if kinds and kinds <= {bool, np.bool_}:
-        return pl.Series(name, [value if value is None else bool(value) for value in found], pl.Boolean)
-    try:
-        return pl.Series(name, [np.nan if value is None else float(value) for value in found])
-    except (TypeError, ValueError):
-        return from_values(name, found)
+    column = from_values(name, found)
+    if column.dtype == pl.Null:
+        return column.cast(pl.Float64)
+    return _numbers_or_text(column) if column.dtype == pl.String else column
+
+
+def _numbers_or_text(text: Any) -> Any:
+    """Return text as the numbers that all of it is, by the rules for files, or as it was."""
+    plain = without(stripped(text), MISSING)
+    numbers, others = as_numbers(plain, decimal_comma=False)
+    return text if others.any() or not numbers.count() or merged_numbers(plain, numbers) else numbers
+
+
+def _refuse(frame: Any) -> None:
+    """Raise InputError for columns that cannot be learnt from."""
+    for column in frame:
+        check_simple(column)
+    _refuse_merged(frame)
+    _refuse_texts(frame)
+
+
+def _refuse_merged(columns: Iterable[Any]) -> None:
+    for column in columns:
+        if column.dtype.is_integer() and (same := merged_numbers(column, column.cast(float))):
+            raise InputError(
+                f"The column {column.name!r} holds whole numbers above 2^53, which the numbers of a network do not tell apart, "
+                f"as {same[0]} and {same[1]}. Leave it out, or give a data frame in which it has the type category."
+            )
 
 
 def _refuse_texts(frame: Any) -> None:

@@ -2,6 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -97,22 +100,52 @@ def _from_pandas(name: str, series: Any) -> Any:
     """Return a column of pandas as one of polars, without pyarrow, which need not be installed."""
     import polars as pl
 
+    if hasattr(series, "sparse"):
+        series = series.sparse.to_dense()
+    if str(series.dtype).startswith("period"):  # which begins at a date
+        series = series.dt.to_timestamp()
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
         return pl.Series(name, series.to_numpy())
     if isinstance(series.dtype, np.dtype) and series.dtype.kind == "M":
         return pl.Series(name, series.to_numpy("datetime64[us]"))
     values = [None if missing else value for value, missing in zip(series.tolist(), series.isna(), strict=True)]
     column = from_values(name, values)
-    return as_text(column).cast(pl.Categorical) if str(series.dtype) == "category" else column  # also of numbers
+    if str(series.dtype) != "category":
+        return column
+    if column.dtype == pl.Object:  # as intervals are
+        column = pl.Series(name, [None if value is None else str(value) for value in values], pl.String)
+    return as_text(column).cast(pl.Categorical)  # also of numbers
 
 
 def from_values(name: str, values: Sequence[Any]) -> Any:
-    """Return a polars column of values, None where one is missing; those of several types are categories, but for numbers."""
+    """Return a polars column of values, None where one is missing.
+
+    Numbers of several types are floats, and dates of several types dates. Other mixtures are text.
+
+    Raises
+    ------
+    InputError
+        If polars has no type for the values, or some dates have a time zone and some have none.
+    """
     import polars as pl
 
     types = {type(value) for value in values if value is not None}
-    if len(types) < 2:
-        return pl.Series(name, values)
-    if types == {int, float}:
-        return pl.Series(name, values, pl.Float64, strict=False)
-    return pl.Series(name, [None if value is None else str(value) for value in values], pl.Categorical)
+    are_dates = all(issubclass(kind, date) for kind in types)
+    if are_dates and len({getattr(value, "tzinfo", None) is None for value in values if value is not None}) > 1:
+        raise InputError(f"The column {name!r} mixes dates with a time zone and without: give all of them one, or none.")
+    try:
+        if len(types) < 2:
+            return pl.Series(name, values)
+        if all(issubclass(kind, bool | np.bool_) for kind in types):
+            return pl.Series(name, [value if value is None else bool(value) for value in values], pl.Boolean)
+        if all(issubclass(kind, Real | Decimal | np.bool_) for kind in types):
+            return pl.Series(name, [value if value is None else float(value) for value in values], pl.Float64)
+        if are_dates:
+            return pl.Series(name, [_moment(value) for value in values])
+    except (TypeError, ValueError, ArithmeticError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"The column {name!r} cannot be read: {str(error).splitlines()[0]:.100}.") from None
+    return pl.Series(name, [None if value is None else str(value) for value in values], pl.String)
+
+
+def _moment(value: date | None) -> datetime | None:
+    return value if value is None or isinstance(value, datetime) else datetime(value.year, value.month, value.day)
