@@ -3,12 +3,14 @@
     python benchmarks/tabular_ablation.py                                  # all parts, one split: about an hour on two cores
     python benchmarks/tabular_ablation.py --splits 3 --only "no embedding" "ReLU"
     python benchmarks/tabular_ablation.py --rows 10000 --tables ring optdigits --only "twice the epochs"
+    python benchmarks/tabular_ablation.py --again                          # what was measured at other commits
     python benchmarks/tabular_ablation.py --report-only
 
 On the tables for choosing of `table_data`, up to 3,000 rows of each unless `--rows` says more, a quarter held out. Differences
 are those of the same split and seed, averaged over the splits of a table; ± is the standard error of their mean over tables.
 One fit at a time runs on each of `--jobs` cores. Each result is a line of runs/tabular-ablation.jsonl; a run that was stopped
-goes on. It needs what `tables.py` needs, without the contenders.
+goes on. After a change of code `--again` measures anew what is asked for, so that settings are compared with defaults of the
+same commit. It needs what `tables.py` needs, without the contenders.
 """
 
 import argparse
@@ -140,6 +142,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=3000, help="most rows of a table")
     parser.add_argument("--tables", nargs="+", choices=CHOOSE, default=list(CHOOSE), metavar="TABLE", help="all by default")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--again", action="store_true", help="measure anew what was measured at another commit")
     parser.add_argument("--report-only", action="store_true")
     options = parser.parse_args()
     there, now = read(RESULTS, *KEYS), commit()
@@ -147,7 +150,8 @@ def main() -> None:
     if not options.report_only:
         os.environ |= {f"{name}_NUM_THREADS": "1" for name in THREADS}
         with ProcessPoolExecutor(options.jobs) as pool:
-            jobs = {pool.submit(measure, *key): key for key in wanted if key not in there}
+            done = {key for key, line in there.items() if line["commit"] == now or not options.again}
+            jobs = {pool.submit(measure, *key): key for key in wanted if key not in done}
             for number, job in enumerate(as_completed(jobs), 1):
                 key = jobs[job]
                 add(RESULTS, {**dict(zip(KEYS, key, strict=True)), "commit": now, **job.result()})

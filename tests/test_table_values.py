@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import json
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,14 @@ import polars as pl
 import pytest
 
 from fcnet import TabularClassifier
+from fcnet.data.table_columns import Columns
+from fcnet.data.table_notes import column_notes
 from fcnet.errors import InputError
-from fcnet.estimators.table_rows import read_rows
+from fcnet.estimators.table_advice import about_table
+from fcnet.estimators.table_rows import Rows, read_rows
+from fcnet.experiments.table_predictions import Predictions
 from fcnet.preprocessing import TableFeatures
+from fcnet.training.tabular import TabularTraining
 
 N = 60
 NUMBERS = np.random.default_rng(0).standard_normal(N).round(2).tolist()
@@ -126,3 +132,17 @@ def test_text_of_an_array_is_numbers_where_that_of_a_file_is(words, kind):
 def test_text_of_a_frame_is_a_category_by_its_type():
     assert learnt(pd.DataFrame({"x": ["1", "2"] * 30})) == "category: 1, 2"
     assert learnt(pl.DataFrame({"x": [datetime.time(8), datetime.time(9)] * 30})) == "number"
+
+
+def test_nobody_is_told_to_drop_a_time_without_condition():
+    frame, y = pl.DataFrame({"day": np.arange(N), "x": NUMBERS}), 0.02 * np.arange(N) + np.sin(np.arange(N))
+    rows = Rows(frame, y)
+    (warning,) = about_table(rows, rows, None, [], TabularTraining())
+    (note,) = (note for note in column_notes(frame, Columns(frame, frame)) if "number the rows" in note)
+    assert all("unless" in said and "as a time does" in said for said in (str(warning), note))
+
+
+@pytest.mark.parametrize(("target", "key"), [("kept", "input_kept"), ("price", "kept")])
+def test_columns_that_are_kept_are_not_lost_to_a_target_of_that_name(target, key):
+    (line,) = Predictions([target], has_classes=False, rows=[("", [1.5])], kept={"id": ["a"]}).to_json_lines().splitlines()
+    assert json.loads(line) == {key: {"id": "a"}, target: 1.5}

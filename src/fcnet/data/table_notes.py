@@ -84,7 +84,8 @@ def _date_words(name: str, columns: Columns) -> str:
 
 def _row_numbers(X: Any) -> Iterator[str]:
     if names := id_columns(X):
-        yield f"By their looks these number the rows, which says nothing of new ones; leave them out: {option('--drop', names)}"
+        unless = "unless they say something of new ones, as a time does that goes on, leave them out"
+        yield f"By their looks these number the rows; {unless}: {option('--drop', names)}"
 
 
 def _codes(X: Any, columns: Columns) -> Iterator[str]:

@@ -35,8 +35,8 @@ def about_table(
     names = id_columns(_chosen(whole, rows))
     if names and len(names) < whole.width:
         yield DataWarning(
-            f"To go by what it holds, {listed(map(repr, names), sign=' or ')} only tells rows apart, which says nothing of new "
-            "ones: leave it out."
+            f"To go by what it holds, {listed(map(repr, names), sign=' or ')} only tells rows apart: leave it out, unless it "
+            "says something of new rows, as a time does that goes on."
         )
     has_one_target = rows.y.ndim == 1 or rows.y.shape[1] == 1
     if has_one_target and (names := telling_columns(_chosen(whole, rows), rows.y, has_classes=len(labels) > 0)):

@@ -46,10 +46,13 @@ class Predictions:
         return lines.getvalue()
 
     def to_json_lines(self) -> str:
-        """Return an object a line, with ``class`` and ``probabilities``, or the target, and, where there are any, ``kept``."""
-        lines = []
+        """Return an object a line, with ``class`` and ``probabilities``, or the target, and, where there are any, ``kept``.
+
+        Where the target is called so, those kept are ``input_kept``.
+        """
+        lines, key = [], "kept" if self.has_classes or "kept" not in self.outputs else "input_kept"
         for i, (label, row) in enumerate(self.rows):
-            kept = {"kept": {name: values[i] for name, values in self.kept.items()}} if self.kept else {}
+            kept = {key: {name: values[i] for name, values in self.kept.items()}} if self.kept else {}
             values = dict(zip(self.outputs, row, strict=True))
             lines.append(
                 json.dumps({**kept, **({"class": label, "probabilities": values} if self.has_classes else values)}) + "\n"
