@@ -14,7 +14,7 @@ from fcnet import FullyConnectedNet, load
 from fcnet.cli import main
 from fcnet.data import load_dataset
 from fcnet.data.cells import Dialect
-from fcnet.errors import InputError
+from fcnet.errors import DataWarning, InputError
 from fcnet.export import export_onnx
 from fcnet.model import Model
 from fcnet.model_file import save
@@ -184,20 +184,21 @@ def test_time_zones_become_utc(tmp_path):
         data = load_dataset(str(tmp_path / f"t{ending}"))
         assert f"Dates, learnt {PARTS}: {note}" in data.notes
         found = pl.concat([data.X_train, data.X_val, data.X_test]).sort("x")["when"]
-        assert found.to_list() == days()
+        assert found.dt.replace_time_zone(None).to_list() == days()
     table = TableFeatures.fit(data.X_train)
     plain = pl.DataFrame({"when": days(), "x": range(60)})
-    expected = table.transform(plain)
+    with pytest.warns(DataWarning, match="they are taken for UTC") as told:
+        expected = table.transform(plain)
+    assert told[0].filename == __file__
     berlin = frame.drop("y")
-    for other in (
-        berlin,
-        berlin.to_pandas(),
-        berlin.to_arrow(),
-        plain.to_pandas(),
-        plain.to_arrow(),
-        plain.cast({"when": pl.String}),
-    ):
+    for other in (berlin, berlin.to_pandas(), berlin.to_arrow(), frame.with_columns(when=pl.Series(texts))):
         np.testing.assert_array_equal(table.transform(other), expected)
+    for other in (plain.to_pandas(), plain.to_arrow(), plain.cast({"when": pl.String})):
+        again = TableFeatures.from_arrays(table.get_config(), table.arrays())
+        assert again.column_words()[0][1].startswith("date in UTC: ")
+        with pytest.warns(DataWarning, match="'when' have no time zone, and those that the model was trained on had one"):
+            np.testing.assert_array_equal(again.transform(other), expected)
+        np.testing.assert_array_equal(again.transform(other), expected)  # nothing is said twice
 
 
 def test_times_of_day_are_hours(tmp_path):

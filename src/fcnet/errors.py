@@ -3,6 +3,7 @@
 import difflib
 import math
 import operator
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -62,6 +63,14 @@ class MissingPackageError(FcnetError, ImportError):
 
 class DataWarning(UserWarning):
     """Something in the data that may well be a mistake, and does not keep a network from being trained on it."""
+
+
+def callers() -> int:
+    """Return how many frames there are from the caller of this one to the first that is not of fcnet, as a `stacklevel`."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fcnet":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def install_extra(name: str) -> str:

@@ -1,7 +1,6 @@
 """A model: a network with its preprocessor. Models of the same data make an ensemble."""
 
 import math
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fcnet.errors import DataWarning, InputError
+from fcnet.errors import DataWarning, InputError, callers
 from fcnet.nn.checks import ROWS_AT_ONCE, check_inputs, check_results, in_dtype
 from fcnet.nn.loss import HALF, Loss
 from fcnet.nn.network import FullyConnectedNet
@@ -165,16 +164,8 @@ class Model:
                     f"The column {name!r} holds {word!r}, which no training row had: it counts as no category. Of further ones "
                     "in this column nothing is said."
                 ),
-                stacklevel=_callers(),
+                stacklevel=callers(),
             )
-
-
-def _callers() -> int:
-    """Return how many frames there are from the caller of this one to the first that is not of fcnet."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fcnet":
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 class Ensemble(Model):

@@ -94,6 +94,15 @@ def has_zone(text: Any) -> bool:
     return bool(text.str.contains(r":\d{2}.*[+-]\d{2}(:?\d{2})?$").any())
 
 
+def knows_zone(column: Any) -> bool:
+    """Return whether times, as text or as polars has them, say that they are in a zone or in UTC."""
+    import polars as pl
+
+    if column.dtype == pl.String:
+        return bool(column.str.contains(r":\d{2}.*([+-]\d{2}(:?\d{2})?|Z)$").any())
+    return getattr(column.dtype, "time_zone", None) is not None
+
+
 def _first(text: Any) -> str | None:
     """Return the first text that is not missing, in a moment."""
     row = text.is_not_null().arg_max()

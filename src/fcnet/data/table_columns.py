@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fcnet.data.cells import DECIMAL_COMMA, as_numbers, as_text, is_compound, merged_numbers, stripped, without
-from fcnet.data.dates import CLOCK, ISO, are_times, dates_of, formats_of, has_zone, hours_of
+from fcnet.data.dates import CLOCK, ISO, are_times, dates_of, formats_of, has_zone, hours_of, knows_zone
 from fcnet.data.table_file import TableFile
 from fcnet.words import listed
 
@@ -114,17 +114,22 @@ def _of_time(series: Any, columns: Columns) -> Any:
         return hours_of(series)
     if not is_text:
         columns.zones |= {name: zone} if (zone := getattr(series.dtype, "time_zone", None)) not in (None, "UTC") else {}
-        return series.dt.epoch("us").cast(pl.Datetime("us"))
+        return _in_utc(series.dt.epoch("us").cast(pl.Datetime("us")), knows_zone(series))
     forms = formats_of(series)
     if len(forms) == 1:
         columns.formats[name] = forms[0]
         columns.zones |= {name: "the zones given"} if has_zone(series) else {}
-        return dates_of(series, forms[0])
+        return _in_utc(dates_of(series, forms[0]), knows_zone(series))
     if forms:
         what = f"holds dates that may be {' or '.join(forms)}, as {series.drop_nulls()[0]!r}"
         columns.problems[name] = Problem(what, f"or write them as {ISO}")
         return series
     return None
+
+
+def _in_utc(dates: Any, knows_zone: bool) -> Any:
+    """Return dates that are in UTC, and say so if they have come from a zone."""
+    return dates.dt.replace_time_zone("UTC") if knows_zone else dates
 
 
 def guessed_commas(separator: str, texts: Collection[Any]) -> set[str]:

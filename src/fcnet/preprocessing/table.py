@@ -267,6 +267,7 @@ class TableFeatures(Preprocessor):
     def get_config(self) -> dict[str, Any]:
         given = {
             "dates": self.dates.names,
+            "zoned": list(self.dates.zoned),
             "gaps": [*self.numbers.gaps, *self.dates.gaps, *self.categories.gaps],
             "rare": list(self.rare),
             "scaling": "robust" if self.numbers.is_robust else "",

@@ -1,14 +1,17 @@
 """Columns of dates: year, month, weekday, hour and elapsed days, scaled."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from fcnet.data.cells import Dialect
-from fcnet.data.dates import CLOCK
-from fcnet.errors import InputError
+from fcnet.data.dates import CLOCK, knows_zone
+from fcnet.errors import DataWarning, InputError, callers
+from fcnet.preprocessing.frames import PolarsColumns
 from fcnet.preprocessing.table_cells import seconds_of
 from fcnet.preprocessing.table_numbers import Numbers
 from fcnet.types import Array
@@ -23,10 +26,23 @@ class Dates(Numbers):
 
     The hour has minutes and seconds as its fraction. Days elapse from 1970 on, which scaling takes away again. Encoded dates,
     and the median, are seconds since 1970 in UTC.
+
+    Parameters
+    ----------
+    zoned : collection of str
+        The columns that were in a time zone in training. Times without one are taken for UTC there, with a `DataWarning`.
     """
+
+    zoned: Collection[str] = ()
 
     parts: ClassVar[tuple[str, ...]] = ("year", "month", "weekday", "hour", "elapsed days")
     constant_std: ClassVar[float] = 0.0
+
+    @classmethod
+    def fit(cls, frame: PolarsColumns, names: list[str], *, is_robust: bool = False, indicator: bool = False) -> Self:
+        fitted = super().fit(frame, names, is_robust=is_robust, indicator=indicator)
+        fitted.zoned = [name for name in names if knows_zone(frame[name])]
+        return fitted
 
     @staticmethod
     def read(column: Any, dialect: Dialect | None = None, first_row: int = 0) -> Array:
@@ -64,13 +80,32 @@ class Dates(Numbers):
     def words(self, i: int) -> tuple[str, str]:
         parts = [name for name, std in zip(self.parts, self.std[i], strict=True) if std > 0]
         (day,) = self.cells(i, self.median[i : i + 1])
-        return f"date: {', '.join(parts) or 'nothing, as it did not vary'}", self._missing_words(i, day)
+        zone = " in UTC" * (self.names[i] in self.zoned)
+        return f"date{zone}: {', '.join(parts) or 'nothing, as it did not vary'}", self._missing_words(i, day)
 
     def cells(self, i: int, values: Array) -> list[Any]:
         return [str(np.datetime64(int(seconds), "s")).removesuffix("T00:00:00") for seconds in values]
 
     def _values(self, columns: list[Any], dialect: Dialect | None, first_row: int) -> Array:
+        self._tell_zones(columns)
         return np.column_stack([self.read(column, dialect, first_row) for column in columns])
+
+    def _tell_zones(self, columns: list[Any]) -> None:
+        """Warn of times without a zone where there was one in training, of a column once."""
+        for column in columns:
+            if column.name in self._unzoned and column.count() and not knows_zone(column):
+                self._unzoned.remove(column.name)
+                warnings.warn(
+                    DataWarning(
+                        f"The times of {column.name!r} have no time zone, and those that the model was trained on had one: "
+                        "they are taken for UTC. Give them their zone if it is another."
+                    ),
+                    stacklevel=callers(),
+                )
+
+    @cached_property
+    def _unzoned(self) -> set[str]:
+        return set(self.zoned)
 
     def examples(self, n: int, rng: np.random.Generator) -> Array:
         return np.asarray(np.rint(super().examples(n, rng) * DAY))

@@ -41,12 +41,13 @@ def parts_of(config: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parts:
     gaps, is_robust = set(some_of(list(columns), config.get("gaps", []))), scaling == "robust"
     means, stds = (arrays[name][:, np.newaxis] for name in ("mean", "std"))
     median, mean, std = (arrays.get(f"date_{name}", np.zeros((0, len(Dates.parts)))) for name in STATISTICS)
+    zoned = some_of(dates, config.get("zoned", []))  # older files have none
     written = None if dialect is None else Dialect.from_dict(dialect)
     check_dates(dates, median, written)
     return (
         list(columns),
         Numbers(numbers, arrays["median"], means, stds, [name for name in numbers if name in gaps], is_robust),
-        Dates(dates, median, mean, std, [name for name in dates if name in gaps], is_robust),
+        Dates(dates, median, mean, std, [name for name in dates if name in gaps], is_robust, zoned),
         Categories(
             categories,
             [known for known in columns.values() if known is not None],
