@@ -110,7 +110,8 @@ def predict_tables(
         except FcnetError as error:
             raise FcnetError(f"{name_of(path)}: {error}") from None
         for name, categories in table.columns:
-            if unknown := [] if categories is None else _unknown(frame[name], categories):
+            unknown = [] if categories is None else Places(categories).unknown(frame[name])
+            if len(unknown):
                 some = f"{len(unknown):,} of {len(frame):,} values of {name!r}"
                 what = ("in few training rows or none", "rare") if name in table.rare else ("in no training row", "no category")
                 _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, what[0], unknown[0], what[1])
@@ -121,12 +122,6 @@ def predict_tables(
         else:  # with the digits that tell it from all others of its type
             predicted.rows += [("", [float(str(value)) for value in row]) for row in values]
     return predicted
-
-
-def _unknown(column: Any, categories: list[str]) -> list[str]:
-    """Return the values of a column that are none of these categories."""
-    text = as_text(column)
-    return list(text.filter((Places(categories).of(column) < 0) & text.is_not_null().to_numpy()))
 
 
 def _dialect(table: Preprocessor, file: TableFile, decimal: str) -> Dialect:

@@ -114,8 +114,7 @@ class Categories(ColumnGroup):
 
     def unknown(self, i: int, series: Any) -> str | None:
         """Return the first value of a column that has no place, and is not missing."""
-        text = as_text(series)
-        words = text.filter((self._places[i].of(series) < 0) & text.is_not_null().to_numpy())
+        words = self._places[i].unknown(series)
         return str(words[0]) if len(words) else None
 
     def transform(self, X: Array) -> Array:

@@ -116,6 +116,11 @@ class Places:
         }
         return np.array([found.get(word, -1) for word in text.to_list()], np.int64)
 
+    def unknown(self, series: Any) -> Any:
+        """Return the values, as text, that have no place and are not missing."""
+        text = as_text(series)
+        return text.filter((self.of(series) < 0) & text.is_not_null().to_numpy())
+
 
 def _by_number(categories: Sequence[str]) -> dict[Decimal, int]:
     """Return the places of categories that are numbers, but for several that are the same number."""
