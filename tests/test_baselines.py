@@ -314,4 +314,28 @@ def test_weights_make_noise_no_better_than_equal_shares(rare, tmp_path):
     said = " ".join(metrics["warnings"]["val"])
     assert "The network's log-loss with class weights on the 90 validation rows, " in said
     assert "that of the class shares, 0.69" in said
-    assert "--metric log_loss" not in said  # which has no weights
+    assert "--metric log_loss" in said
+
+
+def test_validation_rows_have_the_weights_of_their_classes_in_what_they_choose(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 8 == 0
+    table = write(tmp_path / "rare.csv", rng.standard_normal((400, 2)) + 0.5 * y[:, np.newaxis], y)
+    metrics, _ = trained(table, tmp_path / "run", *QUICK, "--set", "class_weight=balanced", "--metric", "log_loss")
+    history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    data = load_dataset(str(table))
+    p = load(tmp_path / "run" / "model.safetensors").predict_proba(data.X_val)
+    weights = (len(data.y_train) / 2 / np.bincount(data.y_train))[data.y_val]
+    weighted = log_loss(data.y_val, p, sample_weight=weights)
+    assert min(row["val_loss"] for row in history) == pytest.approx(weighted, abs=1e-5)
+    assert metrics["val_loss"] == pytest.approx(log_loss(data.y_val, p), abs=1e-5)
+    assert abs(metrics["val_loss"] - weighted) > 0.01
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_the_unit_of_weights_does_not_change_a_linear_model(loss):
+    rng = np.random.default_rng(0)
+    X, weights = rng.standard_normal((50, 3)), rng.uniform(1, 2, 50)
+    y = (X[:, 0] > 0).astype(int) if loss == "cross_entropy" else X[:, :2] ** 2
+    one, other = (fit_linear(get_loss(loss), X, y, 2, unit * weights).logits(X) for unit in (1e-3, 1e3))
+    np.testing.assert_allclose(one, other, atol=1e-3)

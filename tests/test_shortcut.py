@@ -145,9 +145,9 @@ def test_a_regressor_learns_what_is_linear_as_well_as_a_linear_model(refit):
 
 def test_other_losses_and_no_validation_rows_have_no_linear_model():
     net, X = TabularNet(4, [], 1, loss="poisson"), np.random.default_rng(0).standard_normal((50, 4)).astype("float32")
-    assert blend(net, X, np.ones((50, 1)), X, np.ones((50, 1))) == (net, 0.0)
+    assert blend(net, X, np.ones((50, 1)), X, np.ones((50, 1))) == (net, None)
     net = TabularNet(4, [], 1, loss="squared_error")
-    assert blend(net, X, np.ones((50, 1))) == (net, 0.0)
+    assert blend(net, X, np.ones((50, 1))) == (net, None)
 
 
 def test_each_output_has_a_share_of_its_own_whatever_its_unit():

@@ -11,8 +11,10 @@ import fcnet
 from fcnet import TabularClassifier, TabularRegressor
 from fcnet.errors import DataWarning
 from fcnet.estimators.advice import no_better
+from fcnet.nn.losses import get_loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.baselines import gain_over
+from fcnet.training.target_scale import scale_for
 
 SMALL = {"hidden_sizes": [8], "epochs": 2, "random_state": 0, "n_ensemble": 1}
 N = 300
@@ -111,6 +113,17 @@ def test_a_gain_within_chance_is_none_where_rows_are_many_enough_to_tell(n, gain
     assert len(said) == is_told
     if gain > 0 and is_told:
         assert "not clearly better than the class shares: on the 400" in str(said[0])
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_several_values_are_judged_whatever_their_units(unit):
+    """Of two values one is learnt, and the other, which has a large unit perhaps, is not."""
+    rng, loss = np.random.default_rng(0), get_loss("squared_error")
+    y, noise = rng.standard_normal((100, 2)) * [unit, 1], 0.1 * unit * rng.standard_normal(100)
+    one, none = np.column_stack([noise, y[:, 1]]), np.column_stack([noise, noise / unit])
+    assert list(no_better(loss, one, y, None, y, None, scale_for(loss, y))) == []
+    [said] = no_better(loss, none, y, None, y, None, scale_for(loss, y))
+    assert "its loss in the scale of training is" in str(said)
 
 
 def test_the_gain_is_paired_and_rows_count_by_their_weights():

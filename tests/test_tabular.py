@@ -477,7 +477,9 @@ def test_quantiles_are_in_order_and_as_often_exceeded(tmp_path):
 
 def test_several_targets_and_refusals_of_regressions():
     X = np.random.default_rng(0).standard_normal((60, 2))
-    assert TabularRegressor(**SMALL).fit(X, X).predict(X).shape == (60, 2)
+    found = TabularRegressor(**SMALL | {"epochs": 30}).fit(X, X).predict(X)
+    assert found.shape == (60, 2)
+    assert (np.square(found - X).mean(axis=0) < 0.3 * X.var(axis=0)).all()
     for changes, y, words in (
         ({"loss": "quantile"}, X, "one target"),
         ({"loss": "poisson"}, X[:, 0], "poisson"),

@@ -12,6 +12,7 @@ from fcnet.nn.losses import Loss
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.baselines import gain_over
 from fcnet.training.metrics import AUTO
+from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
 from fcnet.words import number_words
 
@@ -58,8 +59,9 @@ def no_better(
     weights: Array | None,
     y_train: Array,
     train_weights: Array | None,
+    scale: TargetScale | None = None,
     *,
-    linear_share: float = 0.0,
+    is_blended: bool = False,
 ) -> Iterator[Warning]:
     """Yield what is to be said where the answer that is best for all training rows costs no more on validation rows.
 
@@ -76,12 +78,19 @@ def no_better(
         Those of the training rows.
     weights, train_weights : arrays (n,) and (m,), optional
         How much each row counts.
-    linear_share : float
-        The share of a linear model in the logits.
+    scale : TargetScale, optional
+        That the network was trained in. Several values are judged in it together: the loss in their own units would be that of
+        the one with the largest.
+    is_blended : bool
+        Whether a linear model has a share in the logits.
     """
     if len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
         return
     constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1], train_weights), logits.shape)
+    in_scale = ""
+    if scale is not None and y.shape[1] > 1:
+        logits, constant, y = scale.of_logits(logits), scale.of_logits(constant), scale.apply(y)
+        in_scale = " in the scale of training"
     own, other = loss.losses(logits, y), loss.losses(constant, y)
     gain, error = gain_over(own, other, weights)
     if gain > (ERRORS * error if len(y) >= ENOUGH_FOR_CHANCE else 0):
@@ -91,9 +100,9 @@ def no_better(
     reached, without = (number_words(weighted_mean(losses, weights)) for losses in (own, other))
     better = "not clearly better" if gain > 0 else "no better"
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
-    blended = ", with a linear model blended in," * (linear_share > 0)
+    blended = ", with a linear model blended in," * is_blended
     yield ConvergenceWarning(
-        f"The network{blended} predicts {better} than {what}: on the {len(y):,} validation rows its {cost} is "
+        f"The network{blended} predicts {better} than {what}: on the {len(y):,} validation rows its {cost}{in_scale} is "
         f"{reached}, and {without} without any column. The columns may say nothing of the target. If they do, try more rows, "
         "or another learning_rate or monitor."
     )

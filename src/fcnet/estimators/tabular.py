@@ -70,8 +70,8 @@ class TabularEstimator(BaseEstimator, ABC):
     def _outputs(self, targets: Array) -> list[str]:
         """Return what each output of the network is called."""
 
-    def _class_weights(self, y: Array, targets: Array) -> Array | None:
-        """Return what the class of each row counts."""
+    def _class_weights(self, y: Array, targets: Array, *, first: bool) -> Array | None:
+        """Return what the class of each row counts, which is learnt of all rows to fit the first time."""
         return None
 
     def _stratify(self, targets: Array) -> Array | None:
@@ -98,7 +98,8 @@ class TabularEstimator(BaseEstimator, ABC):
         sample_weight : array (n,), optional
             How much each row counts; rows of weight zero are left out.
         X_val, y_val : like X and y, optional
-            Rows to validate on, in the place of those that would be set aside.
+            Rows to validate on, in the place of those that would be set aside. Each counts what its class does in training, and
+            has no weight of its own, while rows that are set aside keep their `sample_weight`.
 
         Returns
         -------
@@ -177,7 +178,7 @@ class TabularEstimator(BaseEstimator, ABC):
 
     def _rows(self, X: Any, y: Array, weights: Array | None, *, first: bool) -> Rows:
         targets = self._read_targets(y, first=first)
-        of_classes = self._class_weights(y, targets)
+        of_classes = self._class_weights(y, targets, first=first)
         return Rows(X, targets, of_classes if weights is None else weights if of_classes is None else weights * of_classes)
 
     def _folds(self, rows: Rows, training: TabularTraining, rng: np.random.Generator) -> list[Fold]:
@@ -246,8 +247,8 @@ class TabularEstimator(BaseEstimator, ABC):
         network = together([one.network for one in finished])
         threshold, problems = first.model.threshold if first else training.threshold, []
         if validated := held_out(finished, [val for _, val in parts]):
-            share = float(np.mean([one.linear_share for one in finished]))
-            problems = list(no_better(network.loss, *validated, rows.y, rows.weights, linear_share=share))
+            is_blended = any(one.linear_share is not None and one.linear_share.any() for one in finished)
+            problems = list(no_better(network.loss, *validated, rows.y, rows.weights, scale, is_blended=is_blended))
             threshold = threshold_for(threshold, training.metric, network.loss, *validated)
         model = Model(network, preprocessor, outputs, threshold=float(threshold))
         return Trained(model, trainings, finished, problems)

@@ -42,7 +42,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     label_smoothing : float
         Share of the target that is spread evenly over all classes.
     class_weight : dict, "balanced" or None
-        What each class counts, in training and in the choice of the epoch.
+        What each class counts, in training and in all that validation rows choose. "balanced" is by the rows given to `fit`.
     monitor : str
         The metric of the validation rows by which an epoch is kept, of `fcnet.training.metrics.METRICS`; "auto" is the
         log-loss.
@@ -149,13 +149,16 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     def _outputs(self, targets: Array) -> list[str]:
         return [str(name) for name in self.classes_]
 
-    def _class_weights(self, y: Array, targets: Array) -> Array | None:
+    def _class_weights(self, y: Array, targets: Array, *, first: bool) -> Array | None:
         by = self.class_weight
         if by is None:
             return None
         if by != "balanced" and not isinstance(by, dict):
             raise SettingError(f'class_weight must be a dict of weights, "balanced" or None, got {by!r}.')
-        return weights_of_classes(by, y, targets, self.classes_)
+        if first:
+            self._of_classes = np.zeros(len(self.classes_))
+            self._of_classes[targets] = weights_of_classes(by, y, targets, self.classes_)
+        return np.asarray(self._of_classes[targets])
 
     def _stratify(self, targets: Array) -> Array | None:
         return targets

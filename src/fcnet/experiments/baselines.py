@@ -41,7 +41,7 @@ def keep_linear(job: Job, model: Model, of_classes: Array | None) -> tuple[Model
     linear = linear_model(model, data.X_train, job.prepared.rows[: len(data.y_train)], data.y_train, of_classes)
     is_same = linear.preprocessor is model.preprocessor
     logits = linear.network.logits(job.X_val) if is_same else linear.logits(data.X_val)
-    linear.threshold = job.recipe.training.threshold_for(linear.loss, logits, data.y_val)
+    linear.threshold = job.recipe.training.threshold_for(linear.loss, logits, data.y_val, of_classes)
     save(job.run / LINEAR, linear)
     return linear, logits
 
@@ -195,12 +195,11 @@ def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Mapping[str
 def _advice(training: Training, loss: Loss, reason: str) -> str:
     tips = []
     if loss.has_labels:
-        plain = getattr(training, "class_weight", "none") == "none"  # else the plain log-loss is not what was asked for
-        if plain and getattr(training, "monitor", "loss") not in ("loss", "log_loss"):
+        if getattr(training, "monitor", "loss") not in ("loss", "log_loss"):
             tips.append("--metric log_loss, which keeps the epoch with the best probabilities")
         if getattr(training, "label_smoothing", 0):
             tips.append("--set label_smoothing=0")
-        if plain and not getattr(training, "calibrate", True):
+        if not getattr(training, "calibrate", True):
             tips.append("--set calibrate=true")
     tried = f"Try {', or '.join(filter(None, [', '.join(tips[:-1]), tips[-1]]))}." if tips else ""
     return "".join(f" {sentence}" for sentence in (tried, reason.format(" also" * bool(tips))) if sentence)

@@ -83,7 +83,7 @@ def descend(settings: "GradientDescent", job: Job) -> Trained:
     in_units = [InUnits(float(scale.unit[0]))] if scale else []
     targets, val_targets = (scale.apply(y_train), scale.apply(y_val)) if scale else (y_train, y_val)
     of_classes = settings.class_weights(data)
-    weights = None if of_classes is None else of_classes[y_train]
+    weights, val_weights = (None, None) if of_classes is None else (of_classes[y_train], of_classes[y_val])
 
     def val_logits(network: FullyConnectedNet) -> Array:
         return replace(model, network=network).logits(data.X_val)
@@ -93,12 +93,13 @@ def descend(settings: "GradientDescent", job: Job) -> Trained:
         history = in_effect.trainer(job.seed, augment, callbacks, advise=job.keep_model).fit(
             *(network, X_train, targets, job.X_val, val_targets),
             sample_weight=weights,
+            val_weight=val_weights,
             checkpoint=job.run / CHECKPOINT if job.keep_model else None,
             checkpoint_seconds=job.checkpoint_seconds,
             resume=job.resume,
         )
         finished = finish(
-            *(network, Part(X_train, y_train, weights), Part(job.X_val, y_val)),
+            *(network, Part(X_train, y_train, weights), Part(job.X_val, y_val, val_weights)),
             blend_linear=in_effect.blend_linear,
             calibrate=in_effect.calibrate,
             threshold=in_effect.threshold,
@@ -116,6 +117,6 @@ def descend(settings: "GradientDescent", job: Job) -> Trained:
         epochs=len(history),
         best_epoch=end.state.best_epoch if settings.keep_best else len(history),
         stop_reason=end.state.stop_reason,
-        linear_share=float(finished.linear_share.mean()) if in_effect.blend_linear else None,
+        linear_share=None if finished.linear_share is None else float(finished.linear_share.mean()),
         temperature=finished.temperature if in_effect.calibrate else None,
     )

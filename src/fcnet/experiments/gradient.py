@@ -89,7 +89,8 @@ class GradientDescent(Training, tag="gradient"):
         Literal["none", "balanced"],
         Meta(
             description="balanced has all classes count the same in the loss: a row counts n / (n_classes · n_of_its_class). "
-            "Accuracies stay plain: let monitor be log_loss or balanced_accuracy with it. No effect in a regression."
+            "So do validation rows in the metrics of an epoch and in all that they choose; the metrics of the run are plain. "
+            "No effect in a regression."
         ),
     ] = "none"
     monitor: Annotated[
@@ -231,8 +232,9 @@ class GradientDescent(Training, tag="gradient"):
         """Train the network of the recipe; the model is written once at the end, however it ends."""
         return descend(self, job)
 
-    def threshold_for(self, loss: Loss, logits: Array, y: Array) -> float:
-        return threshold_for(self.threshold, self.monitor, loss, logits, y)
+    def threshold_for(self, loss: Loss, logits: Array, y: Array, of_classes: Array | None = None) -> float:
+        weights = None if of_classes is None else of_classes[y]
+        return threshold_for(self.threshold, self.monitor, loss, logits, y, weights)
 
     def networks_for(self, n_rows: int) -> int:
         return ensemble_for(n_rows) if self.n_ensemble == AUTO else int(self.n_ensemble)

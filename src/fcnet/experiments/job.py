@@ -96,8 +96,11 @@ class Training(Settings, tag_field="kind"):
     def train(self, job: Job) -> Trained:
         """Train, and leave model and history in the run folder."""
 
-    def threshold_for(self, loss: Loss, logits: Array, y: Array) -> float:
-        """Return the threshold for the second of two classes, by logits of validation rows with these targets."""
+    def threshold_for(self, loss: Loss, logits: Array, y: Array, of_classes: Array | None = None) -> float:
+        """Return the threshold for the second of two classes, by logits of validation rows with these targets.
+
+        `of_classes` (n_classes,) are the weights of classes, if they have any.
+        """
         return HALF
 
     def networks_for(self, n_rows: int) -> int:

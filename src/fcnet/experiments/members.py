@@ -107,15 +107,15 @@ def record(
     X_val, y_val = validated_rows(parts)
     compared: dict[str, Any] = {}
     logits, training = validated_logits(model, parts), config.settings.training
-    model.threshold = training.threshold_for(model.loss, logits, y_val)
+    of_classes = training.class_weights(parts[0])
+    model.threshold = training.threshold_for(model.loss, logits, y_val, of_classes)
     if all("baselines" in one for one in each):
         linear = None
         if all((folder / LINEAR).exists() for folder in folders):
             of_linear = Ensemble([load(folder / LINEAR) for folder in folders])
             linear = of_linear, validated_logits(of_linear, parts)
-            of_linear.threshold = training.threshold_for(of_linear.loss, linear[1], y_val)
+            of_linear.threshold = training.threshold_for(of_linear.loss, linear[1], y_val, of_classes)
             save(run / LINEAR, of_linear)
-        of_classes = training.class_weights(parts[0])
         compare(compared, "val", (model, logits), linear, y_val, parts[0].y_train, of_classes, training, config.folds)
     save(run / MODEL, model)
     score = score_of(each[0]).name

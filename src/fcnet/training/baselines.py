@@ -50,13 +50,15 @@ def fit_linear(loss: Loss, X: Array, y: Array, n_outputs: int, weights: Array | 
     y : array (n,) or (n, n_outputs)
     n_outputs : int
     weights : array (n,), optional
-        How much each row counts.
+        How much each row counts, in relation to the others.
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
     rows = rows_to_fit(X.shape[0], X.shape[1], n_outputs)
     if len(rows) < X.shape[0]:
         X, y, weights = X[rows], y[rows], None if weights is None else weights[rows]
+    if weights is not None:  # else their unit would say how much the penalty counts
+        weights = weights / weights.mean(dtype=np.float64)
     W, b = np.zeros((X.shape[1], n_outputs)), loss.constant_logits(y, n_outputs, weights)
     if not loss.has_labels:
         model = Ridge().fit(X, y, weights)

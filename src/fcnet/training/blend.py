@@ -60,7 +60,7 @@ def blend(
     weights: Array | None = None,
     val_weights: Array | None = None,
     share: Array | None = None,
-) -> tuple[TabularNet, Array]:
+) -> tuple[TabularNet, Array | None]:
     """Fit a linear model, and return the network whose logits are a mean of its own and those of the linear model.
 
     Parameters
@@ -81,11 +81,11 @@ def blend(
     network : TabularNet
         One that meets targets that are always the same exactly. It is the given one for other losses than the
         cross-entropy of classes and the squared error, and without validation rows.
-    share : array (1,) or (n_outputs,)
-        Of all classes together, or of each value. It is 0 where nothing is blended in.
+    share : array (1,) or (n_outputs,), optional
+        Of all classes together, or of each value; None where there is no linear model.
     """
     if network.loss.name not in OF_LINEAR or (share is None and X_val is None):
-        return network, np.zeros(1)
+        return network, None
     n_inputs = network.n_numbers + sum(network.category_sizes) + len(network.category_sizes)
     rows = rows_to_fit(len(X), n_inputs, network.n_classes)
     linear = fit_linear(

@@ -1,10 +1,8 @@
 """What follows a training: a linear model is blended in, the logits get a temperature, and two classes a threshold."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-
-import numpy as np
 
 from fcnet.nn.each_network import logits_of_each
 from fcnet.nn.loss import HALF
@@ -31,7 +29,7 @@ class Finished:
     """A network with what was chosen for it, and its logits of the validation rows, if there are any."""
 
     network: FullyConnectedNet
-    linear_share: Array = field(default_factory=lambda: np.zeros(1))  # of all classes, or of each value
+    linear_share: Array | None = None  # of all classes, or of each value; None without a linear model
     temperature: float = 1.0
     threshold: float = HALF
     val_logits: Array | None = None
@@ -77,7 +75,7 @@ def finish(
     -------
     finished : Finished
     """
-    share, temperature = (known.linear_share, known.temperature) if known else (np.zeros(1), 1.0)
+    share, temperature = (known.linear_share, known.temperature) if known else (None, 1.0)
     if isinstance(network, TabularNet):
         meet_unseen(network, train.X)
     if blend_linear and isinstance(network, TabularNet):
@@ -86,7 +84,7 @@ def finish(
             *(network, train.X, train.y, X_val, y_val),
             weights=train.weights,
             val_weights=val_weights,
-            share=share if known else None,
+            share=share,
         )
     if known:
         multiply_logits(network, 1 / temperature)
