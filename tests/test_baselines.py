@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fcnet import load
 from fcnet.data import load_dataset
+from fcnet.estimators.advice import no_better
 from fcnet.experiments.baselines import warnings_of
 from fcnet.experiments.gradient import GradientDescent
 from fcnet.nn.losses import TINY, get_loss, softmax
@@ -286,6 +287,18 @@ def test_few_rows_are_said_to_be_few():
     assert said_of(nothing, (shares, shares), y, "test", None).endswith("So few rows cannot tell models apart.")
     y, shares, *_, nothing = some()
     assert "few rows" not in said_of(nothing, (shares, shares), y)
+
+
+@pytest.mark.parametrize(("n", "gain", "is_told"), [(10, -4, False), (40, 0.5, False), (400, 0.5, True), (400, 4, False)])
+def test_runs_and_estimators_judge_by_one_rule(n, gain, is_told):
+    """A network whose gain over equal shares is about so many standard errors."""
+    y = np.arange(n) % 2
+    is_right = np.random.default_rng(0).permutation(n) < n / 2 + gain * np.sqrt(n) / 2
+    logits, loss = np.where((y == is_right)[:, np.newaxis], [-0.05, 0.05], [0.05, -0.05]), get_loss("cross_entropy")
+    named = {"class_shares": np.zeros((n, 2))}
+    of_run = " ".join(warnings_of("val", loss, logits, named, y, ["no", "yes"], PLAIN))
+    assert ("log-loss on" in of_run) == is_told
+    assert len(list(no_better(loss, logits, y, None, y, None))) == is_told
 
 
 def test_with_class_weights_what_is_compared_has_them_too(tmp_path):

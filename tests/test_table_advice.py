@@ -13,7 +13,7 @@ from fcnet.errors import DataWarning
 from fcnet.estimators.advice import no_better
 from fcnet.nn.losses import get_loss
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.training.baselines import gain_over
+from fcnet.training.gain import gain_over
 from fcnet.training.target_scale import scale_for
 
 SMALL = {"hidden_sizes": [8], "epochs": 2, "random_state": 0, "n_ensemble": 1}

@@ -10,15 +10,13 @@ from fcnet.estimators.parameters import Parameters
 from fcnet.nn.loss import weighted_mean
 from fcnet.nn.losses import Loss
 from fcnet.nn.network import FullyConnectedNet
-from fcnet.training.baselines import gain_over
+from fcnet.training.gain import is_better
 from fcnet.training.metrics import AUTO
 from fcnet.training.target_scale import TargetScale
 from fcnet.types import Array
 from fcnet.words import number_words
 
 ROWS_TO_JUDGE_BY = 10_000
-FEWEST_TO_JUDGE_BY = 20  # validation rows: of fewer chance alone often says that a good network is no better
-ENOUGH_FOR_CHANCE, ERRORS = 50, 1.5  # rows from which on a gain is to be more than so many standard errors
 NOT_OF_LBFGS = ("dropout", "input_dropout", "early_stopping", "callbacks", "progress", "checkpoint")
 
 
@@ -65,9 +63,7 @@ def no_better(
 ) -> Iterator[Warning]:
     """Yield what is to be said where the answer that is best for all training rows costs no more on validation rows.
 
-    Of 50 rows or more it has to cost more by 1.5 standard errors of the difference, paired over the rows: these have chosen the
-    epochs, so that of noise the network is mostly a little better. Of fewer a gain that is true is often within chance. Of
-    fewer than 20, or where all have the same target, nothing is said.
+    What is more is judged by `fcnet.training.gain.is_better`. Where all rows have the same target, nothing is said.
 
     Parameters
     ----------
@@ -84,7 +80,7 @@ def no_better(
     is_blended : bool
         Whether a linear model has a share in the logits.
     """
-    if len(y) < FEWEST_TO_JUDGE_BY or (y == y[0]).all():
+    if (y == y[0]).all():
         return
     constant = np.broadcast_to(loss.constant_logits(y_train, logits.shape[1], train_weights), logits.shape)
     in_scale = ""
@@ -92,13 +88,13 @@ def no_better(
         logits, constant, y = scale.of_logits(logits), scale.of_logits(constant), scale.apply(y)
         in_scale = " in the scale of training"
     own, other = loss.losses(logits, y), loss.losses(constant, y)
-    gain, error = gain_over(own, other, weights)
-    if gain > (ERRORS * error if len(y) >= ENOUGH_FOR_CHANCE else 0):
+    if is_better(own, other, weights) is not False:
         return
     if loss.has_labels and weighted_mean(other, weights) * len(y) < 1:  # the shares leave nothing to learn
         return
-    reached, without = (number_words(weighted_mean(losses, weights)) for losses in (own, other))
-    better = "not clearly better" if gain > 0 else "no better"
+    costs = [weighted_mean(losses, weights) for losses in (own, other)]
+    better = "not clearly better" if costs[0] < costs[1] else "no better"
+    reached, without = map(number_words, costs)
     what, cost = ("the class shares", "log-loss") if loss.has_labels else ("one answer for all rows", "loss")
     blended = ", with a linear model blended in," * is_blended
     yield ConvergenceWarning(

@@ -1,6 +1,6 @@
 """What the network of a run is compared with: the class shares, or the mean, and a linear model; and what is said of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from fcnet.model import Model
 from fcnet.model_file import save
 from fcnet.nn.loss import HALF, Loss
 from fcnet.training.baselines import OF_LINEAR, fit_linear, rows_to_fit
+from fcnet.training.gain import FEWEST_TO_JUDGE_BY, is_better
 from fcnet.training.metrics import AUTO, METRICS, Metric, get_metric
-from fcnet.training.paired import Difference, over_losses, over_rows
+from fcnet.training.paired import over_rows
 from fcnet.training.target_scale import scale_for
 from fcnet.types import Array
 
@@ -124,21 +125,21 @@ def warnings_of(
 ) -> list[str]:
     """Return sentences that say where a network is not better than baselines by more than chance, paired over rows.
 
+    Losses are judged by `fcnet.training.gain.is_better`, and accuracies by McNemar's test, of as many rows as losses need.
     What has all rows right, as the network has, is not compared. Nor are accuracies where the network has a threshold other
     than one half, which may have been chosen for another metric, or where rows have `weights` (n,) by their classes.
     """
     said, rows, is_few = [], f"on the {len(y):,} {PARTS[part]} rows", len(y) < FEW
     metric = METRICS["loss"] if loss.has_labels else get_metric(BY_LOSS.get(loss.name, AUTO), loss)
     words = "log-loss" if loss.has_labels else metric.words
-    counts = 1.0 if weights is None else weights / weights.mean()
-    losses, predicted = counts * loss.losses(logits, y), loss.predict(logits)
+    losses, predicted = loss.losses(logits, y), loss.predict(logits)
     known = others
     if loss.one_label and (predicted == y).all():
         others = {name: each for name, each in others.items() if (each.argmax(axis=1) != y).any()}
-    weak = _weak({name: over_losses(counts * loss.losses(each, y), losses) for name, each in others.items()})
+    weak = [name for name, each in others.items() if is_better(losses, loss.losses(each, y), weights) is False]
     if weak:
         than = _no_better(metric, loss, logits, others, y, weak, weights)
-        advice = "" if training is None else _advice(training, loss, "" if is_few else _reason(loss, known, y, weak, counts))
+        advice = "" if training is None else _advice(training, loss, "" if is_few else _reason(loss, known, y, weak, weights))
         said.append(f"The network's {words}{' with class weights' * (weights is not None)} {rows}, {than}.{advice}")
     if loss.one_label and (predicted == predicted[0]).all() and (y != y[0]).any():
         remedy = "" if training is None else _for_rare_classes(training)
@@ -147,9 +148,10 @@ def warnings_of(
         loss.one_label
         and loss.threshold == HALF
         and weights is None
-        and (less := _weak({name: over_rows(each.argmax(axis=1) == y, predicted == y) for name, each in others.items()}))
+        and len(y) >= FEWEST_TO_JUDGE_BY
+        and (less := [name for name, each in others.items() if not _is_more_often_right(predicted, each, y)])
     ):
-        better = ", though its log-loss is" if not weak.keys() & less.keys() else ""
+        better = ", though its log-loss is" if not {*weak} & {*less} else ""
         said.append(f"Its accuracy {rows}, {_no_better(METRICS['accuracy'], loss, logits, others, y, less)}{better}.")
     if said and is_few:
         remedy = "" if training is None or folds else ": --folds 5 validates on all but the test rows"
@@ -157,9 +159,10 @@ def warnings_of(
     return said
 
 
-def _weak(differences: Mapping[str, Difference]) -> dict[str, Difference]:
-    """Return those in which the network is not better by more than chance."""
-    return {name: found for name, found in differences.items() if not (found.gain > 0 and found.is_decided)}
+def _is_more_often_right(predicted: Array, than: Array, y: Array) -> bool:
+    """Return whether classes are predicted better than by other logits, by more than chance."""
+    found = over_rows(than.argmax(axis=1) == y, predicted == y)
+    return found.gain > 0 and found.is_decided
 
 
 def _no_better(
@@ -168,7 +171,7 @@ def _no_better(
     logits: Array,
     others: Mapping[str, Array],
     y: Array,
-    weak: Iterable[str],
+    weak: Collection[str],
     weights: Array | None = None,
 ) -> str:
     mine, than, last = metric.of(loss, logits, y, weights), [], ""
@@ -180,14 +183,14 @@ def _no_better(
     return f"{metric.shown(mine)}, is {', and '.join(than)}"
 
 
-def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Mapping[str, Difference], counts: Array | float) -> str:
+def _reason(loss: Loss, others: Mapping[str, Array], y: Array, weak: Collection[str], weights: Array | None) -> str:
     """Return what may be the reason; not the columns, where the linear model is clearly better than what knows none."""
     if "linear" not in others:
         return "It may{} be that the columns say nothing of the target."
-    if weak.keys() == {"linear"}:
+    if {*weak} == {"linear"}:
         return "It may{} be that what is to be learnt is linear."
-    constant, linear = (counts * loss.losses(each, y) for each in others.values())
-    if _weak({"linear": over_losses(constant, linear)}):
+    constant, linear = (loss.losses(each, y) for each in others.values())
+    if not is_better(linear, constant, weights):
         return "It may{} be that the columns say nothing of the target."
     return "The linear model is as good or better, so the columns do say something of the target." if "linear" in weak else ""
 

@@ -1,4 +1,4 @@
-"""What a network is compared with: a linear model of the same inputs, and how much better it is."""
+"""The linear model that a network is compared with, of the same inputs."""
 
 import warnings
 
@@ -10,22 +10,6 @@ from fcnet.types import Array
 
 OF_LINEAR = ("cross_entropy", "squared_error")  # the losses for which there is a linear model
 MOST_PRODUCTS, FEWEST_OUTPUTS, MOST_ITERATIONS = 10**8, 10, 100
-
-
-def gain_over(losses: Array, others: Array, weights: Array | None = None) -> tuple[float, float]:
-    """Return by how much the mean loss of rows is less than another, and the standard error of that, paired over the rows.
-
-    Parameters
-    ----------
-    losses, others : arrays (n,)
-        Of the network, and of what it is compared with.
-    weights : array (n,), optional
-        How much each row counts.
-    """
-    gains = others.astype(np.float64) - losses
-    shares = np.full(len(gains), 1 / len(gains)) if weights is None else weights / weights.sum(dtype=np.float64)
-    mean = float(shares @ gains)
-    return mean, float(np.sqrt(np.square(shares * (gains - mean)).sum() * len(gains) / max(1, len(gains) - 1)))
 
 
 def rows_to_fit(n_rows: int, n_inputs: int, n_outputs: int) -> Array:
