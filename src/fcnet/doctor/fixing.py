@@ -80,7 +80,7 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True):
         --------
         >>> told = {"code": "over-fitting", "severity": "warning", "settings": {"dropout": 0.5}, "metric": "accuracy"}
         >>> Fix(**told, before=0.9, after=0.95, kept=True, why="better", seconds=2.0).words
-        'kept dropout = 0.5 (over-fitting): accuracy 90.00% → 95.00%, better; 2.0 s'
+        'kept dropout = 0.5 (over-fitting): accuracy 90.00% → 95.00%, better; 2 s'
         """
         return f"{'kept' if self.kept else 'put back'} {self.changes} ({self.code}): {self.outcome}"
 

@@ -47,6 +47,7 @@ class Doctor(Callback):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from fcnet import FullyConnectedNet, Trainer
     >>> X = np.random.default_rng(0).standard_normal((500, 4)).astype("float32")
     >>> y = (X[:, 0] * X[:, 1] > 0).astype(int)
