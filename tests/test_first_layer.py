@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fcnet import FullyConnectedNet, Trainer
+from fcnet import FCNetClassifier, FullyConnectedNet, Trainer, diagnose
 from fcnet.data import load_dataset
 from fcnet.doctor.finding import Finding
 from fcnet.doctor.first_layer import first_layer, with_first_layer
@@ -62,13 +62,17 @@ def test_findings_of_the_training_say_it_and_others_do_not():
     assert with_first_layer([LOW], np.full((144, 40), np.nan), (12, 12, 1)) == [LOW]
 
 
-def digits(learning_rate, image_shape, weight_init="he"):
+def scaled_digits():
     data = load_dataset("digits", n_test=0)
     scaling = Scaling.fit(data.X_train)
-    X, X_val = scaling.transform(data.X_train), scaling.transform(data.X_val)
-    doctor = Doctor({}, (X_val, data.y_val), image_shape)
+    return scaling.transform(data.X_train), data.y_train, scaling.transform(data.X_val), data.y_val
+
+
+def digits(learning_rate, image_shape, weight_init="he"):
+    X, y, X_val, y_val = scaled_digits()
+    doctor = Doctor({}, (X_val, y_val), image_shape)
     net = FullyConnectedNet([64, 40, 10], weight_init=weight_init, seed=0)
-    Trainer(epochs=10, learning_rate=learning_rate, callbacks=[doctor]).fit(net, X, data.y_train, X_val, data.y_val)
+    Trainer(epochs=10, learning_rate=learning_rate, callbacks=[doctor]).fit(net, X, y, X_val, y_val)
     return doctor.findings
 
 
@@ -83,3 +87,25 @@ def test_rows_that_are_no_images_have_none_and_a_wrong_shape_is_an_error():
     assert "first_layer_correlation" not in finding.evidence
     with pytest.raises(InputError, match=r"image_shape \(4, 4, 3\) does not fit 64 inputs"):
         digits(1e-5, (4, 4, 3))
+
+
+def test_a_network_is_diagnosed_with_the_history_of_its_training():
+    given = scaled_digits()
+    net = FullyConnectedNet([64, 40, 10], seed=0)
+    history = Trainer(epochs=10, learning_rate=1e-3).fit(net, *given)
+    of_another_loop = [{name: row[name] for name in ("loss", "batches", "train_accuracy", "val_accuracy")} for row in history]
+    for rows in (history, of_another_loop):
+        low = next(each for each in diagnose(net, *given, history=rows, image_shape=(8, 8, 1)) if each.code == LOW.code)
+        assert low.evidence["first_layer_correlation"] < 0.5
+    assert LOW.code not in [each.code for each in diagnose(net, *given)]
+    with pytest.raises(InputError, match="does not fit 64 inputs"):
+        diagnose(net, *given, history=history, image_shape=(3, 3, 1))
+
+
+def test_an_estimator_knows_its_history(tmp_path):
+    X, y, *_ = scaled_digits()
+    fitted = FCNetClassifier(max_iter=2, early_stopping=True).fit(X, y)
+    with pytest.raises(InputError, match="history and image_shape are for a network"):
+        diagnose(fitted, X, y, history=[{"loss": 1.0}])
+    with pytest.raises(InputError, match="A run knows its training: leave out history"):
+        diagnose(tmp_path, history=[{"loss": 1.0}])

@@ -1,6 +1,6 @@
 """The findings for a network, ours or scikit-learn's, and the data that it is for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,14 @@ from msgspec.structs import replace
 
 from fcnet.doctor import network_checks
 from fcnet.doctor.course import Course
-from fcnet.doctor.curve import Curve
+from fcnet.doctor.curve import Curve, chance_of
 from fcnet.doctor.finding import Finding, Findings, concluded
+from fcnet.doctor.first_layer import first_weights, with_first_layer
 from fcnet.doctor.judge import judge
-from fcnet.doctor.learning import constant_loss
-from fcnet.doctor.prediction_checks import prediction_findings
+from fcnet.doctor.prediction_checks import OF_BASELINES, prediction_findings
 from fcnet.doctor.preflight import SCALES, looked_at
 from fcnet.doctor.reference import reference
+from fcnet.doctor.rows import Rows
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array, Params, is_sparse
@@ -22,17 +23,28 @@ from fcnet.types import Array, Params, is_sparse
 CHECKED = "the data and the network"
 
 
-def diagnose(thing: Any, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Findings:
+def diagnose(
+    thing: Any,
+    X: Any,
+    y: Any,
+    X_val: Any = None,
+    y_val: Any = None,
+    *,
+    history: Sequence[Mapping[str, Any]] = (),
+    image_shape: Sequence[int] | None = None,
+) -> Findings:
     """Return what is found in a network or an estimator and its data, as `fcnet.diagnose` says."""
-    return concluded(_findings(thing, X, y, X_val, y_val), CHECKED)
-
-
-def _findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> list[Finding]:
     if hasattr(thing, "steps"):  # a pipeline
         before, thing = thing[:-1], thing[-1]
         X, X_val = (rows if rows is None or not len(before.steps) else before.transform(rows) for rows in (X, X_val))
     if isinstance(thing, FullyConnectedNet):
-        return network_findings(thing, X, y, X_val, y_val)
+        return concluded(network_findings(thing, X, y, X_val, y_val, history=history, image_shape=image_shape), CHECKED)
+    if len(history) or image_shape is not None:
+        raise InputError("history and image_shape are for a network; an estimator knows its own: leave them out.")
+    return concluded(_of_estimator(thing, X, y, X_val, y_val), CHECKED)
+
+
+def _of_estimator(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> list[Finding]:
     parts = [(X, y), *([] if X_val is None else [(X_val, y_val)])]
     if hasattr(thing, "model_"):  # an estimator for tables
         model = thing.model_
@@ -74,33 +86,40 @@ def network_findings(
     network: FullyConnectedNet,
     *given: Any,
     begins: bool | None = None,
-    history: Sequence[Any] = (),
-    scaled: bool = False,
+    history: Sequence[Mapping[str, Any]] = (),
+    image_shape: Sequence[int] | None = None,
     has_curve: bool = True,
     **options: Any,
 ) -> list[Finding]:
     """Return what is found in data and network, and of one that is trained in its predictions for validation rows.
 
-    With its `history` that is judged, too; `scaled` says that its losses are those of standardised targets. Where it has no
+    With its `history` that is judged, too, and with `image_shape` the weights of its first layer. Where the history has no
     more than a loss for each epoch, one that still falls is a note: what others than the training rows make of it is not known.
     """
-    begins = network_checks.begins(network) if begins is None else begins
+    weights = None if image_shape is None else first_weights(network, image_shape)
+    begins = not len(history) and network_checks.begins(network) if begins is None else begins
     rows, found = looked_at(network, *given, begins=begins, **options)
     if begins or not len(rows.y):
         return found
-    found += prediction_findings(network, rows, np.random.default_rng(0))
-    if len(history):
-        X, y = network.check_data(rows.X, rows.y)
-        chance = 0.5 * network.n_classes if scaled else constant_loss(network, y)
-        n_val, other = None, None
-        if rows.X_val is not None and rows.y_val is not None and len(rows.y_val):
-            n_val, other = len(rows.y_val), network.check_data(rows.X_val, rows.y_val)
-        hidden = {"hidden_sizes": network.layer_sizes[1:-1]}
-        course = Course(Curve(history, chance, n_val))
-        judged = judge(course, lambda: None if other is None else reference(network, X, y, *other), hidden)
-        notes = () if has_curve else ("stopped-early", "batch-too-large")
-        found += [replace(each, severity="note") if each.code in notes else each for each in judged]
-    return found
+    judged = _of_history(network, rows, history) if len(history) else Findings()
+    if image_shape is not None and weights is not None:
+        judged = with_first_layer(judged, weights, image_shape)
+    notes = () if has_curve else ("stopped-early", "batch-too-large")
+    found += [replace(each, severity="note") if each.code in notes else each for each in judged]
+    # How sure a network is that has not learnt, and what it thinks of labels, is no matter.
+    follows = any(each.severity == "error" for each in judged)
+    predicted = prediction_findings(network, rows, np.random.default_rng(0))
+    return [*found, *(each for each in predicted if not follows or each.code in OF_BASELINES)]
+
+
+def _of_history(network: FullyConnectedNet, rows: Rows, history: Sequence[Mapping[str, Any]]) -> Findings:
+    X, y = network.check_data(rows.X, rows.y)
+    n_val, other = None, None
+    if rows.X_val is not None and rows.y_val is not None and len(rows.y_val):
+        n_val, other = len(rows.y_val), network.check_data(rows.X_val, rows.y_val)
+    curve = Curve(history, chance_of(network.loss, y, network.n_classes), n_val)
+    hidden = {"hidden_sizes": network.layer_sizes[1:-1]}
+    return judge(Course(curve), lambda: None if other is None else reference(network, X, y, *other), hidden)
 
 
 def _alternating(read: list[Any], targets: list[Array]) -> list[Any]:

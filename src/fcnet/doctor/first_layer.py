@@ -1,12 +1,16 @@
 """Whether the weights of a first layer, as images, are smooth or noise."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 
 from fcnet.doctor.finding import Finding, Findings
+from fcnet.doctor.looks import weight_names
+from fcnet.errors import InputError
 from fcnet.training.smoothness import roughness
 from fcnet.types import Array
 
@@ -44,6 +48,14 @@ class FirstLayer:
         return (
             f" The weights of the first layer are smooth images, whose neighbouring pixels correlate by {self.correlation:.2f}."
         )
+
+
+def first_weights(network: Any, image_shape: Sequence[int]) -> Array:
+    """Return the weights (n_inputs, n_units) of the first layer, or raise InputError where images of that shape do not fit."""
+    weights: Array = network.params[weight_names(network)[0]]
+    if len(weights) != math.prod(image_shape):
+        raise InputError(f"image_shape {tuple(image_shape)} does not fit {len(weights)} inputs.")
+    return weights
 
 
 def first_layer(weights: Array, image_shape: Sequence[int]) -> FirstLayer:

@@ -1,17 +1,15 @@
 """The doctor as a callback: what it sees while a network trains, and what it says of that."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from fcnet.doctor.course import Course, input_size
 from fcnet.doctor.curve import Curve, chance_of
 from fcnet.doctor.finding import Findings
-from fcnet.doctor.first_layer import with_first_layer
+from fcnet.doctor.first_layer import first_weights, with_first_layer
 from fcnet.doctor.judge import judge, judge_midway
 from fcnet.doctor.looks import Look, look, packed, sample, unpacked, weight_names
 from fcnet.doctor.reference import Reference, reference
-from fcnet.errors import InputError
 from fcnet.training.callbacks import Callback
 from fcnet.training.state import TrainingState
 from fcnet.types import Array
@@ -74,7 +72,7 @@ class Doctor(Callback):
         if state.X is None or state.y is None:
             return
         if self.image_shape is not None:
-            self._first_weights(state)  # which is an error before the training, not after it
+            first_weights(state.network, self.image_shape)  # which is an error before the training, not after it
         self._probe = probe = state.probe
         assert probe is not None
         n_outputs = state.network.logits(probe[:1]).shape[1]
@@ -119,19 +117,13 @@ class Doctor(Callback):
         if is_over and state.X is not None:
             found = judge(self._course(state), lambda: self._reference(state), self.settings)
             if self.image_shape is not None:
-                found = with_first_layer(found, self._first_weights(state), self.image_shape)
+                found = with_first_layer(found, first_weights(state.network, self.image_shape), self.image_shape)
             self._note(found, state)
 
     def _note(self, findings: Findings, state: TrainingState) -> None:
         self.findings = findings
         for finding in findings:
             self.first_seen.setdefault(finding.code, state.iteration)
-
-    def _first_weights(self, state: TrainingState) -> Array:
-        weights = state.network.params[weight_names(state.network)[0]]
-        if self.image_shape is not None and len(weights) != math.prod(self.image_shape):
-            raise InputError(f"image_shape {self.image_shape} does not fit {len(weights)} inputs.")
-        return weights
 
     def _course(self, state: TrainingState) -> Course:
         n_val = None if self.validation is None else len(self.validation[1])

@@ -11,6 +11,7 @@ from fcnet.nn.network import FullyConnectedNet
 from fcnet.training.baselines import fit_linear
 from fcnet.types import Array
 
+OF_BASELINES = ("below-baseline", "one-class-predicted")
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, 10
 BETTER, CLEARLY = 2.0, 3.0  # standard errors
 LESS, FAR_LESS = 0.03, 0.1  # shares of the accuracy, or of the variance

@@ -9,7 +9,7 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.doctor.finding import Finding, Findings, concluded, read_findings, write_findings
 from fcnet.doctor.inflight import Doctor
-from fcnet.doctor.prediction_checks import prediction_findings
+from fcnet.doctor.prediction_checks import OF_BASELINES, prediction_findings
 from fcnet.doctor.rows import Rows
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import FINDINGS
@@ -18,7 +18,6 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
-OF_BASELINES = ("below-baseline", "one-class-predicted")
 ADVISED = ("l2", "label_smoothing", "dropout", "hidden_sizes")
 
 

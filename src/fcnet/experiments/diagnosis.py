@@ -1,5 +1,6 @@
 """The doctor on data sets and runs."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.doctor import diagnose as of_network
 from fcnet.doctor.finding import HEALTHY, Finding, Findings, concluded, read_findings
+from fcnet.doctor.prediction_checks import OF_BASELINES
 from fcnet.doctor.preflight import data_findings, preflight, rows_of
 from fcnet.doctor.rows import MOST_ROWS, Rows
 from fcnet.doctor.value_checks import sound_rows
 from fcnet.errors import InputError
-from fcnet.experiments.attendance import OF_BASELINES, of_predictions
+from fcnet.experiments.attendance import of_predictions
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import FINDINGS, MODEL
 from fcnet.experiments.job import outputs_of, scale_of
@@ -28,7 +30,16 @@ from fcnet.threads import use_threads
 from fcnet.types import Array
 
 
-def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val: Any = None) -> Findings:
+def diagnose(
+    thing: Any,
+    X: Any = None,
+    y: Any = None,
+    X_val: Any = None,
+    y_val: Any = None,
+    *,
+    history: Sequence[Mapping[str, Any]] = (),
+    image_shape: Sequence[int] | None = None,
+) -> Findings:
     """Say why a network does not learn, or what will keep it from learning, and what to change.
 
     Parameters
@@ -40,6 +51,12 @@ def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val:
         The training rows as `thing` is given them, and their targets. Not for a run folder.
     X_val, y_val : optional
         Likewise rows to validate on.
+    history : sequence of mappings, optional
+        How a network was trained, a row an epoch, to be judged, too: what `Trainer.fit` has returned, or of another loop the
+        ``loss`` of each epoch, and ``train_accuracy``, ``val_accuracy``, ``learning_rate`` and ``batches`` if they are known,
+        as `fcnet.training.history.History` has them.
+    image_shape : (height, width, channels), optional
+        Of the images that rows are. What is found in the `history` then says how smooth the weights of the first layer are.
 
     Returns
     -------
@@ -51,7 +68,8 @@ def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val:
     Raises
     ------
     InputError
-        If rows do not fit, an estimator is not fitted, or `thing` is something else.
+        If rows do not fit, an estimator is not fitted, `thing` is something else, or `history` or `image_shape` is given
+        with what is no network, and knows its own.
 
     Examples
     --------
@@ -64,10 +82,12 @@ def diagnose(thing: Any, X: Any = None, y: Any = None, X_val: Any = None, y_val:
     if isinstance(thing, str | Path):
         if X is not None:
             raise InputError("A run knows its data: leave out X and y.")
+        if len(history) or image_shape is not None:
+            raise InputError("A run knows its training: leave out history and image_shape.")
         return diagnose_run(Path(thing))
     if X is None or y is None:
         raise InputError("diagnose needs X and y, the rows to train on and their targets.")
-    return of_network.diagnose(thing, X, y, X_val, y_val)
+    return of_network.diagnose(thing, X, y, X_val, y_val, history=history, image_shape=image_shape)
 
 
 def diagnose_run(run: Path, data_dir: str | None = None, *, data: Dataset | None = None) -> Findings:
