@@ -27,8 +27,8 @@ def trial(right, *findings, monitor="auto"):
     return Trial(lambda: Findings(findings), monitor, LOSS, logits)
 
 
-def finding(code="over-fitting", severity="warning", **settings):
-    return Finding(code=code, severity=severity, message="", settings=settings)
+def finding(code="over-fitting", severity="warning", alternatives=(), **settings):
+    return Finding(code=code, severity=severity, message="", settings=settings, alternatives=[*alternatives])
 
 
 def mended(first, outcomes, **options):
@@ -86,10 +86,18 @@ def test_no_more_remedies_are_tried_than_asked_for():
     assert mended(first, outcomes, trials=3, log=log)[1][2].settings == {"dropout": 0.1}
 
 
-def test_settings_that_cannot_be_used_are_left_out_with_the_reason():
-    kept, [fix] = mended(first := trial(100, finding(dropout=0.5)), {"{'dropout': 0.5}": SettingError("It has no dropout.")})
-    assert kept is first
-    assert (fix.kept, fix.after, fix.why) == (False, None, "It has no dropout.")
+def test_settings_that_cannot_be_used_are_left_out():
+    first = trial(100, finding(dropout=0.5), finding(epochs=40))
+    outcomes = {"{'dropout': 0.5}": SettingError("It has no dropout."), "{'epochs': 40}": trial(100)}
+    assert [fix.settings for fix in mended(first, outcomes, trials=1)[1]] == [{"epochs": 40}]
+
+
+def test_other_settings_for_the_same_finding_are_tried_next():
+    remedies = finding(alternatives=[{"l2": 1e-3}, {"l2": 1e-2}], dropout=0.5)
+    outcomes = {"{'dropout': 0.5}": trial(100), "{'l2': 0.001}": trial(150)}
+    log = mended(trial(100, remedies), outcomes)[1]
+    assert [(fix.settings, fix.kept) for fix in log] == [({"dropout": 0.5}, False), ({"l2": 1e-3}, True)]
+    assert remedies.advice == ["Settings: dropout = 0.5; or l2 = 0.001; or l2 = 0.01"]
 
 
 def test_what_diverges_is_worse_than_anything_finite():
@@ -167,13 +175,13 @@ def test_a_healthy_run_is_left_as_it_is(tmp_path, quick):
 def test_a_remedy_that_does_not_help_is_put_back(tmp_path, monkeypatch, quick):
     plain, run = tmp_path / "plain", tmp_path / "run"
     fcnet("train", "digits", "--out", plain, *SOUND)
-    says(monkeypatch, finding(dropout=0.9), finding("learning-rate-too-high", learning_rate=1e4), finding(n_filters=3))
+    not_tried = finding(n_filters=3), finding(epochs=2)
+    says(monkeypatch, *not_tried, finding(dropout=0.9), finding("learning-rate-too-high", learning_rate=1e4))
     fixes = json.loads(fcnet("train", "digits", "--fix", "--out", run, *SOUND, "--json").stdout)["fixes"]
-    assert [(fix["settings"], fix["kept"], fix["why"]) for fix in fixes[:2]] == [
+    assert [(fix["settings"], fix["kept"], fix["why"]) for fix in fixes] == [
         ({"dropout": 0.9}, False, "worse"),
         ({"learning_rate": 1e4}, False, "it diverged"),
     ]
-    assert "n_filters belongs to preprocessing of kind patches" in fixes[2]["why"]
     for name in ("history.jsonl", "model.safetensors", "config.toml"):
         assert (run / name).read_bytes() == (plain / name).read_bytes()
     assert not (run / "attempt").exists()
@@ -220,6 +228,7 @@ class _Stop(Callback):
 
 
 def test_what_is_stopped_leaves_the_best_and_goes_on(tmp_path, monkeypatch, quick):
+    says(monkeypatch, finding(learning_rate=0.02), finding(epochs=5))
     run, config = configure("digits", tmp_path / "run", changes=[*SLOW[1::2]])
     whole, _ = configure("digits", tmp_path / "whole")
     fixing.fix(whole, config)

@@ -126,14 +126,6 @@ def test_several_values_are_judged_whatever_their_units(unit):
     assert "its loss in the scale of training is" in str(said)
 
 
-def test_an_estimator_judges_several_values_whatever_their_units():
-    rng = np.random.default_rng(0)
-    X, noise = rng.standard_normal((300, 2)), rng.standard_normal(300)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        TabularRegressor(**SMALL | {"epochs": 10}).fit(X, np.column_stack([X[:, 0], 1000 * noise]))
-
-
 def test_the_gain_is_paired_and_rows_count_by_their_weights():
     a, b = np.random.default_rng(0).exponential(size=(2, 60))
     mean, error = gain_over(a, b)

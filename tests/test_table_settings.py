@@ -205,7 +205,7 @@ def test_settings_are_trained_with_and_kept(tmp_path):
     assert "29 of 60 values of 'c' were in few training rows or none, as 'c10'; they count as rare" in said.stderr
     assert run("export", out, "--to", tmp_path / "card.md").exit_code == 0
     text = (tmp_path / "card.md").read_text()
-    assert "counts as none in particular, or of c as rare, and an infinite number as missing" in text
+    assert "counts as no category, too, or of c as rare, and an infinite number as missing" in text
     for wrong, said in (
         ("gaps=mean", "Did you mean 'median'"),
         ("scaling=zca", "Unknown preprocessing.scaling 'zca'"),

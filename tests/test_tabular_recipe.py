@@ -200,15 +200,6 @@ def test_a_decay_without_weight_decay_is_refused():
         recipe.check("numpy")
 
 
-def test_a_loss_without_a_linear_model_is_told_of_none(tmp_path):
-    x = np.random.default_rng(0).standard_normal(80)
-    pl.DataFrame({"x": x, "count": np.exp(x).round()}).write_csv(tmp_path / "counts.csv")
-    run, words = tmp_path / "run", [f"--set={change}" for change in [*SMALL, "loss=poisson"]]
-    said = fcnet("train", tmp_path / "counts.csv", "--task", "regression", "--out", run, *words).stdout
-    assert json.loads((run / "metrics.json").read_text())["linear_share"] is None
-    assert "linear model" not in said + (run / "report.html").read_text()
-
-
 FINISH = [*SMALL, "threshold=auto"]
 
 

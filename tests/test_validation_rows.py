@@ -1,17 +1,10 @@
 """What validation rows have a part in, and what not."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import fcnet
 
-from fcnet import TabularClassifier, TabularRegressor, load
-from fcnet.data import load_dataset
-from fcnet.training.calibration import fit_temperature
-from fcnet.training.metrics import METRICS
-from fcnet.training.threshold import best_threshold
+from fcnet import TabularClassifier, TabularRegressor
 
 SMALL = {"hidden_sizes": [8], "epochs": 4, "random_state": 0, "threads": 1}
 pytestmark = [
@@ -40,32 +33,3 @@ def test_validation_rows_that_are_given_count_as_their_classes_do_in_training():
         for weight in ("balanced", by_hand)
     ]
     assert losses[0] == pytest.approx(losses[1])
-
-
-def test_a_run_chooses_temperature_and_threshold_by_the_weights_of_classes(tmp_path):
-    rng = np.random.default_rng(0)
-    y = np.arange(400) % 8 == 0
-    X = rng.standard_normal((400, 2)) + 0.5 * y[:, np.newaxis]
-    pd.DataFrame(X, columns=["a", "b"]).assign(y=np.where(y, "yes", "no")).to_csv(tmp_path / "rare.csv", index=False)
-    changes = ["hidden_sizes=[8]", "epochs=4", "class_weight=balanced", "monitor=accuracy", "threshold=auto"]
-    metrics, models = {}, {}
-    for calibrate in ("false", "true"):
-        run = tmp_path / calibrate
-        words = [f"--set={change}" for change in [*changes, f"calibrate={calibrate}"]]
-        fcnet("train", tmp_path / "rare.csv", "--recipe", "table", "--out", run, *words)
-        metrics[calibrate], models[calibrate] = json.loads((run / "metrics.json").read_text()), load(run / "model.safetensors")
-    data = load_dataset(str(tmp_path / "rare.csv"))
-    weights = (len(data.y_train) / 2 / np.bincount(data.y_train))[data.y_val]
-
-    plain = models["false"].logits(data.X_val)
-    by_weights, by_rows = (
-        fit_temperature(load(tmp_path / "false" / "model.safetensors").network, lambda: plain, data.y_val, counts)
-        for counts in (weights, None)
-    )
-    assert metrics["true"]["temperature"] == pytest.approx(by_weights, rel=1e-3)
-    assert abs(by_weights - by_rows) > 0.02
-
-    logits, loss = models["true"].logits(data.X_val), models["true"].loss
-    by_weights, by_rows = (best_threshold(METRICS["accuracy"], loss, logits, data.y_val, counts) for counts in (weights, None))
-    assert metrics["true"]["threshold"] == pytest.approx(by_weights, rel=1e-3)
-    assert abs(by_weights - by_rows) > 0.02

@@ -161,8 +161,8 @@ class Model:
         for name, word in unseen.items():
             warnings.warn(
                 DataWarning(
-                    f"The column {name!r} holds {word!r}, which no training row had: it counts as none in particular. "
-                    "Of further ones in this column nothing is said."
+                    f"The column {name!r} holds {word!r}, which no training row had: it counts as no category. Of further ones "
+                    "in this column nothing is said."
                 ),
                 stacklevel=callers(),
             )

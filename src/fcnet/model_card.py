@@ -99,7 +99,7 @@ def _columns(metrics: dict[str, Any], config: Config, table: Preprocessor, words
     if len(words) > MOST_NAMES:
         texts.append(f"And {len(words) - MOST_NAMES:,} more columns.")
     rare = f", or of {listed(map(_plain, table.rare), MOST_NAMES)} as rare" if table.rare else ""
-    texts.append(f"A category that no training row had counts as none in particular{rare}, and an infinite number as missing.")
+    texts.append(f"A category that no training row had counts as no category, too{rare}, and an infinite number as missing.")
     return [*texts, *_text_files(table)]
 
 

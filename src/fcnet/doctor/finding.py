@@ -93,6 +93,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True
         What to change, a sentence; it may be empty.
     settings : dict
         Settings of a recipe, plain or dotted, and the values that apply the remedy; it may be empty.
+    alternatives : list of dict
+        Other settings that may, the more likely first.
     """
 
     code: str
@@ -101,6 +103,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True
     evidence: dict[str, Any] = {}
     remedy: str = ""
     settings: dict[str, Any] = {}
+    alternatives: list[dict[str, Any]] = []
 
     def __post_init__(self) -> None:
         if self.code not in CODES or self.severity not in SEVERITIES:
@@ -109,8 +112,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True
     @property
     def advice(self) -> list[str]:
         """What to change, in lines: the remedy, and the settings that apply it."""
-        settings = ", ".join(f"{name} = {value}" for name, value in self.settings.items())
-        return [line for line in (self.remedy, f"Settings: {settings}" * bool(settings)) if line]
+        each = [", ".join(f"{name} = {value}" for name, value in one.items()) for one in self.remedies]
+        return [line for line in (self.remedy, f"Settings: {'; or '.join(each)}" * bool(each)) if line]
+
+    @property
+    def remedies(self) -> list[dict[str, Any]]:
+        """The settings, and then their alternatives."""
+        return [one for one in (self.settings, *self.alternatives) if one]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON can hold it."""

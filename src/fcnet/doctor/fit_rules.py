@@ -55,6 +55,7 @@ def _over_fitting(course: Course, settings: Mapping[str, Any]) -> Iterator[Findi
         evidence={"gap": gap, "gap_by_chance": curve.gap_noise, "validation_loss_rise": curve.val_rise},
         remedy="More rows help most; else dropout, a larger l2, augmentation, or fewer units.",
         settings=changed,
+        alternatives=[{"dropout": 0.2}, {"l2": 1e-3}, {"keep_best": True}],
     )
 
 
@@ -91,6 +92,7 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
         },
         remedy=f"Lower {' and '.join(strong) or 'the penalty'}.",
         settings={name: float(settings[name]) / (100 if name == "l2" else 3) for name in strong},
+        alternatives=[dict.fromkeys(strong, 0.0)],
     )
 
 

@@ -110,17 +110,19 @@ def in_words(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in settings.items())
 
 
-def next_remedy(findings: Iterable[Finding], tried: Iterable[Fix], monitor: str) -> tuple[Finding, dict[str, Any]] | None:
+def next_remedy(
+    findings: Iterable[Finding], tried: Iterable[dict[str, Any]], monitor: str
+) -> tuple[Finding, dict[str, Any]] | None:
     """Return the first error or warning with a remedy that has not been tried, and its settings.
 
-    Those `tried` since a remedy was last kept count. A metric that a remedy brings gives way to one that was chosen: the
-    `monitor`, where it is not "auto".
+    A metric that a remedy brings gives way to one that was chosen: the `monitor`, where it is not "auto".
     """
-    known = [fix.settings for fix in tried]
+    known = list(tried)
     for finding in findings:
-        settings = {name: value for name, value in finding.settings.items() if monitor == AUTO or name != "monitor"}
-        if finding.severity != "note" and settings and plain_settings(settings) not in known:
-            return finding, settings
+        for remedy in finding.remedies if finding.severity != "note" else []:
+            settings = {name: value for name, value in remedy.items() if monitor == AUTO or name != "monitor"}
+            if settings and plain_settings(settings) not in known:
+                return finding, settings
     return None
 
 
@@ -145,8 +147,8 @@ def mend(
     first : Trial
         The training whose findings there are to begin with.
     train : callable
-        ``train(finding, settings)`` trains what is kept so far with these settings changed. It raises InputError where the
-        settings cannot be used.
+        ``train(finding, settings)`` trains what is kept so far with these settings changed. It raises InputError where they
+        cannot be used, or change nothing: then they are left out.
     y_val : array (n,) or (n, n_outputs)
         The targets of the validation rows.
     done : callable
@@ -157,33 +159,32 @@ def mend(
         At most so many, those of the log included.
     """
     kept, fixes, findings = first, list(log), None
+    last = max((place for place, fix in enumerate(fixes, 1) if fix.kept), default=0)
+    tried = [fix.settings for fix in fixes[last:]]  # since one was kept
     while len(fixes) < trials:
         findings = kept.diagnose() if findings is None else findings
-        last = max((place for place, fix in enumerate(fixes, 1) if fix.kept), default=0)
-        found = next_remedy(findings, fixes[last:], kept.monitor)
+        found = next_remedy(findings, tried, kept.monitor)
         if found is None:
             break
         finding, settings = found
+        tried.append(plain_settings(settings))
         began = time.monotonic()
-        new, refused = None, ""
         try:
             new = train(finding, settings)
-        except InputError as error:
-            refused = str(error)
-        fix = _fix(finding, settings, kept, new, y_val, refused, began)
+        except InputError:
+            continue
+        fix = _fix(finding, settings, kept, new, y_val, began)
         fixes.append(fix)
         done(fix)
-        if fix.kept and new is not None:
-            kept, findings = new, None
+        if fix.kept:
+            kept, findings, tried = new, None, []
     return kept, fixes
 
 
-def _fix(
-    finding: Finding, settings: dict[str, Any], kept: Trial, new: Trial | None, y_val: Array, refused: str, began: float
-) -> Fix:
-    metric = _metric(kept if new is None or new.loss is None else new)
+def _fix(finding: Finding, settings: dict[str, Any], kept: Trial, new: Trial, y_val: Array, began: float) -> Fix:
+    metric = _metric(kept if new.loss is None else new)
     before, after = (_value(metric, trial, y_val) for trial in (kept, new))
-    better, why = (False, refused) if new is None else compared(kept, new, y_val)
+    better, why = compared(kept, new, y_val)
     return Fix(
         code=finding.code,
         severity=finding.severity,
@@ -201,8 +202,8 @@ def _metric(trial: Trial) -> Metric | None:
     return None if trial.loss is None else get_metric(trial.monitor, trial.loss)
 
 
-def _value(metric: Metric | None, trial: Trial | None, y: Array) -> float | None:
-    if metric is None or trial is None or trial.logits is None or trial.loss is None:
+def _value(metric: Metric | None, trial: Trial, y: Array) -> float | None:
+    if metric is None or trial.logits is None or trial.loss is None:
         return None
     return metric.of(trial.loss, trial.logits, y, None)
 

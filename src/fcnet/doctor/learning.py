@@ -65,6 +65,7 @@ def learns_by_heart(network: FullyConnectedNet, X: Array, y: Array) -> Iterator[
             evidence=evidence,
             remedy="Take fewer hidden layers, normalisation = layer, or activation = relu.",
             settings={"network.normalisation": "layer"},
+            alternatives=[{"activation": "relu"}],
         )
     else:
         yield Finding(

@@ -156,6 +156,8 @@ def _initial_loss(network: FullyConnectedNet, X: Array, probe: Array, y: Array, 
             f"rows has {constant:.3g} ({what} where nothing is known).",
             evidence={"loss": mean, "error": error, "constant": constant, "of_scaled_inputs": of_probe},
             remedy="Scale inputs and targets, and let the last layer begin with small weights and with biases of zero.",
+            settings={"network.weight_init": "he"},
+            alternatives=[{"scaling": "standard"}],
         )
 
 

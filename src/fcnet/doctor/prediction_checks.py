@@ -18,6 +18,8 @@ LESS, FAR_LESS = 0.03, 0.1  # shares of the accuracy, or of the variance
 RARE, NOT_FOUND, FOUND = 0.1, 0.2, 0.8  # share of the rows of the largest class, and recalls
 OFF, FAR_OFF, SURELY_OFF = 0.05, 0.15, 4.0  # confidence less accuracy, and standard errors
 LINEAR_ROWS = 3000
+BALANCED = {"class_weight": "balanced", "monitor": "balanced_accuracy"}
+USUAL = {"activation": "relu", "weight_init": "he", "update": "adam", "learning_rate": 1e-3}  # what trains nearly everywhere
 
 
 def prediction_findings(network: FullyConnectedNet, rows: Rows, rng: np.random.Generator) -> Iterator[Finding]:
@@ -59,7 +61,8 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array) -> Iterator[Find
                 evidence={"class": int(predicted[0]), "rows": len(y), "right": int(right.sum())},
                 remedy="Look at the findings above; where classes are rare, let all count the same in the loss, or lower the "
                 "threshold.",
-                settings={"class_weight": "balanced"},
+                settings={"batches": "shuffled"},
+                alternatives=[BALANCED] if counts.max() >= 2 * np.median(counts) else [],
             )
         return
     recalls = np.bincount(y, right, few.n_outputs) / np.maximum(counts, 1)
@@ -73,7 +76,7 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array) -> Iterator[Find
             f"{recalls[counts.argmax()]:.0%} of the {counts.max():,} of class {counts.argmax()}.",
             evidence={"class": rare, "rows": int(counts[rare]), "recall": float(recalls[rare])},
             remedy="Let all classes count the same in the loss, and judge by a metric that counts every class.",
-            settings={"class_weight": "balanced", "monitor": "balanced_accuracy"},
+            settings=BALANCED,
         )
     gap = float(confidence.mean() - right.mean())
     error = float((confidence - right).std() / np.sqrt(len(y)))
@@ -128,4 +131,5 @@ def _no_better(what: str, gain: float, n: int, severity: Severity) -> Finding:
         message=f"On {n:,} validation rows the network is no better than {what}: its gain is {gain:.3g}.",
         evidence={"baseline": what, "gain": gain, "rows": n},
         remedy="Look at the findings above: a network that trains well is at least as good, unless the inputs say nothing.",
+        settings=USUAL,
     )

@@ -45,7 +45,7 @@ def _diverged(course: Course) -> Iterator[Finding]:
         what = f"the inputs are of size {course.input_size:.3g}" if of_inputs else "the initial weights are too large"
         cause = f" Its first loss was already {first:.3g} times that of chance: {what}."
         remedy = "Scale the inputs." if of_inputs else "Take weight_init = he."
-        settings = {} if of_inputs else {"weight_init": "he"}
+        settings = {"scaling": "standard"} if of_inputs else {"weight_init": "he"}
         yield Finding(
             code="unscaled-data" if of_inputs else "init-too-large",
             severity="error",
@@ -53,12 +53,13 @@ def _diverged(course: Course) -> Iterator[Finding]:
             evidence=evidence | {"input_size": course.input_size},
             remedy=remedy,
             settings=settings,
+            alternatives=[{"learning_rate": error.learning_rate}] if error.learning_rate else [],
         )
     elif error.learning_rate is not None:
         cause = f" In short trials learning_rate = {error.learning_rate:g} lowered the loss."
         remedy, settings = f"Set learning_rate = {error.learning_rate:g}.", {"learning_rate": error.learning_rate}
     else:
-        remedy = "Scale the inputs, and try a smaller learning_rate."
+        remedy, settings = "Scale the inputs, and try a smaller learning_rate.", {"scaling": "standard"}
     yield Finding(
         code="diverged",
         severity="error",
@@ -76,6 +77,7 @@ def _diverged(course: Course) -> Iterator[Finding]:
             evidence=evidence,
             remedy=remedy,
             settings=settings,
+            alternatives=[{"schedule": "one_cycle"}, *({"learning_rate": rate / 10} for rate in settings.values())],
         )
 
 
@@ -105,6 +107,7 @@ def _too_high(course: Course) -> Iterator[Finding]:
         evidence=evidence,
         remedy="Take a smaller learning_rate." if rate is None else f"Try learning_rate = {rate:g}.",
         settings={} if rate is None else {"learning_rate": rate},
+        alternatives=[] if rate is None else [{"learning_rate": float(f"{rate / 10:.1g}")}, {"schedule": "one_cycle"}],
     )
 
 
@@ -137,7 +140,7 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
         said = f"The loss falls in a line: {late:.0%} of its fall was in the second half of the training"
         if hardly_moved:
             said = f"An update moves weights by {ratio:.1g} of their size, and all of the training by {moved:.1%} at most"
-        factor = float(np.clip(GOOD_STEPS / ratio, 3, 1000)) if short and ratio else 10.0
+        factor = float(np.clip(GOOD_STEPS / ratio, 3, 1e6)) if short and ratio else 10.0
         rate = None if course.rate is None else float(f"{factor * course.rate:.1g}")
         yield Finding(
             code="learning-rate-too-low",

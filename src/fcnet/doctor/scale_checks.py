@@ -68,6 +68,7 @@ def _inputs(rows: Rows, X: Array, reach: float | None) -> Iterator[Finding]:
             "offset": offset,
         },
         remedy="Subtract from each input the mean, and divide it by the deviation, that it has in the training rows.",
+        settings={"scaling": "standard"},
     )
 
 

@@ -46,6 +46,7 @@ def _dead(course: Course) -> Iterator[Finding]:
         evidence={"share_of_layers": shares.tolist(), "share_at_first": at_first, "looks": len(window)},
         remedy="Begin with biases of 0 and weight_init = he, take a smaller learning_rate, or activation = leaky_relu.",
         settings=settings,
+        alternatives=[{"weight_init": "he"}, *([{"learning_rate": float(f"{course.rate / 5:.1g}")}] if course.rate else [])],
     )
 
 
@@ -62,6 +63,7 @@ def _saturated(course: Course) -> Iterator[Finding]:
         evidence={"share_of_layers": shares.tolist()},
         remedy="Take smaller initial weights, as weight_init = glorot, and scale the inputs.",
         settings={"weight_init": "glorot"},
+        alternatives=[{"scaling": "standard"}],
     )
 
 
@@ -96,4 +98,5 @@ def _exploding(course: Course) -> Iterator[Finding]:
         evidence={"gradients_by_weights": by_weights.tolist()},
         remedy="Scale the inputs, and take weight_init = he or normalisation = layer.",
         settings={"weight_init": "he"},
+        alternatives=[{"normalisation": "layer"}, {"scaling": "standard"}],
     )

@@ -24,7 +24,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
 
     Rows are taken as `TabularClassifier` takes them, and the epochs with the least loss on a part of them are kept. Targets are
     standardised in training, or with "poisson" divided by their mean; one that is always the same is predicted as it is, but
-    for counts that are all 0, whose mean is 1e-12. A ConvergenceWarning of scikit-learn says so where one answer for all rows
+    that counts which are all 0 have the mean 1e-12. A ConvergenceWarning of scikit-learn says so where one answer for all rows
     has no higher loss there, by more than chance.
 
     Parameters

@@ -123,6 +123,8 @@ class _Mending:
         """Train with a remedy; one that was stopped goes on."""
         config, recipe = self.config, self.config.settings
         self.changed = replace(config, settings=with_changes(recipe, list(settings.items()), "The remedy"))
+        if not self.config.differences(self.changed):
+            raise SettingError("The settings are so already.")
         self.changed.settings.check(config.engine)
         self.changed.check_data(self.data)
         _log.info("Remedy %d, for %s: %s", len(self.log) + 1, finding.code, in_words(settings))

@@ -113,10 +113,8 @@ def predict_tables(
             unknown = [] if categories is None else Places(categories).unknown(frame[name])
             if len(unknown):
                 some = f"{len(unknown):,} of {len(frame):,} values of {name!r}"
-                where, what = "in no training row", "none in particular"
-                if name in table.rare:
-                    where, what = "in few training rows or none", "rare"
-                _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, where, unknown[0], what)
+                what = ("in few training rows or none", "rare") if name in table.rare else ("in no training row", "no category")
+                _log.info("%s: %s were %s, as %r; they count as %s", name_of(path), some, what[0], unknown[0], what[1])
         if predicted.has_classes:
             labels = [model.classes[k] for k in loss.predict(logits)]
             rows = [[round(value, 6) for value in row] for row in values.tolist()]
