@@ -31,6 +31,11 @@ def of_course(findings):
     return [finding for finding in findings if finding.code in OF_COURSES and finding.severity != "note"]
 
 
+def signs(findings):
+    """Return what was found in the training without what mends it, which trials at its end may have found."""
+    return [(each.code, each.severity, each.message, each.evidence) for each in of_course(findings)]
+
+
 def codes(run):
     return [finding.code for finding in of_course(diagnose(run))]
 
@@ -50,9 +55,10 @@ def test_the_same_is_found_as_in_training(tmp_path, code):
     kept = read_findings(run / "findings.json")
     seen = of_course(kept)
     assert [finding.code for finding in seen] == ([] if code == "healthy" else [code])
+    assert of_course(diagnose(run)) == seen
     (run / "findings.json").unlink()
     found = diagnose(run)
-    assert of_course(found) == seen
+    assert signs(found) == signs(seen)
     others = {"healthy", "constant-features", "init-too-large", "bad-initial-loss"}  # before training these can be seen
     assert {finding.code for finding in found} - others == {finding.code for finding in kept} - others
 
@@ -106,7 +112,7 @@ def test_a_regression_is_compared_in_the_scale_of_its_training(tmp_path):
     seen = of_course(read_findings(run / "findings.json"))
     assert [finding.code for finding in seen] == ["learning-rate-too-low"]
     (run / "findings.json").unlink()
-    assert of_course(diagnose(run)) == seen
+    assert signs(diagnose(run)) == signs(seen)
     (run / "checkpoint.safetensors").unlink()
     assert codes(run) == ["learning-rate-too-low"]
 

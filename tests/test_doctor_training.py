@@ -196,3 +196,27 @@ def test_rows_that_count_differently_do_so_in_the_loss_of_chance(validation):
     trainer = Trainer(epochs=20, batch_size=32, callbacks=[doctor])
     trainer.fit(FullyConnectedNet([6, 32, 2], seed=0), X[:1000], y[:1000], sample_weight=weights[:1000])
     assert codes(doctor) == []
+
+
+@pytest.mark.parametrize(("update", "rate"), [("sgd", 30.0), ("sgd", 1e-9), ("momentum", 1e-5), ("adam", 1e-9)])
+def test_the_rate_that_is_advised_trains_in_one_step(sets, update, rate):
+    [*_, finding] = [
+        each
+        for each in examined(sets["digits"], [64], learning_rate=rate, update=update).findings
+        if "learning_rate" in each.settings
+    ]
+    doctor = examined(sets["digits"], [64], update=update, **finding.settings)
+    assert codes(doctor) == []
+
+
+def test_a_search_for_a_rate_leaves_the_network_as_it_is(sets):
+    found = []
+    for advise in (True, False):
+        net, doctor = FullyConnectedNet([64, 20, 10], seed=0), Doctor()
+        X, y = sets["digits"][:2]
+        Trainer(epochs=5, learning_rate=1e-6, callbacks=[doctor], advise=advise).fit(net, X, y)
+        found.append((net.params["W1"].copy(), doctor.findings[0].settings["learning_rate"]))
+    (one, by_trials), (other, by_rule) = found
+    assert (one == other).all()
+    assert by_trials > 1e-3
+    assert by_rule > 1e-3

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from fcnet.doctor.course import Course, input_size
 from fcnet.doctor.curve import Curve, chance_of
 from fcnet.doctor.finding import Findings
@@ -17,6 +19,7 @@ from fcnet.types import Array
 LEAST_INTERVAL, LOOKS_AN_EPOCH, GROWTH = 64, 3, 8
 FEWEST_LOOKS = 4  # that a judgement midway goes by
 OVERHEAD = 2e6  # operations that take as long as what a look, or a step, does whatever the size of the network
+OF_THE_RATE = ("learning-rate-too-low", "learning-rate-too-high")
 
 
 class Doctor(Callback):
@@ -118,7 +121,7 @@ class Doctor(Callback):
             found = judge(self._course(state), lambda: self._reference(state), self.settings)
             if self.image_shape is not None:
                 found = with_first_layer(found, first_weights(state.network, self.image_shape), self.image_shape)
-            self._note(found, state)
+            self._note(with_rates(found, state), state)
 
     def _note(self, findings: Findings, state: TrainingState) -> None:
         self.findings = findings
@@ -135,6 +138,19 @@ class Doctor(Callback):
         if self.validation is None or state.X is None or state.y is None or state.weights is not None:
             return None  # the others count all rows the same
         return reference(state.network, state.X, state.y, *self.validation)
+
+
+def with_rates(findings: Findings, state: TrainingState) -> Findings:
+    """Return findings whose remedy is another learning rate with one that short trials have found, before that of the rule."""
+    found = Findings()
+    for finding in findings:
+        near = finding.settings.get("learning_rate") if finding.code in OF_THE_RATE else None
+        if near and state.rate_near and (rate := state.rate_near(near)):
+            remedy = f"Try learning_rate = {rate:g}, which lowers the loss in short trials."
+            before, settings = [finding.settings] * (rate != near), finding.settings | {"learning_rate": rate}
+            finding = replace(finding, remedy=remedy, settings=settings, alternatives=[*before, *finding.alternatives])
+        found.append(finding)
+    return found
 
 
 def _cost(network: Any, n_probe: int, n_batch: float) -> float:

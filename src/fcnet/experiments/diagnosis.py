@@ -10,6 +10,7 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.doctor import diagnose as of_network
 from fcnet.doctor.finding import HEALTHY, Finding, Findings, concluded, read_findings
+from fcnet.doctor.inflight import OF_THE_RATE
 from fcnet.doctor.prediction_checks import OF_BASELINES
 from fcnet.doctor.preflight import data_findings, preflight, rows_of
 from fcnet.doctor.rows import MOST_ROWS, Rows
@@ -120,7 +121,8 @@ def diagnose_run(run: Path, data_dir: str | None = None, *, data: Dataset | None
             predicted = of_predictions(model.network, rows, metrics, config.seed)
             found += [each for each in predicted if not follows or each.code in OF_BASELINES]
     checked = "the data, the network as it began, and its training"
-    return concluded([*found, *before], checked)
+    rates = [each for each in before if each.code in OF_THE_RATE]  # found by trials at the end of the training
+    return concluded([*rates, *found, *before], checked)
 
 
 def diagnose_data(config: Config, data_dir: str | None = None) -> Findings:

@@ -1,4 +1,4 @@
-"""Advice after a training has diverged: a learning rate that does train, found by trying."""
+"""Learning rates that train, found by short trials: advice after a training has diverged, or one whose rate does not suit."""
 
 import time
 from dataclasses import replace
@@ -18,6 +18,7 @@ BATCHES, PARTS = 20, 3  # of a trial, whose last part counts
 STEP, PATIENCE = 10**0.5, 4  # steps from rate to rate, and how many may be worse than the best
 SECONDS_AT_MOST = 10.0
 SMALL_RATE = 1e-4
+WORSE, ENOUGH = 2, 0.1  # rates that may be worse than the best, and how much of its fall a smaller rate may lack
 
 
 def diverged(trainer: "Trainer", what: str, state: TrainingState, batches: Batches) -> DivergedError:
@@ -58,6 +59,32 @@ def rate_that_trains(trainer: "Trainer", state: TrainingState, batches: Batches)
     return None if best is None else float(f"{best:.0e}")
 
 
+def rate_near(trainer: "Trainer", state: TrainingState, batches: Batches, near: float) -> float | None:
+    """Return a learning rate that lowers the loss well on some batches, from one that may do on; None if none does.
+
+    From there it goes up and down until two rates in a row are no better. In short trials the best rate is one that is rather
+    too large for a long training. So it is the smallest that takes nine tenths off the loss of what the best does, rounded to
+    one digit. The network is left as it is.
+    """
+    deadline, params = time.monotonic() + SECONDS_AT_MOST, {name: p.copy() for name, p in state.network.params.items()}
+    try:
+        first = _loss_after(trainer, state, batches, 0.0, deadline)
+        tried = {near: _loss_after(trainer, state, batches, near, deadline)}
+        for factor in (STEP, 1 / STEP):
+            rate, worse = near, 0
+            while (worse < WORSE or (factor < 1 and not np.isfinite(min(tried.values())))) and time.monotonic() < deadline:
+                rate, lowest = rate * factor, min(tried.values())
+                tried[rate] = _loss_after(trainer, state, batches, rate, deadline)
+                worse = 0 if tried[rate] < lowest else worse + 1
+    finally:
+        for name, p in state.network.params.items():
+            p[...] = params[name]
+    best = min(tried.values())
+    if not best < first:
+        return None
+    return float(f"{min(rate for rate, loss in tried.items() if loss <= best + ENOUGH * (first - best)):.0e}")
+
+
 def _loss_after(trainer: "Trainer", state: TrainingState, batches: Batches, rate: float, deadline: float) -> float:
     """Return the mean loss of the last batches of a trial; infinity where it diverges, or takes too long."""
     network = state.network
@@ -66,12 +93,14 @@ def _loss_after(trainer: "Trainer", state: TrainingState, batches: Batches, rate
     trial = replace(trainer, learning_rate=rate, schedule="constant", callbacks=())
     few = Batches(batches.data, batches.labels, trainer.batches, trainer.batch_size, trainer.augment, batches.all_weights)
     few.per_epoch = min(few.per_epoch, BATCHES)
-    own = replace(state, update_state=trial._update.init(network.params), rng=np.random.default_rng(0), iteration=0)
-    losses: list[float] = []
+    own = replace(
+        state, update_state=trial._update.init(network.params), rng=np.random.default_rng(0), iteration=0, average=None
+    )
+    losses, steps = list[float](), Steps(trial, network)
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while len(losses) < PARTS * BATCHES:
-                Steps(trial, network).epoch(own, few)
+                steps.epoch(own, few)
                 losses += [row["loss"] for row in own.batch_rows]
                 if time.monotonic() > deadline:
                     return np.inf
@@ -79,4 +108,5 @@ def _loss_after(trainer: "Trainer", state: TrainingState, batches: Batches, rate
         return np.inf
     finally:
         few.close()
+        steps.end()
     return float(np.mean(losses[-BATCHES:]))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +19,7 @@ from fcnet.training.average import exchanged
 from fcnet.training.batches import Augmentation, Batches, BatchKind
 from fcnet.training.callbacks import Callback, end_all
 from fcnet.training.checkpoint import Checkpoints, check_place, load_checkpoint, load_state
-from fcnet.training.divergence import diverged
+from fcnet.training.divergence import diverged, rate_near
 from fcnet.training.evaluation import check_monitor, evaluate
 from fcnet.training.fingerprint import of_training
 from fcnet.training.history import History
@@ -71,7 +72,8 @@ class Trainer:
         How many threads share large products; there are never more at work than there are cores. Where nothing is given it is
         as many as there are cores, or what `fcnet.use_threads` says.
     advise : bool
-        Whether a training that diverges looks, for up to ten seconds, for a learning rate that its error can name.
+        Whether a training that diverges looks, for up to ten seconds, for a learning rate that its error can name; and so the
+        doctor, of one whose rate does not suit.
     monitor : str
         The metric of the validation data that says which epoch is best, also to `EarlyStopping`: "auto" for accuracy, or R²;
         one of `fcnet.training.metrics.METRICS`, as "log_loss", "balanced_accuracy", "roc_auc" or "mae".
@@ -235,6 +237,7 @@ class Trainer:
         started, steps = time.monotonic() - state.seconds, Steps(self, state.network)
         set_checkpoints(state.network, [])
         begun: list[Callback] = []
+        state.rate_near = partial(rate_near, self, state, batches) if self.advise else None
         try:
             for callback in self.callbacks:
                 callback.on_train_begin(state)
