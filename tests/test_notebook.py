@@ -84,6 +84,12 @@ def test_notebook_prints_the_published_numbers(tmp_path, monkeypatch, few):
     best = float(re.search(r"^finished optimization\. best validation accuracy: (0\.\d{6})$", training, re.M)[1])
     assert 0.34 < best < 0.40
 
+    assert re.findall(r"^\w+: ([\w-]+): ", printed["doctor-code"], re.M) == [
+        "unscaled-data",
+        "learning-rate-too-low",
+        "under-capacity",
+    ]
+
     assert printed["sweep-code"].count("learning rate") == 7
     trial = r"^trial (\d+): .*: (?:validation (\S+)|pruned after epoch \d of 4)$"
     trials = re.findall(trial, printed["library-sweep-code"], re.M)
