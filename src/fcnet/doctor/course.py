@@ -66,8 +66,8 @@ class Course:
     @cached_property
     def rate(self) -> float | None:
         """The largest learning rate there was, where it is known."""
-        rates = [row["learning_rate"] for row in self.curve.history if "learning_rate" in row]
-        rates += [batch["learning_rate"] for row in self.curve.history[:1] for batch in row.get("batches", ())]
+        rows = [*self.curve.history, *(batch for row in self.curve.history[:1] for batch in row.get("batches", ()))]
+        rates = [row["learning_rate"] for row in rows if "learning_rate" in row]
         return float(max(rates)) if rates else None
 
     @cached_property
