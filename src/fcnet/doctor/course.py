@@ -85,6 +85,12 @@ class Course:
         """Whether some weights began near zero, where updates as a share of the weights say nothing."""
         return bool(self.looks) and bool(self.looks[0].gains.min() < TINY_GAIN)
 
+    @cached_property
+    def died(self) -> float:
+        """The largest share of a hidden layer's units that are 0 for all rows in the end, and were not at first."""
+        pairs = zip(self.looks[0].dead, self.looks[-1].dead, strict=True) if self.looks else ()
+        return max((float((last & ~first).mean()) for first, last in pairs if len(last)), default=0.0)
+
     @property
     def began_large(self) -> bool:
         """Whether some weights began so large that steps, as a share of them, are short whatever the rate."""

@@ -70,7 +70,7 @@ BRINGS = {
 HIDES = {
     "uninformative-inputs": (
         *("learning-rate-too-high", "learning-rate-too-low", "stopped-early", "batch-too-large"),
-        *("over-regularised", "under-capacity"),
+        *("over-regularised", "under-capacity", "below-baseline"),
     )
 }
 """An error, and codes that say nothing beside it: where there is nothing to learn no curve can fall."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from fcnet.doctor.course import Course
 from fcnet.doctor.finding import Finding
-from fcnet.doctor.rate_rules import FALLING, FEW_BATCHES, LARGE_INPUTS, MOVED, few_steps
+from fcnet.doctor.rate_rules import ALL_LEARNT, FALLING, FEW_BATCHES, LARGE_INPUTS, MOVED, NOTHING, few_steps
 from fcnet.doctor.reference import Reference
 from fcnet.training.paired import Difference
 
@@ -100,7 +100,8 @@ def _may_be_too_small(course: Course) -> bool:
     """Return whether training and validation are equally far from perfect, after epochs enough to say so."""
     gap = course.curve.gap
     near = gap is None or gap <= max(NO_GAP, 2 * course.curve.gap_noise)
-    return near and 0.1 < course.has_learnt < 0.95 and len(course.curve.history) > FEW_EPOCHS
+    has_tried = course.has_learnt > NOTHING or (course.moved or 0) > MOVED
+    return near and has_tried and course.has_learnt < ALL_LEARNT and len(course.curve.history) > FEW_EPOCHS
 
 
 def _can_hold_the_rows(reference: Reference) -> bool:

@@ -9,7 +9,7 @@ from fcnet.types import Array
 
 SHOWN = 10
 FEWEST_ERRORS, LEAST_SHARE, EVEN, EVEN_ON_TOP = 15, 0.03, 0.6, 0.5
-MOST_ERRORS, OVERCONFIDENT = 0.45, 0.25  # with which the order of confidences says little
+MOST_ERRORS, OVERCONFIDENT = 0.9, 0.25  # with which, as a share of those of chance, the order of confidences says little
 
 
 def mistake_findings(probabilities: Array, labels: Array) -> Iterator[Finding]:
@@ -36,7 +36,8 @@ def label_mistakes(probabilities: Array, labels: Array) -> tuple[float, Array] |
     that it has in its own rows, and a larger one than the label. Hard rows are among them, too. What tells labels that are
     wrong is that errors do not become rare where the network is sure: None is returned unless the half of rows that it is
     surest of has at least 0.6 times as many errors as all have on average, and more than 3 % for certain, and the surest
-    quarter 0.5 times. Nothing is said by a network that errs in more than 45 % of the rows, or is far surer than it is right.
+    quarter 0.5 times. Nothing is said by a network that errs nine tenths as often as always to say the largest class does, or
+    is far surer than it is right.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def label_mistakes(probabilities: Array, labels: Array) -> tuple[float, Array] |
     order = np.argsort(-confidences, kind="stable")
     sure, surest = order[: n // 2], order[: n // 4]
     n_wrong, all_wrong = int(errors[sure].sum()), float(errors.mean())
-    if n_wrong < FEWEST_ERRORS or all_wrong > MOST_ERRORS or confidences.mean() - 1 + all_wrong > OVERCONFIDENT:
+    of_chance = 1 - float(np.bincount(labels).max()) / n
+    if n_wrong < FEWEST_ERRORS or all_wrong > MOST_ERRORS * of_chance or confidences.mean() - 1 + all_wrong > OVERCONFIDENT:
         return None
     share = n_wrong / len(sure)
     if share < EVEN * all_wrong or errors[surest].mean() < EVEN_ON_TOP * all_wrong:

@@ -10,6 +10,7 @@ from fcnet.doctor.finding import Finding
 
 SWING, PEAK, MUCH_LEFT = 0.05, 3.0, 0.3
 LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
+HUGE_STEPS, KILLED = 0.1, 0.5  # of the size of weights, and of the units of a layer
 STRAIGHT, FALLING, LEARNT, ALL_LEARNT = 0.35, 0.1, 0.85, 0.95
 FEW_STEPS, TWO_EPOCHS, IMPATIENT = 200, 2, 3
 FEW_BATCHES, MOVED, NOTHING = 10, 0.5, 0.1
@@ -94,11 +95,17 @@ def _too_high(course: Course) -> Iterator[Finding]:
     blew_up = curve.peak > PEAK and course.first_loss < LARGE_FIRST_LOSS
     swings = curve.swing > SWING and course.first_loss < LARGE_FIRST_LOSS
     steps = curve.swing > SWING / 2 and late_ratio is not None and late_ratio > LONG_STEPS
-    if curve.end <= MUCH_LEFT or not (blew_up or swings or steps):  # that a loss swings low does no harm
+    longest = max((float(seen.ratios.max()) for seen in course.early), default=0.0)
+    killed = course.died > KILLED and longest > HUGE_STEPS and not course.began_tiny
+    if curve.end <= MUCH_LEFT or not (blew_up or swings or steps or killed):  # that a loss swings low does no harm
         return
     said = f"The loss of an epoch rises by {curve.swing:.2g} of the loss of chance on average in the second half"
     if blew_up:
         said = f"The loss of a batch rose to {curve.peak:.3g} times the first, and ends at {curve.end:.2g} times that of chance"
+    elif killed and not (swings or steps):
+        said = (
+            f"Updates moved weights by up to {longest:.0%} of their size at once, and {course.died:.0%} of a layer's units died"
+        )
     rate = None if course.rate is None else float(f"{course.rate / (30 if curve.end > 0.9 else 5):.1g}")
     yield Finding(
         code="learning-rate-too-high",
