@@ -333,3 +333,22 @@ def test_a_few_rows_of_the_rarer_class_do_not_say_that_inputs_say_nothing() -> N
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((1000, 5)).astype(np.float32), (np.arange(1000) < 5).astype(int)
     assert "uninformative-inputs" not in codes(preflight(FullyConnectedNet([5, 8, 2]), X, y))
+
+
+@pytest.mark.parametrize(("n", "severity"), [(90, "note"), (110, "warning"), (400, "error")])
+def test_of_few_rows_less_is_said_of_inputs_that_say_nothing(n: int, severity: str) -> None:
+    rng = np.random.default_rng(1)
+    found = preflight(FullyConnectedNet([5, 8, 2]), rng.standard_normal((n, 5)).astype(np.float32), np.arange(n) % 2)
+    assert [each.severity for each in found if each.code == "uninformative-inputs"] == [severity]
+
+
+@pytest.mark.parametrize(("copies", "expected"), [(1, ["note"]), (2, [])])
+def test_an_input_that_alone_explains_what_the_others_do_together_is_a_note(copies: int, expected: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(600)
+    parts = rng.standard_normal((600, 8))
+    parts += (y - parts.sum(axis=1))[:, np.newaxis] / 8  # their sum is the target
+    X = np.column_stack([*[y + 0.4 * rng.standard_normal(600) for _ in range(copies)], parts]).astype(np.float32)
+    network = FullyConnectedNet([X.shape[1], 8, 1], loss="squared_error")
+    found = preflight(network, X, y.astype(np.float32)[:, np.newaxis])
+    assert [each.severity for each in found if each.code == "leaking-feature"] == expected

@@ -1,11 +1,16 @@
 """The doctor while a network trains: faults in programs that are healthy without them, and odd ones that are sound."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_classification, make_friedman1, make_moons
 
 from fcnet import FullyConnectedNet, Trainer
+from fcnet.doctor.course import Course
 from fcnet.doctor.inflight import Doctor
+from fcnet.doctor.looks import Look
+from fcnet.doctor.rate_rules import rate_findings
 from fcnet.errors import DivergedError
 from fcnet.training.callbacks import Callback
 
@@ -220,3 +225,33 @@ def test_a_search_for_a_rate_leaves_the_network_as_it_is(sets):
     assert (one == other).all()
     assert by_trials > 1e-3
     assert by_rule > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("step", "n_dead_before", "n_dead", "gain", "expected"),
+    [
+        (0.5, 0, 8, 1.4, ["learning-rate-too-high"]),
+        (0.5, 0, 4, 1.4, []),  # few died
+        (0.02, 0, 8, 1.4, []),  # by something other than steps
+        (0.5, 8, 8, 1.4, []),  # they were dead from the start
+        (0.5, 0, 8, 0.01, []),  # of weights near zero any step is a large share
+    ],
+)
+def test_calm_steps_that_killed_units_are_too_long(step, n_dead_before, n_dead, gain, expected):
+    def seen(iteration, ratio, n):
+        ones = np.ones(2)
+        return Look(iteration, ratio * ones, ones, ones, gain * ones, [np.arange(10) < n], np.zeros(1))
+
+    row = {"loss": 1.0, "learning_rate": 0.1}
+    curve = SimpleNamespace(
+        history=[row] * 4,
+        batches=(np.ones(40),),
+        scale=1.0,
+        end=0.95,
+        swing=0.0,
+        peak=1.0,
+        late_share=0.0,
+        still_improves=False,
+    )
+    looks = [seen(1, step, n_dead_before), *[seen(2**k, 5e-3, n_dead) for k in range(1, 6)]]
+    assert [each.code for each in rate_findings(Course(curve, looks, planned=40))] == expected

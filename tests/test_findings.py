@@ -33,6 +33,12 @@ def test_errors_come_first_then_causes_before_symptoms() -> None:
     assert codes == ["over-fitting", "unscaled-data", "learning-rate-too-high", "diverged"]
 
 
+@pytest.mark.parametrize(("severity", "hides"), [("error", True), ("warning", False)])
+def test_where_inputs_say_nothing_no_baseline_can_be_beaten(severity: Literal["error", "warning"], hides: bool) -> None:
+    codes = {each.code for each in in_order([finding("uninformative-inputs", severity), finding("below-baseline")])}
+    assert codes == ({"uninformative-inputs"} if hides else {"uninformative-inputs", "below-baseline"})
+
+
 def test_the_worst_of_one_code_is_kept() -> None:
     assert in_order([finding("dead-units", "note"), finding("dead-units", "error")]) == [finding("dead-units", "error")]
 

@@ -44,3 +44,12 @@ def test_hard_rows_are_no_mistakes():
     p, labels, _ = predicted(X, y)
     assert (p.argmax(axis=1) != labels).mean() > 0.2
     assert label_mistakes(p, labels) is None
+
+
+def test_errors_are_a_share_of_those_of_chance(digits):
+    p, labels, wrong = predicted(*digits, 0.55)
+    assert (p.argmax(axis=1) != labels).mean() > 0.5
+    found, _ = label_mistakes(p, labels)
+    assert found == pytest.approx(wrong.mean(), abs=0.15)
+    rng = np.random.default_rng(0)
+    assert label_mistakes(p, rng.permutation(labels)) is None  # nine in ten wrong, as of ten classes by chance

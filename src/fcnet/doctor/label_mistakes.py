@@ -36,8 +36,8 @@ def label_mistakes(probabilities: Array, labels: Array) -> tuple[float, Array] |
     that it has in its own rows, and a larger one than the label. Hard rows are among them, too. What tells labels that are
     wrong is that errors do not become rare where the network is sure: None is returned unless the half of rows that it is
     surest of has at least 0.6 times as many errors as all have on average, and more than 3 % for certain, and the surest
-    quarter 0.5 times. Nothing is said by a network that errs nine tenths as often as always to say the largest class does, or
-    is far surer than it is right.
+    quarter 0.5 times. Nothing is said by a network that errs more than nine tenths as often as one that
+    always answers the largest class, or that is far surer than it is right.
 
     Parameters
     ----------
