@@ -103,8 +103,8 @@ class TrainingState:
     y: Array | None = None
     weights: Array | None = None  # what each of these rows counts, if they differ
     callbacks: CallbackStates = field(default_factory=list)  # what a checkpoint has kept of them, until they take it
+    # Returns a learning rate near another by which short trials lower the loss well, or None; for callbacks at the end.
     rate_near: Callable[[float], float | None] | None = None
-    """Returns a learning rate near another by which short trials lower the loss well, or None; for callbacks at the end."""
     gradients: Params = field(default_factory=dict)
     """Of the last batch, without a penalty that the update rule adds; buffers that hold until the network computes again."""
     before: Params | None = None  # the parameters before the last update, if that was asked for
