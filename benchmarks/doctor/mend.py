@@ -10,6 +10,8 @@ measured by (`harm.py`) this is won back:
 
     (mended - faulty) / (twin - faulty)
 
+on clean rows, as remedies are chosen by the validation rows.
+
 A case counts if the twin is better than the faulty program by `harm.LEAST`, and is mended from 0.9 on. It is made worse if the
 mended program is below the faulty one by as much. Faults that no setting of a training mends (`BEYOND`: the rows themselves, or
 the code of the gradient) have a line of their own, and are not among those that could have been mended.
@@ -169,7 +171,7 @@ def mended(case: Case) -> dict[str, Any]:
 
     log = mend(first.trial(), train, first.work.data.y_val, done)[1]
     rows = {"faulty": of_trace(first.trace), "twin": twin, "mended": of_trace(kept.trace)}
-    scores = {name: value(row, case.harms) for name, row in rows.items()}
+    scores = {name: value(row, "clean" if case.harms == "validation" else case.harms) for name, row in rows.items()}
     return {
         "name": case.name,
         "codes": case.codes,

@@ -94,3 +94,20 @@ def without_credentials(text: str) -> str:
     'no answer from https://host:5000/api'
     """
     return re.sub(r"(?<=://)[^/?#\s]*@", "", text)
+
+
+PARAMETER_OF = {  # names of scikit-learn, by those that recipes have for the same
+    "hidden_sizes": "hidden_layer_sizes",
+    "epochs": "max_iter",
+    "learning_rate": "learning_rate_init",
+    "update": "solver",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
+    "schedule": "learning_rate",
+    "l2": "alpha",
+    "batches": "shuffle",
+    "seed": "random_state",
+    "keep_best": "early_stopping",
+    "patience": "n_iter_no_change",
+    "callbacks": "stopping rule (early_stopping, tol, n_iter_no_change)",
+}

@@ -12,9 +12,10 @@ from fcnet.nn.loss import Loss
 from fcnet.types import Array
 
 PARTS, ROWS_OF_CHANCE = 10, 10_000
-NOTHING_TO_TELL = 1e-6  # the loss of chance where all rows have one label
+NOTHING_TO_TELL = 1e-6  # the loss of chance where all rows have one label; the relative deviation of targets that are alike
 FEWEST_POINTS = 8  # of a curve that has a shape
 OUTLYING = 12  # median distances between batches, that no chance makes
+FALLING = 0.1  # share of the fall in the second half, of what has not settled
 SCORES = ("accuracy", "r2")
 
 
@@ -28,7 +29,8 @@ def chance_of(loss: Loss, y: Array, n_outputs: int, weights: Array | None = None
     y, weights = y[rows], None if weights is None else weights[rows]
     constant = np.broadcast_to(loss.constant_logits(y, n_outputs, weights), (len(y), n_outputs))
     chance = float(loss.value(constant, y, weights))
-    return chance if chance > NOTHING_TO_TELL else None
+    least = NOTHING_TO_TELL if loss.has_labels else NOTHING_TO_TELL**2 * float(np.square(y, dtype=np.float64).mean())
+    return chance if chance > least else None
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,15 @@ class Curve:
 
     @property
     def gap_noise(self) -> float:
-        """The standard deviation that a gap of accuracies has by chance, which is taken for 0.02 where rows are not known."""
+        """The standard deviation that a gap of scores has by chance, which is taken for 0.02 where rows are not known.
+
+        That of R² is by Olkin & Finn (1995), for one input.
+        """
         val = self.last("val")
-        if val is None or not self.n_val or self.score != "accuracy":
+        if val is None or not self.n_val:
             return 0.02
+        if self.score != "accuracy":
+            return max(0.02, 2 * (1 - val) * math.sqrt(max(val, 0.0) / self.n_val))
         return math.sqrt(max(val * (1 - val), 0.01) / self.n_val)
 
     @cached_property
@@ -139,9 +146,18 @@ class Curve:
         return late / self.fall if late > 3 * self.noise else 0.0
 
     @property
+    def has_settled(self) -> bool:
+        """Whether neither the loss of batches nor that of epochs goes on falling."""
+        return self.late_share < FALLING and not self.still_improves
+
+    @property
     def swing(self) -> float:
-        """How far the loss of epochs goes up and down in the second half, as a share of that of chance."""
-        late = self.losses[len(self.losses) // 2 :]
+        """How far the mean loss of epochs goes up and down in the second half, as a share of that of chance.
+
+        Others are of rows drawn anew in each epoch, which differ by chance; a penalty adds much the same to each.
+        """
+        column = self.column("loss")
+        late = column[len(column) // 2 :]
         rises = np.maximum(np.diff(late), 0)
         return float(rises.mean()) / self.scale if len(rises) > 1 else 0.0
 
@@ -177,4 +193,5 @@ class Curve:
         recent, before = column[-last:], column[-2 * last : -last]
         if not len(before):
             return bool(column[-1] < column[0])
-        return bool(recent.min() == recent[-1] and before.mean() - recent.mean() > 0.01 * self.scale)
+        half = len(recent) // 2
+        return bool(recent[half:].mean() < recent[:half].mean() and before.mean() - recent.mean() > 0.01 * self.scale)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fcnet.doctor.course import Course
 from fcnet.doctor.finding import Finding
-from fcnet.doctor.rate_rules import ALL_LEARNT, FALLING, FEW_BATCHES, LARGE_INPUTS, MOVED, NOTHING, few_steps
+from fcnet.doctor.rate_rules import ALL_LEARNT, FEW_BATCHES, LARGE_FIRST_LOSS, LARGE_INPUTS, MOVED, NOTHING, few_steps
 from fcnet.doctor.reference import Reference
 from fcnet.training.paired import Difference
 
@@ -14,6 +14,7 @@ NO_GAP, LEAST_GAIN = 0.05, 0.03
 SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
 SURE, PROBABLE = 0.01, 0.05
+OF_WEIGHTS = ("l2", "weight_decay")
 NOT_LEARNT = 0.35
 
 
@@ -71,18 +72,24 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
     large = course.began_large or (course.input_size or 0) > LARGE_INPUTS  # dropout of large scores adds much
     if not collapsed and (extra < PENALISED or kept or large):
         return
+    if shrunk is None and not (curve.has_settled and course.first_loss < LARGE_FIRST_LOSS):
+        return  # the mean loss of an epoch is above that at its end while it falls
     found = reference()
+    if found is not None and found.n_hidden < min(FEW_UNITS, found.n_outputs):
+        return  # so few units hold it back themselves
     if not (course.has_learnt < NOT_LEARNT if found is None else _better(found.wide_less_network)):
         return
-    strong = [name for name in ("l2", "dropout", "label_smoothing") if settings.get(name)]
+    strong = [name for name in ("l2", "weight_decay", "dropout", "label_smoothing") if settings.get(name)]
     better = (
         f", where {found.network:.3g} is reached on the validation rows, and {found.wide:.3g} by random units" if found else ""
     )
+    what = f"Penalty, dropout and smoothing add {extra:.0%} of the loss of chance to what is minimised"
+    if collapsed and extra < PENALISED:
+        what = f"The weights have shrunk to {shrunk:.1%} of their first size, in the layer where most is left"
     yield Finding(
         code="over-regularised",
         severity="error" if course.has_learnt < 0.1 else "warning",
-        message=f"Penalty, dropout and smoothing add {extra:.0%} of the loss of chance to what is minimised; "
-        f"{curve.end:.0%} of it are left on the training rows{better}.",
+        message=f"{what}; {curve.end:.0%} of the loss of chance are left on the training rows{better}.",
         evidence={
             "added_by_chance": extra,
             "loss_by_chance": curve.end,
@@ -91,7 +98,7 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
             "score_of_random_units": None if found is None else found.wide,
         },
         remedy=f"Lower {' and '.join(strong) or 'the penalty'}.",
-        settings={name: float(settings[name]) / (100 if name == "l2" else 3) for name in strong},
+        settings={name: float(f"{float(settings[name]) / (100 if name in OF_WEIGHTS else 3):.2g}") for name in strong},
         alternatives=[dict.fromkeys(strong, 0.0)],
     )
 
@@ -113,10 +120,6 @@ def _can_hold_the_rows(reference: Reference) -> bool:
     return reference.n_parameters >= reference.n_numbers and reference.n_hidden >= least
 
 
-def _has_settled(course: Course) -> bool:
-    return course.curve.late_share < FALLING and not course.curve.still_improves
-
-
 def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any], is_finished: bool) -> Iterator[Finding]:
     if not _better(reference.wide_less_network):
         return
@@ -126,7 +129,7 @@ def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any]
         return
     if not _better(reference.wide_less_refit, PROBABLE) or _can_hold_the_rows(reference):
         return
-    if not (is_finished and _has_settled(course)) and reference.n_hidden * NARROW > reference.n_inputs:
+    if not (is_finished and course.curve.has_settled) and reference.n_hidden * NARROW > reference.n_inputs:
         return  # units that have not been trained say little, unless they are very few
     gap = course.curve.gap
     sizes = [int(size) for size in settings.get("hidden_sizes", ())]

@@ -137,7 +137,7 @@ class Doctor(Callback):
     def _reference(self, state: TrainingState) -> Reference | None:
         if self.validation is None or state.X is None or state.y is None or state.weights is not None:
             return None  # the others count all rows the same
-        return reference(state.network, state.X, state.y, *self.validation)
+        return reference(state.network, state.X, state.y, *state.network.check_data(*self.validation, "X_val", "y_val"))
 
 
 def with_rates(findings: Findings, state: TrainingState) -> Findings:

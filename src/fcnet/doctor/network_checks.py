@@ -35,12 +35,14 @@ def network_findings(
 
     A large initial loss is a note where rows are not scaled, which is its cause.
     """
+    if not all(np.isfinite(values).all() for values in network.params.values()):
+        return  # which is said of the training
     few = rows.sample(rng, ROWS)
     X, y = network.check_data(few.X, few.y)
     probe = probe_rows(network, X) if begins else X
-    # Of weights that are zero, or all but zero, no gradient shows what is wrong.
-    drawn = type(network)(**network.get_config() | {"weight_init": "he"}) if begins else network
-    found = [*_symmetry(network), *_gradient(drawn, probe[:FEW_ROWS], y[:FEW_ROWS])]
+    # Where weights are all but zero, or trained until the loss is, a gradient is lost in rounding.
+    drawn = type(network)(**network.get_config() | {"weight_init": "he"})
+    found = [*_symmetry(network), *_gradient(drawn, probe_rows(network, X)[:FEW_ROWS], y[:FEW_ROWS])]
     if begins:
         found += _spread(network, probe)
         is_sound = not found

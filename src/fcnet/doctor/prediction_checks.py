@@ -1,6 +1,7 @@
 """Checks of what a trained network predicts for validation rows; as what follows from other faults, they are warnings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from fcnet.training.baselines import fit_linear
 from fcnet.types import Array
 
 OF_BASELINES = ("below-baseline", "one-class-predicted")
+UNLEARNT = ("learning-rate-too-low", "batch-too-large", "stopped-early", "over-regularised", "under-capacity")
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, 10
 BETTER, CLEARLY = 2.0, 3.0  # standard errors
 LESS, FAR_LESS = 0.03, 0.1  # shares of the accuracy, or of the variance
@@ -23,23 +25,43 @@ USUAL = {"activation": "relu", "weight_init": "he", "update": "adam", "learning_
 
 
 def prediction_findings(network: FullyConnectedNet, rows: Rows, rng: np.random.Generator) -> Iterator[Finding]:
-    """Yield what is to be said of the predictions for validation rows, of which there must be 50."""
-    if rows.X_val is None or rows.y_val is None or len(rows.y_val) < FEWEST_ROWS:
+    """Yield what is to be said of the predictions for validation rows, or, with less than 50 of them, for training rows.
+
+    What is no better than a constant on the rows that it was trained with has learnt nothing; more these do not say.
+    """
+    few, part = rows.sample(rng), "validation"
+    if few.y_val is None or len(few.y_val) < FEWEST_ROWS:
+        few, part = replace(few, X_val=few.X, y_val=few.y), "training"
+    if few.y_val is None or len(few.y_val) < FEWEST_ROWS:
         return
-    few = rows.sample(rng)
-    assert few.y_val is not None
     X_val, y_val = network.check_data(few.X_val, few.y_val)
     logits = network.logits_of(X_val).copy()
     if not np.isfinite(logits).all():
         return
-    baselines = list(_baselines(network, few, logits, y_val))
+    baselines = list(_baselines(network, few, logits, y_val, part))
     yield from baselines
     if rows.loss.one_label:
-        found = _of_classes(few, network.loss.predict(logits).ravel(), _confidence(network, logits))
+        found = _of_classes(few, network.loss.predict(logits).ravel(), _confidence(network, logits), part)
+        if part == "training":
+            yield from (each for each in found if each.code in OF_BASELINES)
+            return
         # To calibrate what has learnt nothing is no remedy.
         yield from (each for each in found if each.code != "miscalibrated" or not baselines)
         if not baselines and (p := network.loss.mean(logits)).shape[1] > 1:
             yield from mistake_findings(p, few.y_val)
+
+
+def beside(judged: Iterable[Finding], predicted: Iterable[Finding]) -> list[Finding]:
+    """Return what is to be said of predictions beside what the training was judged to be.
+
+    How sure a network is that has not learnt is no matter, and neither is which labels it disagrees with while it had more to
+    learn.
+    """
+    known = list(judged)
+    if any(finding.severity == "error" for finding in known):
+        return [finding for finding in predicted if finding.code in OF_BASELINES]
+    had_more = any(finding.code in UNLEARNT for finding in known)
+    return [finding for finding in predicted if not (had_more and finding.code == "label-mistakes")]
 
 
 def _confidence(network: FullyConnectedNet, logits: Array) -> Array:
@@ -48,7 +70,7 @@ def _confidence(network: FullyConnectedNet, logits: Array) -> Array:
     return np.asarray(p.max(axis=1) if p.shape[1] > 1 else np.maximum(p, 1 - p)[:, 0])
 
 
-def _of_classes(few: Rows, predicted: Array, confidence: Array) -> Iterator[Finding]:
+def _of_classes(few: Rows, predicted: Array, confidence: Array, part: str) -> Iterator[Finding]:
     y = few.y_val
     assert y is not None
     counts, right = np.bincount(y, minlength=few.n_outputs), predicted == y
@@ -57,7 +79,7 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array) -> Iterator[Find
             yield Finding(
                 code="one-class-predicted",
                 severity="warning",
-                message=f"Class {predicted[0]} is predicted for all {len(y):,} validation rows; {right.sum():,} have it.",
+                message=f"Class {predicted[0]} is predicted for all {len(y):,} {part} rows; {right.sum():,} have it.",
                 evidence={"class": int(predicted[0]), "rows": len(y), "right": int(right.sum())},
                 remedy="Look at the findings above; where classes are rare, let all count the same in the loss, or lower the "
                 "threshold.",
@@ -92,7 +114,7 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array) -> Iterator[Find
         )
 
 
-def _baselines(network: FullyConnectedNet, few: Rows, logits: Array, y_val: Array) -> Iterator[Finding]:
+def _baselines(network: FullyConnectedNet, few: Rows, logits: Array, y_val: Array, part: str) -> Iterator[Finding]:
     loss = network.loss
     X, y = network.check_data(few.X, few.y)
     of_all = loss.constant_logits(y if y.ndim == 1 else y.astype(np.float64), network.n_classes)
@@ -101,16 +123,21 @@ def _baselines(network: FullyConnectedNet, few: Rows, logits: Array, y_val: Arra
     in_errors = in_errors - _errors(few, network, logits, y_val)
     words = "class shares" if loss.has_labels else "best constant"
     if (y_val != y_val[0]).any() and not _clear(in_loss, BETTER) and not _clear(in_errors, BETTER):
-        yield _no_better(f"the {words}", float(in_loss.mean()), len(y_val), "warning")
+        yield _no_better(f"the {words}", float(in_loss.mean()), len(y_val), part, "warning")
         return
-    if not (loss.one_label or loss.name == "squared_error") or not network.affine[:-1] or hasattr(network, "n_numbers"):
+    if (
+        part == "training"
+        or not (loss.one_label or loss.name == "squared_error")
+        or not network.affine[:-1]
+        or hasattr(network, "n_numbers")
+    ):
         return
     linear = fit_linear(loss, X[:LINEAR_ROWS], y[:LINEAR_ROWS], network.n_classes).logits_of(few.X_val.astype(X.dtype))
     gain = _errors(few, network, logits, y_val) - _errors(few, network, linear, y_val)
     scale = 1.0 if few.loss.one_label else float(np.square(y_val - y_val.mean(axis=0)).sum(axis=1).mean()) or 1.0
     if _clear(gain, CLEARLY) and gain.mean() > LESS * scale:
         severity: Severity = "warning" if gain.mean() > FAR_LESS * scale else "note"
-        yield _no_better("a linear model", -float(gain.mean() / scale), len(y_val), severity)
+        yield _no_better("a linear model", -float(gain.mean() / scale), len(y_val), part, severity)
 
 
 def _clear(gains: Array, errors: float) -> bool:
@@ -124,11 +151,11 @@ def _errors(few: Rows, network: FullyConnectedNet, logits: Array, y_val: Array) 
     return np.asarray(np.square(network.loss.mean(logits).astype(np.float64) - y_val).sum(axis=1))
 
 
-def _no_better(what: str, gain: float, n: int, severity: Severity) -> Finding:
+def _no_better(what: str, gain: float, n: int, part: str, severity: Severity) -> Finding:
     return Finding(
         code="below-baseline",
         severity=severity,
-        message=f"On {n:,} validation rows the network is no better than {what}: its gain is {gain:.3g}.",
+        message=f"On {n:,} {part} rows the network is no better than {what}: its gain is {gain:.3g}.",
         evidence={"baseline": what, "gain": gain, "rows": n},
         remedy="Look at the findings above: a network that trains well is at least as good, unless the inputs say nothing.",
         settings=USUAL,

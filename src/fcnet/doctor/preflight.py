@@ -109,6 +109,8 @@ def rows_of(
         raise InputError("X_val and y_val go together: give both or neither.")
     X, y = _part(loss, X, y, "", n_inputs, dtype)
     rows = Rows(X, y, loss, n_outputs, n_numbers=n_numbers)
+    if X_val is not None and X_val.shape[0] == 0:
+        X_val = y_val = None
     if X_val is not None:
         X_val, y_val = _part(loss, X_val, y_val, "_val", n_inputs, dtype)
         rows = replace(rows, X_val=X_val, y_val=y_val)

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from fcnet.doctor.course import Course
+from fcnet.doctor.curve import FALLING
 from fcnet.doctor.finding import Finding
 
 SWING, PEAK, MUCH_LEFT = 0.05, 3.0, 0.3
 LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
 HUGE_STEPS, KILLED = 0.1, 0.5  # of the size of weights, and of the units of a layer
-STRAIGHT, FALLING, LEARNT, ALL_LEARNT = 0.35, 0.1, 0.85, 0.95
+STRAIGHT, LEARNT, ALL_LEARNT = 0.35, 0.85, 0.95
 FEW_STEPS, TWO_EPOCHS, IMPATIENT = 200, 2, 3
 FEW_BATCHES, MOVED, NOTHING = 10, 0.5, 0.1
 LARGE_FIRST_LOSS, LARGE_INPUTS = 20.0, 10.0
@@ -135,9 +136,12 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
     short = ratio is not None and not course.began_tiny and not course.began_large and ratio < SHORT_STEPS
     goes_on = midway or course.has_learnt < NOTHING or improves  # else it has settled, however short its steps
     hardly_moved = short and goes_on and moved is not None and moved < MOVED
+    n = len(curve.history)
+    brief = ratio is None and n <= IMPATIENT  # a curve alone so short says nothing of the rate
+    # One that has not come below the loss of chance, and still falls, need not be straight: its first part is noise.
     straight = (
-        not midway
-        and late >= STRAIGHT
+        not (midway or brief)
+        and (late >= STRAIGHT or (late >= FALLING and ratio is None and course.has_learnt < NOTHING))
         and course.has_learnt < 0.5
         and improves
         and (ratio is None or course.began_tiny or short)
@@ -158,7 +162,6 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
             settings={} if rate is None else {"learning_rate": rate},
         )
         return
-    n = len(curve.history)
     if midway:
         return
     if course.stopped and n <= IMPATIENT:
@@ -173,7 +176,7 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
         )
         return
     is_short = n <= TWO_EPOCHS and course.n_iterations < FEW_STEPS and course.has_learnt < LEARNT
-    if not ((late >= FALLING and improves) or is_short) or course.has_learnt < 0.05:
+    if not ((late >= FALLING and improves) or is_short) or (course.has_learnt < 0.05 and not brief):
         return
     if course.per_epoch <= FEW_BATCHES and n > 1:
         yield few_steps(course, f"the loss is still falling, at {curve.end:.0%} of that of chance", evidence)

@@ -9,7 +9,7 @@ import numpy as np
 from fcnet.nn.loss import Loss
 from fcnet.types import Array, as_array, is_sparse
 
-MOST_ROWS = 10_000  # that are looked at where all would take longer than seconds
+MOST_ROWS, LEAST_ROWS, MOST_VALUES = 10_000, 1000, 40_000_000  # that are looked at where all would take longer than seconds
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Rows:
         return self.X[:, : self.n_numbers]
 
     def sample(self, rng: np.random.Generator, most: int = MOST_ROWS) -> "Rows":
-        """Return training rows drawn at random, dense, so many at most, and validation rows likewise."""
+        """Return training rows drawn at random, dense, so many at most, and validation rows likewise; of many columns fewer."""
+        most = min(most, max(LEAST_ROWS, MOST_VALUES // self.X.shape[1]))
         X, y = some(self.X, self.y, rng, most)
         if self.X_val is None or self.y_val is None:
             return replace(self, X=X, y=y)

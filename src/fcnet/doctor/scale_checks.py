@@ -75,16 +75,17 @@ def _inputs(rows: Rows, X: Array, reach: float | None) -> Iterator[Finding]:
 def _targets(y: Array) -> Iterator[Finding]:
     y = y.reshape(len(y), -1)
     mean, spread = y.mean(axis=0), y.std(axis=0)
-    varies = spread > 0
+    varies = spread > 1e-6 * np.abs(y).max(axis=0)
     if not varies.any():
         return
     offset = float((np.abs(mean[varies]) / spread[varies]).max())
     largest, least = float(spread.max()), float(spread[varies].min())
+    deviations = f"{least:.3g}" if least == largest else f"from {least:.3g} to {largest:.3g}"
     if largest > LARGE_TARGETS or least < SMALL_TARGETS or offset > OFFSET:
         yield Finding(
             code="unscaled-data",
             severity="warning",
-            message=f"The targets are not scaled: their deviation is from {least:.3g} to {largest:.3g}, and their mean up to "
+            message=f"The targets are not scaled: their deviation is {deviations}, and their mean up to "
             f"{offset:.3g} deviations away from 0; a network begins with outputs of about 1.",
             evidence={"part": "targets", "least_deviation": least, "largest_deviation": largest, "offset": offset},
             remedy="Train on targets less their mean, divided by their deviation.",

@@ -16,6 +16,7 @@ from fcnet.training.metrics import AUTO, METRICS
 from fcnet.training.schedules import SCHEDULES, Constant, ScheduleRule, get_schedule
 from fcnet.training.stopping import Adaptive, Annealing
 from fcnet.training.updates import UPDATES, Adam, RMSProp, UpdateRule, get_update
+from fcnet.words import PARAMETER_OF
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -52,22 +53,6 @@ CONSTRAINTS: dict[str, Any] = {
     "dtype": [StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64}), None],
     "engine": [StrOptions(set(ENGINES)), None],
     "threads": [Interval(Integral, 1, None, closed="left"), None],
-}
-
-PARAMETER_OF = {  # by the names that fcnet has for the same
-    "hidden_sizes": "hidden_layer_sizes",
-    "epochs": "max_iter",
-    "learning_rate": "learning_rate_init",
-    "update": "solver",
-    "beta1": "beta_1",
-    "beta2": "beta_2",
-    "schedule": "learning_rate",
-    "l2": "alpha",
-    "batches": "shuffle",
-    "seed": "random_state",
-    "keep_best": "early_stopping",
-    "patience": "n_iter_no_change",
-    "callbacks": "stopping rule (early_stopping, tol, n_iter_no_change)",
 }
 
 LEAST_BATCH, MOST_BATCH, BATCHES = 64, 200, 64

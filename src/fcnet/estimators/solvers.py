@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fcnet.errors import DivergedError, OtherTrainingError
 from fcnet.estimators.parameters import (
-    PARAMETER_OF,
     EpochOf,
     InverseScaling,
     Parameters,
@@ -32,6 +31,7 @@ from fcnet.training.stopping import Adaptive, Slowing
 from fcnet.training.trainer import Trainer
 from fcnet.training.updates import UpdateRule
 from fcnet.types import Array, Params
+from fcnet.words import PARAMETER_OF
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from fcnet.data import Dataset
 from fcnet.doctor.finding import Finding, Findings, concluded, read_findings, write_findings
 from fcnet.doctor.inflight import Doctor
-from fcnet.doctor.prediction_checks import OF_BASELINES, prediction_findings
+from fcnet.doctor.prediction_checks import OF_BASELINES, beside, prediction_findings
 from fcnet.doctor.rows import Rows
 from fcnet.experiments.config import Config
 from fcnet.experiments.folder import FINDINGS
@@ -48,13 +48,10 @@ class Attendance:
 
     def look_at(self, job: Job, trained: Trained, metrics: dict[str, Any]) -> None:
         """Look at what a network predicts for the validation rows, and at what its metrics say already."""
-        follows = any(finding.severity == "error" for finding in self.doctor.findings)
         network, data, sizes = trained.model.network, job.data, job.prepared.preprocessor.category_sizes
         X, n = job.prepared.rows[: len(data.y_train)], network.n_classes
         rows = Rows(X, data.y_train, network.loss, n, job.X_val, data.y_val, X.shape[1] - len(sizes))
-        found = of_predictions(network, rows, metrics, job.seed)
-        # How sure a network is that has not learnt, and what it thinks of labels, is no matter.
-        self.others = [finding for finding in found if not follows or finding.code in OF_BASELINES]
+        self.others = beside(self.doctor.findings, of_predictions(network, rows, metrics, job.seed))
 
     def __enter__(self) -> Self:
         return self

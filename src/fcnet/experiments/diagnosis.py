@@ -11,7 +11,7 @@ from fcnet.data import Dataset
 from fcnet.doctor import diagnose as of_network
 from fcnet.doctor.finding import HEALTHY, Finding, Findings, concluded, read_findings
 from fcnet.doctor.inflight import OF_THE_RATE
-from fcnet.doctor.prediction_checks import OF_BASELINES
+from fcnet.doctor.prediction_checks import beside
 from fcnet.doctor.preflight import data_findings, preflight, rows_of
 from fcnet.doctor.rows import MOST_ROWS, Rows
 from fcnet.doctor.value_checks import sound_rows
@@ -108,18 +108,18 @@ def diagnose_run(run: Path, data_dir: str | None = None, *, data: Dataset | None
         model = load(run / MODEL)
         columns = [name for name, _ in model.preprocessor.columns]
     data = config.load(data_dir, 0, columns) if data is None else data
-    # What was found in its training and kept can be seen no more.
-    before = [each for each in read_findings(run / FINDINGS) if each.code != HEALTHY] if (run / FINDINGS).exists() else []
+    # What was found in its training and kept can be seen no more; all else is looked at anew.
+    known = read_findings(run / FINDINGS) if (run / FINDINGS).exists() else Findings()
+    before = [each for each in known if each.code in OF_COURSES or (model is None and each.code != HEALTHY)]
     with use_threads(config.threads or None):
         rows, preprocessor, found = _looked_at(config, _some(data, config.seed), model)
         if not any(each.code in OF_COURSES for each in before) or looks_of(run):  # else the doctor saw what is lost by now
             found += course_findings(run, config, data, rows, preprocessor, model)
         kind = read_state(run).kind
         if model is not None and len(model.members) == 1 and kind != "diverged":
-            follows = any(each.severity == "error" and each.code in OF_COURSES for each in [*found, *before])
             metrics = read_metrics(run) if kind == "finished" else {}
             predicted = of_predictions(model.network, rows, metrics, config.seed)
-            found += [each for each in predicted if not follows or each.code in OF_BASELINES]
+            found += beside((each for each in [*found, *before] if each.code in OF_COURSES), predicted)
     checked = "the data, the network as it began, and its training"
     rates = [each for each in before if each.code in OF_THE_RATE]  # found by trials at the end of the training
     return concluded([*rates, *found, *before], checked)

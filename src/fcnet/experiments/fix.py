@@ -68,6 +68,8 @@ def fix(run: Path, config: Config, *, trials: int = TRIALS, **options: Unpack[Tr
     if log and log[-1].kept and (run / ATTEMPT / METRICS_FILE).exists():  # killed while it was moved
         _adopt(run)
         config = Config.read(run)
+    for done in (each for each in log if each.kept):  # so that the command of the first training goes on, too
+        config = replace(config, settings=with_changes(config.settings, list(done.settings.items()), "The remedy"))
     check_run(run, config, force=force, resume=resume)
     data = config.load(options.get("data_dir"), n_test=0)
     config.check_data(data)

@@ -98,8 +98,8 @@ def course_findings(
         return judge_midway(course)
 
     def others() -> Reference | None:
-        if network is None or rows is None or rows.y_val is None:
-            return None
+        if network is None or rows is None or rows.y_val is None or weights is not None:
+            return None  # the others count all rows the same
         return reference(network, *network.check_data(rows.X, rows.y), *network.check_data(rows.X_val, rows.y_val))
 
     found = judge(course, others, advised(config.settings))
