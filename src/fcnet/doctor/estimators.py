@@ -40,6 +40,7 @@ def estimator_findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> li
             judged=judged,
             names=getattr(thing, "feature_names_in_", ()),
             history=thing.history_,
+            has_curve=any("val_loss" in row for row in thing.history_),
             scaled=thing._scaled if getattr(thing, "class_weight", None) is None else None,
             settings=_penalties(thing),
         )

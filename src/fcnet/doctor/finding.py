@@ -71,9 +71,10 @@ HIDES = {
     "uninformative-inputs": (
         *("learning-rate-too-high", "learning-rate-too-low", "stopped-early", "batch-too-large"),
         *("over-regularised", "under-capacity", "below-baseline"),
-    )
+    ),
+    "label-shift": ("one-class-predicted", "below-baseline"),
 }
-"""An error, and codes that say nothing beside it: where there is nothing to learn no curve can fall."""
+"""An error, and codes that say nothing beside it: where there is nothing to learn no curve can fall, for one."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):

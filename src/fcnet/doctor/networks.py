@@ -36,7 +36,7 @@ def network_findings(
 
     With its `history` that is judged, too, and with `image_shape` the weights of its first layer. Where the history has no
     more than a loss for each epoch, one that still falls is a note: what others than the training rows make of it is not known.
-    Losses are those of targets that were `scaled`, which is None where rows counted differently: then that of chance is not known.
+    Losses are of targets that were `scaled`, which is None where rows counted differently: then that of chance is not known.
     """
     if not all(isinstance(row, Mapping) and isinstance(row.get("loss"), int | float) for row in history):
         raise InputError("history must hold a row for each epoch, a mapping with its loss, as Trainer.fit returns it.")

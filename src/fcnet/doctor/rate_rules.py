@@ -13,7 +13,7 @@ SWING, PEAK, MUCH_LEFT = 0.05, 3.0, 0.3
 LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
 HUGE_STEPS, KILLED = 0.1, 0.5  # of the size of weights, and of the units of a layer
 STRAIGHT, LEARNT, ALL_LEARNT = 0.35, 0.85, 0.95
-FEW_STEPS, TWO_EPOCHS, IMPATIENT = 200, 2, 3
+FEW_STEPS, FEWEST_STEPS, TWO_EPOCHS, IMPATIENT = 200, 50, 2, 3
 FEW_BATCHES, MOVED, NOTHING = 10, 0.5, 0.1
 LARGE_FIRST_LOSS, LARGE_INPUTS = 20.0, 10.0
 
@@ -137,7 +137,7 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
     goes_on = midway or course.has_learnt < NOTHING or improves  # else it has settled, however short its steps
     hardly_moved = short and goes_on and moved is not None and moved < MOVED
     n = len(curve.history)
-    brief = ratio is None and n <= IMPATIENT  # a curve alone so short says nothing of the rate
+    brief = ratio is None and (n <= IMPATIENT or course.n_iterations < FEWEST_STEPS)  # says nothing of the rate
     # One that has not come below the loss of chance, and still falls, need not be straight: its first part is noise.
     straight = (
         not (midway or brief)

@@ -18,12 +18,13 @@ from fcnet.experiments.recipe import Recipe
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
-ADVISED = ("l2", "label_smoothing", "dropout", "hidden_sizes")
+ADVISED = ("l2", "weight_decay", "label_smoothing", "dropout", "hidden_sizes")
 
 
 def advised(recipe: Recipe) -> dict[str, Any]:
     """Return the settings of a recipe that remedies go by."""
-    return {name: getattr(part, name) for part in (recipe.training, recipe.network) for name in ADVISED if hasattr(part, name)}
+    parts = (recipe.training, getattr(recipe.training, "update", None), recipe.network)
+    return {name: getattr(part, name) for part in parts for name in ADVISED if hasattr(part, name)}
 
 
 class Attendance:
