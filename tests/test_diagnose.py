@@ -72,7 +72,7 @@ def test_what_an_estimator_scales_is_not_judged() -> None:
         FCNetClassifier(max_iter=5, random_state=0, scale_inputs=scales, engine="numpy").fit(X, y) for scales in (True, False)
     )
     assert alarms(fcnet.diagnose(scaled, X, y)) == []
-    assert alarms(fcnet.diagnose(not_scaled, X, y)) == ["unscaled-data"]
+    assert alarms(fcnet.diagnose(not_scaled, X, y))[0] == "unscaled-data"
     values = FCNetRegressor(max_iter=5, random_state=0, engine="numpy").fit(X, 100.0 * y)
     assert alarms(fcnet.diagnose(values, X, 100.0 * y)) == []
 
@@ -106,3 +106,82 @@ def test_what_cannot_be_diagnosed(thing: Any, words: str) -> None:
 def test_rows_are_needed() -> None:
     with pytest.raises(InputError, match="needs X and y"):
         fcnet.diagnose(FullyConnectedNet([2, 2]))
+
+
+@pytest.mark.parametrize("kind", [FCNetClassifier, MLPClassifier])
+@pytest.mark.parametrize(
+    ("faults", "codes", "mends"),
+    [
+        ({"learning_rate_init": 1e-5}, {"learning-rate-too-low"}, {"learning_rate_init"}),
+        ({"alpha": 20.0}, {"over-regularised"}, {"alpha"}),
+        ({"max_iter": 2}, {"stopped-early", "batch-too-large"}, {"max_iter", "batch_size"}),
+    ],
+)
+def test_the_curve_of_an_estimator_is_judged_and_remedies_are_its_parameters(
+    kind: Any, faults: dict[str, Any], codes: set[str], mends: set[str]
+) -> None:
+    one = program("digits")
+    estimator = kind(random_state=0, **faults).fit(one.X, one.y)
+    found = fcnet.diagnose(estimator, one.X, one.y, one.X_val, one.y_val)
+    assert found[0].code in codes
+    assert mends & set(found[0].settings)
+    for settings in (each for finding in found for each in finding.remedies):
+        estimator.set_params(**settings)._validate_params()
+
+
+def test_a_regressor_is_judged_in_the_scale_of_its_training() -> None:
+    one = program("friedman")
+    for size in (1e-4, 1.0, 1e6):
+        slow = FCNetRegressor(learning_rate_init=1e-5, random_state=0).fit(one.X, size * one.y)
+        assert fcnet.diagnose(slow, one.X, size * one.y)[0].code == "learning-rate-too-low"
+        sound = FCNetRegressor(random_state=0).fit(one.X, size * one.y)
+        assert alarms(fcnet.diagnose(sound, one.X, size * one.y)) == []
+
+
+def test_several_outputs_of_a_regressor_of_scikit_learn() -> None:
+    one = program("friedman")
+    y = np.column_stack([one.y] * 10)
+    slow = MLPRegressor(learning_rate_init=1e-5, random_state=0).fit(one.X, y)
+    assert fcnet.diagnose(slow, one.X, y)[0].code == "learning-rate-too-low"
+
+
+@pytest.mark.parametrize("load", [datasets.load_breast_cancer, datasets.load_wine])
+@pytest.mark.parametrize("n", [40, 150])
+def test_sound_estimators_of_few_rows_in_their_own_units(load: Any, n: int) -> None:
+    X, y = load(return_X_y=True)
+    chosen = np.random.default_rng(0).permutation(len(X))[:n]
+    X, y = X[chosen] * 10.0 ** np.arange(X.shape[1]).clip(0, 6), y[chosen]
+    assert alarms(fcnet.diagnose(FCNetClassifier(random_state=0).fit(X, y), X, y)) == []
+
+
+def test_classes_that_count_the_same_cost_accuracy_which_is_no_fault() -> None:
+    X, y = datasets.make_classification(2000, 10, weights=[0.9], flip_y=0.1, class_sep=0.5, random_state=0)
+    estimator = FCNetClassifier(class_weight="balanced", random_state=0).fit(X[:1500], y[:1500])
+    assert alarms(fcnet.diagnose(estimator, X[:1500], y[:1500], X[1500:], y[1500:])) == []
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1e-6, 1e-5])
+def test_what_has_learnt_nothing_is_not_healthy(scale: float) -> None:
+    one = program("digits")
+    estimator = MLPClassifier(learning_rate_init=scale, max_iter=30, random_state=0).fit(one.X, one.y)
+    assert alarms(fcnet.diagnose(estimator, one.X, one.y)) != []
+
+
+def test_a_training_that_diverged_is_found_in_its_history_and_in_its_network() -> None:
+    one = program("wine")
+    network, history = one.make(), [{"loss": 2.3}, {"loss": 5.0}, {"loss": float("nan")}]
+    assert fcnet.diagnose(network, one.X, one.y, history=history)[0].code == "diverged"
+    network.params["W1"][0, 0] = np.nan
+    assert alarms(fcnet.diagnose(network, one.X, one.y)) == ["diverged"]
+
+
+@pytest.mark.parametrize("history", ["abc", [1.0, 0.5], [{"epoch": 1}]])
+def test_a_history_without_losses(history: Any) -> None:
+    one = program("wine")
+    with pytest.raises(InputError, match="history must hold a row for each epoch"):
+        fcnet.diagnose(one.make(), one.X, one.y, history=history)
+
+
+def test_no_validation_rows_are_as_none() -> None:
+    one = program("wine")
+    assert fcnet.diagnose(one.make(), one.X, one.y, one.X[:0], one.y[:0]) == fcnet.diagnose(one.make(), one.X, one.y)

@@ -122,3 +122,14 @@ def test_of_an_ensemble_each_network_is_judged(tmp_path):
     found = json.loads(fcnet("doctor", tmp_path / "run", "--json").stdout)
     (message,) = [finding["message"] for finding in found if finding["code"] == "learning-rate-too-low"]
     assert message.endswith(" So it is in 2 of 2 networks.")
+
+
+def test_what_was_found_before_a_run_went_on_is_looked_at_anew(tmp_path):
+    run = trained(tmp_path / "run", callbacks=[StopAt(60)], error=KeyboardInterrupt)
+    fcnet("doctor", run)
+    train(run, configure("digits", run)[1], resume=True)
+    fcnet("doctor", run)
+    found = read_findings(run / "findings.json")
+    (run / "findings.json").unlink()
+    fcnet("doctor", run)
+    assert found == read_findings(run / "findings.json")

@@ -255,3 +255,22 @@ def test_calm_steps_that_killed_units_are_too_long(step, n_dead_before, n_dead, 
     )
     looks = [seen(1, step, n_dead_before), *[seen(2**k, 5e-3, n_dead) for k in range(1, 6)]]
     assert [each.code for each in rate_findings(Course(curve, looks, planned=40))] == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_makes_losses_of_few_rows_swing_and_not_those_of_epochs(seed):
+    X, y = make_classification(5000, 20, n_informative=5, weights=[0.99], class_sep=0.7, flip_y=0, random_state=seed)
+    data = (X[:3500].astype("float32"), y[:3500], X[3500:].astype("float32"), y[3500:])
+    assert "learning-rate-too-high" not in codes(examined(data, [32], update="adam", learning_rate=1e-3, epochs=6))
+
+
+def test_validation_targets_may_be_a_column_or_not(sets):
+    X, y, X_val, y_val = sets["friedman"]
+    found = []
+    for targets in (y_val, y_val[:, 0]):
+        doctor = Doctor({"hidden_sizes": [1]}, (X_val, targets))
+        net = FullyConnectedNet([X.shape[1], 1, 1], loss="squared_error", seed=0)
+        Trainer(epochs=20, batch_size=32, learning_rate=0.02, callbacks=[doctor]).fit(net, X, y, X_val, y_val)
+        found.append(doctor.findings)
+    assert [finding.code for finding in found[0]] == ["under-capacity"]
+    assert found[0] == found[1]

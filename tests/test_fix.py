@@ -246,6 +246,16 @@ def test_what_is_stopped_leaves_the_best_and_goes_on(tmp_path, monkeypatch, quic
         assert (one.settings, one.after, one.kept) == (other.settings, other.after, other.kept)
 
 
+def test_the_command_of_the_first_training_goes_on_after_a_remedy_was_kept(tmp_path, monkeypatch, quick):
+    says(monkeypatch, finding(learning_rate=0.02))
+    words = ("train", "digits", "--fix", "--out", tmp_path / "run", *SLOW)
+    fcnet(*words)
+    (kept,) = read_fixes(tmp_path / "run" / "fixes.json")
+    assert kept.kept
+    fcnet(*words, "--resume")
+    assert read_metrics(tmp_path / "run")["val_accuracy"] == kept.after
+
+
 def test_a_kill_while_a_better_run_is_moved_loses_nothing(tmp_path, monkeypatch, quick):
     run, config = configure("digits", tmp_path / "run", changes=[*SLOW[1::2]])
     monkeypatch.setattr(fixing, "_adopt", lambda run: 1 / 0)

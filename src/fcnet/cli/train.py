@@ -119,7 +119,7 @@ def train(
     from fcnet.cli.notes import terminal
     from fcnet.doctor.fixing import TRIALS
     from fcnet.experiments.configure import configure
-    from fcnet.experiments.fix import check_fixable, fix
+    from fcnet.experiments.fix import check_fixable, fix, with_remedies
     from fcnet.experiments.folder import CHECKPOINT, claimed
     from fcnet.experiments.members import counted, train_members
     from fcnet.experiments.run import check_run, is_begun
@@ -135,6 +135,7 @@ def train(
     if fixes:
         _check_fix(logs, doctor=doctor)
         check_fixable(config)
+        config = with_remedies(run, config) if resume else config
     elif fix_trials:
         raise SettingError("--fix-trials is for --fix: add that.")
     finished = check_run(run, config, force=force, resume=resume) and not fixes

@@ -72,6 +72,7 @@ HIDES = {
         *("learning-rate-too-high", "learning-rate-too-low", "stopped-early", "batch-too-large"),
         *("over-regularised", "under-capacity", "below-baseline"),
     ),
+    "symmetric-init": ("over-regularised", "under-capacity"),
     "label-shift": ("one-class-predicted", "below-baseline"),
 }
 """An error, and codes that say nothing beside it: where there is nothing to learn no curve can fall, for one."""

@@ -10,6 +10,7 @@ from fcnet.doctor.reference import Reference
 from fcnet.training.paired import Difference
 
 WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
+BY_HEART, KNOWN_GAP = 0.99, 0.2
 NO_GAP, LEAST_GAIN = 0.05, 0.03
 SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
@@ -43,7 +44,8 @@ def _over_fitting(course: Course, settings: Mapping[str, Any]) -> Iterator[Findi
     curve, gap = course.curve, course.curve.gap
     if gap is None or gap < GAP or gap < 4 * curve.gap_noise or curve.end > 0.8:
         return
-    if curve.val_rise < RISE and gap < WIDE_GAP:
+    by_heart = course.has_learnt > BY_HEART and gap >= KNOWN_GAP
+    if curve.val_rise < RISE and gap < WIDE_GAP and not by_heart:
         return
     train, val = curve.last("train"), curve.last("val")
     score = "R²" if curve.score == "r2" else "accuracy"
@@ -72,7 +74,7 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
     large = course.began_large or (course.input_size or 0) > LARGE_INPUTS  # dropout of large scores adds much
     if not collapsed and (extra < PENALISED or kept or large):
         return
-    if shrunk is None and not (curve.has_settled and course.first_loss < LARGE_FIRST_LOSS):
+    if not collapsed and (not curve.has_settled or (shrunk is None and course.first_loss > LARGE_FIRST_LOSS)):
         return  # the mean loss of an epoch is above that at its end while it falls
     found = reference()
     if found is not None and found.n_hidden < min(FEW_UNITS, found.n_outputs):

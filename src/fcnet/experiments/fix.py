@@ -68,8 +68,7 @@ def fix(run: Path, config: Config, *, trials: int = TRIALS, **options: Unpack[Tr
     if log and log[-1].kept and (run / ATTEMPT / METRICS_FILE).exists():  # killed while it was moved
         _adopt(run)
         config = Config.read(run)
-    for done in (each for each in log if each.kept):  # so that the command of the first training goes on, too
-        config = replace(config, settings=with_changes(config.settings, list(done.settings.items()), "The remedy"))
+    config = with_remedies(run, config) if resume else config
     check_run(run, config, force=force, resume=resume)
     data = config.load(options.get("data_dir"), n_test=0)
     config.check_data(data)
@@ -88,6 +87,14 @@ def fix(run: Path, config: Config, *, trials: int = TRIALS, **options: Unpack[Tr
         if error is not None and kept is first:
             raise error
         return read_metrics(run)
+
+
+def with_remedies(run: Path, config: Config) -> Config:
+    """Return a configuration with the remedies that a run has kept, so that the command of its first training goes on, too."""
+    for done in read_fixes(run / FIXES):
+        if done.kept:
+            config = replace(config, settings=with_changes(config.settings, list(done.settings.items()), "The remedy"))
+    return config
 
 
 def check_fixable(config: Config) -> None:
