@@ -244,6 +244,7 @@ def test_calm_steps_that_killed_units_are_too_long(step, n_dead_before, n_dead, 
 
     row = {"loss": 1.0, "learning_rate": 0.1}
     curve = SimpleNamespace(
+        gap=None,
         history=[row] * 4,
         batches=(np.ones(40),),
         scale=1.0,

@@ -207,7 +207,7 @@ def test_a_training_that_diverges_is_mended(tmp_path, quick):
     fcnet("train", "digits", "--fix", "--out", run, *SOUND, "--set", "learning_rate=1e4")
     [fix, *_] = read_fixes(run / "fixes.json")
     assert (fix.before, fix.kept, fix.why) == (None, True, "it no longer diverges")
-    assert read_metrics(run)["val_accuracy"] == fix.after > 0.8
+    assert read_metrics(run)["val_accuracy"] >= fix.after > 0.8
     assert not (run / "status.json").exists()
 
 

@@ -119,7 +119,7 @@ def train(
     from fcnet.cli.notes import terminal
     from fcnet.doctor.fixing import TRIALS
     from fcnet.experiments.configure import configure
-    from fcnet.experiments.fix import check_fixable, fix, with_remedies
+    from fcnet.experiments.fix import fix, with_remedies
     from fcnet.experiments.folder import CHECKPOINT, claimed
     from fcnet.experiments.members import counted, train_members
     from fcnet.experiments.run import check_run, is_begun
@@ -133,8 +133,7 @@ def train(
     changes = changes if metric is None else [*changes, _monitor(metric)]
     run, config = configure(dataset, out, resume=resume, changes=changes, verify=not no_verify, **settings)
     if fixes:
-        _check_fix(logs, doctor=doctor)
-        check_fixable(config)
+        _check_fix(config, logs, doctor=doctor)
         config = with_remedies(run, config) if resume else config
     elif fix_trials:
         raise SettingError("--fix-trials is for --fix: add that.")
@@ -176,7 +175,10 @@ def train(
     _show(run, metrics, report, fixes=fixes, as_json=as_json)
 
 
-def _check_fix(logs: Sequence[str], *, doctor: bool) -> None:
+def _check_fix(config: "Config", logs: Sequence[str], *, doctor: bool) -> None:
+    from fcnet.experiments.fix import check_fixable
+
+    check_fixable(config)
     if logs or not doctor:
         raise SettingError(f"--fix has several trainings, with the doctor: leave out {'--log' if logs else '--no-doctor'}.")
 
