@@ -12,7 +12,7 @@ from fcnet.doctor.finding import Finding
 SWING, PEAK, MUCH_LEFT = 0.05, 3.0, 0.3
 LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
 HUGE_STEPS, KILLED = 0.1, 0.5  # of the size of weights, and of the units of a layer
-STRAIGHT, LEARNT, ALL_LEARNT = 0.35, 0.85, 0.95
+STRAIGHT, LEARNT, NEARLY, ALL_LEARNT = 0.35, 0.85, 0.9, 0.95
 APART = 0.05  # of training and validation
 FEW_STEPS, FEWEST_STEPS, TWO_EPOCHS, IMPATIENT = 200, 50, 2, 3
 FEW_BATCHES, MOVED, NOTHING = 10, 0.5, 0.1
@@ -176,7 +176,7 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
             settings={"patience": 10},
         )
         return
-    if curve.gap is not None and curve.gap > max(APART, 4 * curve.gap_noise):
+    if course.has_learnt > NEARLY or (curve.gap is not None and curve.gap > max(APART, 4 * curve.gap_noise)):
         return  # more epochs would bring the training rows alone
     is_short = n <= TWO_EPOCHS and course.n_iterations < FEW_STEPS and course.has_learnt < LEARNT
     if not ((late >= FALLING and improves) or is_short) or (course.has_learnt < 0.05 and not brief):
