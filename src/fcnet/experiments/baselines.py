@@ -125,9 +125,10 @@ def warnings_of(
 ) -> list[str]:
     """Return sentences that say where a network is not better than baselines by more than chance, paired over rows.
 
-    Losses are judged by `fcnet.training.gain.is_better`, and accuracies by McNemar's test, of as many rows as losses need.
-    What has all rows right, as the network has, is not compared. Nor are accuracies where the network has a threshold other
-    than one half, which may have been chosen for another metric, or where rows have `weights` (n,) by their classes.
+    Losses are judged by `fcnet.training.gain.is_better`, and accuracies by McNemar's test, of as many rows as losses need;
+    where the loss is better, the accuracy may be so by chance. What has all rows right, as the network has, is not compared.
+    Nor are accuracies where the network has a threshold other than one half, which may have been chosen for another metric, or
+    where rows have `weights` (n,) by their classes.
     """
     said, rows, is_few = [], f"on the {len(y):,} {PARTS[part]} rows", len(y) < FEW
     metric = METRICS["loss"] if loss.has_labels else get_metric(BY_LOSS.get(loss.name, AUTO), loss)
@@ -149,7 +150,13 @@ def warnings_of(
         and loss.threshold == HALF
         and weights is None
         and len(y) >= FEWEST_TO_JUDGE_BY
-        and (less := [name for name, each in others.items() if not _is_more_often_right(predicted, each, y)])
+        and (
+            less := [
+                name
+                for name, each in others.items()
+                if not _is_more_often_right(predicted, each, y, or_by_chance=name not in weak)
+            ]
+        )
     ):
         better = ", though its log-loss is" if not {*weak} & {*less} else ""
         said.append(f"Its accuracy {rows}, {_no_better(METRICS['accuracy'], loss, logits, others, y, less)}{better}.")
@@ -159,10 +166,10 @@ def warnings_of(
     return said
 
 
-def _is_more_often_right(predicted: Array, than: Array, y: Array) -> bool:
-    """Return whether classes are predicted better than by other logits, by more than chance."""
+def _is_more_often_right(predicted: Array, than: Array, y: Array, *, or_by_chance: bool) -> bool:
+    """Return whether classes are predicted better than by other logits, by more than chance if that is not enough."""
     found = over_rows(than.argmax(axis=1) == y, predicted == y)
-    return found.gain > 0 and found.is_decided
+    return found.gain > 0 and (or_by_chance or found.is_decided)
 
 
 def _no_better(
