@@ -5,12 +5,20 @@ from typing import Any
 
 from fcnet.doctor.course import Course
 from fcnet.doctor.finding import Finding
-from fcnet.doctor.rate_rules import ALL_LEARNT, FEW_BATCHES, LARGE_FIRST_LOSS, LARGE_INPUTS, MOVED, NOTHING, few_steps
+from fcnet.doctor.rate_rules import (
+    ALL_LEARNT,
+    FEW_BATCHES,
+    FEWEST_STEPS,
+    LARGE_FIRST_LOSS,
+    LARGE_INPUTS,
+    MOVED,
+    NOTHING,
+    few_steps,
+)
 from fcnet.doctor.reference import Reference
 from fcnet.training.paired import Difference
 
 WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
-BY_HEART, KNOWN_GAP = 0.99, 0.2
 NO_GAP, LEAST_GAIN = 0.05, 0.03
 SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
@@ -44,8 +52,7 @@ def _over_fitting(course: Course, settings: Mapping[str, Any]) -> Iterator[Findi
     curve, gap = course.curve, course.curve.gap
     if gap is None or gap < GAP or gap < 4 * curve.gap_noise or curve.end > 0.8:
         return
-    by_heart = course.has_learnt > BY_HEART and gap >= KNOWN_GAP
-    if curve.val_rise < RISE and gap < WIDE_GAP and not by_heart:
+    if curve.val_rise < RISE and gap < WIDE_GAP:
         return
     train, val = curve.last("train"), curve.last("val")
     score = "R²" if curve.score == "r2" else "accuracy"
@@ -74,8 +81,11 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
     large = course.began_large or (course.input_size or 0) > LARGE_INPUTS  # dropout of large scores adds much
     if not collapsed and (extra < PENALISED or kept or large):
         return
-    if not collapsed and (not curve.has_settled or (shrunk is None and course.first_loss > LARGE_FIRST_LOSS)):
-        return  # the mean loss of an epoch is above that at its end while it falls
+    # The mean loss of an epoch is above that at its end while it falls, and looks tell that from a penalty but in few steps.
+    brief = len(curve.history) <= FEW_EPOCHS or course.n_iterations < FEWEST_STEPS
+    unknown = shrunk is None and not (curve.has_settled and course.first_loss < LARGE_FIRST_LOSS)
+    if not collapsed and (brief or unknown):
+        return
     found = reference()
     if found is not None and found.n_hidden < min(FEW_UNITS, found.n_outputs):
         return  # so few units hold it back themselves
