@@ -52,6 +52,20 @@ def test_no_better_than_a_linear_model(name: str) -> None:
     assert found.evidence["baseline"] == "a linear model"
 
 
+def test_units_that_are_dead_from_the_start() -> None:
+    one = program("digits")
+    network = one.make()
+    network.params["b1"][...] = -20
+    assert alarms(diagnose(network, one.X, one.y)) == ["dead-units"]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_layers_that_leave_nothing_are_named_before_what_comes_of_them() -> None:
+    one = program("digits")
+    deep = MLPClassifier([50] * 8, activation="logistic", max_iter=20, random_state=0).fit(one.X, one.y)
+    assert diagnose(deep, one.X, one.y, one.X_val, one.y_val)[0].code == "vanishing-gradient"
+
+
 def test_probabilities_that_are_too_high() -> None:
     one = program("clusters")
     network = trained(one)

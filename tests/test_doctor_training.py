@@ -265,6 +265,14 @@ def test_a_rare_class_makes_losses_of_few_rows_swing_and_not_those_of_epochs(see
     assert "learning-rate-too-high" not in codes(examined(data, [32], update="adam", learning_rate=1e-3, epochs=6))
 
 
+def test_fewer_units_than_classes_are_too_few_whatever_is_left_to_learn():
+    rng = np.random.default_rng(0)
+    centres, cluster = 2 * rng.normal(size=(16, 12)), rng.integers(16, size=2000)
+    X, y = (centres[cluster] + rng.normal(size=(2000, 12))).astype(np.float32), cluster % 4
+    data = X[:1500], y[:1500], X[1500:], y[1500:]
+    assert codes(examined(data, [2], update="adam", learning_rate=1e-3, epochs=40))[0] == "under-capacity"
+
+
 def test_validation_targets_may_be_a_column_or_not(sets):
     X, y, X_val, y_val = sets["friedman"]
     found = []

@@ -19,7 +19,7 @@ from fcnet.doctor.reference import Reference
 from fcnet.training.paired import Difference
 
 WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
-NO_GAP, LEAST_GAIN = 0.05, 0.03
+NO_GAP, OF_WHAT_IS_MISSING, LEAST_GAIN = 0.05, 0.15, 0.03
 SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
 SURE, PROBABLE = 0.01, 0.05
@@ -117,8 +117,8 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
 
 def _may_be_too_small(course: Course) -> bool:
     """Return whether training and validation are equally far from perfect, after epochs enough to say so."""
-    gap = course.curve.gap
-    near = gap is None or gap <= max(NO_GAP, 2 * course.curve.gap_noise)
+    gap, train = course.curve.gap, course.curve.last("train")
+    near = gap is None or train is None or gap <= max(NO_GAP, 2 * course.curve.gap_noise, OF_WHAT_IS_MISSING * (1 - train))
     has_tried = course.has_learnt > NOTHING or (course.moved or 0) > MOVED
     return near and has_tried and course.has_learnt < ALL_LEARNT and len(course.curve.history) > FEW_EPOCHS
 
@@ -141,7 +141,8 @@ def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any]
         return
     if not _better(reference.wide_less_refit, PROBABLE) or _can_hold_the_rows(reference):
         return
-    if not (is_finished and course.curve.has_settled) and reference.n_hidden * NARROW > reference.n_inputs:
+    is_narrow = reference.n_hidden * NARROW <= reference.n_inputs or reference.n_hidden < min(FEW_UNITS, reference.n_outputs)
+    if not (is_finished and course.curve.has_settled) and not is_narrow:
         return  # units that have not been trained say little, unless they are very few
     gap = course.curve.gap
     sizes = [int(size) for size in settings.get("hidden_sizes", ())]

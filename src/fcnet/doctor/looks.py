@@ -72,14 +72,14 @@ def look(state: TrainingState, before: Sequence[Array], probe: Any) -> Look:
         gradients,
         weights,
         weights / np.sqrt([shape[-1] for shape in shapes]),
-        *_stuck(network, probe),
+        *stuck_units(network, probe),
     )
 
 
 def look_at_end(last: Look, network: Any, probe: Any, iteration: int) -> Look:
     """Return a look at a trained network, with the updates and the gradients of the last look there was."""
     weights = _norms(sample(network), [network.params[name].shape for name in weight_names(network)])
-    dead, flat = _stuck(network, probe)
+    dead, flat = stuck_units(network, probe)
     return replace(last, iteration=iteration, weights=weights, dead=dead, flat=flat)
 
 
@@ -136,7 +136,7 @@ def _norms(samples: Sequence[Array], shapes: Sequence[tuple[int, ...]]) -> Array
         return np.sqrt(sums)  # a dot product copies nothing
 
 
-def _stuck(network: Any, probe: Any) -> tuple[list[Array], Array]:
+def stuck_units(network: Any, probe: Any) -> tuple[list[Array], Array]:
     """Return which units of each hidden layer are 0 for all rows, and what share of its values is at flat ends."""
     kind, outputs = str(activation_name(getattr(network, "activation", ""))), hidden_outputs(network, probe)
     dead = [np.asarray((out <= 0).all(axis=0)) if kind == "relu" else np.zeros(out.shape[1], bool) for out in outputs]

@@ -15,7 +15,8 @@ from fcnet.doctor.judge import judge
 from fcnet.doctor.prediction_checks import OF_BASELINES, beside, prediction_findings
 from fcnet.doctor.preflight import looked_at
 from fcnet.doctor.reference import reference
-from fcnet.doctor.rows import Rows
+from fcnet.doctor.rows import Rows, some
+from fcnet.doctor.unit_rules import stuck_findings
 from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
@@ -53,6 +54,9 @@ def network_findings(
     predicted = beside(judged, prediction_findings(network, rows, np.random.default_rng(0)))
     failed = any(each.code in OF_BASELINES for each in predicted)  # and then what kept it from learning is more than a note
     notes = () if has_curve or failed else ("stopped-early", "batch-too-large")
+    if failed:
+        few = network.check_data(*some(rows.X, rows.y, np.random.default_rng(0), network_checks.ROWS))[0]
+        found += stuck_findings(network, few)
     return [*found, *(replace(each, severity="note") if each.code in notes else each for each in judged), *predicted]
 
 

@@ -6,12 +6,16 @@ import numpy as np
 
 from fcnet.doctor.course import TINY_GAIN, Course, layer_words
 from fcnet.doctor.finding import Finding
+from fcnet.doctor.looks import stuck_units
+from fcnet.doctor.signals import spreads
+from fcnet.nn.network import FullyConnectedNet
+from fcnet.types import Array
 
 DEAD, ALL_DEAD = 0.5, 0.9
 FLAT, ALL_FLAT = 0.65, 0.9
 WINDOW = 3  # looks at the end in which a dead unit is never active
 VANISHED, NOT_LEARNT = 5e-3, 0.3
-EXPLODED = 30.0
+EXPLODED, NOTHING_LEFT = 30.0, 3e-3
 SHRUNK = 0.5  # what a penalty leaves of the weights
 
 
@@ -24,6 +28,47 @@ def unit_findings(course: Course) -> Iterator[Finding]:
     if not stuck:
         yield from _vanishing(course)
     yield from _exploding(course)
+
+
+def stuck_findings(network: FullyConnectedNet, X: Array) -> Iterator[Finding]:
+    """Yield whether units of a network are dead or saturated for rows (n, n_inputs), or the last ones say nothing of them."""
+    dead, flat = stuck_units(network, X)
+    shares = np.array([float(units.mean()) for units in dead])
+    spread = [after for _, after in spreads(network, X)]
+    if len(shares) and shares.max() >= DEAD:
+        worst = int(shares.argmax())
+        yield Finding(
+            code="dead-units",
+            severity="error" if shares[worst] >= ALL_DEAD else "warning",
+            message=f"{int(dead[worst].sum())} of the {len(dead[worst])} units of {layer_words(worst, len(shares))} are 0 for "
+            f"all {len(X):,} rows that were looked at.",
+            evidence={"share_of_layers": shares.tolist()},
+            remedy="Begin with biases of 0 and weight_init = he, take a smaller learning_rate, or activation = leaky_relu.",
+            settings={"activation": "leaky_relu"},
+            alternatives=[{"weight_init": "he"}],
+        )
+    elif len(flat) and flat.max() >= FLAT:
+        worst = int(flat.argmax())
+        yield Finding(
+            code="saturated-units",
+            severity="warning",
+            message=f"{flat[worst]:.0%} of the values of {layer_words(worst, len(flat))} are at flat ends of its activation, "
+            "where there is next to no gradient.",
+            evidence={"share_of_layers": flat.tolist()},
+            remedy="Take smaller initial weights, as weight_init = glorot, and scale the inputs.",
+            settings={"weight_init": "glorot"},
+            alternatives=[{"scaling": "standard"}],
+        )
+    elif len(spread) > 1 and spread[-1] < NOTHING_LEFT:
+        yield Finding(
+            code="vanishing-gradient",
+            severity="warning",
+            message=f"Hardly anything of the inputs is left in the last hidden layer: what comes to its activation spreads by "
+            f"{spread[-1]:.2g} over rows.",
+            evidence={"spreads": spread},
+            remedy="Take normalisation = layer, activation = relu, or fewer hidden layers.",
+            settings={"activation": "relu", "normalisation": "layer"},
+        )
 
 
 def _dead(course: Course) -> Iterator[Finding]:
