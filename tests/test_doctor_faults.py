@@ -240,6 +240,14 @@ def test_targets_of_a_regression_that_are_not_scaled() -> None:
     assert (found.code, found.evidence["part"]) == ("unscaled-data", "targets")
 
 
+def test_inputs_and_targets_that_are_not_scaled_are_both_named() -> None:
+    one = program("friedman")
+    found = preflight(one.make(), 100 * one.X, 1000 + 50 * one.y)
+    (both,) = [each for each in found if each.code == "unscaled-data"]
+    assert "The inputs are not scaled" in both.message
+    assert "The targets are not scaled" in both.message
+
+
 def test_nothing_but_wrong_rows() -> None:
     found = preflight(FullyConnectedNet([2, 3, 2], engine="numpy"), np.full((5, 2), np.nan), np.zeros(5, int))
     assert codes(found) == ["not-finite-data"]

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 import numpy as np
+from msgspec.structs import replace
 
 from fcnet.doctor.finding import Finding
 from fcnet.doctor.rows import Rows
@@ -27,10 +28,20 @@ def scales(rows: Rows, rng: np.random.Generator, judged: Collection[str], reach:
     Where all inputs are large, or small, and the first weights of a network make up for that, it is a note: `reach` is how far
     what comes to the first activation then spreads.
     """
+    found: list[Finding] = []
     if "inputs" in judged and rows.n_numbers and rows.X.shape[0] > 1:
-        yield from _inputs(rows, rows.sample(rng).X[:, : rows.n_numbers].astype(np.float64), reach)
+        found += _inputs(rows, rows.sample(rng).X[:, : rows.n_numbers].astype(np.float64), reach)
     if "targets" in judged and not rows.loss.has_labels and rows.loss.name != "poisson" and len(rows.y) > 1:
-        yield from _targets(rows.y.astype(np.float64))
+        found += _targets(rows.y.astype(np.float64))
+    if len(found) == 2:  # of a code one finding is shown
+        inputs, targets = found
+        both = {name: f"{getattr(inputs, name)} {getattr(targets, name)}" for name in ("message", "remedy")}
+        found = [
+            replace(
+                inputs, severity="warning", evidence=inputs.evidence | targets.evidence | {"part": "inputs and targets"}, **both
+            )
+        ]
+    yield from found
 
 
 def _inputs(rows: Rows, X: Array, reach: float | None) -> Iterator[Finding]:
