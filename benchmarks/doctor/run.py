@@ -87,12 +87,14 @@ class _Here:
         pass
 
 
-def counted(part: str, jobs: list[Job]) -> tuple[list[Job], str]:
-    """Return the programs that count, and a sentence on how many do not and why."""
+def counted(part: str, jobs: list[Job], beyond: int = 0) -> tuple[list[Job], str]:
+    """Return the programs that count, and a sentence on how many do not and why, beyond the first so many sets."""
     there = {name: row for (name,), row in read(RUNS / f"{part}-harm.jsonl", "name").items()}
     sound = [job for job in jobs if isinstance(job, Program) and job.name in there]
     faulty = [job for job in jobs if isinstance(job, Case) and job.name in there]
     known = best([there[job.name] for job in sound])
+    before = {job.name for job in jobs_of(part, beyond)} if beyond else set[str]()
+    sound, faulty = ([job for job in each if job.name not in before] for each in (sound, faulty))
 
     def is_good(job: Job) -> bool:
         row, of_set = there[job.name], known.get(problem_of(job))
@@ -113,11 +115,11 @@ def _is_fault(case: Case, row: dict[str, Any]) -> bool:
     return row["harms"] and all(shows(code, row["faulty"], row["linear"]) for code in case.codes)
 
 
-def report(part: str, jobs: list[Job], tools: list[str], codes: bool, single: bool) -> None:
+def report(part: str, jobs: list[Job], beyond: int, tools: list[str], codes: bool, single: bool) -> None:
     """Print the figures of what is there."""
     if single:
         summary_only(part)
-    chosen, words = counted(part, jobs)
+    chosen, words = counted(part, jobs, beyond)
     there = read(RUNS / f"{part}-findings.jsonl", "name", "tool")
     trained = read(RUNS / f"{part}-harm.jsonl", "name")  # without what records for the tools
     for (name, _), row in there.items():
@@ -143,6 +145,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=("harm", "find", "report"), nargs="+", default=["harm", "find", "report"])
     parser.add_argument("--tools", choices=TOOLS, nargs="+", default=list(TOOLS), metavar="TOOL", help=", ".join(TOOLS))
     parser.add_argument("--copies", type=int, default=2, help="sets of programs, each with every family and dose")
+    parser.add_argument("--beyond", type=int, default=0, metavar="N", help="leave the first N sets out, as read before")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--most", type=int, metavar="N", help="stop after N programs, to go on later")
     parser.add_argument("--again", action="store_true", help="ask the tools of all programs once more")
@@ -164,10 +167,13 @@ def main(words: list[str] | None = None) -> None:
         do(harms, [(job,) for job in jobs if (job.name,) not in there][: options.most], measure, options.jobs, part)
     if "find" in options.only:
         rows = {} if options.again else read(findings, "name", "tool")
-        left = [(job, [tool for tool in options.tools if (job.name, tool) not in rows]) for job in counted(part, jobs)[0]]
+        left = [
+            (job, [tool for tool in options.tools if (job.name, tool) not in rows])
+            for job in counted(part, jobs, options.beyond)[0]
+        ]
         do(findings, [each for each in left if each[1]][: options.most], ask, options.jobs, part)
     if "report" in options.only:
-        report(part, jobs, options.tools, options.codes, options.misses)
+        report(part, jobs, options.beyond, options.tools, options.codes, options.misses)
 
 
 if __name__ == "__main__":
