@@ -35,9 +35,10 @@ def prediction_findings(network: FullyConnectedNet, rows: Rows, rng: np.random.G
     if few.y_val is None or len(few.y_val) < FEWEST_ROWS:
         return
     X_val, y_val = network.check_data(few.X_val, few.y_val)
-    logits = network.logits_of(X_val).copy()
+    logits = network.logits_of(X_val).astype(np.float64)  # squares of large values are too large for float32
     if not np.isfinite(logits).all():
         return
+    y_val = y_val if rows.loss.one_label else y_val.astype(np.float64)
     baselines = list(_baselines(network, few, logits, y_val, part))
     yield from baselines
     if rows.loss.one_label:
