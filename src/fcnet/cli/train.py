@@ -119,7 +119,7 @@ def train(
     from fcnet.cli.notes import terminal
     from fcnet.doctor.fixing import TRIALS
     from fcnet.experiments.configure import configure
-    from fcnet.experiments.fix import fix, with_remedies
+    from fcnet.experiments.fix import fix
     from fcnet.experiments.folder import CHECKPOINT, claimed
     from fcnet.experiments.members import counted, train_members
     from fcnet.experiments.run import check_run, is_begun
@@ -133,11 +133,12 @@ def train(
     changes = changes if metric is None else [*changes, _monitor(metric)]
     run, config = configure(dataset, out, resume=resume, changes=changes, verify=not no_verify, **settings)
     if fixes:
-        _check_fix(config, logs, doctor=doctor)
-        config = with_remedies(run, config) if resume else config
+        config = _to_fix(run, config, logs, doctor=doctor, resume=resume)
     elif fix_trials:
         raise SettingError("--fix-trials is for --fix: add that.")
-    finished = check_run(run, config, force=force, resume=resume) and not fixes
+    config.settings.check(config.engine)
+    # Without --out the name is a proposal, which another run may take at this moment: `claimed` finds one that is free.
+    finished = out is not None and check_run(run, config, force=force, resume=resume) and not fixes
     is_counted = finished or fixes or (resume and is_begun(run, config))
     with nullcontext(run) if out else claimed(run) as run:
         loggers = [] if finished else run_loggers(logs, run, config)
@@ -175,12 +176,14 @@ def train(
     _show(run, metrics, report, fixes=fixes, as_json=as_json)
 
 
-def _check_fix(config: "Config", logs: Sequence[str], *, doctor: bool) -> None:
-    from fcnet.experiments.fix import check_fixable
+def _to_fix(run: Path, config: "Config", logs: Sequence[str], *, doctor: bool, resume: bool) -> "Config":
+    """Return a configuration that can be mended, with the remedies that a run to go on with has kept."""
+    from fcnet.experiments.fix import check_fixable, with_remedies
 
     check_fixable(config)
     if logs or not doctor:
         raise SettingError(f"--fix has several trainings, with the doctor: leave out {'--log' if logs else '--no-doctor'}.")
+    return with_remedies(run, config) if resume else config
 
 
 def _stopped(run: Path, config: "Config", fix: str, data_dir: str | None) -> str:
