@@ -48,7 +48,12 @@ class Attendance:
         self.others: list[Finding] = []
 
     def look_at(self, job: Job, trained: Trained, metrics: dict[str, Any]) -> None:
-        """Look at what a network predicts for the validation rows, and at what its metrics say already."""
+        """Look at what a network predicts for the validation rows, and at what its metrics say already.
+
+        One whose weights were solved for is right for the mean over mirror images alone, and is not looked at.
+        """
+        if not job.recipe.training.needs_network:
+            return
         network, data, sizes = trained.model.network, job.data, job.prepared.preprocessor.category_sizes
         X, n = job.prepared.rows[: len(data.y_train)], network.n_classes
         rows = Rows(X, data.y_train, network.loss, n, job.X_val, data.y_val, X.shape[1] - len(sizes))

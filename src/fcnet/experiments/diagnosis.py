@@ -116,7 +116,7 @@ def diagnose_run(run: Path, data_dir: str | None = None, *, data: Dataset | None
         if not any(each.code in OF_COURSES for each in before) or looks_of(run):  # else the doctor saw what is lost by now
             found += course_findings(run, config, data, rows, preprocessor, model)
         kind = read_state(run).kind
-        if model is not None and len(model.members) == 1 and kind != "diverged":
+        if model is not None and len(model.members) == 1 and kind != "diverged" and config.settings.training.needs_network:
             metrics = read_metrics(run) if kind == "finished" else {}
             predicted = of_predictions(model.network, rows, metrics, config.seed)
             found += beside((each for each in [*found, *before] if each.code in OF_COURSES), predicted)
