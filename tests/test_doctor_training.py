@@ -61,7 +61,7 @@ def examined(data, hidden, network=None, bias=0.0, rows=None, validation=True, *
 
 
 def codes(doctor):
-    return [finding.code for finding in doctor.findings]
+    return [finding.code for finding in doctor.findings if finding.severity != "note"]
 
 
 LOGISTIC = {"activation": "logistic", "weight_init": "glorot"}

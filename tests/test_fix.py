@@ -78,6 +78,15 @@ def test_a_remedy_that_was_put_back_is_tried_again_after_another_was_kept():
     assert kept is not second
 
 
+def test_more_epochs_are_tried_by_a_note_once_something_was_mended():
+    more = finding("stopped-early", "note", epochs=40)
+    first = trial(100, finding("learning-rate-too-low", "error", learning_rate=0.1), more)
+    better = trial(150, more)
+    _, log = mended(first, {"{'learning_rate': 0.1}": better, "{'epochs': 40}": trial(190)})
+    assert [fix.code for fix in log] == ["learning-rate-too-low", "stopped-early"]
+    assert mended(trial(100, more), {})[1] == []
+
+
 def test_no_more_remedies_are_tried_than_asked_for():
     first = trial(100, finding(dropout=0.5), finding(dropout=0.3), finding(dropout=0.1))
     outcomes = {f"{{'dropout': {share}}}": trial(100) for share in (0.5, 0.3, 0.1)}

@@ -111,15 +111,18 @@ def in_words(settings: Mapping[str, Any]) -> str:
 
 
 def next_remedy(
-    findings: Iterable[Finding], tried: Iterable[dict[str, Any]], monitor: str
+    findings: Iterable[Finding], tried: Iterable[dict[str, Any]], monitor: str, *, is_mended: bool = False
 ) -> tuple[Finding, dict[str, Any]] | None:
     """Return the first error or warning with a remedy that has not been tried, and its settings.
+
+    Where something was mended, the epochs were chosen for what is no more: then a note that more of them may help counts, too.
 
     A metric that a remedy brings gives way to one that was chosen: the `monitor`, where it is not "auto".
     """
     known = list(tried)
     for finding in findings:
-        for remedy in finding.remedies if finding.severity != "note" else []:
+        counts = finding.severity != "note" or (is_mended and finding.code == "stopped-early")
+        for remedy in finding.remedies if counts else []:
             settings = {name: value for name, value in remedy.items() if monitor == AUTO or name != "monitor"}
             if settings and plain_settings(settings) not in known:
                 return finding, settings
@@ -163,7 +166,7 @@ def mend(
     tried = [fix.settings for fix in fixes[last:]]  # since one was kept
     while len(fixes) < trials:
         findings = kept.diagnose() if findings is None else findings
-        found = next_remedy(findings, tried, kept.monitor)
+        found = next_remedy(findings, tried, kept.monitor, is_mended=any(fix.kept for fix in fixes))
         if found is None:
             break
         finding, settings = found

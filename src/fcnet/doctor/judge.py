@@ -35,7 +35,7 @@ def judge(course: Course, reference: References = lambda: None, settings: Mappin
         return in_order(held_back)
     found = _causes(of_rate, of_units)
     if is_over and all(finding.code in UNFINISHED for finding in found):
-        found += fit_findings(course, reference, settings, is_finished=not found)
+        found += fit_findings(course, reference, settings, is_finished=all(each.severity == "note" for each in found))
     return in_order(found)
 
 

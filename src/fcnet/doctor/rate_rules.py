@@ -12,6 +12,7 @@ from fcnet.doctor.finding import Finding
 SWING, PEAK, MUCH_LEFT = 0.05, 3.0, 0.3
 LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
 HUGE_STEPS, KILLED = 0.1, 0.5  # of the size of weights, and of the units of a layer
+SLOWLY = 0.02  # share of the fall in the second half, of what more epochs may still make better
 STRAIGHT, LEARNT, NEARLY, ALL_LEARNT = 0.35, 0.85, 0.9, 0.95
 APART = 0.08  # of training and validation
 FEW_STEPS, FEWEST_STEPS, TWO_EPOCHS, IMPATIENT = 200, 50, 2, 3
@@ -179,14 +180,18 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
     if course.has_learnt > NEARLY or (curve.gap is not None and curve.gap > max(APART, 4 * curve.gap_noise)):
         return  # more epochs would bring the training rows alone
     is_short = n <= TWO_EPOCHS and course.n_iterations < FEW_STEPS and course.has_learnt < LEARNT
-    if not ((late >= FALLING and improves) or is_short) or (course.has_learnt < 0.05 and not brief):
+    falls = late >= FALLING and improves
+    slowly = late >= SLOWLY and improves and course.looks
+    if not (falls or slowly or is_short) or (course.has_learnt < 0.05 and not brief):
         return
     if course.per_epoch <= FEW_BATCHES and n > 1:
+        if not (falls or is_short):
+            return
         yield few_steps(course, f"the loss is still falling, at {curve.end:.0%} of that of chance", evidence)
     else:
         yield Finding(
             code="stopped-early",
-            severity="warning",
+            severity="warning" if falls or is_short else "note",
             message=f"After {n} epoch{'s' * (n > 1)} the loss is still falling, at {curve.end:.0%} of that of chance.",
             evidence=evidence,
             remedy=f"Train for more epochs: try epochs = {4 * n}.",
