@@ -33,6 +33,7 @@ def estimator_findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> li
         targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
         scaled = {"inputs": thing.scale_inputs, "targets": getattr(thing, "scale_target", True)}
         judged = [name for name in SCALES if not scaled[name]]
+        weighs = getattr(thing, "class_weight", None) is not None
         found = network_findings(
             thing.network_,
             *_alternating(read, targets),
@@ -41,11 +42,10 @@ def estimator_findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> li
             names=getattr(thing, "feature_names_in_", ()),
             history=thing.history_,
             has_curve=any("val_loss" in row for row in thing.history_),
-            scaled=thing._scaled if getattr(thing, "class_weight", None) is None else None,
+            scaled=None if weighs else thing._scaled,
             settings=_penalties(thing),
         )
-        left_out = OF_EQUAL_ROWS if getattr(thing, "class_weight", None) is not None else ()
-        return [_in_its_words(finding, thing) for finding in found if finding.code not in left_out]
+        return [_in_its_words(finding, thing) for finding in found if not (weighs and finding.code in OF_EQUAL_ROWS)]
     if hasattr(thing, "coefs_") and hasattr(thing, "out_activation_"):
         targets = [_targets(thing, np.asarray(y)) for _, y in parts]
         found = network_findings(

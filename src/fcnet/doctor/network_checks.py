@@ -9,7 +9,7 @@ from fcnet.doctor.finding import Finding
 from fcnet.doctor.learning import constant_loss, learns_by_heart
 from fcnet.doctor.rows import Rows
 from fcnet.doctor.signals import probe_rows, spreads
-from fcnet.doctor.unit_rules import stuck_findings
+from fcnet.doctor.unit_rules import dead_at_once
 from fcnet.nn.gradcheck import gradient_check
 from fcnet.nn.layers import Affine
 from fcnet.nn.network import FullyConnectedNet
@@ -45,8 +45,7 @@ def network_findings(
     drawn = type(network)(**network.get_config() | {"weight_init": "he"})
     found = [*_symmetry(network), *_gradient(drawn, probe_rows(network, X)[:FEW_ROWS], y[:FEW_ROWS])]
     if begins:
-        dead = [each for each in stuck_findings(network, probe) if each.code == "dead-units"]
-        found += dead or _spread(network, probe)
+        found += dead_at_once(network, probe) or _spread(network, probe)
         is_sound = not found
         found += _initial_loss(network, X, probe, y, may_warn=is_scaled and is_sound)
         found += learns_by_heart(network, probe, y) if is_sound else []

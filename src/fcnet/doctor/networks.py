@@ -89,17 +89,14 @@ def _of_history(
         n_val, other = len(rows.y_val), network.check_data(rows.X_val, rows.y_val)
     chance = None if scaled is None else chance_of(network.loss, scaled(y), network.n_classes)
     curve = Curve(history, chance, n_val)
+    at_end: dict[str, float] = {}  # what the curve does not say, of the network that came of it
     if chance and any(settings.values()) and not len(curve.column("train_loss")) and curve.has_settled:
         # What the penalty adds shows beside the loss without it, which is relative as targets may have been scaled.
         own, its_chance = float(network.loss.value(network.logits(X), y)), chance_of(network.loss, y, network.n_classes)
-        last = {**history[-1], "train_loss": chance * own / its_chance} if its_chance else history[-1]
-        curve = Curve([*history[:-1], last], chance, n_val)
-    if other is not None and curve.gap is None and network.loss.one_label and history:
-        # The curve of scikit-learn's has no scores of validation rows; those at its end are known.
-        scores = {
-            f"{part}_accuracy": float((network.loss.predict(network.logits(rows_)).ravel() == labels).mean())
-            for part, rows_, labels in (("train", X, y), ("val", *other))
-        }
-        curve = Curve([*curve.history[:-1], {**curve.history[-1], **scores}], chance, n_val)
+        at_end |= {"train_loss": chance * own / its_chance} if its_chance else {}
+    if other is not None and curve.gap is None and network.loss.one_label:
+        parts = {"train_accuracy": (X, y), "val_accuracy": other}
+        at_end |= {name: network.loss.score(network.logits(part), labels) for name, (part, labels) in parts.items()}
+    curve = Curve([*history[:-1], {**history[-1], **at_end}], chance, n_val)
     known = {"hidden_sizes": network.layer_sizes[1:-1], **settings}
     return judge(Course(curve), lambda: None if other is None else reference(network, X, y, *other), known)

@@ -1,11 +1,12 @@
 """Hidden units that cannot learn, and gradients that do not reach them or grow out of bounds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from fcnet.doctor.course import TINY_GAIN, Course, layer_words
-from fcnet.doctor.finding import Finding
+from fcnet.doctor.finding import Finding, Severity
 from fcnet.doctor.looks import stuck_units
 from fcnet.doctor.signals import spreads
 from fcnet.nn.network import FullyConnectedNet
@@ -33,42 +34,28 @@ def unit_findings(course: Course) -> Iterator[Finding]:
 def stuck_findings(network: FullyConnectedNet, X: Array) -> Iterator[Finding]:
     """Yield whether units of a network are dead or saturated for rows (n, n_inputs), or the last ones say nothing of them."""
     dead, flat = stuck_units(network, X)
-    shares = np.array([float(units.mean()) for units in dead])
-    spread = [after for _, after in spreads(network, X)]
-    if len(shares) and shares.max() >= DEAD:
-        worst = int(shares.argmax())
-        yield Finding(
-            code="dead-units",
-            severity="error" if shares[worst] >= ALL_DEAD else "warning",
-            message=f"{int(dead[worst].sum())} of the {len(dead[worst])} units of {layer_words(worst, len(shares))} are 0 for "
-            f"all {len(X):,} rows that were looked at.",
-            evidence={"share_of_layers": shares.tolist()},
-            remedy="Begin with biases of 0 and weight_init = he, take a smaller learning_rate, or activation = leaky_relu.",
-            settings={"activation": "leaky_relu"},
-            alternatives=[{"weight_init": "he"}],
-        )
+    if found := _dead_for(dead, len(X)):
+        yield found
     elif len(flat) and flat.max() >= FLAT:
-        worst = int(flat.argmax())
-        yield Finding(
-            code="saturated-units",
-            severity="warning",
-            message=f"{flat[worst]:.0%} of the values of {layer_words(worst, len(flat))} are at flat ends of its activation, "
-            "where there is next to no gradient.",
-            evidence={"share_of_layers": flat.tolist()},
-            remedy="Take smaller initial weights, as weight_init = glorot, and scale the inputs.",
-            settings={"weight_init": "glorot"},
-            alternatives=[{"scaling": "standard"}],
-        )
-    elif len(spread) > 1 and spread[-1] < NOTHING_LEFT:
-        yield Finding(
-            code="vanishing-gradient",
-            severity="warning",
-            message=f"Hardly anything of the inputs is left in the last hidden layer: what comes to its activation spreads by "
-            f"{spread[-1]:.2g} over rows.",
-            evidence={"spreads": spread},
-            remedy="Take normalisation = layer, activation = relu, or fewer hidden layers.",
-            settings={"activation": "relu", "normalisation": "layer"},
-        )
+        yield _saturated_units(flat, "", "warning")
+    else:
+        spread = [after for _, after in spreads(network, X)]
+        if len(spread) > 1 and spread[-1] < NOTHING_LEFT:
+            said = "Hardly anything of the inputs is left in the last hidden layer: what comes to its activation spreads by"
+            yield _vanishing_gradient("warning", f"{said} {spread[-1]:.2g} over rows.", {"spreads": spread})
+
+
+def dead_at_once(network: FullyConnectedNet, X: Array) -> list[Finding]:
+    """Return whether units of a network are 0 for rows (n, n_inputs) before any step."""
+    found = _dead_for(stuck_units(network, X)[0], len(X))
+    return [found] if found else []
+
+
+def _dead_for(dead: Sequence[Array], n_rows: int) -> Finding | None:
+    shares = np.array([float(units.mean()) for units in dead])
+    if not len(shares) or shares.max() < DEAD:
+        return None
+    return _dead_units(dead, shares, f"all {n_rows:,} rows that were looked at.", {}, [{"weight_init": "he"}])
 
 
 def _dead(course: Course) -> Iterator[Finding]:
@@ -80,31 +67,43 @@ def _dead(course: Course) -> Iterator[Finding]:
     if not len(shares) or shares.max() < DEAD:
         return
     worst = int(shares.argmax())
-    n, of = int(never[worst].sum()), len(never[worst])
     at_first = float(course.looks[0].dead[worst].mean())
     died = "They were so from the first batch on." if at_first > shares[worst] / 2 else "They died while training."
-    settings = {"activation": "leaky_relu"}
-    yield Finding(
+    slower = [{"learning_rate": float(f"{course.rate / 5:.1g}")}] if course.rate else []
+    evidence = {"share_at_first": at_first, "looks": len(window)}
+    yield _dead_units(never, shares, f"all rows that were looked at. {died}", evidence, [{"weight_init": "he"}, *slower])
+
+
+def _dead_units(
+    dead: Sequence[Array], shares: Array, of_rows: str, evidence: dict[str, Any], alternatives: list[dict[str, Any]]
+) -> Finding:
+    worst = int(shares.argmax())
+    n, of = int(dead[worst].sum()), len(dead[worst])
+    return Finding(
         code="dead-units",
         severity="error" if shares[worst] >= ALL_DEAD else "warning",
-        message=f"{n} of the {of} units of {layer_words(worst, len(shares))} are 0 for all rows that were looked at. {died}",
-        evidence={"share_of_layers": shares.tolist(), "share_at_first": at_first, "looks": len(window)},
+        message=f"{n} of the {of} units of {layer_words(worst, len(shares))} are 0 for {of_rows}",
+        evidence={"share_of_layers": shares.tolist(), **evidence},
         remedy="Begin with biases of 0 and weight_init = he, take a smaller learning_rate, or activation = leaky_relu.",
-        settings=settings,
-        alternatives=[{"weight_init": "he"}, *([{"learning_rate": float(f"{course.rate / 5:.1g}")}] if course.rate else [])],
+        settings={"activation": "leaky_relu"},
+        alternatives=alternatives,
     )
 
 
 def _saturated(course: Course) -> Iterator[Finding]:
     shares = np.minimum(course.looks[0].flat, np.median([seen.flat for seen in course.looks[-WINDOW:]], axis=0))
-    if not len(shares) or shares.max() < FLAT:
-        return
+    if len(shares) and shares.max() >= FLAT:
+        is_error = shares.max() >= ALL_FLAT and course.has_learnt < NOT_LEARNT
+        yield _saturated_units(shares, " from the first batch on", "error" if is_error else "warning")
+
+
+def _saturated_units(shares: Array, since: str, severity: Severity) -> Finding:
     worst = int(shares.argmax())
-    yield Finding(
+    return Finding(
         code="saturated-units",
-        severity="error" if shares[worst] >= ALL_FLAT and course.has_learnt < NOT_LEARNT else "warning",
-        message=f"{shares[worst]:.0%} of the values of {layer_words(worst, len(shares))} are at flat ends of its activation "
-        "from the first batch on, where there is next to no gradient.",
+        severity=severity,
+        message=f"{shares[worst]:.0%} of the values of {layer_words(worst, len(shares))} are at flat ends of its activation"
+        f"{since}, where there is next to no gradient.",
         evidence={"share_of_layers": shares.tolist()},
         remedy="Take smaller initial weights, as weight_init = glorot, and scale the inputs.",
         settings={"weight_init": "glorot"},
@@ -119,12 +118,20 @@ def _vanishing(course: Course) -> Iterator[Finding]:
     if not by_weights[-1] > 0 or by_weights[0] > VANISHED * by_weights[-1]:
         return
     ratio = float(by_weights[0] / by_weights[-1])
-    yield Finding(
+    message = (
+        f"The gradient of the first layer is {ratio:.1g} of that of the last, each as a share of its weights, and "
+        f"{course.curve.end:.0%} of the loss of chance are left."
+    )
+    evidence = {"gradients_by_weights": by_weights.tolist()}
+    yield _vanishing_gradient("error" if course.has_learnt < 0.1 else "warning", message, evidence)
+
+
+def _vanishing_gradient(severity: Severity, message: str, evidence: dict[str, Any]) -> Finding:
+    return Finding(
         code="vanishing-gradient",
-        severity="error" if course.has_learnt < 0.1 else "warning",
-        message=f"The gradient of the first layer is {ratio:.1g} of that of the last, each as a share of its weights, and "
-        f"{course.curve.end:.0%} of the loss of chance are left.",
-        evidence={"gradients_by_weights": by_weights.tolist()},
+        severity=severity,
+        message=message,
+        evidence=evidence,
         remedy="Take normalisation = layer, activation = relu, or fewer hidden layers.",
         settings={"activation": "relu", "normalisation": "layer"},
     )
