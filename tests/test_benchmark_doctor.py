@@ -18,7 +18,7 @@ from baselines import Found
 from families import FAMILIES
 from network_faults import HalfWrongSign, LostSlope, MildTanh, SummedLoss, WrongSign
 from problems import PROBLEMS, load
-from programs import Program, healthy, healthy_work, work
+from programs import Program, healthy, healthy_of_tables, healthy_work, work
 from traces import record
 
 from fcnet import FullyConnectedNet, gradient_check
@@ -30,14 +30,14 @@ ALL_CODES = set(CODES) - {HEALTHY}
 
 
 def test_every_code_has_a_family_in_each_part_and_the_parts_share_nothing():
-    tune, held_out = ({FAMILIES[name].code: name for name in halves.families_of(part)} for part in halves.PARTS)
+    tune, held_out = ({FAMILIES[name].code: name for name in halves.families_of(part)} for part in halves.HALVES)
     assert set(tune) == set(held_out) == ALL_CODES
     assert not set(tune.values()) & set(held_out.values())
-    problems = [halves.problems_of(part) for part in halves.PARTS]
+    problems = [halves.problems_of(part) for part in halves.HALVES]
     assert not set(problems[0]) & set(problems[1])
     assert set(problems[0]) | set(problems[1]) == set(PROBLEMS)
     assert all(set(each.values()) == {"image", "table", "regression"} for each in problems)
-    for part in halves.PARTS:
+    for part in halves.HALVES:
         for case in faults.cases(part):
             assert halves.part_of(case.program.problem) == part
             assert set(case.families) <= set(halves.families_of(part))
@@ -50,7 +50,7 @@ def test_what_follows_is_said_of_every_code_in_codes_that_there_are():
 
 
 def test_there_are_enough_programs_and_they_are_the_same_again():
-    sound, faulty = healthy(), [case for part in halves.PARTS for case in faults.cases(part)]
+    sound, faulty = healthy(), [case for part in halves.HALVES for case in faults.cases(part)]
     assert len(sound) >= 60
     assert len(faulty) >= 200
     names = [each.name for each in (*sound, *faulty)]
@@ -59,6 +59,17 @@ def test_there_are_enough_programs_and_they_are_the_same_again():
     assert healthy(1) == sound[: len(healthy(1))]
     assert faults.cases("tune", 1) == faults.cases("tune", 2)[: len(faults.cases("tune", 1))]
     assert sum(bool(program.odd) for program in sound) >= 40
+
+
+@pytest.mark.parametrize("part", halves.SOUND)
+def test_further_tables_have_sound_programs_of_their_own(part):
+    tables = halves.problems_of(part)
+    programs = healthy_of_tables(tables)
+    assert len({program.name for program in programs}) == len(programs) >= 100
+    assert {program.problem for program in programs} == set(tables)
+    assert not set(tables) & set(PROBLEMS)
+    assert programs[: len(programs) // 2] == healthy_of_tables(tables, copies=1)
+    assert sum(bool(program.odd) for program in programs) == len(programs) / 3
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -1,21 +1,30 @@
-"""The two parts of the benchmark: programs to tune rules on, and programs that are held out.
+"""The parts of the benchmark: programs to tune rules on, programs that are held out, and sound ones of further tables.
 
-Nothing is in both: neither a data set nor a family of faults. Of the data sets of a kind, in the order of their names, every
-second one is held out, from the first on. Each code has two families; of the first code in alphabetical order the first
-family, by its name, is held out, of the second code the second, and so on.
+The first two are its halves. Nothing is in both: neither a data set nor a family of faults. Of the data sets of a kind, in the
+order of their names, every second one is held out, from the first on. Each code has two families; of the first code in
+alphabetical order the first family, by its name, is held out, of the second code the second, and so on.
 
-Figures of the held-out part are for the statement. `summary_only` is asked before anything of a single program is printed.
+The parts "choose-tables" and "state-tables" have no faults: they show false alarms, the former to make them fewer.
+
+Figures of the parts "held-out" and "state-tables" are for the statement. `summary_only` is asked before anything of a single
+program of theirs is printed.
 """
 
 import faults  # noqa: F401 - it has all families
 from families import FAMILIES
-from problems import PROBLEMS
+from problems import CHOOSE_TABLES, PROBLEMS, STATE_TABLES
 
-PARTS = ("tune", "held-out")
+HALVES = ("tune", "held-out")
+SOUND = {"choose-tables": CHOOSE_TABLES, "state-tables": STATE_TABLES}
+PARTS = (*HALVES, *SOUND)
+SEEN = ("tune", "choose-tables")
+"""Those of which single programs may be looked at."""
 
 
 def problems_of(part: str) -> dict[str, str]:
     """Return the data sets of a part, by their names, and their kinds."""
+    if part in SOUND:
+        return {name: problem.kind for name, problem in SOUND[part].items()}
     found = {}
     for kind in ("image", "table", "regression"):
         names = sorted(name for name, problem in PROBLEMS.items() if problem.kind == kind)
@@ -38,6 +47,6 @@ def part_of(problem: str) -> str:
 
 
 def summary_only(part: str) -> None:
-    """Raise SystemExit where single programs of the held-out part are asked for."""
-    if part != "tune":
-        raise SystemExit("Single programs of the held-out part are not shown: what has been seen is no evidence any more.")
+    """Raise SystemExit where single programs are asked for of a part that is not to be looked at."""
+    if part not in SEEN:
+        raise SystemExit(f"Single programs of the part {part} are not shown: what has been seen is no evidence any more.")

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 from faults import Case, cases
-from halves import PARTS, summary_only
+from halves import HALVES, summary_only
 from harm import LEAST, of_trace, value
 from judge import share
 from lines import add, commit, read
@@ -224,7 +224,7 @@ def report(rows: Iterable[dict[str, Any]], single: bool) -> None:
 def main(words: list[str] | None = None) -> None:
     """Mend what is not there, and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=PARTS, default="tune")
+    parser.add_argument("--part", choices=HALVES, default="tune")
     parser.add_argument("--copies", type=int, default=1, help="sets of programs, each with every family and dose")
     parser.add_argument("--codes", nargs="+", help="only faults with these codes, or mendable ones", default=())
     parser.add_argument("--most", type=int, metavar="N", help="stop after N programs, to go on later")

@@ -3,7 +3,8 @@
     python benchmarks/doctor/run.py --part tune                        # measures harm, runs all tools, reports: an hour
     python benchmarks/doctor/run.py --part tune --only find --tools fcnet --again
     python benchmarks/doctor/run.py --part tune --only report --misses
-    python benchmarks/doctor/run.py --part held-out --jobs 2           # for the statement; prints the summary alone
+    python benchmarks/doctor/run.py --part choose-tables --misses      # sound programs of further tables, to look at
+    python benchmarks/doctor/run.py --part held-out --jobs 2           # for the statement, as state-tables; the summary alone
 
 First the harm of each fault is measured, and the soundness of each program without one (`harm.py`); programs that fail are left
 out. Then each tool is given each program. Results are lines of runs/doctor, so that a run that was stopped goes on; `--again`
@@ -11,7 +12,7 @@ asks the named tools once more. Programs and faults are drawn from fixed seeds. 
 ``OPENBLAS_NUM_THREADS=1``: the networks are small.
 
 The report says how many programs there are, and has the table of all tools; `--codes` adds a table of each code, and
-`--misses` each program that a tool got wrong, which is refused for the held-out part.
+`--misses` each program that a tool got wrong, which is refused for what is for the statement.
 """
 
 import argparse
@@ -22,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from faults import Case, cases
-from halves import PARTS, problems_of, summary_only
+from halves import PARTS, SEEN, SOUND, problems_of, summary_only
 from harm import best, facts, harm, health, is_sound, linear_of, shows
 from judge import by_code, misses, row_of, table
 from lines import add, commit, read
 from problems import RUNS
-from programs import Program, healthy, healthy_work
+from programs import Program, healthy, healthy_of_tables, healthy_work
 from tools import TOOLS, timed
 from traces import record
 
@@ -37,6 +38,8 @@ Job = Case | Program
 def jobs_of(part: str, copies: int) -> list[Job]:
     """Return the sound programs and the faulty ones of a part."""
     problems = problems_of(part)
+    if part in SOUND:
+        return list[Job](healthy_of_tables(problems, copies))
     return [*(program for program in healthy(copies) if program.problem in problems), *cases(part, copies)]
 
 
@@ -64,7 +67,7 @@ def ask(job: Job, tools: list[str]) -> list[dict[str, Any]]:
 
 
 def do(path: Path, todo: list[tuple[Any, ...]], work: Callable[..., list[dict[str, Any]]], jobs: int, part: str) -> None:
-    """Do what is left, and append its rows; names are printed of the part to tune on alone."""
+    """Do what is left, and append its rows; names are printed of what may be looked at alone."""
     results: Iterator[list[dict[str, Any]]]
     now = commit()
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) if jobs > 1 else _Here() as pool:
@@ -72,7 +75,7 @@ def do(path: Path, todo: list[tuple[Any, ...]], work: Callable[..., list[dict[st
         for number, rows in enumerate(results, 1):
             for row in rows:
                 add(path, row | {"commit": now})
-            print(f"{number} of {len(todo)}{': ' + rows[0]['name'] if part == 'tune' else ''}", flush=True)
+            print(f"{number} of {len(todo)}{': ' + rows[0]['name'] if part in SEEN else ''}", flush=True)
 
 
 class _Here:
