@@ -5,7 +5,7 @@ TORCH := --editable ".[torch]"
 OPTIONS :=
 ECHARTS := 6.1.0
 PYTEST := $(BIN)/python -m pytest $(OPTIONS) --numprocesses auto --maxprocesses 8 --dist worksteal
-QUICK := "not browser and not cifar10 and not slow and not torch"
+QUICK := "not any_kernel and not browser and not cifar10 and not slow and not torch"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -28,8 +28,8 @@ test-torch: .venv/.test ## Run the tests that compare with PyTorch
 	$(PIP) $(TORCH)
 	$(BIN)/python -m pytest $(OPTIONS) -m torch
 
-test-slow: .venv/.test ## Run the tests that train for minutes
-	$(BIN)/python -m pytest $(OPTIONS) -m slow
+test-slow: .venv/.test ## Run the tests that take long
+	$(PYTEST) -m slow
 
 test-install: ## Install into a bare environment, as `pip install fcnet` does, and run what the README shows
 	rm -rf .venv/bare

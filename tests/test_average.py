@@ -161,7 +161,7 @@ def test_several_epochs_share_a_temperature_that_lowers_the_log_loss():
     rng = np.random.default_rng(0)
     X, X_val = rng.standard_normal((150, 3)), rng.standard_normal((400, 3))
     y, y_val = (((Z[:, 0] + rng.standard_normal(len(Z)) * 2) > 0).astype(int) for Z in (X, X_val))
-    settings = {"epochs": 40, "patience": 0, "monitor": "accuracy", "random_state": 0, "threads": 1}
+    settings = {"hidden_sizes": [32], "epochs": 40, "patience": 0, "monitor": "accuracy", "random_state": 0, "threads": 1}
 
     def loss(calibrate):
         model = TabularClassifier(**settings, calibrate=calibrate).fit(X, y, X_val=X_val, y_val=y_val).model_

@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 
 import fcnet
 
+pytestmark = pytest.mark.any_kernel
+
 ROOT = Path(__file__).parents[1]
 
 

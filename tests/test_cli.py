@@ -279,6 +279,7 @@ def test_a_run_is_replaced_only_when_settings_and_data_are_good(tmp_path, monkey
 
 @pytest.mark.skipif(os.name != "posix", reason="processes are forked")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("option", ["--force", "--resume"])
 def test_a_run_that_was_killed_while_it_began_can_be_begun_again(tmp_path, option):
     """Die at the n-th change to the folder, for every n until the run is through."""
@@ -570,6 +571,7 @@ def test_gradcheck_says_whether_a_gradient_is_wrong(monkeypatch):
 
     monkeypatch.setattr("fcnet.nn.every_gradient.ACTIVATIONS", {"tanh": Tanh})
     monkeypatch.setattr("fcnet.nn.every_gradient.NORMALISATIONS", {})
+    monkeypatch.setattr("fcnet.nn.every_gradient.TABLES", {})
     assert "All gradients are right." in fcnet("gradcheck").stdout
     monkeypatch.setattr(Tanh, "backward", lambda self, dout, cache, engine, input_gradient: (dout, {}))
     assert "Wrong" in fcnet("gradcheck", code=1).stdout

@@ -7,6 +7,7 @@ from unittest import mock
 import dask
 import joblib
 import numpy as np
+import pytest
 from distributed import Client, LocalCluster
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
@@ -17,6 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from fcnet import FCNetClassifier, FCNetRegressor, use_threads
 from fcnet.training.callbacks import Callback
+
+pytestmark = pytest.mark.any_kernel
 
 PATIENCE = {f"distributed.comm.timeouts.{name}": "300s" for name in ("connect", "tcp")}  # a loaded machine may be slow
 GRID = {"net__alpha": [1e-4, 1.0], "net__hidden_layer_sizes": [(4,), (20,)]}

@@ -12,6 +12,8 @@ from fcnet.experiments.folder import LOCK, RUN_FILES, STATUS
 from fcnet.experiments.recipe import load_recipe, recipe_names
 from fcnet.experiments.schema import settings_markdown, settings_table
 
+pytestmark = pytest.mark.any_kernel
+
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
 

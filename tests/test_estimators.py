@@ -60,6 +60,7 @@ EITHER_WAY = {  # tests of scikit-learn's own networks that pass with some kerne
 }
 
 
+@pytest.mark.slow
 def test_scikit_learns_own_tests_of_its_networks_pass(tmp_path):
     (tmp_path / "in_place.py").write_text(
         "import sklearn.neural_network as nn\n"

@@ -20,6 +20,7 @@ SETTINGS = ["hidden=[64,32]", "input_dropout=0.1", "update=adam", "learning_rate
 HELD_SECONDS = 600  # far longer than a loaded machine lets a test wait for the processor
 
 pytestmark = [
+    pytest.mark.any_kernel,
     pytest.mark.skipif(os.name != "posix", reason="processes are forked"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]
@@ -57,7 +58,9 @@ def unbroken(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize(("how", "times"), [(signal.SIGKILL, 10), (signal.SIGINT, 3)])
+@pytest.mark.parametrize(
+    ("how", "times"), [pytest.param(signal.SIGKILL, 10, marks=pytest.mark.slow), (signal.SIGKILL, 2), (signal.SIGINT, 3)]
+)
 def test_kills_at_random_moments(tmp_path, unbroken, how, times):
     killed = tmp_path / "killed"
     moments = random.Random(0)

@@ -12,6 +12,8 @@ from pages import Parts
 from fcnet.report.comparison import write_comparison
 from fcnet.report.study import write_study_report
 
+pytestmark = pytest.mark.any_kernel
+
 RECIPE = """
 description = "mine"
 

@@ -17,6 +17,8 @@ from fcnet.report.comparison import write_comparison
 from fcnet.report.page import DIGITS, POINTS, Cell, curve, epoch_ticks, span, table
 from fcnet.report.study import write_study_report
 
+pytestmark = pytest.mark.any_kernel
+
 RECIPE = """
 description = "mine"
 

@@ -30,6 +30,8 @@ from fcnet.experiments.sweep.run import sweep
 from fcnet.experiments.sweep.storage import Database
 from fcnet.experiments.sweep.study import account, opened, trials_of
 
+pytestmark = pytest.mark.any_kernel
+
 PASSWORD = "s3cret"
 RECIPE = """
 [network]

@@ -33,6 +33,8 @@ from fcnet.model import Model
 from fcnet.model_file import save
 from fcnet.preprocessing import TableFeatures
 
+pytestmark = pytest.mark.any_kernel
+
 QUICK = ["--set", "epochs=2", "--set", "hidden=[4]"]
 
 

@@ -63,7 +63,7 @@ def check_tables(seed: int = 0) -> list[GradientCheck]:
         rng = np.random.default_rng(seed)
         numbers, sizes = rng.standard_normal((20, 3)), [] if kind == "numbers" else [2, 3, 12]
         X = np.column_stack([numbers, *(rng.integers(-1, size, 20) for size in sizes)])
-        own: dict[str, Any] = {"hidden_sizes": [10, 8], "dropout": 0.3, "n_frequencies": 5, "bins": quantile_bins(numbers, 6)}
+        own: dict[str, Any] = {"hidden_sizes": [6, 5], "dropout": 0.3, "n_frequencies": 3, "bins": quantile_bins(numbers, 4)}
         net = TabularNet(3, sizes, 4, seed=rng, **own | settings)
         net.start(X, rng)
         if kind in ("RealMLP", "TabM"):
