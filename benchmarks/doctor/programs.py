@@ -184,10 +184,11 @@ def _odd(problem: str, key: str) -> dict[str, Any]:
 
 def healthy_of_tables(problems: Iterable[str], copies: int = 2, seed: int = 28) -> list[Program]:
     """Return the programs of further tables that ought to be healthy: a copy has four ordinary and two odd ones of each."""
-    rng, odd, programs = np.random.default_rng(seed), list(ODD), list[Program]()
+    rng, programs = np.random.default_rng(seed), list[Program]()
     for copy in range(copies):
         for place, problem in enumerate(problems):
             programs += [drawn(problem, rng, f"{problem} {4 * copy + i}", noisy=i % 2 == 0) for i in range(4)]
+            odd = [key for key in ODD if key != "imbalanced" or ALL[problem].kind != "regression"]
             keys = [odd[(2 * (place + copy) + i) % len(odd)] for i in range(2)]
             programs += [drawn(problem, rng, f"{problem} {key} {copy}", noisy=True, **_odd(problem, key)) for key in keys]
     return programs
