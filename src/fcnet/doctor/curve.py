@@ -46,11 +46,19 @@ class Curve:
         is not known.
     n_val : int, optional
         The rows that validation scores are of.
+    kept : int, optional
+        The number of the epoch whose parameters are kept, from 1; the last where it is not known.
     """
 
     history: Sequence[Mapping[str, Any]]
     chance: float | None = None
     n_val: int | None = None
+    kept: int | None = None
+
+    @property
+    def until_kept(self) -> "Curve":
+        """What there was until the epoch whose parameters are kept."""
+        return Curve(self.history[: self.kept], self.chance, self.n_val)
 
     def column(self, name: str) -> Array:
         """Return one value of each epoch that has it."""

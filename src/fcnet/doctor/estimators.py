@@ -44,6 +44,7 @@ def estimator_findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> li
             has_curve=any("val_loss" in row for row in thing.history_),
             scaled=None if weighs else thing._scaled,
             settings=_penalties(thing),
+            kept=_kept(thing),
         )
         return [_in_its_words(finding, thing) for finding in found if not (weighs and finding.code in OF_EQUAL_ROWS)]
     if hasattr(thing, "coefs_") and hasattr(thing, "out_activation_"):
@@ -69,6 +70,12 @@ def _penalties(thing: Any) -> dict[str, float]:
     """Return what holds its training back, by the names of recipes; what is found by itself is not known here."""
     known = {setting: getattr(thing, parameter, 0.0) for parameter, setting in PENALTIES.items()}
     return {setting: float(value) for setting, value in known.items() if not isinstance(value, str)}
+
+
+def _kept(thing: Any) -> int | None:
+    """Return the number of the epoch whose parameters an estimator has, where it has chosen it by rows of its own."""
+    scores = thing.validation_scores_ if thing.early_stopping else None
+    return scores.index(thing.best_validation_score_) + 1 if scores else None
 
 
 def _in_its_words(finding: Finding, thing: Any) -> Finding:

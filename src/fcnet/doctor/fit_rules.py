@@ -1,9 +1,10 @@
 """A network that is too small, too free, or not free enough, by its curve and by what other models reach on the same rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fcnet.doctor.course import Course
+from fcnet.doctor.curve import Curve
 from fcnet.doctor.finding import Finding
 from fcnet.doctor.rate_rules import (
     ALL_LEARNT,
@@ -15,19 +16,15 @@ from fcnet.doctor.rate_rules import (
     NOTHING,
     few_steps,
 )
-from fcnet.doctor.reference import Reference
-from fcnet.training.paired import Difference
+from fcnet.doctor.reference import LEAST_GAIN, Reference, References, is_better
 
 WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
-NO_GAP, OF_WHAT_IS_MISSING, LEAST_GAIN = 0.05, 0.15, 0.03
+NO_GAP, OF_WHAT_IS_MISSING = 0.05, 0.15
 SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
-SURE, PROBABLE = 0.01, 0.05
+PROBABLE = 0.05
 OF_WEIGHTS = ("l2", "weight_decay")
-NOT_LEARNT = 0.35
-
-
-References = Callable[[], Reference | None]
+NOT_LEARNT, MUCH = 0.35, 2 * LEAST_GAIN
 
 
 def fit_findings(course: Course, reference: References, settings: Mapping[str, Any], *, is_finished: bool) -> Iterator[Finding]:
@@ -49,24 +46,33 @@ def fit_findings(course: Course, reference: References, settings: Mapping[str, A
 
 
 def _over_fitting(course: Course, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield whether the training rows are far better known; a note where the parameters of a better epoch are kept."""
     curve, gap = course.curve, course.curve.gap
-    if gap is None or gap < GAP or gap < 4 * curve.gap_noise or curve.end > 0.8:
+    if gap is None or curve.end > 0.8 or not _is_apart(curve):
         return
-    if curve.val_rise < RISE and gap < WIDE_GAP:
-        return
+    is_kept = _is_apart(curve.until_kept)
+    kept = "" if is_kept else f" The parameters of epoch {curve.kept} are kept, which costs nothing but time."
     train, val = curve.last("train"), curve.last("val")
     score = "R²" if curve.score == "r2" else "accuracy"
     rise = f", and the validation loss has risen by {curve.val_rise:.0%} from its lowest" if curve.val_rise >= RISE else ""
     changed = {"dropout": 0.5} if not settings.get("dropout") else {"l2": max(1e-3, 10 * float(settings.get("l2") or 0))}
     yield Finding(
         code="over-fitting",
-        severity="warning",
-        message=f"The training {score} is {train:.3g}, that of the validation {val:.3g}{rise}.",
+        severity="warning" if is_kept else "note",
+        message=f"The training {score} is {train:.3g}, that of the validation {val:.3g}{rise}.{kept}",
         evidence={"gap": gap, "gap_by_chance": curve.gap_noise, "validation_loss_rise": curve.val_rise},
         remedy="More rows help most; else dropout, a larger l2, augmentation, or fewer units.",
         settings=changed,
         alternatives=[{"dropout": 0.2}, {"l2": 1e-3}, {"keep_best": True}],
     )
+
+
+def _is_apart(curve: Curve) -> bool:
+    """Return whether the gap between training and validation is wide, or beyond noise while the validation loss rises."""
+    gap = curve.gap
+    if gap is None or gap < max(GAP, 4 * curve.gap_noise):
+        return False
+    return curve.val_rise >= RISE or gap >= WIDE_GAP
 
 
 def over_regularised(course: Course, reference: References, settings: Mapping[str, Any]) -> Iterator[Finding]:
@@ -89,18 +95,19 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
     found = reference()
     if found is not None and found.n_hidden < min(FEW_UNITS, found.n_outputs):
         return  # so few units hold it back themselves
-    if not (course.has_learnt < NOT_LEARNT if found is None else _better(found.wide_less_network)):
+    if not (course.has_learnt < NOT_LEARNT if found is None else is_better(found.wide_less_network)):
         return
     strong = [name for name in ("l2", "weight_decay", "dropout", "label_smoothing") if settings.get(name)]
     better = (
         f", where {found.network:.3g} is reached on the validation rows, and {found.wide:.3g} by random units" if found else ""
     )
+    costs_little = found is not None and found.wide_less_network.gain < MUCH
     what = f"Penalty, dropout and smoothing add {extra:.0%} of the loss of chance to what is minimised"
     if collapsed and extra < PENALISED:
         what = f"The weights have shrunk to {shrunk:.1%} of their first size, in the layer where most is left"
     yield Finding(
         code="over-regularised",
-        severity="error" if course.has_learnt < 0.1 else "warning",
+        severity="error" if course.has_learnt < 0.1 else "note" if costs_little else "warning",
         message=f"{what}; {curve.end:.0%} of the loss of chance are left on the training rows{better}.",
         evidence={
             "added_by_chance": extra,
@@ -133,13 +140,13 @@ def _can_hold_the_rows(reference: Reference) -> bool:
 
 
 def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any], is_finished: bool) -> Iterator[Finding]:
-    if not _better(reference.wide_less_network):
+    if not is_better(reference.wide_less_network):
         return
     if course.per_epoch <= FEW_BATCHES and course.moved is not None and course.moved < MOVED:
         said = f"{reference.network:.3g} is reached on the validation rows, and {reference.wide:.3g} by 1,000 random units"
         yield few_steps(course, said, {"score": reference.network, "score_of_random_units": reference.wide})
         return
-    if not _better(reference.wide_less_refit, PROBABLE) or _can_hold_the_rows(reference):
+    if not is_better(reference.wide_less_refit, PROBABLE) or _can_hold_the_rows(reference):
         return
     is_narrow = reference.n_hidden * NARROW <= reference.n_inputs or reference.n_hidden < min(FEW_UNITS, reference.n_outputs)
     if not (is_finished and course.curve.has_settled) and not is_narrow:
@@ -165,7 +172,3 @@ def _too_small(course: Course, reference: Reference, settings: Mapping[str, Any]
         remedy=f"Take more hidden units{f': try hidden_sizes = {wider}' if wider else ''}.",
         settings={"hidden_sizes": wider} if wider else {},
     )
-
-
-def _better(difference: Difference, level: float = SURE) -> bool:
-    return difference.gain >= LEAST_GAIN and difference.p_value < level

@@ -115,13 +115,14 @@ def next_remedy(
 ) -> tuple[Finding, dict[str, Any]] | None:
     """Return the first error or warning with a remedy that has not been tried, and its settings.
 
-    Where something was mended, the epochs were chosen for what is no more: then a note that more of them may help counts, too.
+    A note counts if it is of over-fitting, as what hinders that may make the best epoch better, too. Where something was
+    mended, the epochs were chosen for what is no more: then a note that more of them may help counts.
 
     A metric that a remedy brings gives way to one that was chosen: the `monitor`, where it is not "auto".
     """
     known = list(tried)
     for finding in findings:
-        counts = finding.severity != "note" or (is_mended and finding.code == "stopped-early")
+        counts = finding.severity != "note" or finding.code == "over-fitting" or (is_mended and finding.code == "stopped-early")
         for remedy in finding.remedies if counts else []:
             settings = {name: value for name, value in remedy.items() if monitor == AUTO or name != "monitor"}
             if settings and plain_settings(settings) not in known:

@@ -130,7 +130,7 @@ class Doctor(Callback):
 
     def _course(self, state: TrainingState) -> Course:
         n_val = None if self.validation is None else len(self.validation[1])
-        curve = Curve(state.history, self._chance, n_val)
+        curve = Curve(state.history, self._chance, n_val, state.kept_epoch or None)
         stopped = state.stop_reason is not None and state.epoch < state.n_epochs
         return Course(curve, self.looks, state.divergence, self._input_size, state.total_iterations, stopped)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from fcnet.doctor.course import Course
 from fcnet.doctor.finding import Finding, Findings, in_order
-from fcnet.doctor.fit_rules import References, fit_findings, over_regularised
+from fcnet.doctor.fit_rules import fit_findings, over_regularised
 from fcnet.doctor.rate_rules import rate_findings
+from fcnet.doctor.reference import References
 from fcnet.doctor.unit_rules import unit_findings
 
 UNFINISHED = ("learning-rate-too-low", "stopped-early", "batch-too-large")
@@ -22,19 +23,19 @@ def judge(course: Course, reference: References = lambda: None, settings: Mappin
     ----------
     course : Course
     reference : callable, optional
-        Returns what other models reach, see `fcnet.doctor.reference.reference`; it is called at most once.
+        Returns what other models reach, see `fcnet.doctor.reference.reference`; it is called at most once, where it decides.
     settings : mapping, optional
         Those of the training, by their names in a recipe, which remedies are to change.
     """
     settings, reference = {} if settings is None else settings, cache(reference)
-    of_rate, of_units = list(rate_findings(course)), list(unit_findings(course))
+    of_rate, of_units = list(rate_findings(course, reference)), list(unit_findings(course))
     is_over = course.divergence is None and len(course.curve.history) > 0
     # What has not moved has not been held back.
     moved = all(finding.code != "learning-rate-too-low" for finding in of_rate)
     if is_over and moved and (held_back := list(over_regularised(course, reference, settings))):
         return in_order(held_back)
     found = _causes(of_rate, of_units)
-    if is_over and all(finding.code in UNFINISHED for finding in found):
+    if is_over and all(finding.code in UNFINISHED or finding.severity == "note" for finding in found):
         found += fit_findings(course, reference, settings, is_finished=all(each.severity == "note" for each in found))
     return in_order(found)
 

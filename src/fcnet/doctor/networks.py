@@ -21,6 +21,8 @@ from fcnet.errors import InputError
 from fcnet.nn.network import FullyConnectedNet
 from fcnet.types import Array
 
+SAME = 1e-3  # share of a loss, of which rounding and rows in other batches make less
+
 
 def network_findings(
     network: FullyConnectedNet,
@@ -31,6 +33,7 @@ def network_findings(
     has_curve: bool = True,
     scaled: Callable[[Array], Array] | None = np.asarray,
     settings: Mapping[str, Any] | None = None,
+    kept: int | None = None,
     **options: Any,
 ) -> list[Finding]:
     """Return what is found in data and network, and of one that is trained in its predictions for validation rows.
@@ -38,6 +41,7 @@ def network_findings(
     With its `history` that is judged, too, and with `image_shape` the weights of its first layer. Where the history has no
     more than a loss for each epoch, one that still falls is a note: what others than the training rows make of it is not known.
     Losses are of targets that were `scaled`, which is None where rows counted differently: then that of chance is not known.
+    The parameters are those of the epoch `kept`, where that is not the last.
     """
     if not all(isinstance(row, Mapping) and isinstance(row.get("loss"), int | float) for row in history):
         raise InputError("history must hold a row for each epoch, a mapping with its loss, as Trainer.fit returns it.")
@@ -48,7 +52,7 @@ def network_findings(
         return [*found, diverged]
     if begins or not len(rows.y):
         return found
-    judged = _of_history(network, rows, history, scaled, settings or {}) if len(history) else Findings()
+    judged = _of_history(network, rows, history, scaled, settings or {}, kept) if len(history) else Findings()
     if image_shape is not None and weights is not None:
         judged = with_first_layer(judged, weights, image_shape)
     predicted = beside(judged, prediction_findings(network, rows, np.random.default_rng(0)))
@@ -82,6 +86,7 @@ def _of_history(
     history: Sequence[Mapping[str, Any]],
     scaled: Callable[[Array], Array] | None,
     settings: Mapping[str, Any],
+    kept: int | None,
 ) -> Findings:
     X, y = network.check_data(rows.X, rows.y)
     n_val, other = None, None
@@ -97,6 +102,17 @@ def _of_history(
     if other is not None and curve.gap is None and network.loss.one_label:
         parts = {"train_accuracy": (X, y), "val_accuracy": other}
         at_end |= {name: network.loss.score(network.logits(part), labels) for name, (part, labels) in parts.items()}
-    curve = Curve([*history[:-1], {**history[-1], **at_end}], chance, n_val)
+    elif other is not None:
+        kept = _kept(network, *other, history) if kept is None else kept
+    curve = Curve([*history[:-1], {**history[-1], **at_end}], chance, n_val, kept)
     known = {"hidden_sizes": network.layer_sizes[1:-1], **settings}
     return judge(Course(curve), lambda: None if other is None else reference(network, X, y, *other), known)
+
+
+def _kept(network: FullyConnectedNet, X_val: Array, y_val: Array, history: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the number of the epoch that has the validation loss of a network, and so its parameters; None of none."""
+    losses = np.array([row.get("val_loss", np.nan) for row in history], float)
+    apart = np.abs(losses - network.loss.value(network.logits(X_val), y_val))
+    if not (apart <= SAME * np.abs(losses)).any():
+        return None
+    return int(np.nanargmin(apart)) + 1

@@ -8,8 +8,9 @@ import numpy as np
 from fcnet.doctor.course import Course
 from fcnet.doctor.curve import FALLING
 from fcnet.doctor.finding import Finding
+from fcnet.doctor.reference import References, is_better
 
-SWING, PEAK, MUCH_LEFT = 0.05, 3.0, 0.3
+SWING, PEAK, MUCH_LEFT, NOT_FALLEN = 0.05, 3.0, 0.3, 0.9
 LONG_STEPS, SHORT_STEPS, GOOD_STEPS = 1e-2, 1e-3, 5e-3
 HUGE_STEPS, KILLED = 0.1, 0.5  # of the size of weights, and of the units of a layer
 SLOWLY = 0.02  # share of the fall in the second half, of what more epochs may still make better
@@ -20,17 +21,18 @@ FEW_BATCHES, MOVED, NOTHING = 10, 0.5, 0.1
 LARGE_FIRST_LOSS, LARGE_INPUTS = 20.0, 10.0
 
 
-def rate_findings(course: Course, *, midway: bool = False) -> Iterator[Finding]:
+def rate_findings(course: Course, reference: References = lambda: None, *, midway: bool = False) -> Iterator[Finding]:
     """Yield whether a training diverged, and whether its learning rate, its batches or its length are to blame.
 
-    `midway` the loss may well be falling still; only steps that will not do in all of the training are too short then.
+    `midway` the loss may well be falling still; only steps that will not do in all of the training are too short then. A loss
+    that blew up and came down again is a note where the `reference` is no better than the network.
     """
     if course.divergence is not None:
         yield from _diverged(course)
         return
     if not course.curve.history:
         return
-    yield from list(_too_high(course)) or list(_unfinished(course, midway))
+    yield from list(_too_high(course, reference)) or list(_unfinished(course, midway))
 
 
 def _diverged(course: Course) -> Iterator[Finding]:
@@ -85,7 +87,7 @@ def _diverged(course: Course) -> Iterator[Finding]:
         )
 
 
-def _too_high(course: Course) -> Iterator[Finding]:
+def _too_high(course: Course, reference: References) -> Iterator[Finding]:
     curve = course.curve
     late_ratio = float(np.median([seen.ratios.max() for seen in course.late])) if course.late else None
     evidence = {
@@ -109,10 +111,12 @@ def _too_high(course: Course) -> Iterator[Finding]:
         said = (
             f"Updates moved weights by up to {longest:.0%} of their size at once, and {course.died:.0%} of a layer's units died"
         )
-    rate = None if course.rate is None else float(f"{course.rate / (30 if curve.end > 0.9 else 5):.1g}")
+    found = None if swings or steps or killed or curve.end > NOT_FALLEN else reference()
+    is_over = found is not None and not is_better(found.wide_less_network)
+    rate = None if course.rate is None else float(f"{course.rate / (30 if curve.end > NOT_FALLEN else 5):.1g}")
     yield Finding(
         code="learning-rate-too-high",
-        severity="error" if curve.end > 0.9 else "warning",
+        severity="error" if curve.end > NOT_FALLEN else "note" if is_over else "warning",
         message=f"{said}: the steps are too long.",
         evidence=evidence,
         remedy="Take a smaller learning_rate." if rate is None else f"Try learning_rate = {rate:g}.",

@@ -4,6 +4,7 @@ Random units whose output weights are solved for (Rahimi & Recht 2008) need no r
 network that is too small from one that has not been trained to its end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from fcnet.types import Array, as_array
 MOST_ROWS, MOST_INPUTS, UNITS = 10_000, 4000, 1000
 PENALTIES = 10.0 ** np.arange(-3, 3)  # in units of the mean diagonal of the matrix of second moments, times the rows
 TUNED_ON = 5  # every fifth row
+LEAST_GAIN, SURE = 0.03, 0.01
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ class Reference:
     n_parameters: int
     n_numbers: int
     n_outputs: int
+
+
+References = Callable[[], Reference | None]
+
+
+def is_better(difference: Difference, level: float = SURE) -> bool:
+    """Return whether a difference of scores is worth a word, and not by chance."""
+    return difference.gain >= LEAST_GAIN and difference.p_value < level
 
 
 def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Reference | None:

@@ -115,7 +115,7 @@ def descend(settings: "GradientDescent", job: Job) -> Trained:
         finished.val_logits,
         end.state.seconds,
         epochs=len(history),
-        best_epoch=end.state.best_epoch if settings.keep_best else len(history),
+        best_epoch=end.state.kept_epoch,
         stop_reason=end.state.stop_reason,
         linear_share=None if finished.linear_share is None else float(finished.linear_share.mean()),
         temperature=finished.temperature if in_effect.calibrate else None,

@@ -22,7 +22,7 @@ from fcnet.experiments.first_looks import at_end, first_looks
 from fcnet.experiments.folder import CHECKPOINT, MEMBERS, read_status
 from fcnet.experiments.gradient import GradientDescent
 from fcnet.experiments.job import outputs_of, scale_of
-from fcnet.experiments.results import read_history, read_state
+from fcnet.experiments.results import read_history, read_metrics, read_state
 from fcnet.model import Model
 from fcnet.preprocessing import Preprocessor
 from fcnet.training.checkpoint import callbacks_of
@@ -79,6 +79,7 @@ def course_findings(
     if kind == "diverged":
         reason, batches = status.get("reason", ""), status.get("batches", ())
         divergence = DivergedError(reason, batches, len(history) + 1, status.get("learning_rate"))
+    kept = read_metrics(run)["best_epoch"] if kind == "finished" else None
     n_epochs = int(training.resolved(len(y), loss).epochs)
     network = model.network if model is not None and len(model.members) == 1 else None
     looks = looks_of(run)
@@ -87,7 +88,7 @@ def course_findings(
         if looks and network is not None and history:
             looks = at_end(looks, network, scale, rows.X, history[-1]["iteration"])
     course = Course(
-        Curve(history, chance_of(loss, y, len(outputs_of(data, loss)), weights), len(data.y_val)),
+        Curve(history, chance_of(loss, y, len(outputs_of(data, loss)), weights), len(data.y_val), kept),
         looks,
         divergence,
         None if rows is None else input_size(rows.X),

@@ -70,7 +70,7 @@ def tell_of_one_epoch(callbacks: Sequence[Callback], state: TrainingState, row: 
             callback.on_epoch_begin(state)
         state.history.append(row)
         state.epoch = state.iteration = 1
-        state.keep(None, 1, keep_best=True)
+        state.keep(None, 1)
         for callback in callbacks:
             callback.on_epoch_end(state)
     finally:

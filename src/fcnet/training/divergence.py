@@ -26,7 +26,7 @@ def diverged(trainer: "Trainer", what: str, state: TrainingState, batches: Batch
 
     The parameters of the network are overwritten where the trainer is to advise.
     """
-    epoch, rate = state.best_epoch if trainer.keep_best else len(state.history), None
+    epoch, rate = state.kept_epoch, None
     kept = f"The parameters kept are {f'those of epoch {epoch}' if epoch else 'the initial ones'}."
     if what == "loss" and state.iteration == 0:
         said = "The loss is not finite before the first update, whatever the learning_rate: scale the inputs."

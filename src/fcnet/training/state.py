@@ -88,6 +88,7 @@ class TrainingState:
     total_iterations: int
     monitor: str = AUTO
     threshold: float | str = HALF
+    keep_best: bool = True
     history: History = field(default_factory=History)
     epoch: int = 0
     iteration: int = 0
@@ -123,6 +124,11 @@ class TrainingState:
         return self.kept[0].epoch if self.kept else 0
 
     @property
+    def kept_epoch(self) -> int:
+        """The number of the epoch whose parameters the network is left with."""
+        return self.best_epoch if self.keep_best else len(self.history)
+
+    @property
     def best_score(self) -> float | None:
         """The value of the monitor in the best epoch, if there is one."""
         return self.kept[0].score if self.kept else None
@@ -132,7 +138,7 @@ class TrainingState:
         """The parameters that the network is left with."""
         return self.kept[0].params if self.kept else self.initial_params
 
-    def keep(self, score: float | None, n_epochs: int, *, keep_best: bool) -> None:
+    def keep(self, score: float | None, n_epochs: int) -> None:
         """Keep the parameters of this epoch if it is one of the n best, or the last n where there is no score.
 
         Of epochs with the same score that of the lower validation loss is better, and else the earlier.
@@ -140,11 +146,11 @@ class TrainingState:
         place = 0
         if score is not None:
             place = sum(not self._is_better(score, one) for one in self.kept)
-        if place < n_epochs or not keep_best:
+        if place < n_epochs or not self.keep_best:
             params = {name: p.copy() for name, p in self.network.params.items()}
             self.kept.insert(place, Kept(self.epoch, score, params))
             del self.kept[n_epochs:]
-            if not keep_best:
+            if not self.keep_best:
                 self.kept[0].params = params
 
     def _is_better(self, score: float, than: Kept) -> bool:

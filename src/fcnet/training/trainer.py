@@ -220,6 +220,7 @@ class Trainer:
             total_iterations=self.epochs * batches.per_epoch,
             monitor=self.monitor,
             threshold=self.threshold,
+            keep_best=self.keep_best,
             average={name: p.copy() for name, p in network.params.items()} if self.ema_decay else None,
             X=batches.data,
             y=batches.labels,
@@ -289,7 +290,7 @@ class Trainer:
             row |= evaluate(state.network, "val", X_val, y_val, val_weight, metric)
             score = row[f"val_{metric.name}"]
         state.history.append(row | {"batches": state.batch_rows})
-        state.keep(score, self.best_epochs, keep_best=self.keep_best)
+        state.keep(score, self.best_epochs)
 
     def _call(self, hook: str, state: TrainingState) -> None:
         for callback in self.callbacks:
