@@ -154,6 +154,40 @@ def test_sound_estimators_of_few_rows_in_their_own_units(load: Any, n: int) -> N
     assert alarms(fcnet.diagnose(FCNetClassifier(random_state=0).fit(X, y), X, y)) == []
 
 
+def noisy(share: float) -> tuple[Any, ...]:
+    """Return rows of two classes, of which a share has wrong labels, as (X, y, X_val, y_val)."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((900, 10)).astype(np.float32)
+    y = (X[:, 0] + X[:, 1] > 0) ^ (rng.random(900) < share)
+    return X[:400], y[:400].astype(int), X[400:], y[400:].astype(int)
+
+
+@pytest.mark.parametrize("kind", [FCNetClassifier, MLPClassifier])
+def test_two_classes_are_judged_as_more_are(kind: Any) -> None:
+    X, y, X_val, y_val = noisy(0.3)
+    free = kind((200,), max_iter=300, batch_size=32, learning_rate_init=0.01, random_state=0, tol=0, n_iter_no_change=300)
+    assert alarms(fcnet.diagnose(free.fit(X, y), X, y, X_val, y_val))[0] == "over-fitting"
+    X, y = datasets.make_moons(1200, noise=0.1, random_state=0)
+    small = kind((1,), max_iter=200, batch_size=32, learning_rate_init=0.02, random_state=0).fit(X[:600], y[:600])
+    assert alarms(fcnet.diagnose(small, X[:600], y[:600], X[600:], y[600:])) == ["under-capacity"]
+
+
+def test_what_was_learnt_after_the_epoch_that_is_kept_does_no_harm() -> None:
+    X, y, X_val, y_val = noisy(0.15)
+    settings = {"batch_size": 32, "learning_rate_init": 0.01, "random_state": 0, "tol": 0, "n_iter_no_change": 300}
+    kept = FCNetClassifier((200,), max_iter=300, early_stopping=True, **settings).fit(X, y)
+    assert alarms(fcnet.diagnose(kept, X, y, X_val, y_val)) == []
+    for keep_best, severity in ((True, "note"), (False, "warning")):
+        network = FullyConnectedNet([10, 200, 2], seed=0)
+        trainer = Trainer(epochs=40, learning_rate=0.01, update="adam", batch_size=32, keep_best=keep_best)
+        history = trainer.fit(network, X, y, X_val, y_val)
+        found = {each.code: each for each in fcnet.diagnose(network, X, y, X_val, y_val, history=history)}["over-fitting"]
+        assert found.severity == severity
+        assert (
+            f"The parameters of epoch {1 + int(np.argmax(history.column('val_accuracy')))} are kept" in found.message
+        ) is keep_best
+
+
 def test_classes_that_count_the_same_cost_accuracy_which_is_no_fault() -> None:
     X, y = datasets.make_classification(2000, 10, weights=[0.9], flip_y=0.1, class_sep=0.5, random_state=0)
     estimator = FCNetClassifier(class_weight="balanced", random_state=0).fit(X[:1500], y[:1500])

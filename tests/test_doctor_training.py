@@ -143,6 +143,17 @@ def test_of_a_healthy_program_nothing_is_said(sets, name, hidden, program):
     assert codes(examined(sets[name], hidden, **program)) == []
 
 
+def test_over_fitting_after_the_epoch_that_is_kept_is_a_note(sets):
+    X, y, X_val, y_val = sets["cancer"]
+    wrong = np.random.default_rng(0).random(len(y)) < 0.2
+    settings = {"epochs": 60, "learning_rate": 0.01, "update": "adam"}
+    doctors = [examined((X, y ^ wrong, X_val, y_val), [200], keep_best=keep, **settings) for keep in (False, True)]
+    of_last, of_best = (next(each for each in doctor.findings if each.code == "over-fitting") for doctor in doctors)
+    assert (of_last.severity, of_best.severity) == ("warning", "note")
+    assert "are kept" in of_best.message
+    assert of_best.settings == of_last.settings != {}
+
+
 def test_an_early_stop_without_patience_stopped_too_early(sets):
     X, y, X_val, y_val = sets["digits"]
     doctor = Doctor({}, (X_val, y_val))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from fcnet.doctor import network_checks
 from fcnet.doctor.course import Course
-from fcnet.doctor.curve import Curve, chance_of
+from fcnet.doctor.curve import SCORES, Curve, chance_of
 from fcnet.doctor.finding import Finding, Findings
 from fcnet.doctor.first_layer import first_weights, with_first_layer
 from fcnet.doctor.judge import judge
@@ -99,8 +99,8 @@ def _of_history(
         # What the penalty adds shows beside the loss without it, which is relative as targets may have been scaled.
         own, its_chance = float(network.loss.value(network.logits(X), y)), chance_of(network.loss, y, network.n_classes)
         at_end |= {"train_loss": chance * own / its_chance} if its_chance else {}
-    if other is not None and curve.gap is None and network.loss.one_label:
-        parts = {"train_accuracy": (X, y), "val_accuracy": other}
+    if other is not None and curve.gap is None and (score := network.loss.metric) in SCORES:
+        parts = {f"train_{score}": (X, y), f"val_{score}": other}
         at_end |= {name: network.loss.score(network.logits(part), labels) for name, (part, labels) in parts.items()}
     elif other is not None:
         kept = _kept(network, *other, history) if kept is None else kept

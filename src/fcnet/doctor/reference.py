@@ -72,8 +72,12 @@ def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Refer
     y, y_val : arrays (n,) and (m,), or (n, n_outputs) and (m, n_outputs)
     """
     loss: Loss = network.loss
-    if X.shape[1] > MOST_INPUTS or not (loss.one_label or loss.name == "squared_error") or hasattr(network, "n_numbers"):
+    is_binary = loss.name == "binary_cross_entropy" and network.n_classes == 1
+    of_classes = loss.one_label or is_binary
+    if X.shape[1] > MOST_INPUTS or not (of_classes or loss.name == "squared_error") or hasattr(network, "n_numbers"):
         return None
+    if is_binary:
+        y, y_val = (np.asarray(labels)[:, 0].astype(int) for labels in (y, y_val))
     rng, n_rows = np.random.default_rng(0), len(y)
     rows = np.sort(rng.permutation(X.shape[0])[:MOST_ROWS])
     X, y = as_array(X[rows]), y[rows]
@@ -84,7 +88,7 @@ def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Refer
         hidden, hidden_val = [X], [X_val]
     if not hidden or not np.isfinite(hidden[-1]).all() or len(y) < 2 * TUNED_ON:
         return None
-    targets = np.eye(network.n_classes)[y] if loss.one_label else y.astype(float)
+    targets = np.eye(max(2, network.n_classes))[y] if of_classes else y.astype(float)
     centre, scale = X.mean(axis=0), X.std(axis=0)
     Z, Z_val = ((part - centre) / np.where(scale > 0, scale, 1) for part in (X, X_val))
     W = rng.standard_normal((Z.shape[1], UNITS)).astype(Z.dtype) / np.sqrt(Z.shape[1], dtype=Z.dtype)
@@ -95,7 +99,8 @@ def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Refer
         wide = linear if its_error < error else wide
     refit = _solved(hidden[-1], targets, hidden_val[-1])[0]
     own = loss.mean(network.logits(X_val)).astype(float)
-    if loss.one_label:
+    own = np.hstack([1 - own, own]) if is_binary else own
+    if of_classes:
         right = [each.argmax(axis=1) == y_val for each in (own, wide, refit)]
         scores = [float(each.mean()) for each in right]
         pairs = [over_rows(right[other], right[1]) for other in (0, 2)]
@@ -114,7 +119,7 @@ def reference(network: Any, X: Any, y: Array, X_val: Any, y_val: Array) -> Refer
         n_hidden=min(each.shape[1] for each in hidden),
         n_inputs=X.shape[1],
         n_parameters=sum(p.size for p in network.params.values()),
-        n_numbers=n_rows if loss.one_label else n_rows * network.n_classes,
+        n_numbers=n_rows if of_classes else n_rows * network.n_classes,
         n_outputs=network.n_classes,
     )
 
