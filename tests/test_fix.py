@@ -87,6 +87,11 @@ def test_more_epochs_are_tried_by_a_note_once_something_was_mended():
     assert mended(trial(100, more), {})[1] == []
 
 
+def test_a_note_of_over_fitting_is_tried_as_it_may_make_the_best_epoch_better():
+    first = trial(100, finding("miscalibrated", "note", calibrate=True), finding("over-fitting", "note", dropout=0.5))
+    assert [fix.code for fix in mended(first, {"{'dropout': 0.5}": trial(150)})[1]] == ["over-fitting"]
+
+
 def test_no_more_remedies_are_tried_than_asked_for():
     first = trial(100, finding(dropout=0.5), finding(dropout=0.3), finding(dropout=0.1))
     outcomes = {f"{{'dropout': {share}}}": trial(100) for share in (0.5, 0.3, 0.1)}
