@@ -100,12 +100,12 @@ def _from_pandas(name: str, series: Any) -> Any:
     """Return a column of pandas as one of polars, without pyarrow, which need not be installed."""
     import polars as pl
 
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":  # most columns: no more than that takes time
+        return pl.Series(name, series.to_numpy())
     if hasattr(series, "sparse"):
-        series = series.sparse.to_dense()
+        return _from_pandas(name, series.sparse.to_dense())
     if str(series.dtype).startswith("period"):  # which begins at a date
         series = series.dt.to_timestamp()
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
-        return pl.Series(name, series.to_numpy())
     if isinstance(series.dtype, np.dtype) and series.dtype.kind == "M":
         return pl.Series(name, series.to_numpy("datetime64[us]"))
     values = [None if missing else value for value, missing in zip(series.tolist(), series.isna(), strict=True)]

@@ -117,15 +117,13 @@ class Numbers(ColumnGroup):
         return np.where(np.isfinite(out), out, np.where(self._has_gaps, np.nan, self.median))
 
     def _values(self, columns: list[Any], dialect: Dialect | None, first_row: int) -> Array:
-        import polars as pl
-
-        plain = [i for i, column in enumerate(columns) if column.dtype.is_numeric()]
         out = np.empty((len(columns[0]), len(columns)))
-        if plain:  # all at once, which is quicker for few rows
-            numbers = pl.DataFrame([columns[i] for i in plain])
-            out[:, plain] = numbers.select(pl.all().cast(float).fill_null(np.nan)).to_numpy()
-        for i in set(range(len(columns))).difference(plain):
-            out[:, i] = self.read(columns[i], dialect, first_row)
+        for i, column in enumerate(columns):
+            if not column.dtype.is_numeric():
+                out[:, i] = self.read(column, dialect, first_row)
+                continue
+            numbers = column if column.dtype.is_float() else column.cast(float)
+            out[:, i] = (numbers.fill_null(np.nan) if numbers.null_count() else numbers).to_numpy()
         return out
 
     def transform(self, X: Array) -> Array:
