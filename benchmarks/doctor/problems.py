@@ -1,6 +1,6 @@
 """The data sets that training programs of the benchmark learn, small enough for trainings of seconds.
 
-CIFAR-10 comes from its first two training batches (``$FCNET_DATA``), so that no image is in both halves. The tables are from
+CIFAR-10 comes from its training batches (``$FCNET_DATA``), so that no image is in two parts. The tables are from
 scikit-learn and from the packages of `table_data`: those of `PROBLEMS` and of `CHOOSE_TABLES` are to choose on there, those of
 `STATE_TABLES` to state. Others are made from a seed. `load` splits each into rows to train, to validate, and clean rows, which
 no fault touches; inputs are standardised by the rows to train, as are targets of regressions.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.fft import dctn
 from sklearn import datasets
 
 sys.path.append(str(Path(__file__).parent.parent))  # for the modules that benchmarks share
@@ -87,6 +88,19 @@ def _pca() -> Rows:
     return PCA(100, random_state=0, svd_solver="randomized").fit_transform(X / 255.0), y
 
 
+def _grey() -> Rows:
+    """Return grey images of half the height and width, (n, 256)."""
+    X, y = _cifar10(6000, batch=3)
+    return X.reshape(-1, 16, 2, 16, 2, 3).mean(axis=(2, 4, 5)).reshape(len(X), -1) / 64, y
+
+
+def _frequencies() -> Rows:
+    """Return the 8 x 8 lowest cosine waves of each colour, (n, 192), of one scale each."""
+    X, y = _cifar10(6000, batch=4)
+    waves = dctn(X.reshape(-1, 32, 32, 3) / 255.0, axes=(1, 2), norm="ortho")[:, :8, :8].reshape(len(X), -1)
+    return waves / waves.std(axis=0), y
+
+
 def _table(name: str) -> Rows:
     from table_data import CHOOSE, STATE, load, prepare
 
@@ -152,8 +166,10 @@ CHOOSE_TABLES = {
     **_tables("table", **{"tic-tac-toe": 958, "car-good": 1728, "gapminder continents": 5984}),
     **_tables("regression", ames=2930, Sacramento=925, CPSSW8=1982, CollegeDistance=4256, Guns=1173, htv=1230),
     **_tables("regression", gapminder=5926, solder=810, **{"gapminder lives": 1704}),
+    "cifar10-grey": Problem("image", 6000, _grey),
+    "cifar10-frequencies": Problem("image", 6000, _frequencies),
 }
-"""Further tables, whose programs are sound: to tune on what is no alarm."""
+"""Further tables, and images, whose programs are sound: to tune on what is no alarm."""
 STATE_TABLES = {
     **_tables("table", magic=5991, satimage=6000, phoneme=5349, splice=3005, german=1000, contraceptive=1358, vowel=990),
     **_tables("table", lending_club=6000, attrition=1470, HMDA=2377, SmokeBan=1595, **{"page-blocks0": 5393}),
