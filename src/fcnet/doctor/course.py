@@ -72,8 +72,11 @@ class Course:
 
     @cached_property
     def ratio(self) -> float | None:
-        """The median over looks of the largest update of a layer, as a share of its weights."""
-        return float(np.median([seen.ratios.max() for seen in self.looks])) if self.looks else None
+        """The median over looks of the largest update of a layer that did not begin near zero, as a share of its weights."""
+        if not self.looks:
+            return None
+        judged = self.looks[0].gains >= (0 if self.began_tiny else TINY_GAIN)
+        return float(np.median([seen.ratios[judged].max() for seen in self.looks]))
 
     @cached_property
     def moved(self) -> float | None:
@@ -82,8 +85,8 @@ class Course:
 
     @property
     def began_tiny(self) -> bool:
-        """Whether some weights began near zero, where updates as a share of the weights say nothing."""
-        return bool(self.looks) and bool(self.looks[0].gains.min() < TINY_GAIN)
+        """Whether the weights of a hidden layer began near zero, where updates as a share of the weights say nothing."""
+        return bool(self.looks) and bool(self.looks[0].gains[: max(1, len(self.looks[0].gains) - 1)].min() < TINY_GAIN)
 
     @cached_property
     def died(self) -> float:

@@ -190,10 +190,17 @@ class Curve:
         lowest = float(column.min())
         return float(column[-max(1, len(column) // 10) :].mean()) / lowest - 1 if lowest > 0 else 0.0
 
+    @property
+    def val_end(self) -> float:
+        """The last validation loss, as a share of the loss of chance; 0 where it is not known."""
+        column = self.column("val_loss")
+        return float(column[-1]) / self.chance if len(column) and self.chance else 0.0
+
     @cached_property
     def still_improves(self) -> bool:
         """Whether the validation loss, or that of training, goes on falling in the last fifth of the epochs."""
-        column = self.column("val_loss") if len(self.column("val_loss")) else self.losses
+        val = self.column("val_loss")
+        column = val if len(val) == len(self.history) else self.losses
         n = len(column)
         if n < 3:
             return True

@@ -24,13 +24,13 @@ def estimator_findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> li
     if hasattr(thing, "model_"):  # an estimator for tables
         model = thing.model_
         read = [model.preprocessor.transform(thing._read(rows), model.network.dtype) for rows, _ in parts]
-        targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
+        targets = [_read_targets(thing, np.asarray(y)) for _, y in parts]
         return network_findings(
             model.network, *_alternating(read, targets), begins=False, judged=(), names=model.preprocessor.output_names
         )
     read = [rows if is_sparse(rows) else np.asarray(rows) for rows, _ in parts]
     if hasattr(thing, "network_"):
-        targets = [thing._read_targets(np.asarray(y), first=False) for _, y in parts]
+        targets = [_read_targets(thing, np.asarray(y)) for _, y in parts]
         scaled = {"inputs": thing.scale_inputs, "targets": getattr(thing, "scale_target", True)}
         judged = [name for name in SCALES if not scaled[name]]
         weighs = getattr(thing, "class_weight", None) is not None
@@ -103,12 +103,21 @@ def _alternating(read: list[Any], targets: list[Array]) -> list[Any]:
     return [each for part in zip(read, targets, strict=True) for each in part]
 
 
+def _read_targets(thing: Any, y: Array) -> Array:
+    """Return targets as an estimator of fcnet reads them; where it does not know some classes their numbers, as `_targets`."""
+    classes = getattr(thing, "classes_", None)
+    if classes is None or y.ndim > 1 or np.isin(y, classes).all():
+        return np.asarray(thing._read_targets(y, first=False))
+    return _targets(thing, y)
+
+
 def _targets(thing: Any, y: Array) -> Array:
-    """Return class numbers of an MLPClassifier, -1 for what is none of its classes; other targets as they are."""
+    """Return class numbers of a classifier, those of classes that it does not know above its own; other targets as they are."""
     if not hasattr(thing, "classes_") or y.ndim > 1:
         return y
-    places = np.clip(np.searchsorted(thing.classes_, y), 0, len(thing.classes_) - 1)
-    return np.where(thing.classes_[places] == y, places, -1)
+    every = [*thing.classes_, *np.setdiff1d(y, thing.classes_)]
+    numbers = {label: number for number, label in enumerate(every)}
+    return np.array([numbers[label] for label in y.tolist()], np.int64)
 
 
 def _history(thing: Any, n: int) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ _RANKS = {code: rank for rank, code in enumerate(CODES)}
 
 _OF_STEPS = ("learning-rate-too-high", "dead-units", "saturated-units", "vanishing-gradient", "exploding-gradient", "diverged")
 BRINGS = {
-    "unscaled-data": _OF_STEPS,
+    "unscaled-data": (*_OF_STEPS, "learning-rate-too-low"),
     "constant-features": _OF_STEPS,
     "wrong-gradient": _OF_STEPS,
     "symmetric-init": ("dead-units", "vanishing-gradient"),
@@ -120,7 +120,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True
     @property
     def remedies(self) -> list[dict[str, Any]]:
         """The settings, and then their alternatives."""
-        return [one for one in (self.settings, *self.alternatives) if one]
+        each = [one for one in (self.settings, *self.alternatives) if one]
+        return [one for place, one in enumerate(each) if one not in each[:place]]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON can hold it."""

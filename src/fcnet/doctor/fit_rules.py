@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fcnet.doctor.course import Course
+from fcnet.doctor.course import TINY_GAIN, Course
 from fcnet.doctor.curve import Curve
 from fcnet.doctor.finding import Finding
 from fcnet.doctor.rate_rules import (
@@ -17,13 +17,14 @@ from fcnet.doctor.rate_rules import (
     few_steps,
 )
 from fcnet.doctor.reference import LEAST_GAIN, Reference, References, is_better
+from fcnet.types import Array
 
 WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
 NO_GAP, OF_WHAT_IS_MISSING = 0.05, 0.15
 SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
 PROBABLE = 0.05
-OF_WEIGHTS = ("l2", "weight_decay")
+OF_WEIGHTS, LEAST_PENALTY = ("l2", "weight_decay"), 1e-2
 NOT_LEARNT, MUCH = 0.35, 2 * LEAST_GAIN
 
 
@@ -40,39 +41,55 @@ def fit_findings(course: Course, reference: References, settings: Mapping[str, A
     is_finished : bool
         Whether nothing says that the training should have gone on, or with longer steps.
     """
-    yield from _over_fitting(course, settings)
+    yield from _over_fitting(course, reference, settings)
     if _may_be_too_small(course) and (found := reference()) is not None:
         yield from _too_small(course, found, settings, is_finished)
 
 
-def _over_fitting(course: Course, settings: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield whether the training rows are far better known; a note where the parameters of a better epoch are kept."""
-    curve, gap = course.curve, course.curve.gap
-    if gap is None or curve.end > 0.8 or not _is_apart(curve):
+def _over_fitting(course: Course, reference: References, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield whether the training rows are far better known; a note where that costs nothing that is known.
+
+    It costs where the validation loss of what is kept has risen, or is above that of chance, or random units do better.
+    """
+    curve, kept = course.curve, course.curve.until_kept
+    gap = curve.gap
+    if gap is None or curve.end > 0.8 or not _is_apart(curve) or not (_has_risen(curve) or gap >= WIDE_GAP):
         return
-    is_kept = _is_apart(curve.until_kept)
-    kept = "" if is_kept else f" The parameters of epoch {curve.kept} are kept, which costs nothing but time."
+    costs = _is_apart(kept) and (
+        _has_risen(kept) or ((found := reference()) is not None and is_better(found.wide_less_network))
+    )
+    why = "" if costs else " Random units, which are not free to do so, do no better."
+    if not costs and curve.kept not in (None, len(curve.history)):
+        why = f" The parameters of epoch {curve.kept} are kept, so that it costs little."
     train, val = curve.last("train"), curve.last("val")
     score = "R²" if curve.score == "r2" else "accuracy"
     rise = f", and the validation loss has risen by {curve.val_rise:.0%} from its lowest" if curve.val_rise >= RISE else ""
+    if curve.val_end > 1:
+        rise += f", and {'is' if rise else 'the validation loss is'} {curve.val_end:.2g} times that of chance"
+    others: list[dict[str, Any]] = [{"dropout": 0.2}, {"l2": 1e-3}]
     changed = {"dropout": 0.5} if not settings.get("dropout") else {"l2": max(1e-3, 10 * float(settings.get("l2") or 0))}
     yield Finding(
         code="over-fitting",
-        severity="warning" if is_kept else "note",
-        message=f"The training {score} is {train:.3g}, that of the validation {val:.3g}{rise}.{kept}",
-        evidence={"gap": gap, "gap_by_chance": curve.gap_noise, "validation_loss_rise": curve.val_rise},
+        severity="warning" if costs else "note",
+        message=f"The training {score} is {train:.3g}, that of the validation {val:.3g}{rise}.{why}",
+        evidence={
+            "gap": gap,
+            "gap_by_chance": curve.gap_noise,
+            "validation_loss_rise": curve.val_rise,
+            "validation_loss_by_chance": curve.val_end or None,
+        },
         remedy="More rows help most; else dropout, a larger l2, augmentation, or fewer units.",
         settings=changed,
-        alternatives=[{"dropout": 0.2}, {"l2": 1e-3}, {"keep_best": True}],
+        alternatives=[*others, *([] if settings.get("keep_best") else [{"keep_best": True}])],
     )
 
 
 def _is_apart(curve: Curve) -> bool:
-    """Return whether the gap between training and validation is wide, or beyond noise while the validation loss rises."""
-    gap = curve.gap
-    if gap is None or gap < max(GAP, 4 * curve.gap_noise):
-        return False
-    return curve.val_rise >= RISE or gap >= WIDE_GAP
+    return curve.gap is not None and curve.gap >= max(GAP, 4 * curve.gap_noise)
+
+
+def _has_risen(curve: Curve) -> bool:
+    return curve.val_rise >= RISE or curve.val_end > 1
 
 
 def over_regularised(course: Course, reference: References, settings: Mapping[str, Any]) -> Iterator[Finding]:
@@ -89,7 +106,7 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
         return
     # The mean loss of an epoch is above that at its end while it falls, and looks tell that from a penalty but in few steps.
     brief = len(curve.history) <= FEW_EPOCHS or course.n_iterations < FEWEST_STEPS
-    unknown = shrunk is None and not (curve.has_settled and course.first_loss < LARGE_FIRST_LOSS)
+    unknown = shrunk is None and not (curve.has_settled and plain[0] < LARGE_FIRST_LOSS * curve.scale)
     if not collapsed and (brief or unknown):
         return
     found = reference()
@@ -97,7 +114,6 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
         return  # so few units hold it back themselves
     if not (course.has_learnt < NOT_LEARNT if found is None else is_better(found.wide_less_network)):
         return
-    strong = [name for name in ("l2", "weight_decay", "dropout", "label_smoothing") if settings.get(name)]
     better = (
         f", where {found.network:.3g} is reached on the validation rows, and {found.wide:.3g} by random units" if found else ""
     )
@@ -116,10 +132,35 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
             "score": None if found is None else found.network,
             "score_of_random_units": None if found is None else found.wide,
         },
-        remedy=f"Lower {' and '.join(strong) or 'the penalty'}.",
-        settings={name: float(f"{float(settings[name]) / (100 if name in OF_WEIGHTS else 3):.2g}") for name in strong},
-        alternatives=[dict.fromkeys(strong, 0.0)],
+        **_weaker(settings),
     )
+
+
+def held_down(gains: Array, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield whether a penalty has taken the weights of a network that has learnt nothing.
+
+    `gains` (n_layers,) are those of `fcnet.doctor.looks.Look`.
+    """
+    penalty = max((float(settings.get(name) or 0) for name in OF_WEIGHTS), default=0.0)
+    if penalty >= LEAST_PENALTY and gains.max() < TINY_GAIN:
+        yield Finding(
+            code="over-regularised",
+            severity="error",
+            message=f"Columns of weights have a size of {gains.max():.2g} at most, and begin with about 1.4: the penalty, of "
+            f"{penalty:g}, has taken them.",
+            evidence={"gains": gains.tolist(), "penalty": penalty},
+            **_weaker(settings),
+        )
+
+
+def _weaker(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the remedy of a network that is held back, and its settings, as a finding has them."""
+    strong = [name for name in ("l2", "weight_decay", "dropout", "label_smoothing") if settings.get(name)]
+    return {
+        "remedy": f"Lower {' and '.join(strong) or 'the penalty'}.",
+        "settings": {name: float(f"{float(settings[name]) / (100 if name in OF_WEIGHTS else 3):.2g}") for name in strong},
+        "alternatives": [dict.fromkeys(strong, 0.0)] if strong else [],
+    }
 
 
 def _may_be_too_small(course: Course) -> bool:

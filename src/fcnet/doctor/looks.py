@@ -76,6 +76,12 @@ def look(state: TrainingState, before: Sequence[Array], probe: Any) -> Look:
     )
 
 
+def gains_of(network: Any) -> Array:
+    """Return the gains of a network as it is, (n_layers,)."""
+    weights = [network.params[name] for name in weight_names(network)]
+    return np.array([np.linalg.norm(W) / np.sqrt(W.shape[-1]) for W in weights])
+
+
 def look_at_end(last: Look, network: Any, probe: Any, iteration: int) -> Look:
     """Return a look at a trained network, with the updates and the gradients of the last look there was."""
     weights = _norms(sample(network), [network.params[name].shape for name in weight_names(network)])

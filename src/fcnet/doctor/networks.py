@@ -11,7 +11,9 @@ from fcnet.doctor.course import Course
 from fcnet.doctor.curve import SCORES, Curve, chance_of
 from fcnet.doctor.finding import Finding, Findings
 from fcnet.doctor.first_layer import first_weights, with_first_layer
+from fcnet.doctor.fit_rules import held_down
 from fcnet.doctor.judge import judge
+from fcnet.doctor.looks import gains_of
 from fcnet.doctor.prediction_checks import OF_BASELINES, beside, prediction_findings
 from fcnet.doctor.preflight import looked_at
 from fcnet.doctor.reference import reference
@@ -60,7 +62,7 @@ def network_findings(
     notes = () if has_curve or failed else ("stopped-early", "batch-too-large")
     if failed:
         few = network.check_data(*some(rows.X, rows.y, np.random.default_rng(0), network_checks.ROWS))[0]
-        found += stuck_findings(network, few)
+        found += [*stuck_findings(network, few), *held_down(gains_of(network), settings or {})]
     return [*found, *(replace(each, severity="note") if each.code in notes else each for each in judged), *predicted]
 
 
@@ -102,6 +104,11 @@ def _of_history(
     if other is not None and curve.gap is None and (score := network.loss.metric) in SCORES:
         parts = {f"train_{score}": (X, y), f"val_{score}": other}
         at_end |= {name: network.loss.score(network.logits(part), labels) for name, (part, labels) in parts.items()}
+        if chance and not len(curve.column("val_loss")):
+            of_chance = chance_of(network.loss, other[1], network.n_classes)
+            at_end |= {
+                "val_loss": chance * float(network.loss.value(network.logits(other[0]), other[1])) / (of_chance or chance)
+            }
     elif other is not None:
         kept = _kept(network, *other, history) if kept is None else kept
     curve = Curve([*history[:-1], {**history[-1], **at_end}], chance, n_val, kept)

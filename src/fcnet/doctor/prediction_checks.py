@@ -1,9 +1,11 @@
 """Checks of what a trained network predicts for validation rows; as what follows from other faults, they are warnings."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from fcnet.doctor.finding import Finding, Severity
 from fcnet.doctor.label_mistakes import mistake_findings
@@ -31,7 +33,7 @@ def prediction_findings(network: FullyConnectedNet, rows: Rows, rng: np.random.G
     """
     few, part = rows.sample(rng), "validation"
     if few.y_val is None or len(few.y_val) < FEWEST_ROWS:
-        few, part = replace(few, X_val=few.X, y_val=few.y), "training"
+        few, part = dataclasses.replace(few, X_val=few.X, y_val=few.y), "training"
     if few.y_val is None or len(few.y_val) < FEWEST_ROWS:
         return
     X_val, y_val = network.check_data(few.X_val, few.y_val)
@@ -46,8 +48,11 @@ def prediction_findings(network: FullyConnectedNet, rows: Rows, rng: np.random.G
         if part == "training":
             yield from (each for each in found if each.code in OF_BASELINES)
             return
-        # To calibrate what has learnt nothing is no remedy.
-        yield from (each for each in found if each.code != "miscalibrated" or not baselines)
+        # To calibrate what has learnt nothing is no remedy; and what has learnt more than class shares need not say a rare one.
+        if baselines:
+            yield from (each for each in found if each.code != "miscalibrated")
+        else:
+            yield from (replace(each, severity="note") if each.code == "one-class-predicted" else each for each in found)
         if not baselines and (p := network.loss.mean(logits)).shape[1] > 1:
             yield from mistake_findings(p, few.y_val)
 
@@ -77,6 +82,8 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array, part: str) -> It
     counts, right = np.bincount(y, minlength=few.n_outputs), predicted == y
     if (predicted == predicted[0]).all():
         if (y != y[0]).any():
+            settings: list[dict[str, Any]] = [{"batches": "shuffled"}, BALANCED]
+            settings = settings[:: -1 if counts.max() >= 2 * np.median(counts) else 1]
             yield Finding(
                 code="one-class-predicted",
                 severity="warning",
@@ -84,8 +91,8 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array, part: str) -> It
                 evidence={"class": int(predicted[0]), "rows": len(y), "right": int(right.sum())},
                 remedy="Look at the findings above; where classes are rare, let all count the same in the loss, or lower the "
                 "threshold.",
-                settings={"batches": "shuffled"},
-                alternatives=[BALANCED] if counts.max() >= 2 * np.median(counts) else [],
+                settings=settings[0],
+                alternatives=settings[1:],
             )
         return
     recalls = np.bincount(y, right, few.n_outputs) / np.maximum(counts, 1)

@@ -98,7 +98,8 @@ def _too_high(course: Course, reference: References) -> Iterator[Finding]:
         "learning_rate": course.rate,
     }
     blew_up = curve.peak > PEAK and course.first_loss < LARGE_FIRST_LOSS
-    swings = curve.swing > SWING and course.first_loss < LARGE_FIRST_LOSS
+    few = max(1.0, FEW_BATCHES / max(1.0, course.per_epoch))  # batches, of which dropout and chance make means that differ
+    swings = curve.swing > SWING * few and course.first_loss < LARGE_FIRST_LOSS
     steps = curve.swing > SWING / 2 and late_ratio is not None and late_ratio > LONG_STEPS
     longest = max((float(seen.ratios.max()) for seen in course.early), default=0.0)
     killed = course.died > KILLED and longest > HUGE_STEPS and not course.began_tiny
@@ -149,7 +150,7 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
         not (midway or brief)
         and (late >= STRAIGHT or (late >= FALLING and ratio is None and course.has_learnt < NOTHING))
         and course.has_learnt < 0.5
-        and improves
+        and (improves or course.has_learnt < NOTHING)
         and (ratio is None or course.began_tiny or short)
     )
     is_zero = ratio is not None and ratio == 0  # then something else keeps the gradient at zero

@@ -81,11 +81,13 @@ def classes(rows: Rows) -> Iterator[Finding]:
     counts = np.bincount(rows.y, minlength=rows.n_outputs)
     absent = np.flatnonzero(counts == 0).tolist()
     if absent:
+        of_validation = 0 if rows.y_val is None else int(np.isin(rows.y_val, absent).sum())
         yield Finding(
             code="label-shift",
-            severity="warning",
-            message=f"No training row has the class {listed(map(str, absent))}, though the network has an output for it.",
-            evidence={"classes": absent, "n_outputs": rows.n_outputs},
+            severity="error" if of_validation else "warning",
+            message=f"No training row has the class {listed(map(str, absent))}, though the network has an output for it"
+            f"{f', and {of_validation:,} validation rows have it' if of_validation else ''}.",
+            evidence={"classes": absent, "n_outputs": rows.n_outputs, "validation_rows": of_validation},
             remedy="Number the classes from 0 without gaps; add rows of a class that lacks them, or leave it out.",
         )
     elif (missing := _missing_to_validate(rows, counts)) is not None and len(missing):
