@@ -5,7 +5,8 @@ import json
 import numpy as np
 from command_line import fcnet
 
-from fcnet.doctor.finding import read_findings
+from fcnet.doctor.finding import Finding, read_findings, write_findings
+from fcnet.experiments.attendance import findings_of
 
 
 def trained(tmp_path, *words, data="digits", code=0):
@@ -57,6 +58,21 @@ def test_members_of_an_ensemble_are_seen_each(tmp_path):
     assert found is None  # the findings are those of members
     assert "[learning-rate-too-low, in 2 of 2 networks]" in result.stderr
     assert "learning-rate-too-low, in 2 of 2 networks" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_warning_of_few_members_is_left_out(tmp_path):
+    members = [{"run": str(number)} for number in range(5)]
+    each = [
+        Finding(code="over-fitting", severity="warning", message=""),
+        Finding(code="diverged", severity="error", message=""),
+    ]
+    for number in range(5):
+        (tmp_path / str(number)).mkdir()
+        write_findings(
+            tmp_path / str(number) / "findings.json", each[:1] if number in (1, 2) else each[1:] if number == 3 else []
+        )
+    assert [(found.code, n) for found, n in findings_of(tmp_path, {"members": members})] == [("diverged", 1)]
+    assert [found.code for found, _ in findings_of(tmp_path, {"members": members[:4]})] == ["over-fitting", "diverged"]
 
 
 def test_what_the_metrics_of_a_table_say_is_said_once(tmp_path):

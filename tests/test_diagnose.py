@@ -172,6 +172,49 @@ def test_two_classes_are_judged_as_more_are(kind: Any) -> None:
     assert alarms(fcnet.diagnose(small, X[:600], y[:600], X[600:], y[600:])) == ["under-capacity"]
 
 
+@pytest.mark.parametrize("kind", [FCNetClassifier, MLPClassifier])
+def test_classes_that_only_validation_rows_have(kind: Any) -> None:
+    X, y = datasets.load_wine(return_X_y=True)
+    y = np.array(["a", "b", "c"])[y]
+    found = fcnet.diagnose(kind(max_iter=20).fit(X[:125], y[:125]), X[:125], y[:125], X[125:], y[125:])
+    assert found[0].code == "label-shift"
+    assert "48 labels have no output" in found[0].message
+
+
+def test_a_rate_so_low_that_next_to_nothing_is_learnt() -> None:
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    estimator = FCNetClassifier(learning_rate_init=1e-6, random_state=0).fit(X[:400], y[:400])
+    assert alarms(fcnet.diagnose(estimator, X[:400], y[:400], X[400:], y[400:]))[0] == "learning-rate-too-low"
+    assert alarms(fcnet.diagnose(estimator, X[:400], y[:400])) != []
+
+
+def test_weights_that_a_penalty_has_taken() -> None:
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    estimator = FCNetClassifier(alpha=1000.0, random_state=0).fit(X[:400], y[:400])
+    finding = fcnet.diagnose(estimator, X[:400], y[:400], X[400:], y[400:])[0]
+    assert (finding.code, finding.severity) == ("over-regularised", "error")
+    assert finding.remedies == [{"alpha": 10.0}, {"alpha": 0.0}]
+
+
+def test_a_validation_loss_above_chance_is_over_fitting_without_a_curve_of_it() -> None:
+    X, y, X_val, y_val = noisy(0.25)
+    estimator = MLPClassifier((200,), max_iter=300, learning_rate_init=0.01, random_state=0).fit(X, y)
+    found = fcnet.diagnose(estimator, X, y, X_val, y_val)
+    assert found[0].code == "over-fitting"
+    assert "times that of chance" in found[0].message
+
+
+def test_a_class_that_is_seldom_more_likely_than_not_need_not_be_predicted() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 4)).astype(np.float32)
+    y = (rng.random(3000) < 0.3 / (1 + np.exp(-3 * X[:, 0]))).astype(int)
+    estimator = FCNetClassifier(max_iter=15, early_stopping=True, random_state=0).fit(X[:2000], y[:2000])
+    assert (estimator.predict(X[2000:]) == 0).all()
+    found = {each.code: each for each in fcnet.diagnose(estimator, X[:2000], y[:2000], X[2000:], y[2000:])}
+    assert found["one-class-predicted"].severity == "note"
+    assert found["one-class-predicted"].settings["class_weight"] == "balanced"
+
+
 def test_what_was_learnt_after_the_epoch_that_is_kept_does_no_harm() -> None:
     X, y, X_val, y_val = noisy(0.15)
     settings = {"batch_size": 32, "learning_rate_init": 0.01, "random_state": 0, "tol": 0, "n_iter_no_change": 300}

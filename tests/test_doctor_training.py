@@ -143,6 +143,22 @@ def test_of_a_healthy_program_nothing_is_said(sets, name, hidden, program):
     assert codes(examined(sets[name], hidden, **program)) == []
 
 
+def test_means_of_few_batches_swing_by_chance(sets):
+    X, y, X_val, y_val = sets["cancer"]
+    y = y ^ (np.random.default_rng(0).random(len(y)) < 0.25)
+    few = examined((X, y, X_val, y_val), [32], rows=50, epochs=40, learning_rate=0.02, network={"dropout": 0.5}, batch_size=25)
+    assert "learning-rate-too-high" not in codes(few)
+
+
+def test_a_rate_that_is_too_low_for_a_network_whose_last_layer_begins_at_zero(sets):
+    X, y, X_val, y_val = sets["classes"]
+    net = FullyConnectedNet([20, 64, 3], seed=0)
+    net.params["W2"][:] = 0
+    doctor = Doctor({}, (X_val, y_val))
+    Trainer(epochs=20, learning_rate=1e-6, update="adam", callbacks=[doctor]).fit(net, X, y, X_val, y_val)
+    assert codes(doctor) == ["learning-rate-too-low"]
+
+
 def test_over_fitting_after_the_epoch_that_is_kept_is_a_note(sets):
     X, y, X_val, y_val = sets["cancer"]
     wrong = np.random.default_rng(0).random(len(y)) < 0.2

@@ -158,16 +158,21 @@ class Curve:
         """Whether neither the loss of batches nor that of epochs goes on falling."""
         return self.late_share < FALLING and not self.still_improves
 
-    @property
+    @cached_property
     def swing(self) -> float:
-        """How far the mean loss of epochs goes up and down in the second half, as a share of that of chance.
+        """How far the loss of epochs goes up and down in the second half, as a share of that of chance.
 
-        Others are of rows drawn anew in each epoch, which differ by chance; a penalty adds much the same to each.
+        That of all batches does so with dropout and few rows, too, and that at the end of epochs with rows that are drawn anew:
+        it is the lesser of both. A penalty adds much the same to each. A loss that rises with the rate is left out.
         """
-        column = self.column("loss")
-        late = column[len(column) // 2 :]
-        rises = np.maximum(np.diff(late), 0)
-        return float(rises.mean()) / self.scale if len(rises) > 1 else 0.0
+        rises, rates = [], self.column("learning_rate")
+        for column in (self.column("loss"), self.column("train_loss")):
+            late = column[len(column) // 2 :]
+            if len(late) > 2:
+                up = np.maximum(np.diff(late), 0)
+                up = up * (np.diff(rates[-len(late) :]) <= 0) if len(rates) >= len(late) else up
+                rises.append(float(up.mean()) / self.scale)
+        return min(rises, default=0.0)
 
     @cached_property
     def peak(self) -> float:

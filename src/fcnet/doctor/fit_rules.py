@@ -16,7 +16,7 @@ from fcnet.doctor.rate_rules import (
     NOTHING,
     few_steps,
 )
-from fcnet.doctor.reference import LEAST_GAIN, Reference, References, is_better
+from fcnet.doctor.reference import Reference, References, is_better
 from fcnet.types import Array
 
 WIDE_GAP, GAP, RISE = 0.3, 0.15, 0.2
@@ -25,7 +25,7 @@ SHRUNK, PENALISED = 0.6, 0.15
 NARROW, FEW_EPOCHS, FEW_UNITS = 20, 3, 8
 PROBABLE = 0.05
 OF_WEIGHTS, LEAST_PENALTY = ("l2", "weight_decay"), 1e-2
-NOT_LEARNT, MUCH = 0.35, 2 * LEAST_GAIN
+NOT_LEARNT, MUCH = 0.35, 0.3  # shares of the loss of chance, and of what the score lacks
 
 
 def fit_findings(course: Course, reference: References, settings: Mapping[str, Any], *, is_finished: bool) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def over_regularised(course: Course, reference: References, settings: Mapping[st
     better = (
         f", where {found.network:.3g} is reached on the validation rows, and {found.wide:.3g} by random units" if found else ""
     )
-    costs_little = found is not None and found.wide_less_network.gain < MUCH
+    costs_little = found is not None and found.wide_less_network.gain < MUCH * (1 - found.network)
     what = f"Penalty, dropout and smoothing add {extra:.0%} of the loss of chance to what is minimised"
     if collapsed and extra < PENALISED:
         what = f"The weights have shrunk to {shrunk:.1%} of their first size, in the layer where most is left"

@@ -83,7 +83,7 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array, part: str) -> It
     if (predicted == predicted[0]).all():
         if (y != y[0]).any():
             settings: list[dict[str, Any]] = [{"batches": "shuffled"}, BALANCED]
-            settings = settings[:: -1 if counts.max() >= 2 * np.median(counts) else 1]
+            settings = settings[:: -1 if counts.max() >= 2 * counts[counts > 0].min() else 1]
             yield Finding(
                 code="one-class-predicted",
                 severity="warning",

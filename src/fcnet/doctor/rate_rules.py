@@ -98,9 +98,9 @@ def _too_high(course: Course, reference: References) -> Iterator[Finding]:
         "learning_rate": course.rate,
     }
     blew_up = curve.peak > PEAK and course.first_loss < LARGE_FIRST_LOSS
-    few = max(1.0, FEW_BATCHES / max(1.0, course.per_epoch))  # batches, of which dropout and chance make means that differ
-    swings = curve.swing > SWING * few and course.first_loss < LARGE_FIRST_LOSS
-    steps = curve.swing > SWING / 2 and late_ratio is not None and late_ratio > LONG_STEPS
+    is_brief = course.n_iterations < FEWEST_STEPS and curve.end <= NOT_FALLEN
+    swings = curve.swing > SWING and not is_brief and course.first_loss < LARGE_FIRST_LOSS
+    steps = curve.swing > SWING / 2 and not is_brief and late_ratio is not None and late_ratio > LONG_STEPS
     longest = max((float(seen.ratios.max()) for seen in course.early), default=0.0)
     killed = course.died > KILLED and longest > HUGE_STEPS and not course.began_tiny
     if curve.end <= MUCH_LEFT or not (blew_up or swings or steps or killed):  # that a loss swings low does no harm

@@ -79,7 +79,8 @@ def of_predictions(network: FullyConnectedNet, rows: Rows, metrics: Mapping[str,
 def findings_of(run: Path, metrics: Mapping[str, Any]) -> list[tuple[Finding, int]]:
     """Return what was found in a run, without notes, and in how many of its trainings each code was.
 
-    Of an ensemble that is said of its members; how it does beside baselines is not, as that of members is no matter.
+    Of an ensemble that is said of its members, of warnings where half of them have it; how it does beside baselines is not, as
+    that of members is no matter.
     """
     folders = [run / member["run"] for member in metrics.get("members", [])]
     counted: dict[str, tuple[Finding, int]] = {}
@@ -89,7 +90,7 @@ def findings_of(run: Path, metrics: Mapping[str, Any]) -> list[tuple[Finding, in
             if finding.severity != "note" and not (folders and finding.code in OF_BASELINES):
                 first, n = counted.get(finding.code, (finding, 0))
                 counted[finding.code] = first, n + 1
-    return list(counted.values())
+    return [(each, n) for each, n in counted.values() if each.severity == "error" or 2 * n >= len(folders)]
 
 
 def has_findings(run: Path, metrics: Mapping[str, Any]) -> bool:

@@ -115,11 +115,13 @@ def looks_of(run: Path) -> list[Look]:
 
 
 def _together(each: Iterable[Findings]) -> Findings:
-    """Return the findings of the networks of an ensemble, which say of how many."""
+    """Return the findings of the networks of an ensemble, which say of how many; warnings of less than half of them are notes."""
     of_networks = list(each)
     counted: dict[str, int] = {}
     for code in (finding.code for found in of_networks for finding in found):
         counted[code] = counted.get(code, 0) + 1
     first: list[Finding] = in_order(finding for found in of_networks for finding in found)
     said = {code: f" So it is in {n} of {len(of_networks)} networks." for code, n in counted.items()}
-    return Findings(replace(finding, message=finding.message + said[finding.code]) for finding in first)
+    few = {code for code, n in counted.items() if 2 * n < len(of_networks)}
+    weighed = (replace(each, severity="note") if each.code in few and each.severity == "warning" else each for each in first)
+    return in_order(replace(each, message=each.message + said[each.code]) for each in weighed)
