@@ -115,7 +115,7 @@ def looks_of(run: Path) -> list[Look]:
 
 
 def _together(each: Iterable[Findings]) -> Findings:
-    """Return the findings of the networks of an ensemble, which say of how many; warnings of less than half of them are notes."""
+    """Return the findings of the networks of an ensemble, which say of how many; a warning of few of them is a note."""
     of_networks = list(each)
     counted: dict[str, int] = {}
     for code in (finding.code for found in of_networks for finding in found):
