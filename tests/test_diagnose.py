@@ -213,6 +213,10 @@ def test_a_class_that_is_seldom_more_likely_than_not_need_not_be_predicted() -> 
     found = {each.code: each for each in fcnet.diagnose(estimator, X[:2000], y[:2000], X[2000:], y[2000:])}
     assert found["one-class-predicted"].severity == "note"
     assert found["one-class-predicted"].settings["class_weight"] == "balanced"
+    table = TabularClassifier(hidden_sizes=[16], epochs=4, n_ensemble=1, random_state=0).fit(X[:2000], y[:2000])
+    found = {each.code: each for each in fcnet.diagnose(table, X[:2000], y[:2000], X[2000:], y[2000:])}
+    assert found["one-class-predicted"].severity == "note"
+    assert set(found["one-class-predicted"].settings) <= set(table.get_params())
 
 
 def test_what_was_learnt_after_the_epoch_that_is_kept_does_no_harm() -> None:

@@ -25,9 +25,10 @@ def estimator_findings(thing: Any, X: Any, y: Any, X_val: Any, y_val: Any) -> li
         model = thing.model_
         read = [model.preprocessor.transform(thing._read(rows), model.network.dtype) for rows, _ in parts]
         targets = [_read_targets(thing, np.asarray(y)) for _, y in parts]
-        return network_findings(
+        found = network_findings(
             model.network, *_alternating(read, targets), begins=False, judged=(), names=model.preprocessor.output_names
         )
+        return [_in_its_words(finding, thing) for finding in found]
     read = [rows if is_sparse(rows) else np.asarray(rows) for rows, _ in parts]
     if hasattr(thing, "network_"):
         targets = [_read_targets(thing, np.asarray(y)) for _, y in parts]
@@ -80,9 +81,10 @@ def _kept(thing: Any) -> int | None:
 
 def _in_its_words(finding: Finding, thing: Any) -> Finding:
     """Return a finding whose remedy names parameters of the estimator, and has for settings what it can be given."""
-    remedy = finding.remedy
-    for name, parameter in PARAMETER_OF.items():  # words like "epochs" are names before an equals sign alone
-        remedy = re.sub(rf"\b{name}\b" + "(?= =)" * name.isalpha(), parameter, remedy)
+    remedy, known = finding.remedy, thing.get_params(deep=False)
+    for name, parameter in PARAMETER_OF.items():
+        if parameter in known:  # words like "epochs" are names before an equals sign alone
+            remedy = re.sub(rf"\b{name}\b" + "(?= =)" * name.isalpha(), parameter, remedy)
     given = [_parameters(settings, thing) for settings in (finding.settings, *finding.alternatives)]
     return replace(finding, remedy=remedy, settings=given[0], alternatives=[each for each in given[1:] if each])
 
@@ -93,6 +95,7 @@ def _parameters(settings: dict[str, Any], thing: Any) -> dict[str, Any]:
     for path, value in settings.items():
         name = path.rpartition(".")[2]
         parameter = PARAMETER_OF.get(name, name)
+        parameter = parameter if parameter in known else name
         if parameter not in known or (name == "schedule" and not hasattr(thing, "network_")):  # scikit-learn has others
             return {}
         found[parameter] = True if name == "batches" else value

@@ -89,7 +89,7 @@ def _of_classes(few: Rows, predicted: Array, confidence: Array, part: str) -> It
                 severity="warning",
                 message=f"Class {predicted[0]} is predicted for all {len(y):,} {part} rows; {right.sum():,} have it.",
                 evidence={"class": int(predicted[0]), "rows": len(y), "right": int(right.sum())},
-                remedy="Look at the findings above; where classes are rare, let all count the same in the loss, or lower the "
+                remedy="Look at the other findings; where classes are rare, let all count the same in the loss, or lower the "
                 "threshold.",
                 settings=settings[0],
                 alternatives=settings[1:],
@@ -131,7 +131,7 @@ def _baselines(network: FullyConnectedNet, few: Rows, logits: Array, y_val: Arra
     in_errors = in_errors - _errors(few, network, logits, y_val)
     words = "class shares" if loss.has_labels else "best constant"
     if (y_val != y_val[0]).any() and not _clear(in_loss, BETTER) and not _clear(in_errors, BETTER):
-        yield _no_better(f"the {words}", float(in_loss.mean()), len(y_val), part, "warning")
+        yield _no_better(f"the {words}", "loss", -float(in_loss.mean()), len(y_val), part, "warning")
         return
     if (
         part == "training"
@@ -145,7 +145,8 @@ def _baselines(network: FullyConnectedNet, few: Rows, logits: Array, y_val: Arra
     scale = 1.0 if few.loss.one_label else float(np.square(y_val - y_val.mean(axis=0)).sum(axis=1).mean()) or 1.0
     if _clear(gain, CLEARLY) and gain.mean() > LESS * scale:
         severity: Severity = "warning" if gain.mean() > FAR_LESS * scale else "note"
-        yield _no_better("a linear model", -float(gain.mean() / scale), len(y_val), part, severity)
+        score = "accuracy" if few.loss.one_label else "R²"
+        yield _no_better("a linear model", score, -float(gain.mean() / scale), len(y_val), part, severity)
 
 
 def _clear(gains: Array, errors: float) -> bool:
@@ -159,12 +160,13 @@ def _errors(few: Rows, network: FullyConnectedNet, logits: Array, y_val: Array) 
     return np.asarray(np.square(network.loss.mean(logits).astype(np.float64) - y_val).sum(axis=1))
 
 
-def _no_better(what: str, gain: float, n: int, part: str, severity: Severity) -> Finding:
+def _no_better(what: str, measure: str, more: float, n: int, part: str, severity: Severity) -> Finding:
     return Finding(
         code="below-baseline",
         severity=severity,
-        message=f"On {n:,} {part} rows the network is no better than {what}: its gain is {gain:.3g}.",
-        evidence={"baseline": what, "gain": gain, "rows": n},
-        remedy="Look at the findings above: a network that trains well is at least as good, unless the inputs say nothing.",
+        message=f"On {n:,} {part} rows the network is no better than {what}: its {measure} is {abs(more):.3g} "
+        f"{'higher' if more > 0 else 'lower'}.",
+        evidence={"baseline": what, "gain": -more if measure == "loss" else more, "rows": n},
+        remedy="Look at the other findings: a network that trains well is at least as good, unless the inputs say nothing.",
         settings=USUAL,
     )
