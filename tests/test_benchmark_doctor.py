@@ -17,7 +17,7 @@ import tools
 from baselines import Found
 from families import FAMILIES
 from network_faults import HalfWrongSign, LostSlope, MildTanh, SummedLoss, WrongSign
-from problems import PROBLEMS, load
+from problems import ALL, PROBLEMS, load
 from programs import Program, healthy, healthy_of_tables, healthy_work, work
 from traces import record
 
@@ -255,7 +255,7 @@ def test_data_that_are_not_finite_are_refused_by_the_network():
 def test_no_row_is_in_two_parts_of_a_data_set(monkeypatch):
     X = np.random.default_rng(0).standard_normal((50, 3))
     twice = PROBLEMS["waves"]._replace(read=lambda: (np.concatenate([X, X]), np.zeros(100) + np.arange(100) % 2))
-    monkeypatch.setitem(PROBLEMS, "twice", twice)
+    monkeypatch.setitem(ALL, "twice", twice)
     data = load("twice")
     assert (
         len(np.unique(np.concatenate([data.X, data.X_val, data.X_clean]), axis=0))
