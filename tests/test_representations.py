@@ -168,7 +168,7 @@ def unbroken(digits, tmp_path_factory):
         return learnt(digits, tmp_path_factory.mktemp("unbroken")).learn()[1], len(steps)
 
 
-@pytest.mark.parametrize("share", np.linspace(0, 1, 20))
+@pytest.mark.parametrize("share", np.linspace(0, 1, 10))
 def test_stopped_anywhere_it_goes_on_to_the_same(digits, unbroken, tmp_path, monkeypatch, share):
     expected, n_steps = unbroken
     in_small_steps(monkeypatch)
