@@ -59,10 +59,11 @@ def test_what_helps_is_kept_and_what_follows_begins_there():
 
 
 def test_what_does_not_help_is_put_back_and_the_next_is_tried():
-    first = trial(100, finding(dropout=0.5), finding("stopped-early", epochs=40), finding("miscalibrated", "note", l2=1.0))
-    kept, log = mended(first, {"{'dropout': 0.5}": trial(101), "{'epochs': 40}": trial(60)})
+    first = trial(100, finding(dropout=0.5), finding("stopped-early", epochs=40), finding("label-mistakes", "note", l2=1.0))
+    outcomes = {"{'dropout': 0.5}": trial(101), "{'epochs': 40}": trial(60), "{'dropout': 0.5, 'epochs': 40}": trial(100)}
+    kept, log = mended(first, outcomes)
     assert kept is first
-    assert [(fix.kept, fix.why) for fix in log] == [(False, "no better than by chance"), (False, "worse")]
+    assert [(fix.kept, fix.why) for fix in log] == [(False, "no better than by chance"), (False, "worse"), (False, "no better")]
 
 
 def test_a_remedy_that_was_put_back_is_tried_again_after_another_was_kept():
@@ -88,8 +89,18 @@ def test_more_epochs_are_tried_by_a_note_once_something_was_mended():
 
 
 def test_a_note_of_over_fitting_is_tried_as_it_may_make_the_best_epoch_better():
-    first = trial(100, finding("miscalibrated", "note", calibrate=True), finding("over-fitting", "note", dropout=0.5))
+    first = trial(100, finding("label-mistakes", "note", l2=1.0), finding("over-fitting", "note", dropout=0.5))
     assert [fix.code for fix in mended(first, {"{'dropout': 0.5}": trial(150)})[1]] == ["over-fitting"]
+
+
+def test_what_no_remedy_mends_alone_all_first_ones_may_mend_together():
+    scaling, weights = finding("unscaled-data", scaling="standard"), finding("symmetric-init", weight_init="he")
+    also = finding("saturated-units", **{"network.weight_init": "glorot"}), finding("below-baseline", activation="relu")
+    each = ({"scaling": "standard"}, {"weight_init": "he"}, {"network.weight_init": "glorot"}, {"activation": "relu"})
+    outcomes = {str(settings): trial(100) for settings in each} | {"{'scaling': 'standard', 'weight_init': 'he'}": trial(190)}
+    kept, log = mended(trial(100, scaling, weights, *also), outcomes)
+    assert [fix.kept for fix in log] == [False] * 4 + [True]
+    assert kept is outcomes["{'scaling': 'standard', 'weight_init': 'he'}"]
 
 
 def test_no_more_remedies_are_tried_than_asked_for():

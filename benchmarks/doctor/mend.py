@@ -74,7 +74,7 @@ class Mended(Work):
 
 
 def applied(work: Work, settings: dict[str, Any]) -> Mended:
-    """Return a program with settings of a recipe, by their plain or dotted names; raise SettingError where it has none such."""
+    """Return a program with settings of a recipe, by their plain or dotted names; raise SettingError if it has none such, or all."""
     made = Mended(**{field.name: copy.copy(getattr(work, field.name)) for field in fields(Work)})
     vars(made).update({name: v for name, v in vars(work).items() if name in ("class_weight", "calibrate")})
     for path, setting in settings.items():
@@ -94,6 +94,11 @@ def applied(work: Work, settings: dict[str, Any]) -> Mended:
             made.data = made.data.with_inputs(lambda X, m=mean, s=std: (X - m) / np.where(s > 0, s, 1))
         else:
             raise SettingError(f"A program has no setting {path}.")
+    parts = ("program", "trainer_settings", "touch", "callbacks", "class_weight", "calibrate")
+    if made.data is work.data and all(
+        getattr(made, part) == getattr(work, part, getattr(Mended, part, None)) for part in parts
+    ):
+        raise SettingError("The settings are so already.")
     return made
 
 

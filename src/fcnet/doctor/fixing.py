@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from fcnet.doctor.finding import Finding, Severity
+from fcnet.doctor.prediction_checks import OF_BASELINES
 from fcnet.errors import FileFormatError, InputError
 from fcnet.files import plain, write_atomic
 from fcnet.nn.loss import Loss
@@ -20,6 +21,7 @@ from fcnet.words import duration_words
 
 GROUPS, CLEAR = 50, 2.0  # of rows, and standard errors
 TRIALS = 8
+NOTES = ("over-fitting", "miscalibrated")  # which are mended, too
 
 
 @dataclass(frozen=True)
@@ -113,21 +115,31 @@ def in_words(settings: Mapping[str, Any]) -> str:
 def next_remedy(
     findings: Iterable[Finding], tried: Iterable[dict[str, Any]], monitor: str, *, is_mended: bool = False
 ) -> tuple[Finding, dict[str, Any]] | None:
-    """Return the first error or warning with a remedy that has not been tried, and its settings.
+    """Return the first finding with a remedy that has not been tried, and its settings; at last the remedies of all together.
 
-    A note counts if it is of over-fitting, as what hinders that may make the best epoch better, too. Where something was
-    mended, the epochs were chosen for what is no more: then a note that more of them may help counts.
+    Errors and warnings count, and notes whose remedy may help all the same: of over-fitting, as what hinders that may make the
+    best epoch better, too, and of probabilities. Where something was mended, the epochs were chosen for what is no more: then a
+    note that more of them may help counts.
 
     A metric that a remedy brings gives way to one that was chosen: the `monitor`, where it is not "auto".
     """
-    known = list(tried)
-    for finding in findings:
-        counts = finding.severity != "note" or finding.code == "over-fitting" or (is_mended and finding.code == "stopped-early")
-        for remedy in finding.remedies if counts else []:
-            settings = {name: value for name, value in remedy.items() if monitor == AUTO or name != "monitor"}
+    known, together, first = list(tried), dict[str, Any](), list[Finding]()
+    notes = (*NOTES, "stopped-early") if is_mended else NOTES
+    for finding in (each for each in findings if each.severity != "note" or each.code in notes):
+        remedies = [_allowed(remedy, monitor) for remedy in finding.remedies]
+        for settings in remedies:
             if settings and plain_settings(settings) not in known:
                 return finding, settings
-    return None
+        if finding.severity != "note" and finding.code not in OF_BASELINES and remedies and remedies[0]:
+            first.append(finding)
+            leaves = {name.rpartition(".")[2] for name in together}
+            together |= {name: value for name, value in remedies[0].items() if name.rpartition(".")[2] not in leaves}
+    # Of two faults either may hide what it is worth to mend the other.
+    return (first[0], together) if len(first) > 1 and plain_settings(together) not in known else None
+
+
+def _allowed(remedy: Mapping[str, Any], monitor: str) -> dict[str, Any]:
+    return {name: value for name, value in remedy.items() if monitor == AUTO or name != "monitor"}
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -199,8 +199,8 @@ def _unfinished(course: Course, midway: bool) -> Iterator[Finding]:
             severity="warning" if falls or is_short else "note",
             message=f"After {n} epoch{'s' * (n > 1)} the loss is still falling, at {curve.end:.0%} of that of chance.",
             evidence=evidence,
-            remedy=f"Train for more epochs: try epochs = {4 * n}.",
-            settings={"epochs": 4 * n},
+            remedy=f"Train for more epochs: {'let an early stop wait longer' if course.stopped else f'try epochs = {4 * n}'}.",
+            settings={"patience": 10} if course.stopped else {"epochs": 4 * n},
         )
 
 
