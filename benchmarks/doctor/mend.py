@@ -74,7 +74,7 @@ class Mended(Work):
 
 
 def applied(work: Work, settings: dict[str, Any]) -> Mended:
-    """Return a program with settings of a recipe, by their plain or dotted names; raise SettingError if it has none such, or all."""
+    """Return a program with settings of a recipe, by plain or dotted names; raise SettingError if it has none such, or all."""
     made = Mended(**{field.name: copy.copy(getattr(work, field.name)) for field in fields(Work)})
     vars(made).update({name: v for name, v in vars(work).items() if name in ("class_weight", "calibrate")})
     for path, setting in settings.items():
