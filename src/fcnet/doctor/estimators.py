@@ -120,7 +120,7 @@ def _targets(thing: Any, y: Array) -> Array:
         return y
     every = [*thing.classes_, *np.setdiff1d(y, thing.classes_)]
     numbers = {label: number for number, label in enumerate(every)}
-    return np.array([numbers[label] for label in y.tolist()], np.int64)
+    return np.array([numbers.get(label, -1) for label in y.tolist()], np.int64)
 
 
 def _history(thing: Any, n: int) -> list[dict[str, Any]]:

@@ -55,10 +55,9 @@ def _over_fitting(course: Course, reference: References, settings: Mapping[str, 
     gap = curve.gap
     if gap is None or curve.end > 0.8 or not _is_apart(curve) or not (_has_risen(curve) or gap >= WIDE_GAP):
         return
-    costs = _is_apart(kept) and (
-        _has_risen(kept) or ((found := reference()) is not None and is_better(found.wide_less_network))
-    )
-    why = "" if costs else " Random units, which are not free to do so, do no better."
+    others = reference() if _is_apart(kept) and not _has_risen(kept) else None
+    costs = is_better(others.wide_less_network) if others else _is_apart(kept) and _has_risen(kept)
+    why = " Random units do no better." if others and not costs else ""
     if not costs and curve.kept not in (None, len(curve.history)):
         why = f" The parameters of epoch {curve.kept} are kept, so that it costs little."
     train, val = curve.last("train"), curve.last("val")
@@ -66,7 +65,7 @@ def _over_fitting(course: Course, reference: References, settings: Mapping[str, 
     rise = f", and the validation loss has risen by {curve.val_rise:.0%} from its lowest" if curve.val_rise >= RISE else ""
     if curve.val_end > 1:
         rise += f", and {'is' if rise else 'the validation loss is'} {curve.val_end:.2g} times that of chance"
-    others: list[dict[str, Any]] = [{"dropout": 0.2}, {"l2": 1e-3}]
+    alternatives: list[dict[str, Any]] = [{"dropout": 0.2}, {"l2": 1e-3}]
     changed = {"dropout": 0.5} if not settings.get("dropout") else {"l2": max(1e-3, 10 * float(settings.get("l2") or 0))}
     yield Finding(
         code="over-fitting",
@@ -80,7 +79,7 @@ def _over_fitting(course: Course, reference: References, settings: Mapping[str, 
         },
         remedy="More rows help most; else dropout, a larger l2, augmentation, or fewer units.",
         settings=changed,
-        alternatives=[*others, *([] if settings.get("keep_best") else [{"keep_best": True}])],
+        alternatives=[*alternatives, *([] if settings.get("keep_best") else [{"keep_best": True}])],
     )
 
 
