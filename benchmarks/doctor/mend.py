@@ -95,7 +95,7 @@ def applied(work: Work, settings: dict[str, Any]) -> Mended:
         else:
             raise SettingError(f"A program has no setting {path}.")
     parts = ("program", "trainer_settings", "touch", "callbacks", "class_weight", "calibrate")
-    if made.data is work.data and all(
+    if made.data.X is work.data.X and all(
         getattr(made, part) == getattr(work, part, getattr(Mended, part, None)) for part in parts
     ):
         raise SettingError("The settings are so already.")
