@@ -71,15 +71,20 @@ def look(state: TrainingState, before: Sequence[Array], probe: Any) -> Look:
         updates / (weights + TINY),
         gradients,
         weights,
-        weights / np.sqrt([shape[-1] for shape in shapes]),
+        _gains(weights, shapes),
         *stuck_units(network, probe),
     )
 
 
 def gains_of(network: Any) -> Array:
     """Return the gains of a network as it is, (n_layers,)."""
-    weights = [network.params[name] for name in weight_names(network)]
-    return np.array([np.linalg.norm(W) / np.sqrt(W.shape[-1]) for W in weights])
+    names = weight_names(network)
+    shapes = [network.params[name].shape for name in names]
+    return _gains(_norms(_few(network.params, names), shapes), shapes)
+
+
+def _gains(norms: Array, shapes: Sequence[tuple[int, ...]]) -> Array:
+    return norms / np.sqrt([shape[-1] for shape in shapes])
 
 
 def look_at_end(last: Look, network: Any, probe: Any, iteration: int) -> Look:

@@ -37,10 +37,10 @@ _log = logging.getLogger(__name__)
 def fix(run: Path, config: Config, *, trials: int = TRIALS, **options: Unpack[TrainOptions]) -> dict[str, Any]:
     """Train by `config`, try the doctor's remedies one after the other, and keep the best in `run`; return its metrics.
 
-    Of the findings that are errors or warnings, or say over-fitting, the first is taken that settings mend. If the training is
-    then better on the validation rows, by its monitor and beyond noise (`fcnet.doctor.fixing.compared`), it takes the place of
-    the one before; else it is put back. So it goes on, until nothing is left to try. The run that is kept is no worse on the
-    validation rows than the one that was asked for. The test part is not read.
+    Of the errors and warnings, and of notes that `fcnet.doctor.fixing.NOTES` names, the first is taken that settings mend. If
+    the training is then better on the validation rows, by its monitor and beyond noise (`fcnet.doctor.fixing.compared`), it
+    takes the place of the one before; else it is put back. So it goes on, until nothing is left to try. The run that is kept is
+    no worse on the validation rows than the one that was asked for. The test part is not read.
 
     Parameters
     ----------
